@@ -1,0 +1,180 @@
+//! Durations as Prometheus writes them: `1h30m`, `15s`, `500ms`.
+//!
+//! Follows `model.ParseDuration` and `model.Duration.String` of prometheus/common.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A duration in whole milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Duration {
+    milliseconds: u64,
+}
+
+/// Units from the largest to the smallest; a duration names each at most once
+/// and in this order.
+const UNITS: [(&str, u64); 7] = [
+    ("y", 31_536_000_000),
+    ("w", 604_800_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
+/// Why a text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// The text is empty.
+    #[error("empty duration string")]
+    Empty,
+    /// The text does not have the form `1h30m`.
+    #[error("not a valid duration string: {0:?}")]
+    Malformed(String),
+    /// More than Go's 64-bit nanoseconds hold.
+    #[error("duration out of range: {0:?}")]
+    OutOfRange(String),
+}
+
+impl Duration {
+    /// A duration of that many milliseconds.
+    #[must_use]
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Self { milliseconds }
+    }
+
+    /// A duration of that many seconds.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self { milliseconds: seconds * 1_000 }
+    }
+
+    /// The whole milliseconds.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.milliseconds
+    }
+
+    /// Whether no time at all.
+    #[must_use]
+    pub const fn is_zero(&self) -> bool {
+        self.milliseconds == 0
+    }
+}
+
+impl FromStr for Duration {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        match text {
+            "" => return Err(DurationError::Empty),
+            "0" => return Ok(Self::default()),
+            _ => {}
+        }
+        let malformed = || DurationError::Malformed(text.to_owned());
+        let out_of_range = || DurationError::OutOfRange(text.to_owned());
+        let mut rest = text;
+        let mut units = UNITS.iter();
+        let mut total: u64 = 0;
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let letters = rest[digits..].bytes().take_while(u8::is_ascii_lowercase).count();
+            if digits == 0 {
+                return Err(malformed());
+            }
+            let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
+            let (_, size) = units.find(|(name, _)| *name == unit).ok_or_else(malformed)?;
+            let number: u64 = number.parse().map_err(|_| out_of_range())?;
+            total = number.checked_mul(*size).and_then(|part| total.checked_add(part)).ok_or_else(out_of_range)?;
+            rest = &rest[digits + letters..];
+        }
+        // Go holds nanoseconds in an int64.
+        if total > i64::MAX.unsigned_abs() / 1_000_000 {
+            return Err(out_of_range());
+        }
+        Ok(Self::from_millis(total))
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_zero() {
+            return f.write_str("0s");
+        }
+        let mut rest = self.milliseconds;
+        for (unit, size) in UNITS {
+            // Years and weeks only where the duration is a whole number of them: 90d reads better than 12w6d.
+            let exact_only = matches!(unit, "y" | "w");
+            if rest >= size && (!exact_only || rest.is_multiple_of(size)) {
+                write!(f, "{}{unit}", rest / size)?;
+                rest %= size;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_and_formats_as_prometheus_does() {
+        let cases: &[(&str, Result<&str, ()>)] = &[
+            ("0", Ok("0s")),
+            ("0s", Ok("0s")),
+            ("15s", Ok("15s")),
+            ("60s", Ok("1m")),
+            ("90s", Ok("1m30s")),
+            ("1h30m", Ok("1h30m")),
+            ("24h", Ok("1d")),
+            ("25h", Ok("1d1h")),
+            ("7d", Ok("1w")),
+            ("8d", Ok("8d")),
+            ("365d", Ok("1y")),
+            ("366d", Ok("366d")),
+            ("1500ms", Ok("1s500ms")),
+            ("1y2w3d4h5m6s7ms", Ok("382d4h5m6s7ms")),
+            ("", Err(())),
+            ("1", Err(())),
+            ("s", Err(())),
+            ("1s1m", Err(())),
+            ("1s1s", Err(())),
+            ("1.5s", Err(())),
+            ("-1s", Err(())),
+            ("1S", Err(())),
+            (" 1s", Err(())),
+            ("1µs", Err(())),
+            ("300y", Err(())),
+            ("99999999999999999999s", Err(())),
+        ];
+        for (text, expected) in cases {
+            let got = text.parse::<Duration>().map(|parsed| parsed.to_string()).map_err(|_| ());
+            assert_eq!(got.as_deref(), expected.as_deref(), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_formatted_parses_back(milliseconds in 0..=i64::MAX.unsigned_abs() / 1_000_000) {
+            let duration = Duration::from_millis(milliseconds);
+            proptest::prop_assert_eq!(duration.to_string().parse(), Ok(duration));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Label sets as Prometheus has them: sorted by name, one value a name.
+//!
+//! Input and output of discovery and relabelling. Names and values borrow from
+//! the objects they come from, so that a target costs no copy of what it does
+//! not change.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// Prefix of the labels that discovery makes and relabelling consumes.
+pub const META_PREFIX: &str = "__meta_";
+
+/// The address to scrape, `host:port`.
+pub const ADDRESS: &str = "__address__";
+
+/// A label: name and value.
+pub type Label<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// Labels sorted by name (byte order), each name once.
+///
+/// A label with an empty value can be *held* (discovery makes such labels, and
+/// they are served), but reads like one that is absent, and [`LabelSet::set`]
+/// never leaves one behind: `model/labels` of Prometheus behaves so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LabelSet<'a> {
+    entries: Vec<Label<'a>>,
+}
+
+impl<'a> LabelSet<'a> {
+    /// A set without labels.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { entries: Vec::new() }
+    }
+
+    /// A set without labels that has room for `capacity` of them.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { entries: Vec::with_capacity(capacity) }
+    }
+
+    /// The value of `name`; empty if there is none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.position(name).map_or("", |at| &self.entries[at].1)
+    }
+
+    /// Whether a label of that name is held, even with an empty value.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.position(name).is_ok()
+    }
+
+    /// Sets `name` to `value`; an empty value removes the label.
+    pub fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let (name, value) = (name.into(), value.into());
+        if value.is_empty() {
+            self.remove(&name);
+        } else {
+            self.insert(name, value);
+        }
+    }
+
+    /// Holds `name` with `value`, even an empty one: how discovery writes.
+    pub fn insert(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let (name, value) = (name.into(), value.into());
+        match self.position(&name) {
+            Ok(at) => self.entries[at].1 = value,
+            Err(at) => self.entries.insert(at, (name, value)),
+        }
+    }
+
+    /// Removes `name`, if it is there.
+    pub fn remove(&mut self, name: &str) {
+        if let Ok(at) = self.position(name) {
+            self.entries.remove(at);
+        }
+    }
+
+    /// Keeps the labels that `keep(name, value)` approves of.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
+        self.entries.retain(|(name, value)| keep(name, value));
+    }
+
+    /// The labels in order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.entries.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// How many labels are held.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no label is held.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(held, _)| held.as_ref().cmp(name))
+    }
+}
+
+impl<'a, N: Into<Cow<'a, str>>, V: Into<Cow<'a, str>>> FromIterator<(N, V)> for LabelSet<'a> {
+    /// Of several values for one name the last counts.
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
+        let mut set = Self::new();
+        for (name, value) in labels {
+            set.insert(name, value);
+        }
+        set
+    }
+}
+
+impl Serialize for LabelSet<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.len()))?;
+        for (name, value) in self.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,16 @@
+//! The pure part of the target allocator.
+//!
+//! Settings and Kubernetes objects go in; scrape jobs, targets, their owners and
+//! a report of everything that was skipped come out. No clock, environment, file
+//! system, network or async runtime: time is passed in, objects are passed in.
+//!
+//! The modules stand in the order of the flow, and each uses only earlier ones:
+//! objects → monitors → scrape jobs → discovery → relabel → targets → shard.
+
+pub mod duration;
+pub mod labels;
+pub mod objects;
+pub mod relabel;
+pub mod report;
+pub mod scrape_config;
+pub mod size;

@@ -1,0 +1,121 @@
+//! Endpoint slices and the endpoints that they replace.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Metadata, null_to_default, object};
+
+/// Addresses behind a service that share ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct EndpointSlice {
+    pub metadata: Metadata,
+    /// `IPv4`, `IPv6` or `FQDN`.
+    pub address_type: String,
+    #[serde(deserialize_with = "null_to_default")]
+    pub endpoints: Vec<SliceEndpoint>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub ports: Vec<SlicePort>,
+}
+
+/// One endpoint of a slice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct SliceEndpoint {
+    #[serde(deserialize_with = "null_to_default")]
+    pub addresses: Vec<String>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub conditions: SliceConditions,
+    pub hostname: Option<String>,
+    pub node_name: Option<String>,
+    pub zone: Option<String>,
+    pub target_ref: Option<TargetRef>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub deprecated_topology: BTreeMap<String, String>,
+}
+
+/// State of an endpoint; absent means unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct SliceConditions {
+    pub ready: Option<bool>,
+    pub serving: Option<bool>,
+    pub terminating: Option<bool>,
+}
+
+/// One port of a slice; absent fields are absent in the slice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct SlicePort {
+    pub name: Option<String>,
+    pub protocol: Option<String>,
+    pub port: Option<i32>,
+    pub app_protocol: Option<String>,
+}
+
+/// The object behind an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct TargetRef {
+    #[serde(deserialize_with = "null_to_default")]
+    pub kind: String,
+    #[serde(deserialize_with = "null_to_default")]
+    pub namespace: String,
+    #[serde(deserialize_with = "null_to_default")]
+    pub name: String,
+}
+
+/// Endpoints of a service, the older form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct Endpoints {
+    pub metadata: Metadata,
+    #[serde(deserialize_with = "null_to_default")]
+    pub subsets: Vec<EndpointSubset>,
+}
+
+/// Addresses that share ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct EndpointSubset {
+    #[serde(deserialize_with = "null_to_default")]
+    pub addresses: Vec<EndpointAddress>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub not_ready_addresses: Vec<EndpointAddress>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub ports: Vec<EndpointPort>,
+}
+
+/// One address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct EndpointAddress {
+    pub ip: String,
+    #[serde(deserialize_with = "null_to_default")]
+    pub hostname: String,
+    pub node_name: Option<String>,
+    pub target_ref: Option<TargetRef>,
+}
+
+/// One port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct EndpointPort {
+    #[serde(deserialize_with = "null_to_default")]
+    pub name: String,
+    pub port: i32,
+    #[serde(deserialize_with = "null_to_default")]
+    pub protocol: String,
+}
+
+object!(EndpointSlice = "EndpointSlice", Endpoints = "Endpoints");

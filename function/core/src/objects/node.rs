@@ -1,0 +1,75 @@
+//! Nodes and namespaces.
+
+use serde::Deserialize;
+
+use super::{Metadata, null_to_default, object};
+
+/// A node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct Node {
+    pub metadata: Metadata,
+    #[serde(deserialize_with = "null_to_default")]
+    pub spec: NodeSpec,
+    #[serde(deserialize_with = "null_to_default")]
+    pub status: NodeStatus,
+}
+
+/// What a node was registered with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct NodeSpec {
+    #[serde(rename = "providerID", deserialize_with = "null_to_default")]
+    pub provider_id: String,
+}
+
+/// Addresses of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct NodeStatus {
+    #[serde(deserialize_with = "null_to_default")]
+    pub addresses: Vec<NodeAddress>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub daemon_endpoints: DaemonEndpoints,
+}
+
+/// One address of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct NodeAddress {
+    pub r#type: String,
+    pub address: String,
+}
+
+/// Ports of the node's daemons.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct DaemonEndpoints {
+    #[serde(deserialize_with = "null_to_default")]
+    pub kubelet_endpoint: KubeletEndpoint,
+}
+
+/// Port of the kubelet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct KubeletEndpoint {
+    /// Capitalised in the API.
+    #[serde(rename = "Port", deserialize_with = "null_to_default")]
+    pub port: i32,
+}
+
+/// A namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct Namespace {
+    pub metadata: Metadata,
+}
+
+object!(Node = "Node", Namespace = "Namespace");

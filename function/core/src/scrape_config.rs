@@ -1,0 +1,143 @@
+//! Scrape configs as Prometheus holds and prints them, defaults filled in.
+//!
+//! The monitors and `config.scrape_configs` become these; `/scrape_configs`
+//! serves them. Serialising gives what Prometheus' own marshalling gives: what it
+//! leaves out when empty is left out here. Follows `config/config.go` of Prometheus.
+
+pub mod http_client;
+pub mod service_discovery;
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use crate::duration::Duration;
+use crate::relabel::RelabelConfig;
+use crate::size::Size;
+use http_client::HttpClientConfig;
+use service_discovery::ServiceDiscovery;
+
+/// How metric names are judged; decides which label names relabelling may set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NameValidation {
+    /// Any UTF-8.
+    #[default]
+    Utf8,
+    /// `[a-zA-Z_][a-zA-Z0-9_]*`.
+    Legacy,
+}
+
+/// One scrape config: how the targets of one job are found and scraped.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of Prometheus' scrape_config, by their names there")]
+pub struct ScrapeConfig {
+    pub job_name: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub honor_labels: bool,
+    pub honor_timestamps: bool,
+    pub track_timestamps_staleness: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub params: BTreeMap<String, Vec<String>>,
+    pub scrape_interval: Duration,
+    pub scrape_timeout: Duration,
+    pub scrape_protocols: Vec<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub fallback_scrape_protocol: String,
+    pub scrape_native_histograms: bool,
+    pub always_scrape_classic_histograms: bool,
+    pub convert_classic_histograms_to_nhcb: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub scrape_failure_log_file: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub metrics_path: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub scheme: String,
+    pub enable_compression: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub body_size_limit: Size,
+    #[serde(skip_serializing_if = "is_default")]
+    pub sample_limit: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub target_limit: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub label_limit: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub label_name_length_limit: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub label_value_length_limit: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub native_histogram_bucket_limit: u64,
+    #[serde(skip_serializing_if = "is_default", serialize_with = "number")]
+    pub native_histogram_min_bucket_factor: f64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub keep_dropped_targets: u64,
+    pub metric_name_validation_scheme: NameValidation,
+    pub metric_name_escaping_scheme: String,
+    pub extra_scrape_metrics: bool,
+    #[serde(flatten)]
+    pub service_discovery: ServiceDiscovery,
+    #[serde(flatten)]
+    pub http_client: HttpClientConfig,
+    #[serde(skip_serializing_if = "is_default")]
+    pub relabel_configs: Vec<RelabelConfig>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub metric_relabel_configs: Vec<RelabelConfig>,
+}
+
+impl ScrapeConfig {
+    /// A scrape config with Prometheus' defaults (`DefaultScrapeConfig` and the default globals).
+    pub fn new(job_name: impl Into<String>) -> Self {
+        Self {
+            job_name: job_name.into(),
+            honor_labels: false,
+            honor_timestamps: true,
+            track_timestamps_staleness: false,
+            params: BTreeMap::new(),
+            scrape_interval: Duration::from_secs(60),
+            scrape_timeout: Duration::from_secs(10),
+            scrape_protocols: Vec::new(),
+            fallback_scrape_protocol: String::new(),
+            scrape_native_histograms: false,
+            always_scrape_classic_histograms: false,
+            convert_classic_histograms_to_nhcb: false,
+            scrape_failure_log_file: String::new(),
+            metrics_path: "/metrics".to_owned(),
+            scheme: "http".to_owned(),
+            enable_compression: true,
+            body_size_limit: Size::default(),
+            sample_limit: 0,
+            target_limit: 0,
+            label_limit: 0,
+            label_name_length_limit: 0,
+            label_value_length_limit: 0,
+            native_histogram_bucket_limit: 0,
+            native_histogram_min_bucket_factor: 0.0,
+            keep_dropped_targets: 0,
+            metric_name_validation_scheme: NameValidation::Utf8,
+            metric_name_escaping_scheme: "allow-utf-8".to_owned(),
+            extra_scrape_metrics: false,
+            service_discovery: ServiceDiscovery::default(),
+            http_client: HttpClientConfig::default(),
+            relabel_configs: Vec::new(),
+            metric_relabel_configs: Vec::new(),
+        }
+    }
+}
+
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Whole numbers without a fraction, as Go prints them.
+fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "checked to be whole and within the range in which f64 is exact"
+    )]
+    if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
+        serializer.serialize_i64(*value as i64)
+    } else {
+        serializer.serialize_f64(*value)
+    }
+}
