@@ -14,3 +14,4 @@ pub mod relabel;
 pub mod report;
 pub mod scrape_config;
 pub mod size;
+pub mod yaml;

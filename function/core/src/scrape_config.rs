@@ -6,6 +6,7 @@
 
 pub mod globals;
 pub mod http_client;
+pub mod parse;
 mod secrets;
 pub mod service_discovery;
 pub mod url;
