@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 
 use serde_json::{Map, Value};
-use target_allocator_core::scrape_config::parse::{ParseError, PrometheusConfig, Problem, parse};
+use target_allocator_core::scrape_config::parse::{ParseError, Problem, PrometheusConfig, parse};
 use target_allocator_core::yaml;
 
 /// How many disagreements are shown.

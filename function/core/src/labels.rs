@@ -46,6 +46,12 @@ impl<'a> LabelSet<'a> {
         self.position(name).map_or("", |at| &self.entries[at].1)
     }
 
+    /// The value that is held for `name`, as it is held.
+    #[must_use]
+    pub fn held(&self, name: &str) -> Option<&Cow<'a, str>> {
+        self.position(name).ok().map(|at| &self.entries[at].1)
+    }
+
     /// Whether a label of that name is held, even with an empty value.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
@@ -86,6 +92,11 @@ impl<'a> LabelSet<'a> {
     /// The labels in order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.entries.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// The labels in order of their names, as they are held.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Label<'a>> {
+        self.entries.iter()
     }
 
     /// How many labels are held.

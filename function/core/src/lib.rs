@@ -10,6 +10,7 @@
 pub mod duration;
 pub mod labels;
 pub mod objects;
+pub mod regex;
 pub mod relabel;
 pub mod report;
 pub mod scrape_config;

@@ -10,6 +10,7 @@ pub mod service_discovery;
 
 use super::globals::{ALLOW_UTF8, Globals, UNDERSCORES, default_escaping};
 use super::{NameValidation, ScrapeConfig};
+use crate::relabel::{RelabelError, Rules};
 use http_client::HttpClientError;
 use service_discovery::ServiceDiscoveryError;
 
@@ -37,6 +38,12 @@ pub enum ScrapeConfigError {
     EscapingNeedsUtf8,
     #[error("static_configs holds a target that is not a host name, leave out scheme and path: {0:?}")]
     TargetIsUrl(String),
+    #[error("{field} holds a rule that cannot be used")]
+    Relabel {
+        field: &'static str,
+        #[source]
+        source: RelabelError,
+    },
     #[error(transparent)]
     HttpClient(#[from] HttpClientError),
     #[error(transparent)]
@@ -58,7 +65,8 @@ impl ScrapeConfig {
         self.fill_in_times(globals)?;
         self.fill_in_limits(globals);
         self.fill_in_protocols(globals)?;
-        self.fill_in_name_schemes(globals)
+        self.fill_in_name_schemes(globals)?;
+        self.check_rules()
     }
 
     /// A URL in place of an address is refused, unless relabelling may still mend it.
@@ -70,6 +78,16 @@ impl ScrapeConfig {
         targets
             .find(|target| target.contains('/'))
             .map_or(Ok(()), |target| Err(ScrapeConfigError::TargetIsUrl(target.clone())))
+    }
+
+    fn check_rules(&self) -> Result<(), ScrapeConfigError> {
+        let names = self.metric_name_validation_scheme;
+        for (field, rules) in
+            [("relabel_configs", &self.relabel_configs), ("metric_relabel_configs", &self.metric_relabel_configs)]
+        {
+            Rules::compile(rules, names).map_err(|source| ScrapeConfigError::Relabel { field, source })?;
+        }
+        Ok(())
     }
 
     fn fill_in_times(&mut self, globals: &Globals) -> Result<(), ScrapeConfigError> {
@@ -171,6 +189,7 @@ fn or_global<T: Clone + Default + PartialEq>(value: &mut T, global: &T) {
 mod tests {
     use super::*;
     use crate::duration::Duration;
+    use crate::relabel::RelabelConfig;
     use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpHeader, OAuth2, ProxyConfig, TlsConfig};
     use crate::scrape_config::service_discovery::{
         DnsSd, Ec2Filter, Ec2Sd, FileSd, HttpSd, KubernetesSd, Role, Selector, StaticSd,
@@ -209,6 +228,10 @@ mod tests {
             ("not a host name", |c| {
                 c.service_discovery.r#static =
                     vec![StaticSd { targets: vec!["http://x".to_owned()], ..StaticSd::default() }];
+            }),
+            ("metric_relabel_configs holds a rule that cannot be used: rule 0: regex", |c| {
+                let rule = RelabelConfig { regex: Some("(".to_owned()), ..RelabelConfig::default() };
+                c.metric_relabel_configs = vec![RelabelConfig { target_label: "a".to_owned(), ..rule }];
             }),
             ("basic_auth, oauth2 and authorization", |c| {
                 c.http_client.basic_auth = Some(BasicAuth::default());
