@@ -16,3 +16,4 @@ pub mod report;
 pub mod scrape_config;
 pub mod shard;
 pub mod size;
+pub mod yaml;
