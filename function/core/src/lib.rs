@@ -13,4 +13,5 @@ pub mod objects;
 pub mod relabel;
 pub mod report;
 pub mod scrape_config;
+pub mod selector;
 pub mod size;
