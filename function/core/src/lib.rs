@@ -7,11 +7,15 @@
 //! The modules stand in the order of the flow, and each uses only earlier ones:
 //! objects → monitors → scrape jobs → discovery → relabel → targets → shard.
 
+pub mod discovery;
 pub mod duration;
 pub mod labels;
 pub mod objects;
+pub mod regex;
 pub mod relabel;
 pub mod report;
 pub mod scrape_config;
 pub mod selector;
+pub mod shard;
 pub mod size;
+pub mod yaml;

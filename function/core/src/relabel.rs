@@ -1,8 +1,21 @@
 //! Relabelling as Prometheus does it.
+//!
+//! In: rules as they are written, and the labels of a target; out: the labels
+//! after the rules, or that the target is dropped. Rules are checked and compiled
+//! once. Follows `model/relabel/relabel.go` of Prometheus.
+
+mod deserialize;
+mod rule;
+mod validate;
+
+use std::fmt;
 
 use serde::Serialize;
 
-use crate::scrape_config::is_default;
+use crate::labels::LabelSet;
+use crate::regex::RegexError;
+use crate::scrape_config::{NameValidation, is_default};
+use rule::{Outcome, Rule, Run};
 
 /// What a rule does. Follows `model/relabel/relabel.go` of Prometheus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +34,12 @@ pub enum Action {
     LabelKeep,
     Lowercase,
     Uppercase,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A relabelling rule as it is written.
@@ -51,6 +70,120 @@ impl Default for RelabelConfig {
             target_label: String::new(),
             replacement: "$1".to_owned(),
             action: Action::Replace,
+        }
+    }
+}
+
+/// Why a list of rules is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rule {index}: {refusal}")]
+pub struct RelabelError {
+    /// Where in the list the rule stands, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub refusal: Refusal,
+}
+
+/// Why a rule is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Go does not take the regular expression, or it is too large.
+    #[error("regex: {0}: {1}")]
+    Regex(RegexError, String),
+    /// A name that no label can have.
+    #[error("source_labels: not the name of a label: {0:?}")]
+    SourceLabel(String),
+    /// The action writes to a label, and none is named.
+    #[error("target_label: must be set for the action: {0}")]
+    NoTargetLabel(Action),
+    /// A name that no label can have.
+    #[error("target_label: not the name of a label, for the action {0}: {1:?}")]
+    TargetLabel(Action, String),
+    /// The action does not take a modulus of 0, which is also what stands for none.
+    #[error("modulus: must be more than 0 for the action: hashmod")]
+    NoModulus,
+    /// What `labelmap` makes cannot be the name of a label.
+    #[error("replacement: cannot make the name of a label, for the action labelmap: {0:?}")]
+    Replacement(String),
+    /// A field that the action does not read is set.
+    #[error("{field}: must not be set for the action: {action}")]
+    Unread {
+        /// The field.
+        field: &'static str,
+        /// The action.
+        action: Action,
+    },
+}
+
+/// Rules, checked and compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    /// Whether a `labelmap` comes late enough to see what other rules have set.
+    order_matters: bool,
+}
+
+/// While it is set, the operator's rules that choose the targets of one shard let all targets pass.
+const DISABLE_SHARDING: &str = "__tmp_disable_sharding";
+
+impl Rules {
+    /// Compiles rules.
+    ///
+    /// # Errors
+    /// If Prometheus refuses one of them, or if a regular expression is too large.
+    pub fn compile(configs: &[RelabelConfig], names: NameValidation) -> Result<Self, RelabelError> {
+        let compile = |(index, config)| Rule::compile(config, names).map_err(|refusal| RelabelError { index, refusal });
+        let rules: Vec<Rule> = configs.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
+        let order_matters = rules.iter().skip(1).any(|rule| matches!(rule, Rule::LabelMap { .. }));
+        Ok(Self { rules, order_matters })
+    }
+
+    /// Compiles the rules of a scrape config between the two that the operator's
+    /// allocator adds: it assigns all targets, not those of one Prometheus shard.
+    ///
+    /// # Errors
+    /// As [`Rules::compile`]; the index is that in `configs`.
+    pub fn for_targets(configs: &[RelabelConfig], names: NameValidation) -> Result<Self, RelabelError> {
+        let set = RelabelConfig {
+            target_label: DISABLE_SHARDING.to_owned(),
+            replacement: "true".to_owned(),
+            ..RelabelConfig::default()
+        };
+        let drop = RelabelConfig {
+            regex: Some(DISABLE_SHARDING.to_owned()),
+            action: Action::LabelDrop,
+            ..RelabelConfig::default()
+        };
+        let bracketed: Vec<RelabelConfig> = [set].into_iter().chain(configs.iter().cloned()).chain([drop]).collect();
+        Self::compile(&bracketed, names)
+            .map_err(|error| RelabelError { index: error.index.saturating_sub(1), refusal: error.refusal })
+    }
+
+    /// Applies the rules in their order; false if one of them drops the target.
+    /// A label with an empty value counts as absent and is gone afterwards.
+    #[must_use]
+    pub fn apply<'a>(&'a self, labels: &mut LabelSet<'a>) -> bool {
+        labels.retain(|_, value| !value.is_empty());
+        let mut run = Run::new(labels, self.order_matters);
+        self.rules.iter().all(|rule| rule.apply(&mut run) == Outcome::Kept)
+    }
+
+    /// Whether a rule can read the label, so that its value or its presence can
+    /// change what comes out of the other labels.
+    #[must_use]
+    pub fn may_read(&self, name: &str) -> bool {
+        self.rules.iter().any(|rule| rule.may_read(name))
+    }
+}
+
+/// Whether a label can have that name.
+#[must_use]
+pub fn is_valid_label_name(name: &str, names: NameValidation) -> bool {
+    match names {
+        NameValidation::Utf8 => !name.is_empty(),
+        NameValidation::Legacy => {
+            let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+            name.bytes().next().is_some_and(|first| !first.is_ascii_digit()) && name.bytes().all(word)
         }
     }
 }

@@ -4,8 +4,13 @@
 //! serves them. Serialising gives what Prometheus' own marshalling gives: what it
 //! leaves out when empty is left out here. Follows `config/config.go` of Prometheus.
 
+pub mod globals;
 pub mod http_client;
+pub mod parse;
+mod secrets;
 pub mod service_discovery;
+pub mod url;
+pub mod validation;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +19,7 @@ use serde::{Serialize, Serializer};
 use crate::duration::Duration;
 use crate::relabel::RelabelConfig;
 use crate::size::Size;
+use globals::Globals;
 use http_client::HttpClientConfig;
 use service_discovery::ServiceDiscovery;
 
@@ -86,21 +92,29 @@ pub struct ScrapeConfig {
 }
 
 impl ScrapeConfig {
-    /// A scrape config with Prometheus' defaults (`DefaultScrapeConfig` and the default globals).
+    /// A scrape config with Prometheus' defaults (`DefaultScrapeConfig`) under the default globals.
     pub fn new(job_name: impl Into<String>) -> Self {
+        Self::with_globals(job_name, &Globals::default())
+    }
+
+    /// A scrape config with Prometheus' defaults.
+    ///
+    /// What is left zero or empty is filled in by [`Self::validate`]; the settings for
+    /// which that could also be a choice (booleans, name validation) start with the globals' values.
+    pub fn with_globals(job_name: impl Into<String>, globals: &Globals) -> Self {
         Self {
             job_name: job_name.into(),
             honor_labels: false,
             honor_timestamps: true,
             track_timestamps_staleness: false,
             params: BTreeMap::new(),
-            scrape_interval: Duration::from_secs(60),
-            scrape_timeout: Duration::from_secs(10),
+            scrape_interval: Duration::default(),
+            scrape_timeout: Duration::default(),
             scrape_protocols: Vec::new(),
             fallback_scrape_protocol: String::new(),
-            scrape_native_histograms: false,
-            always_scrape_classic_histograms: false,
-            convert_classic_histograms_to_nhcb: false,
+            scrape_native_histograms: globals.scrape_native_histograms,
+            always_scrape_classic_histograms: globals.always_scrape_classic_histograms,
+            convert_classic_histograms_to_nhcb: globals.convert_classic_histograms_to_nhcb,
             scrape_failure_log_file: String::new(),
             metrics_path: "/metrics".to_owned(),
             scheme: "http".to_owned(),
@@ -114,13 +128,22 @@ impl ScrapeConfig {
             native_histogram_bucket_limit: 0,
             native_histogram_min_bucket_factor: 0.0,
             keep_dropped_targets: 0,
-            metric_name_validation_scheme: NameValidation::Utf8,
-            metric_name_escaping_scheme: "allow-utf-8".to_owned(),
-            extra_scrape_metrics: false,
+            metric_name_validation_scheme: globals.metric_name_validation_scheme,
+            metric_name_escaping_scheme: String::new(),
+            extra_scrape_metrics: globals.extra_scrape_metrics,
             service_discovery: ServiceDiscovery::default(),
             http_client: HttpClientConfig::default(),
             relabel_configs: Vec::new(),
             metric_relabel_configs: Vec::new(),
+        }
+    }
+
+    /// Sets the validation scheme explicitly: an escaping scheme that is unset then goes
+    /// with it, and is not the globals' one.
+    pub fn set_name_validation(&mut self, scheme: NameValidation) {
+        self.metric_name_validation_scheme = scheme;
+        if self.metric_name_escaping_scheme.is_empty() {
+            globals::default_escaping(scheme).clone_into(&mut self.metric_name_escaping_scheme);
         }
     }
 }

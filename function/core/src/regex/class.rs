@@ -1,0 +1,133 @@
+//! Sets of characters, while a pattern is parsed.
+//!
+//! In: ranges and the names of classes; out: a class of regex-syntax. Surrogates
+//! can be written in a pattern and are kept until the end, where they match nothing.
+
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir};
+
+use super::unicode::{self, Range};
+
+const MAX: u32 = 0x10_FFFF;
+
+/// A set of code points.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CharacterSet {
+    ranges: Vec<Range>,
+}
+
+impl CharacterSet {
+    /// How many ranges it is made of: what it costs.
+    pub(super) const fn cost(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Adds all code points from `first` to `last`; under `(?i)` also what they fold to.
+    pub(super) fn add(&mut self, first: u32, last: u32, fold_case: bool) {
+        self.ranges.push((first, last));
+        if fold_case {
+            self.ranges.extend(unicode::folds((first, last)).flatten().map(|&other| (other, other)));
+        }
+    }
+
+    /// Adds all that is in `other`.
+    pub(super) fn union(&mut self, other: &Self) {
+        self.ranges.extend_from_slice(&other.ranges);
+    }
+
+    /// All that is not in the set.
+    pub(super) fn negated(mut self) -> Self {
+        self.normalize();
+        let mut negated = Vec::with_capacity(self.ranges.len() + 1);
+        let mut next = 0;
+        for (first, last) in self.ranges {
+            if next < first {
+                negated.push((next, first - 1));
+            }
+            next = last + 1;
+        }
+        if next <= MAX {
+            negated.push((next, MAX));
+        }
+        Self { ranges: negated }
+    }
+
+    /// Sorts the ranges and merges those that touch.
+    pub(super) fn normalize(&mut self) {
+        self.ranges.sort_unstable();
+        self.ranges.dedup_by(|next, merged| {
+            let touches = next.0 <= merged.1.saturating_add(1);
+            if touches {
+                merged.1 = merged.1.max(next.1);
+            }
+            touches
+        });
+    }
+
+    /// Matches one character of the set.
+    pub(super) fn into_hir(self) -> Hir {
+        let around_surrogates = |(first, last): Range| [(first, last.min(0xD7FF)), (first.max(0xE000), last)];
+        let ranges =
+            self.ranges.into_iter().flat_map(around_surrogates).filter(|(first, last)| first <= last).filter_map(
+                |(first, last)| Some(ClassUnicodeRange::new(char::from_u32(first)?, char::from_u32(last)?)),
+            );
+        Hir::class(Class::Unicode(ClassUnicode::new(ranges)))
+    }
+}
+
+/// The class of `\d`, `\s`, `\w` and their opposites.
+pub(super) fn perl(letter: char, fold_case: bool) -> Option<CharacterSet> {
+    let ranges: &[(char, char)] = match letter.to_ascii_lowercase() {
+        'd' => &[('0', '9')],
+        // Unlike `[[:space:]]` without the vertical tab.
+        's' => &[('\t', '\n'), ('\x0C', '\r'), (' ', ' ')],
+        'w' => &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')],
+        _ => return None,
+    };
+    Some(ascii(ranges, letter.is_ascii_uppercase(), fold_case))
+}
+
+/// The class of `[:name:]` or `[:^name:]`.
+pub(super) fn posix(name: &str, fold_case: bool) -> Option<CharacterSet> {
+    let (name, negated) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
+    let ranges: &[(char, char)] = match name {
+        "alnum" => &[('0', '9'), ('A', 'Z'), ('a', 'z')],
+        "alpha" => &[('A', 'Z'), ('a', 'z')],
+        "ascii" => &[('\0', '\x7F')],
+        "blank" => &[('\t', '\t'), (' ', ' ')],
+        "cntrl" => &[('\0', '\x1F'), ('\x7F', '\x7F')],
+        "digit" => &[('0', '9')],
+        "graph" => &[('!', '~')],
+        "lower" => &[('a', 'z')],
+        "print" => &[(' ', '~')],
+        "punct" => &[('!', '/'), (':', '@'), ('[', '`'), ('{', '~')],
+        "space" => &[('\t', '\r'), (' ', ' ')],
+        "upper" => &[('A', 'Z')],
+        "word" => &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')],
+        "xdigit" => &[('0', '9'), ('A', 'F'), ('a', 'f')],
+        _ => return None,
+    };
+    Some(ascii(ranges, negated, fold_case))
+}
+
+/// The class of `\p{name}`, or of its opposite.
+pub(super) fn unicode(name: &str, negated: bool, fold_case: bool) -> Option<CharacterSet> {
+    let (name, negated) = name.strip_prefix('^').map_or((name, negated), |name| (name, !negated));
+    let mut set = CharacterSet::default();
+    match unicode::folded_class(name).filter(|_| fold_case) {
+        Some(folded) => set.ranges = folded,
+        None => {
+            for (first, last) in unicode::class(name)? {
+                set.add(first, last, fold_case);
+            }
+        }
+    }
+    Some(if negated { set.negated() } else { set })
+}
+
+fn ascii(ranges: &[(char, char)], negated: bool, fold_case: bool) -> CharacterSet {
+    let mut set = CharacterSet::default();
+    for &(first, last) in ranges {
+        set.add(u32::from(first), u32::from(last), fold_case);
+    }
+    if negated { set.negated() } else { set }
+}

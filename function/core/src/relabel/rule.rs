@@ -1,0 +1,302 @@
+//! One compiled rule, and what it does to labels.
+//!
+//! The labels behave like Prometheus' `labels.Builder`, down to the order in
+//! which `labelmap` meets them: those that came in by name, then those that rules
+//! have set, in the order in which they were set.
+
+use std::borrow::Cow;
+
+use md5::{Digest, Md5};
+
+use super::validate::validate;
+use super::{Action, Refusal, RelabelConfig, is_valid_label_name};
+use crate::labels::LabelSet;
+use crate::regex::{GoRegex, Groups, Purpose, Template, to_lower, to_upper};
+use crate::scrape_config::NameValidation;
+
+/// What becomes of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Kept,
+    Dropped,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Rule {
+    Replace { input: Input, regex: GoRegex, target: Target, value: Template },
+    Keep { input: Input, regex: GoRegex },
+    Drop { input: Input, regex: GoRegex },
+    KeepEqual { input: Input, target: String },
+    DropEqual { input: Input, target: String },
+    HashMod { input: Input, target: String, modulus: u64 },
+    LabelMap { regex: GoRegex, name: Template },
+    LabelDrop { regex: GoRegex },
+    LabelKeep { regex: GoRegex },
+    Lowercase { input: Input, target: String },
+    Uppercase { input: Input, target: String },
+}
+
+/// Labels whose values are joined.
+#[derive(Debug, Clone)]
+pub(super) struct Input {
+    labels: Vec<String>,
+    separator: String,
+}
+
+/// The label that is written.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    Fixed(String),
+    Made { name: Template, names: NameValidation },
+}
+
+/// The labels of one target while rules are applied, and what is used again from rule to rule.
+pub(super) struct Run<'r, 'a> {
+    labels: &'r mut LabelSet<'a>,
+    /// The labels that rules have set, in that order; `None` while nothing depends on it.
+    set: Option<Vec<Cow<'a, str>>>,
+    groups: Groups,
+    joined: String,
+}
+
+impl Rule {
+    pub(super) fn compile(config: &RelabelConfig, names: NameValidation) -> Result<Self, Refusal> {
+        validate(config, names)?;
+        let RelabelConfig { source_labels, separator, regex, modulus, target_label, replacement, action } = config;
+        let refers = match action {
+            Action::Replace => replacement.contains('$') || target_label.contains('$'),
+            Action::LabelMap => true,
+            _ => false,
+        };
+        let purpose = if refers { Purpose::Groups } else { Purpose::Match };
+        let text = regex.as_deref().unwrap_or("(.*)");
+        let regex = GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(error, text.to_owned()))?;
+        let input = Input { labels: source_labels.clone(), separator: separator.clone() };
+        let target = target_label.clone();
+        Ok(match action {
+            Action::Replace => {
+                let (name, value) = (Template::new(&target, &regex), Template::new(replacement, &regex));
+                let target = match name.as_text() {
+                    Some(name) if is_valid_label_name(name, names) => Target::Fixed(name.to_owned()),
+                    _ => Target::Made { name, names },
+                };
+                Self::Replace { input, regex, target, value }
+            }
+            Action::Keep => Self::Keep { input, regex },
+            Action::Drop => Self::Drop { input, regex },
+            Action::KeepEqual => Self::KeepEqual { input, target },
+            Action::DropEqual => Self::DropEqual { input, target },
+            Action::HashMod => Self::HashMod { input, target, modulus: *modulus },
+            Action::LabelMap => Self::LabelMap { name: Template::new(replacement, &regex), regex },
+            Action::LabelDrop => Self::LabelDrop { regex },
+            Action::LabelKeep => Self::LabelKeep { regex },
+            Action::Lowercase => Self::Lowercase { input, target },
+            Action::Uppercase => Self::Uppercase { input, target },
+        })
+    }
+
+    pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Outcome {
+        match self {
+            Self::Keep { input, regex } => return run.keep_if(input, |value, _| regex.is_match(value)),
+            Self::Drop { input, regex } => return run.keep_if(input, |value, _| !regex.is_match(value)),
+            Self::KeepEqual { input, target } => {
+                return run.keep_if(input, |value, labels| labels.get(target) == value);
+            }
+            Self::DropEqual { input, target } => {
+                return run.keep_if(input, |value, labels| labels.get(target) != value);
+            }
+            Self::Replace { input, regex, target, value } => {
+                if let Some((target, value)) = run.replacement(input, regex, target, value) {
+                    run.set(target, value);
+                }
+            }
+            Self::HashMod { input, target, modulus } => {
+                let value = run.map(input, |value| hash(value).checked_rem(*modulus).unwrap_or_default().to_string());
+                run.set(Cow::Borrowed(target), value.into());
+            }
+            Self::Lowercase { input, target } => {
+                let value = run.map(input, to_lower);
+                run.set(Cow::Borrowed(target), value.into());
+            }
+            Self::Uppercase { input, target } => {
+                let value = run.map(input, to_upper);
+                run.set(Cow::Borrowed(target), value.into());
+            }
+            Self::LabelMap { regex, name } => run.map_labels(regex, name),
+            Self::LabelDrop { regex } => run.retain(|name| !regex.is_match(name)),
+            Self::LabelKeep { regex } => run.retain(|name| regex.is_match(name)),
+        }
+        Outcome::Kept
+    }
+
+    pub(super) fn may_read(&self, name: &str) -> bool {
+        match self {
+            Self::KeepEqual { input, target } | Self::DropEqual { input, target } => {
+                input.reads(name) || target == name
+            }
+            Self::Replace { input, .. }
+            | Self::Keep { input, .. }
+            | Self::Drop { input, .. }
+            | Self::HashMod { input, .. }
+            | Self::Lowercase { input, .. }
+            | Self::Uppercase { input, .. } => input.reads(name),
+            Self::LabelMap { regex, .. } => regex.is_match(name),
+            Self::LabelDrop { .. } | Self::LabelKeep { .. } => false,
+        }
+    }
+}
+
+/// The last eight bytes of the MD5 sum.
+fn hash(value: &str) -> u64 {
+    let sum: [u8; 16] = Md5::digest(value.as_bytes()).into();
+    sum[8..].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
+/// Text that lives as long as the labels' own text, or only as long as the labels are not changed.
+#[derive(Clone, Copy)]
+enum Value<'l, 'a> {
+    Shared(&'a str),
+    Held(&'l str),
+}
+
+impl<'l, 'a> Value<'l, 'a> {
+    fn of(text: &'l Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::Shared(text),
+            Cow::Owned(text) => Self::Held(text),
+        }
+    }
+
+    const fn as_str(self) -> &'l str
+    where
+        'a: 'l,
+    {
+        match self {
+            Self::Shared(text) => text,
+            Self::Held(text) => text,
+        }
+    }
+
+    /// The template with the groups of a match in this text filled in; what is part of the text is not copied.
+    fn expand(self, template: &'a Template, groups: &Groups) -> Cow<'a, str> {
+        if let Some(text) = template.as_text() {
+            return Cow::Borrowed(text);
+        }
+        if let Some(group) = template.as_group() {
+            let Some((start, end)) = groups.get(group) else { return Cow::Borrowed("") };
+            return match self {
+                Self::Shared(text) => Cow::Borrowed(&text[start..end]),
+                Self::Held(text) => Cow::Owned(text[start..end].to_owned()),
+            };
+        }
+        let mut expanded = String::new();
+        template.expand(self.as_str(), groups, &mut expanded);
+        Cow::Owned(expanded)
+    }
+}
+
+impl Input {
+    fn reads(&self, name: &str) -> bool {
+        self.labels.iter().any(|label| label == name)
+    }
+
+    fn value<'l, 'a>(&self, labels: &'l LabelSet<'a>, joined: &'l mut String) -> Value<'l, 'a> {
+        match self.labels.as_slice() {
+            [] => Value::Shared(""),
+            [label] => labels.held(label).map_or(Value::Shared(""), Value::of),
+            [first, others @ ..] => {
+                joined.clear();
+                joined.push_str(labels.get(first));
+                for label in others {
+                    joined.push_str(&self.separator);
+                    joined.push_str(labels.get(label));
+                }
+                Value::Held(joined)
+            }
+        }
+    }
+}
+
+impl<'r, 'a> Run<'r, 'a> {
+    pub(super) fn new(labels: &'r mut LabelSet<'a>, order_matters: bool) -> Self {
+        Self { labels, set: order_matters.then(Vec::new), groups: Groups::default(), joined: String::new() }
+    }
+
+    fn keep_if(&mut self, input: &Input, keep: impl FnOnce(&str, &LabelSet<'a>) -> bool) -> Outcome {
+        let value = input.value(self.labels, &mut self.joined).as_str();
+        if keep(value, self.labels) { Outcome::Kept } else { Outcome::Dropped }
+    }
+
+    fn map(&mut self, input: &Input, map: impl FnOnce(&str) -> String) -> String {
+        map(input.value(self.labels, &mut self.joined).as_str())
+    }
+
+    fn replacement(
+        &mut self,
+        input: &Input,
+        regex: &GoRegex,
+        target: &'a Target,
+        replacement: &'a Template,
+    ) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+        let value = input.value(self.labels, &mut self.joined);
+        match (target, replacement.as_text()) {
+            (Target::Fixed(target), Some(text)) => {
+                regex.is_match(value.as_str()).then_some((Cow::Borrowed(target.as_str()), Cow::Borrowed(text)))
+            }
+            (target, _) => {
+                if !regex.captures(value.as_str(), &mut self.groups) {
+                    return None;
+                }
+                let target = match target {
+                    Target::Fixed(target) => Cow::Borrowed(target.as_str()),
+                    Target::Made { name, names } => {
+                        let name = value.expand(name, &self.groups);
+                        is_valid_label_name(&name, *names).then_some(name)?
+                    }
+                };
+                Some((target, value.expand(replacement, &self.groups)))
+            }
+        }
+    }
+
+    fn map_labels(&mut self, regex: &GoRegex, template: &'a Template) {
+        let Self { labels, set, groups, .. } = self;
+        let set_names = set.as_deref().unwrap_or_default();
+        let came_in = labels.entries().filter(|(name, _)| !set_names.contains(name));
+        let were_set = set_names.iter().filter_map(|name| labels.held(name).map(|value| (name, value)));
+        let mut mapped = Vec::new();
+        for (name, value) in came_in.map(|(name, value)| (name, value)).chain(were_set) {
+            if !regex.captures(name, groups) {
+                continue;
+            }
+            let whole = groups.get(0) == Some((0, name.len()));
+            let name = if whole {
+                Value::of(name).expand(template, groups)
+            } else {
+                Cow::Owned(regex.replace_all(name, template, groups))
+            };
+            mapped.push((name, value.clone()));
+        }
+        for (name, value) in mapped {
+            self.set(name, value);
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.labels.retain(|name, _| keep(name));
+        if let Some(set) = &mut self.set {
+            set.retain(|name| self.labels.contains(name));
+        }
+    }
+
+    fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
+        if let Some(set) = &mut self.set {
+            if value.is_empty() {
+                set.retain(|other| *other != name);
+            } else if !set.contains(&name) {
+                set.push(name.clone());
+            }
+        }
+        self.labels.set(name, value);
+    }
+}

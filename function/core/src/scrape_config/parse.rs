@@ -1,0 +1,250 @@
+//! Prometheus' own scrape configs: the `config` section of `targetallocator.yaml`.
+//!
+//! Input: the section as values. Output: its globals and one scrape config a job,
+//! validated and with its defaults, or why that job is left out; one bad job never
+//! hides another. Strict: a field that Prometheus does not know is refused by name.
+//! Nothing is expanded: the peer leaves `${NAME}` and `$(SHARD)` as they are.
+
+mod fields;
+mod globals;
+mod http_client;
+mod relabel;
+mod service_discovery;
+
+use serde_json::Value;
+
+use super::globals::Globals;
+use super::validation::ScrapeConfigError;
+use super::{NameValidation, ScrapeConfig};
+use crate::duration::DurationError;
+use crate::size::SizeError;
+use fields::{Fields, Node};
+
+/// What a `config` section says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrometheusConfig {
+    /// The `global` section.
+    pub globals: Globals,
+    /// The jobs in the order in which they are written.
+    pub jobs: Vec<Result<ScrapeConfig, RefusedJob>>,
+    /// Sections that Prometheus knows and an allocator has no use for, such as `remote_write`.
+    pub passed_over: Vec<&'static str>,
+}
+
+/// A job that is left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("job {job_name:?} is left out")]
+pub struct RefusedJob {
+    /// Its name; empty if it has none.
+    pub job_name: String,
+    /// Why.
+    #[source]
+    pub error: ParseError,
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}")]
+pub struct ParseError {
+    /// The field, such as `scrape_configs[0].tls_config.ca`.
+    pub path: String,
+    /// What is wrong with it.
+    #[source]
+    pub problem: Problem,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says it")]
+pub enum Problem {
+    #[error("unknown field")]
+    UnknownField,
+    #[error("is not {wanted}")]
+    WrongType { wanted: &'static str },
+    #[error("is empty or null")]
+    Empty,
+    #[error("service discovery of this kind is not served here, name the targets by another: {kind}")]
+    NotServed { kind: &'static str },
+    #[error("job_name is taken by an earlier job: {0:?}")]
+    DuplicateJob(String),
+    #[error("role is missing, use pod, service, endpoints, endpointslice, node or ingress")]
+    NoRole,
+    #[error("unknown role, use pod, service, endpoints, endpointslice, node or ingress: {0:?}")]
+    UnknownRole(String),
+    #[error("unknown relabel action: {0:?}")]
+    UnknownAction(String),
+    #[error("unknown validation scheme, use utf8 or legacy: {0:?}")]
+    UnknownNameValidation(String),
+    #[error("label name is empty")]
+    EmptyLabelName,
+    #[error("this relabel action takes no source_labels")]
+    NoSourceLabels,
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+    #[error(transparent)]
+    Size(#[from] SizeError),
+    #[error(transparent)]
+    Refused(#[from] ScrapeConfigError),
+}
+
+/// Sections of a Prometheus config that have no bearing on scraping, or none in an allocator.
+const PASSED_OVER: [&str; 9] = [
+    "alerting",
+    "otlp",
+    "remote_read",
+    "remote_write",
+    "rule_files",
+    "runtime",
+    "scrape_config_files",
+    "storage",
+    "tracing",
+];
+
+/// Reads a `config` section.
+///
+/// # Errors
+/// What is wrong outside of the jobs: an unknown section, or the globals.
+pub fn parse(config: &Value) -> Result<PrometheusConfig, ParseError> {
+    let mut fields = Node::root(config, "config").fields()?;
+    let globals = match fields.given("global") {
+        Some(node) => globals::parse(&node)?,
+        None => Globals::default(),
+    };
+    let passed_over = PASSED_OVER.into_iter().filter(|name| fields.given(name).is_some()).collect();
+    let mut jobs: Vec<Result<ScrapeConfig, RefusedJob>> = Vec::new();
+    let nodes = fields.get("scrape_configs").map_or(Ok(Vec::new()), |node| node.list())?;
+    for node in nodes {
+        let parsed = parse_job(&node, &globals).and_then(|job| {
+            let taken = jobs.iter().flatten().any(|earlier| earlier.job_name == job.job_name);
+            if taken { Err(node.error(Problem::DuplicateJob(job.job_name))) } else { Ok(job) }
+        });
+        jobs.push(parsed.map_err(|error| RefusedJob { job_name: job_name(&node), error }));
+    }
+    fields.finish()?;
+    Ok(PrometheusConfig { globals, jobs, passed_over })
+}
+
+fn job_name(job: &Node<'_>) -> String {
+    job.get("job_name").and_then(|name| name.string().ok()).unwrap_or_default()
+}
+
+fn parse_job(node: &Node<'_>, globals: &Globals) -> Result<ScrapeConfig, ParseError> {
+    if node.is_null() {
+        return Err(node.error(Problem::Empty));
+    }
+    let mut fields = node.fields()?;
+    let mut job = ScrapeConfig::with_globals("", globals);
+    service_discovery::refuse_others(node, &mut fields)?;
+    read_job(&mut fields, &mut job)?;
+    fields.finish()?;
+    job.validate(globals).map_err(|error| node.error(error))?;
+    Ok(job)
+}
+
+fn read_job<'a>(fields: &mut Fields<'a>, job: &mut ScrapeConfig) -> Result<(), ParseError> {
+    let ScrapeConfig {
+        job_name,
+        honor_labels,
+        honor_timestamps,
+        track_timestamps_staleness,
+        params,
+        scrape_interval,
+        scrape_timeout,
+        scrape_protocols,
+        fallback_scrape_protocol,
+        scrape_native_histograms,
+        always_scrape_classic_histograms,
+        convert_classic_histograms_to_nhcb,
+        scrape_failure_log_file,
+        metrics_path,
+        scheme,
+        enable_compression,
+        body_size_limit,
+        sample_limit,
+        target_limit,
+        label_limit,
+        label_name_length_limit,
+        label_value_length_limit,
+        native_histogram_bucket_limit,
+        native_histogram_min_bucket_factor,
+        keep_dropped_targets,
+        metric_name_validation_scheme: _,
+        metric_name_escaping_scheme,
+        extra_scrape_metrics,
+        service_discovery,
+        http_client,
+        relabel_configs,
+        metric_relabel_configs,
+    } = job;
+    fields.string("job_name", job_name)?;
+    fields.read("honor_labels", honor_labels, Node::boolean)?;
+    fields.read("honor_timestamps", honor_timestamps, Node::boolean)?;
+    fields.read("track_timestamps_staleness", track_timestamps_staleness, Node::boolean)?;
+    fields.read("params", params, |node| {
+        node.entries()?.into_iter().map(|(name, values)| Ok((name.to_owned(), values.strings()?))).collect()
+    })?;
+    fields.read("scrape_interval", scrape_interval, Node::duration)?;
+    fields.read("scrape_timeout", scrape_timeout, Node::duration)?;
+    fields.read("scrape_protocols", scrape_protocols, protocols)?;
+    fields.string("fallback_scrape_protocol", fallback_scrape_protocol)?;
+    // Null leaves these to the globals.
+    read_given(fields, "scrape_native_histograms", scrape_native_histograms)?;
+    read_given(fields, "always_scrape_classic_histograms", always_scrape_classic_histograms)?;
+    read_given(fields, "convert_classic_histograms_to_nhcb", convert_classic_histograms_to_nhcb)?;
+    read_given(fields, "extra_scrape_metrics", extra_scrape_metrics)?;
+    fields.string("scrape_failure_log_file", scrape_failure_log_file)?;
+    fields.string("metrics_path", metrics_path)?;
+    fields.string("scheme", scheme)?;
+    fields.read("enable_compression", enable_compression, Node::boolean)?;
+    fields.read("body_size_limit", body_size_limit, size)?;
+    fields.read("sample_limit", sample_limit, Node::unsigned)?;
+    fields.read("target_limit", target_limit, Node::unsigned)?;
+    fields.read("label_limit", label_limit, Node::unsigned)?;
+    fields.read("label_name_length_limit", label_name_length_limit, Node::unsigned)?;
+    fields.read("label_value_length_limit", label_value_length_limit, Node::unsigned)?;
+    fields.read("native_histogram_bucket_limit", native_histogram_bucket_limit, Node::unsigned)?;
+    fields.read("native_histogram_min_bucket_factor", native_histogram_min_bucket_factor, Node::float)?;
+    fields.read("keep_dropped_targets", keep_dropped_targets, Node::unsigned)?;
+    fields.string("metric_name_escaping_scheme", metric_name_escaping_scheme)?;
+    fields.read("relabel_configs", relabel_configs, relabel::rules)?;
+    fields.read("metric_relabel_configs", metric_relabel_configs, relabel::rules)?;
+    http_client::read(fields, http_client)?;
+    *service_discovery = service_discovery::read(fields)?;
+    if let Some(scheme) = name_validation(fields)? {
+        job.set_name_validation(scheme);
+    }
+    Ok(())
+}
+
+fn read_given<'a>(fields: &mut Fields<'a>, name: &'a str, place: &mut bool) -> Result<(), ParseError> {
+    if let Some(node) = fields.given(name) {
+        *place = node.boolean()?;
+    }
+    Ok(())
+}
+
+/// An empty list is not an absent one.
+fn protocols(node: &Node<'_>) -> Result<Vec<String>, ParseError> {
+    let protocols = node.strings()?;
+    if protocols.is_empty() && !node.is_null() {
+        return Err(node.error(Problem::Empty));
+    }
+    Ok(protocols)
+}
+
+fn size(node: &Node<'_>) -> Result<crate::size::Size, ParseError> {
+    if node.is_null() {
+        return Ok(crate::size::Size::default());
+    }
+    node.string()?.parse().map_err(|error: SizeError| node.error(error))
+}
+
+fn name_validation(fields: &mut Fields<'_>) -> Result<Option<NameValidation>, ParseError> {
+    let Some(node) = fields.given("metric_name_validation_scheme") else { return Ok(None) };
+    match node.string()?.as_str() {
+        "" => Ok(None),
+        "utf8" => Ok(Some(NameValidation::Utf8)),
+        "legacy" => Ok(Some(NameValidation::Legacy)),
+        other => Err(node.error(Problem::UnknownNameValidation(other.to_owned()))),
+    }
+}

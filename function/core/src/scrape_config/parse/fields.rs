@@ -1,0 +1,224 @@
+//! The fields of one map of a configuration, each read by its name and type.
+//!
+//! Reads values as leniently as the peers' YAML library does (a number or a boolean
+//! is a text where a text is wanted, `null` is the zero value), and refuses the
+//! fields that no one asked for.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{ParseError, Problem};
+use crate::duration::Duration;
+use crate::scrape_config::http_client::Secret;
+use crate::yaml::to_text;
+
+type Result<T> = std::result::Result<T, ParseError>;
+
+/// A value and where it stands.
+#[derive(Clone)]
+pub struct Node<'a> {
+    value: &'a Value,
+    path: String,
+}
+
+/// A map whose fields are being read.
+pub struct Fields<'a> {
+    map: Option<&'a Map<String, Value>>,
+    path: String,
+    known: Vec<&'a str>,
+}
+
+impl<'a> Node<'a> {
+    /// A value at the start of a path.
+    pub fn root(value: &'a Value, path: &str) -> Self {
+        Self { value, path: path.to_owned() }
+    }
+
+    /// An error about this value.
+    pub fn error(&self, problem: impl Into<Problem>) -> ParseError {
+        ParseError { path: self.path.clone(), problem: problem.into() }
+    }
+
+    /// Whether the value is null.
+    pub fn is_null(&self) -> bool {
+        self.value.is_null()
+    }
+
+    /// The value itself.
+    pub fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    /// The entry of a map that is called `name`, if this is a map with such an entry.
+    pub fn get(&self, name: &str) -> Option<Node<'a>> {
+        self.value.get(name).map(|value| Node { value, path: format!("{}.{name}", self.path) })
+    }
+
+    /// The fields of a map; those of null are all absent.
+    pub fn fields(&self) -> Result<Fields<'a>> {
+        let map = match self.value {
+            Value::Null => None,
+            Value::Object(map) => Some(map),
+            _ => return Err(self.error(Problem::WrongType { wanted: "a map" })),
+        };
+        Ok(Fields { map, path: self.path.clone(), known: Vec::new() })
+    }
+
+    /// The entries of a list; null has none.
+    pub fn list(&self) -> Result<Vec<Node<'a>>> {
+        match self.value {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(list) => {
+                let node = |(at, value)| Node { value, path: format!("{}[{at}]", self.path) };
+                Ok(list.iter().enumerate().map(node).collect())
+            }
+            _ => Err(self.error(Problem::WrongType { wanted: "a list" })),
+        }
+    }
+
+    /// The entries of a map with names of their own; null has none.
+    pub fn entries(&self) -> Result<Vec<(&'a str, Node<'a>)>> {
+        match self.value {
+            Value::Null => Ok(Vec::new()),
+            Value::Object(map) => {
+                let node = |(name, value): (&'a String, _)| {
+                    (name.as_str(), Node { value, path: format!("{}.{name}", self.path) })
+                };
+                Ok(map.iter().map(node).collect())
+            }
+            _ => Err(self.error(Problem::WrongType { wanted: "a map" })),
+        }
+    }
+
+    /// A text; null is empty.
+    pub fn string(&self) -> Result<String> {
+        match self.value {
+            Value::Array(_) | Value::Object(_) => Err(self.error(Problem::WrongType { wanted: "a text" })),
+            scalar => Ok(to_text(scalar).into_owned()),
+        }
+    }
+
+    /// A list of texts.
+    pub fn strings(&self) -> Result<Vec<String>> {
+        self.list()?.iter().map(Self::string).collect()
+    }
+
+    /// A map of texts by name.
+    pub fn string_map(&self) -> Result<BTreeMap<String, String>> {
+        self.entries()?.into_iter().map(|(name, value)| Ok((name.to_owned(), value.string()?))).collect()
+    }
+
+    /// A truth value; null is false.
+    pub fn boolean(&self) -> Result<bool> {
+        match self.value {
+            Value::Null => Ok(false),
+            Value::Bool(value) => Ok(*value),
+            _ => Err(self.error(Problem::WrongType { wanted: "true or false" })),
+        }
+    }
+
+    /// A whole number that is not negative; a fraction is cut off.
+    pub fn unsigned(&self) -> Result<u64> {
+        let error = || self.error(Problem::WrongType { wanted: "a whole number that is not negative" });
+        match self.value {
+            Value::Null => Ok(0),
+            Value::Number(number) => number
+                .as_u64()
+                .or_else(|| number.as_f64().filter(|_| number.is_f64()).and_then(whole_unsigned))
+                .ok_or_else(error),
+            _ => Err(error()),
+        }
+    }
+
+    /// A whole number; a fraction is cut off.
+    pub fn signed(&self) -> Result<i64> {
+        let error = || self.error(Problem::WrongType { wanted: "a whole number" });
+        match self.value {
+            Value::Null => Ok(0),
+            Value::Number(number) => number
+                .as_i64()
+                .or_else(|| number.as_f64().filter(|_| number.is_f64()).and_then(whole_signed))
+                .ok_or_else(error),
+            _ => Err(error()),
+        }
+    }
+
+    /// A number.
+    pub fn float(&self) -> Result<f64> {
+        match self.value {
+            Value::Null => Ok(0.0),
+            Value::Number(number) => Ok(number.as_f64().unwrap_or_default()),
+            _ => Err(self.error(Problem::WrongType { wanted: "a number" })),
+        }
+    }
+
+    /// A duration; null is none.
+    pub fn duration(&self) -> Result<Duration> {
+        if self.is_null() {
+            return Ok(Duration::default());
+        }
+        self.string()?.parse().map_err(|error| self.error(Problem::Duration(error)))
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be within range")]
+fn whole_unsigned(value: f64) -> Option<u64> {
+    (value > -1.0 && value < 18_446_744_073_709_551_616.0).then_some(value as u64)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "checked to be within range")]
+fn whole_signed(value: f64) -> Option<i64> {
+    (value.abs() < 9_223_372_036_854_775_808.0).then_some(value as i64)
+}
+
+impl<'a> Fields<'a> {
+    /// The value of a field, if it is there.
+    pub fn get(&mut self, name: &'a str) -> Option<Node<'a>> {
+        self.known.push(name);
+        let value = self.map?.get(name)?;
+        Some(Node { value, path: format!("{}.{name}", self.path) })
+    }
+
+    /// The value of a field, if it is there and not null.
+    pub fn given(&mut self, name: &'a str) -> Option<Node<'a>> {
+        self.get(name).filter(|node| !node.is_null())
+    }
+
+    /// Reads a field into `place`, if it is there.
+    pub fn read<T>(&mut self, name: &'a str, place: &mut T, read: fn(&Node<'a>) -> Result<T>) -> Result<()> {
+        if let Some(node) = self.get(name) {
+            *place = read(&node)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a text.
+    pub fn string(&mut self, name: &'a str, place: &mut String) -> Result<()> {
+        self.read(name, place, Node::string)
+    }
+
+    /// Reads a secret text.
+    pub fn secret(&mut self, name: &'a str, place: &mut Secret) -> Result<()> {
+        self.read(name, place, |node| node.string().map(Secret::from))
+    }
+
+    /// Knows a field that is read elsewhere.
+    pub fn allow(&mut self, name: &'a str) {
+        self.known.push(name);
+    }
+
+    /// An error about the map.
+    pub fn error(&self, problem: impl Into<Problem>) -> ParseError {
+        ParseError { path: self.path.clone(), problem: problem.into() }
+    }
+
+    /// Refuses the fields that no one has read.
+    pub fn finish(self) -> Result<()> {
+        let mut names = self.map.into_iter().flat_map(Map::keys);
+        match names.find(|name| !self.known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(ParseError { path: format!("{}.{name}", self.path), problem: Problem::UnknownField }),
+        }
+    }
+}

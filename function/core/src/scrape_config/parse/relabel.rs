@@ -1,0 +1,61 @@
+//! Relabelling rules of a scrape config.
+
+use super::fields::Node;
+use super::{ParseError, Problem};
+use crate::relabel::{Action, RelabelConfig};
+
+type Result<T> = std::result::Result<T, ParseError>;
+
+/// Reads a list of rules.
+pub fn rules(node: &Node<'_>) -> Result<Vec<RelabelConfig>> {
+    node.list()?.iter().map(rule).collect()
+}
+
+fn rule(node: &Node<'_>) -> Result<RelabelConfig> {
+    if node.is_null() {
+        return Err(node.error(Problem::Empty));
+    }
+    let mut fields = node.fields()?;
+    let mut rule = RelabelConfig::default();
+    let RelabelConfig { source_labels, separator, regex, modulus, target_label, replacement, action } = &mut rule;
+    let sources = fields.given("source_labels");
+    if let Some(sources) = &sources {
+        for label in sources.list()? {
+            let name = label.string()?;
+            if name.is_empty() && !label.is_null() {
+                return Err(label.error(Problem::EmptyLabelName));
+            }
+            source_labels.push(name);
+        }
+    }
+    fields.string("separator", separator)?;
+    fields.read("regex", regex, |node| node.string().map(Some))?;
+    fields.read("modulus", modulus, Node::unsigned)?;
+    fields.string("target_label", target_label)?;
+    fields.string("replacement", replacement)?;
+    fields.read("action", action, self::action)?;
+    fields.finish()?;
+    // To these an empty list is a field too many.
+    if let (Action::LabelDrop | Action::LabelKeep, Some(sources)) = (*action, sources) {
+        return Err(sources.error(Problem::NoSourceLabels));
+    }
+    Ok(rule)
+}
+
+fn action(node: &Node<'_>) -> Result<Action> {
+    let text = node.string()?;
+    Ok(match text.to_lowercase().as_str() {
+        "replace" => Action::Replace,
+        "keep" => Action::Keep,
+        "drop" => Action::Drop,
+        "keepequal" => Action::KeepEqual,
+        "dropequal" => Action::DropEqual,
+        "hashmod" => Action::HashMod,
+        "labelmap" => Action::LabelMap,
+        "labeldrop" => Action::LabelDrop,
+        "labelkeep" => Action::LabelKeep,
+        "lowercase" => Action::Lowercase,
+        "uppercase" => Action::Uppercase,
+        _ => return Err(node.error(Problem::UnknownAction(text))),
+    })
+}
