@@ -5,6 +5,7 @@
 //! not change.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -38,6 +39,33 @@ impl<'a> LabelSet<'a> {
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { entries: Vec::with_capacity(capacity) }
+    }
+
+    /// A set of labels that are already in the order of their names, each name once.
+    #[must_use]
+    pub fn from_sorted(entries: Vec<Label<'a>>) -> Self {
+        debug_assert!(entries.is_sorted_by(|(one, _), (next, _)| one < next), "labels out of order: {entries:?}");
+        Self { entries }
+    }
+
+    /// The labels of both sets; where both hold a name, that of `over` counts.
+    #[must_use]
+    pub fn merged(&self, over: &Self) -> Self {
+        let mut entries = Vec::with_capacity(self.len() + over.len());
+        let (mut under, mut over) = (self.entries.iter().peekable(), over.entries.iter().peekable());
+        while let (Some(one), Some(other)) = (under.peek(), over.peek()) {
+            match one.0.cmp(&other.0) {
+                Ordering::Less => entries.extend(under.next().cloned()),
+                Ordering::Greater => entries.extend(over.next().cloned()),
+                Ordering::Equal => {
+                    under.next();
+                    entries.extend(over.next().cloned());
+                }
+            }
+        }
+        entries.extend(under.cloned());
+        entries.extend(over.cloned());
+        Self { entries }
     }
 
     /// The value of `name`; empty if there is none.

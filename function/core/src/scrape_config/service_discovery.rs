@@ -134,7 +134,7 @@ pub struct Selector {
 }
 
 /// Which further objects lend their labels to a target.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct AttachMetadata {

@@ -1,0 +1,176 @@
+//! The endpointslice role: one target an address and port, and one for each
+//! further container port of the pods behind the slice.
+//!
+//! Follows `discovery/kubernetes/endpointslice.go` of Prometheus.
+
+use std::borrow::Cow;
+
+use super::index::Prepared;
+use super::names::{Fixed, Keyed};
+use super::pod::{ContainerLabels, PortLabels, containers, push_pod};
+use super::view::{Labels, View, join_host_port, port_text, truth};
+use crate::labels::LabelSet;
+use crate::objects::endpoints::{SliceConditions, SliceEndpoint, SlicePort};
+use crate::objects::pod::ContainerPort;
+use crate::objects::{EndpointSlice, Node, Pod, Service};
+
+/// The label of a slice that names its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// The labels of all targets of a slice.
+pub(super) fn group<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Option<LabelSet<'a>> {
+    let EndpointSlice { metadata, address_type, .. } = slice.object.as_ref();
+    if !view.query.endpoint_slices.chooses(slice.object.as_ref()) {
+        return None;
+    }
+    let mut labels = view.labels();
+    labels.push(Fixed::SliceAddressType, address_type.as_str());
+    labels.push_annotations(slice);
+    labels.push_labels(slice);
+    labels.push(Fixed::SliceName, metadata.name.as_str());
+    labels.push(Fixed::Namespace, metadata.namespace.as_str());
+    if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
+        labels.push_annotations(namespace);
+        labels.push_labels(namespace);
+    }
+    if let Some(service) = service_of(view, &slice.object) {
+        push_service(&mut labels, service);
+    }
+    Some(labels.finish())
+}
+
+/// Pushes what a service lends to the targets behind it.
+pub(super) fn push_service<'a>(labels: &mut Labels<'a, '_>, service: &'a Prepared<Service>) {
+    labels.push_annotations(service);
+    labels.push_labels(service);
+    labels.push(Fixed::ServiceName, service.object.metadata.name.as_str());
+}
+
+fn service_of<'a>(view: View<'a, '_>, slice: &EndpointSlice) -> Option<&'a Prepared<Service>> {
+    view.service(&slice.metadata.namespace, slice.metadata.labels.get(SERVICE_NAME)?)
+}
+
+/// Whether a slice repeats the targets of a dual-stack service in its second address family.
+fn is_secondary(service: &Service, slice: &EndpointSlice) -> bool {
+    let dual_stack = matches!(service.spec.ip_family_policy.as_deref(), Some("PreferDualStack" | "RequireDualStack"));
+    dual_stack && service.spec.ip_families.first().is_some_and(|primary| *primary != slice.address_type)
+}
+
+/// An endpoint with what it refers to.
+#[derive(Clone, Copy)]
+struct Resolved<'a> {
+    endpoint: &'a SliceEndpoint,
+    node: Option<&'a Prepared<Node>>,
+    pod: Option<&'a Prepared<Pod>>,
+}
+
+/// The targets of a slice.
+pub(super) fn targets<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Vec<LabelSet<'a>> {
+    let EndpointSlice { metadata, address_type: _, endpoints, ports } = slice.object.as_ref();
+    if service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object)) {
+        return Vec::new();
+    }
+    let mut targets = Vec::new();
+    let mut pods = Vec::new();
+    for endpoint in endpoints {
+        let pod = view.pod(endpoint.target_ref.as_ref(), &metadata.namespace);
+        let resolved = Resolved { endpoint, node: node_of(view, endpoint), pod };
+        for port in ports {
+            for address in &endpoint.addresses {
+                targets.push(target(view, resolved, port, address));
+            }
+        }
+        if !ports.is_empty() && !endpoint.addresses.is_empty() {
+            pods.extend(pod);
+        }
+    }
+    // Each pod once, in an order that is always the same.
+    pods.sort_by_key(|pod| (&pod.object.metadata.namespace, &pod.object.metadata.name));
+    pods.dedup_by(|one, other| std::ptr::eq(*one, *other));
+    let covered = |port: &ContainerPort| ports.iter().any(|covered| covered.port == Some(port.container_port));
+    for pod in pods {
+        push_uncovered(view, pod, covered, &mut targets);
+    }
+    targets
+}
+
+/// Adds a target for each container port of a pod that no target covers yet.
+pub(super) fn push_uncovered<'a>(
+    view: View<'a, '_>,
+    pod: &'a Prepared<Pod>,
+    covered: impl Fn(&ContainerPort) -> bool,
+    targets: &mut Vec<LabelSet<'a>>,
+) {
+    let address = pod.object.status.pod_ip.as_str();
+    // A pod that is starting or evicted has none.
+    if address.is_empty() {
+        return;
+    }
+    for (container, init) in containers(&pod.object) {
+        for port in container.ports.iter().filter(|port| !covered(port)) {
+            let port = PortLabels::of(port);
+            let mut labels = view.labels().with_address(join_host_port(address, &port.number));
+            push_pod(&mut labels, view, pod, Some(&ContainerLabels { container, init, id: None, port: Some(port) }));
+            targets.push(labels.finish());
+        }
+    }
+}
+
+fn node_of<'a>(view: View<'a, '_>, endpoint: &SliceEndpoint) -> Option<&'a Prepared<Node>> {
+    if !view.query.attach.node {
+        return None;
+    }
+    let referred = endpoint.target_ref.as_ref().filter(|target| target.kind == "Node").map(|target| &target.name);
+    view.node(referred.or(endpoint.node_name.as_ref())?)
+}
+
+fn target<'a>(view: View<'a, '_>, resolved: Resolved<'a>, port: &'a SlicePort, address: &'a str) -> LabelSet<'a> {
+    let Resolved { endpoint, node, pod } = resolved;
+    let SlicePort { name, protocol, port: number, app_protocol } = port;
+    let SliceConditions { ready, serving, terminating } = endpoint.conditions;
+    let number_text = number.map(port_text);
+    let mut labels = view.labels().with_address(match &number_text {
+        Some(number) => Cow::Owned(join_host_port(address, number)),
+        None => Cow::Borrowed(address),
+    });
+    let reference = endpoint.target_ref.as_ref();
+    labels.push_some(Fixed::SliceAddressTargetKind, reference.map(|target| target.kind.as_str()));
+    labels.push_some(Fixed::SliceAddressTargetName, reference.map(|target| target.name.as_str()));
+    labels.push_some(Fixed::SliceConditionsReady, ready.map(truth));
+    labels.push_some(Fixed::SliceConditionsServing, serving.map(truth));
+    labels.push_some(Fixed::SliceConditionsTerminating, terminating.map(truth));
+    labels.push_some(Fixed::SliceHostname, endpoint.hostname.as_deref());
+    labels.push_some(Fixed::SliceNodeName, endpoint.node_name.as_deref());
+    if !endpoint.deprecated_topology.is_empty() {
+        let topology = &endpoint.deprecated_topology;
+        let values = topology.iter().map(|(key, value)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(value.as_str())));
+        labels.push_sorted(Keyed::Topology, values, true);
+    }
+    labels.push_some(Fixed::SliceZone, endpoint.zone.as_deref());
+    if let Some(number) = number_text {
+        labels.push(Fixed::SlicePort, number);
+    }
+    labels.push_some(Fixed::SlicePortAppProtocol, app_protocol.as_deref());
+    labels.push_some(Fixed::SlicePortName, name.as_deref());
+    labels.push_some(Fixed::SlicePortProtocol, protocol.as_deref());
+    if let Some(node) = node {
+        labels.push_annotations(node);
+        labels.push_labels(node);
+        labels.push(Fixed::NodeName, node.object.metadata.name.as_str());
+    }
+    if let Some(pod) = pod {
+        let container = number.and_then(|number| container_of(&pod.object, number));
+        push_pod(&mut labels, view, pod, container.as_ref());
+    }
+    labels.finish()
+}
+
+/// The container that declares a port; the last one if several do.
+pub(super) fn container_of(pod: &Pod, number: i32) -> Option<ContainerLabels<'_>> {
+    let declaring = containers(pod).filter_map(|(container, init)| {
+        let port = container.ports.iter().find(|port| port.container_port == number)?;
+        Some((container, init, port))
+    });
+    let (container, init, port) = declaring.last()?;
+    Some(ContainerLabels { container, init, id: None, port: Some(PortLabels::of(port)) })
+}

@@ -1,0 +1,199 @@
+//! The objects of a cluster, prepared for discovery.
+//!
+//! Built once a snapshot and shared by all jobs. Each object carries the names of
+//! the labels that its labels and annotations become. A later snapshot takes over
+//! what is prepared of the objects that did not change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::names::{Family, KeyNames, Keyed, Names};
+use crate::objects::{
+    Cluster, Collection, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReplicaSet,
+    Service,
+};
+
+/// The objects that discovery reads, prepared.
+#[derive(Debug)]
+pub struct Index {
+    pub(super) names: Arc<Names>,
+    pub(super) namespaces: Collection<Prepared<Namespace>>,
+    pub(super) nodes: Collection<Prepared<Node>>,
+    pub(super) pods: Collection<Prepared<Pod>>,
+    pub(super) services: Collection<Prepared<Service>>,
+    pub(super) endpoints: Collection<Prepared<Endpoints>>,
+    pub(super) endpoint_slices: Collection<Prepared<EndpointSlice>>,
+    pub(super) ingresses: Collection<Prepared<Ingress>>,
+    pub(super) replica_sets: Collection<ReplicaSet>,
+    pub(super) jobs: Collection<Job>,
+}
+
+impl Index {
+    /// Prepares the objects of a cluster.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        let nothing = Self {
+            names: Arc::new(Names::new()),
+            namespaces: Collection::default(),
+            nodes: Collection::default(),
+            pods: Collection::default(),
+            services: Collection::default(),
+            endpoints: Collection::default(),
+            endpoint_slices: Collection::default(),
+            ingresses: Collection::default(),
+            replica_sets: Collection::default(),
+            jobs: Collection::default(),
+        };
+        nothing.next(cluster)
+    }
+
+    /// Prepares the objects of a later state of the cluster, reusing what is
+    /// prepared of objects that both states share.
+    #[must_use]
+    pub fn next(&self, cluster: &Cluster) -> Self {
+        let mut names = Arc::clone(&self.names);
+        Self {
+            namespaces: prepare(&self.namespaces, &cluster.namespaces, &mut names),
+            nodes: prepare(&self.nodes, &cluster.nodes, &mut names),
+            pods: prepare(&self.pods, &cluster.pods, &mut names),
+            services: prepare(&self.services, &cluster.services, &mut names),
+            endpoints: prepare(&self.endpoints, &cluster.endpoints, &mut names),
+            endpoint_slices: prepare(&self.endpoint_slices, &cluster.endpoint_slices, &mut names),
+            ingresses: prepare(&self.ingresses, &cluster.ingresses, &mut names),
+            replica_sets: cluster.replica_sets.clone(),
+            jobs: cluster.jobs.clone(),
+            names,
+        }
+    }
+}
+
+/// An object and the names of the labels that it lends to targets.
+#[derive(Debug)]
+pub(super) struct Prepared<T> {
+    pub(super) object: Arc<T>,
+    pub(super) annotations: Box<[KeyedLabel]>,
+    pub(super) labels: Box<[KeyedLabel]>,
+}
+
+/// The labels that one label or annotation of an object becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyedLabel {
+    pub(super) names: KeyNames,
+    /// Position of the value among the values of the object.
+    pub(super) position: u32,
+}
+
+impl<T: Object> Object for Prepared<T> {
+    const KIND: &'static str = T::KIND;
+
+    fn metadata(&self) -> &Metadata {
+        self.object.metadata()
+    }
+}
+
+/// An object whose labels and annotations become labels of targets.
+pub(super) trait Described: Object {
+    const FAMILY: Family;
+
+    /// Learns names beyond those of labels and annotations.
+    fn learn(&self, _: &mut Learner<'_>) {}
+}
+
+/// Names that are copied only once there is a new one.
+pub(super) struct Learner<'n> {
+    names: &'n mut Arc<Names>,
+}
+
+impl Learner<'_> {
+    pub(super) fn learn(&mut self, keyed: Keyed, key: &str) -> KeyNames {
+        match self.names.known(keyed, key) {
+            Some(names) => names,
+            None => Arc::make_mut(self.names).learn(keyed, key),
+        }
+    }
+}
+
+fn prepare<T: Described>(
+    before: &Collection<Prepared<T>>,
+    now: &Collection<T>,
+    names: &mut Arc<Names>,
+) -> Collection<Prepared<T>> {
+    let mut prepared = Collection::default();
+    for object in now.iter() {
+        let metadata = object.metadata();
+        match before.get(&metadata.namespace, &metadata.name) {
+            Some(known) if Arc::ptr_eq(&known.object, object) => prepared.insert(Arc::clone(known)),
+            _ => {
+                let mut learner = Learner { names };
+                object.learn(&mut learner);
+                let annotations = keyed_labels(&metadata.annotations, Keyed::Annotation(T::FAMILY), &mut learner);
+                let labels = keyed_labels(&metadata.labels, Keyed::Label(T::FAMILY), &mut learner);
+                prepared.insert(Prepared { object: Arc::clone(object), annotations, labels });
+            }
+        }
+    }
+    prepared
+}
+
+/// In the order of the names. Where several keys become one name Prometheus takes
+/// any of their values; here it is that of the last key.
+fn keyed_labels(values: &BTreeMap<String, String>, keyed: Keyed, learner: &mut Learner<'_>) -> Box<[KeyedLabel]> {
+    let mut labels: Vec<KeyedLabel> = values
+        .keys()
+        .zip(0..)
+        .map(|(key, position)| KeyedLabel { names: learner.learn(keyed, key), position })
+        .collect();
+    let names = &learner.names;
+    labels.sort_by(|one, other| names.get(one.names.value).cmp(names.get(other.names.value)));
+    labels.dedup_by(|later, kept| {
+        let same = later.names == kept.names;
+        if same {
+            *kept = *later;
+        }
+        same
+    });
+    labels.into_boxed_slice()
+}
+
+impl Described for Namespace {
+    const FAMILY: Family = Family::Namespace;
+}
+
+impl Described for Node {
+    const FAMILY: Family = Family::Node;
+
+    fn learn(&self, learner: &mut Learner<'_>) {
+        for address in &self.status.addresses {
+            learner.learn(Keyed::NodeAddress, &address.r#type);
+        }
+        for condition in &self.status.conditions {
+            learner.learn(Keyed::NodeCondition, &super::names::lowercase(&condition.r#type));
+        }
+    }
+}
+
+impl Described for Pod {
+    const FAMILY: Family = Family::Pod;
+}
+
+impl Described for Service {
+    const FAMILY: Family = Family::Service;
+}
+
+impl Described for Endpoints {
+    const FAMILY: Family = Family::Endpoints;
+}
+
+impl Described for EndpointSlice {
+    const FAMILY: Family = Family::EndpointSlice;
+
+    fn learn(&self, learner: &mut Learner<'_>) {
+        for key in self.endpoints.iter().flat_map(|endpoint| endpoint.deprecated_topology.keys()) {
+            learner.learn(Keyed::Topology, key);
+        }
+    }
+}
+
+impl Described for Ingress {
+    const FAMILY: Family = Family::Ingress;
+}

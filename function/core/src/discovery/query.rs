@@ -1,0 +1,174 @@
+//! What an SD config asks for, with its selectors read and its namespaces known.
+//!
+//! Configs that ask for the same are equal queries: their targets can be shared.
+
+use std::collections::BTreeSet;
+
+use crate::objects::{EndpointSlice, Endpoints, Ingress, Node, Pod, Service};
+use crate::scrape_config::service_discovery::{AttachMetadata, KubernetesSd, Role};
+use crate::selector::{FieldSelector, FieldSelectorError, Selectable, Selector, SelectorError};
+
+/// Which targets of which namespaces are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Query {
+    pub(super) role: Role,
+    /// Sorted, each once; `None` for all namespaces.
+    pub(super) namespaces: Option<Vec<String>>,
+    pub(super) attach: AttachMetadata,
+    pub(super) nodes: Choice,
+    pub(super) pods: Choice,
+    pub(super) services: Choice,
+    pub(super) endpoints: Choice,
+    pub(super) endpoint_slices: Choice,
+    pub(super) ingresses: Choice,
+}
+
+/// Which objects of a kind are seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Choice {
+    labels: Selector,
+    fields: FieldSelector,
+}
+
+/// Why targets cannot be discovered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// Another cluster is named.
+    #[error("api_server: only the function's own cluster is looked into, leave it out: {0}")]
+    ApiServer(String),
+    /// A kubeconfig is named.
+    #[error("kubeconfig_file: only the function's own cluster is looked into, leave it out: {0}")]
+    KubeconfigFile(String),
+    /// The own namespace is asked for but not known.
+    #[error("namespaces.own_namespace: the namespace of the collectors is not known, set collector_namespace")]
+    OwnNamespace,
+    /// A label selector cannot be read.
+    #[error("selectors[{index}].label")]
+    Label {
+        /// Position of the selector.
+        index: usize,
+        /// What is wrong with it.
+        source: SelectorError,
+    },
+    /// A field selector cannot be read, or names a field that the API server refuses.
+    #[error("selectors[{index}].field")]
+    Field {
+        /// Position of the selector.
+        index: usize,
+        /// What is wrong with it.
+        source: FieldSelectorError,
+    },
+}
+
+impl Query {
+    /// Reads an SD config; `own_namespace` is what its `own_namespace` stands for.
+    ///
+    /// # Errors
+    /// If the config asks for something that cannot be had here, or that an API server refuses.
+    pub fn new(config: &KubernetesSd, own_namespace: Option<&str>) -> Result<Self, QueryError> {
+        // Credentials and the like are for an API server, which is not this module's business.
+        let KubernetesSd { api_server, kubeconfig_file, role, http_client: _, namespaces, selectors, attach_metadata } =
+            config;
+        if !api_server.is_empty() {
+            return Err(QueryError::ApiServer(api_server.clone()));
+        }
+        if !kubeconfig_file.is_empty() {
+            return Err(QueryError::KubeconfigFile(kubeconfig_file.clone()));
+        }
+        let mut names: BTreeSet<&str> = namespaces.names.iter().map(String::as_str).collect();
+        if namespaces.own_namespace {
+            names.insert(own_namespace.filter(|name| !name.is_empty()).ok_or(QueryError::OwnNamespace)?);
+        }
+        // An informer for the namespace "" is one for all of them.
+        let all = names.is_empty() || names.contains("");
+        let mut query = Self {
+            role: *role,
+            namespaces: (!all).then(|| names.into_iter().map(str::to_owned).collect()),
+            attach: *attach_metadata,
+            nodes: Choice::default(),
+            pods: Choice::default(),
+            services: Choice::default(),
+            endpoints: Choice::default(),
+            endpoint_slices: Choice::default(),
+            ingresses: Choice::default(),
+        };
+        for (index, selector) in selectors.iter().enumerate() {
+            let labels = selector.label.parse().map_err(|source| QueryError::Label { index, source })?;
+            let field = |source| QueryError::Field { index, source };
+            let fields: FieldSelector = selector.field.parse().map_err(field)?;
+            let (choice, checked) = match selector.role {
+                Role::Node => (&mut query.nodes, fields.check::<Node>()),
+                Role::Pod => (&mut query.pods, fields.check::<Pod>()),
+                Role::Service => (&mut query.services, fields.check::<Service>()),
+                Role::Endpoints => (&mut query.endpoints, fields.check::<Endpoints>()),
+                Role::EndpointSlice => (&mut query.endpoint_slices, fields.check::<EndpointSlice>()),
+                Role::Ingress => (&mut query.ingresses, fields.check::<Ingress>()),
+            };
+            checked.map_err(field)?;
+            *choice = Choice { labels, fields };
+        }
+        Ok(query)
+    }
+}
+
+impl Choice {
+    pub(super) fn chooses<T: Selectable>(&self, object: &T) -> bool {
+        self.labels.matches(&object.metadata().labels) && self.fields.matches(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scrape_config::service_discovery::{Namespaces, Selector as SelectorConfig};
+
+    fn with(change: impl FnOnce(&mut KubernetesSd)) -> KubernetesSd {
+        let mut config = KubernetesSd::new(Role::Pod);
+        change(&mut config);
+        config
+    }
+
+    fn selecting(label: &str, field: &str) -> KubernetesSd {
+        let selector = SelectorConfig { role: Role::Pod, label: label.to_owned(), field: field.to_owned() };
+        with(|config| config.selectors = vec![selector])
+    }
+
+    #[test]
+    fn namespaces_are_sorted_out() {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let cases = [
+            (Vec::new(), false, None),
+            (names("b a b"), false, Some(names("a b"))),
+            (vec!["b".to_owned(), String::new()], false, None),
+            (names("b"), true, Some(names("b own"))),
+            (Vec::new(), true, Some(names("own"))),
+        ];
+        for (names, own_namespace, expected) in cases {
+            let config = with(|config| config.namespaces = Namespaces { own_namespace, names });
+            assert_eq!(Query::new(&config, Some("own")).unwrap().namespaces, expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for_is_named() {
+        let cases = [
+            (with(|config| config.api_server = "https://x".to_owned()), "api_server"),
+            (with(|config| config.kubeconfig_file = "x".to_owned()), "kubeconfig_file"),
+            (with(|config| config.namespaces.own_namespace = true), "own_namespace"),
+            (selecting("a=b c", ""), "selectors[0].label"),
+            (selecting("", "a"), "selectors[0].field"),
+            (selecting("", "spec.unschedulable=true"), "selectors[0].field"),
+        ];
+        for (config, expected) in cases {
+            let error = Query::new(&config, None).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn configs_that_ask_for_the_same_are_equal_queries() {
+        let query = |config: KubernetesSd| Query::new(&config, None).unwrap();
+        assert_eq!(query(selecting("b,a=1", "")), query(selecting(" a = 1 , b", "")));
+        assert_ne!(query(selecting("a", "")), query(selecting("b", "")));
+    }
+}

@@ -1,0 +1,60 @@
+//! The service role: one target a port of a service, by its name in the cluster.
+//!
+//! Follows `discovery/kubernetes/service.go` of Prometheus.
+
+use std::borrow::Cow;
+
+use super::endpoint_slice::push_service;
+use super::index::Prepared;
+use super::names::Fixed;
+use super::view::View;
+use crate::labels::LabelSet;
+use crate::objects::Service;
+use crate::objects::service::ServicePort;
+
+/// The labels of all targets of a service.
+pub(super) fn group<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) -> Option<LabelSet<'a>> {
+    let metadata = &service.object.metadata;
+    if !view.query.services.chooses(service.object.as_ref()) {
+        return None;
+    }
+    let mut labels = view.labels();
+    labels.push(Fixed::Namespace, metadata.namespace.as_str());
+    if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
+        labels.push_annotations(namespace);
+        labels.push_labels(namespace);
+    }
+    push_service(&mut labels, service);
+    Some(labels.finish())
+}
+
+/// The targets of a service.
+pub(super) fn targets<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) -> Vec<LabelSet<'a>> {
+    let Service { metadata, spec, status: _ } = service.object.as_ref();
+    let target = |port: &'a ServicePort| {
+        let ServicePort { name, protocol, port: number } = port;
+        let address = format!("{}.{}.svc:{number}", metadata.name, metadata.namespace);
+        let mut labels = view.labels().with_address(address);
+        if spec.r#type == "ExternalName" {
+            labels.push(Fixed::ServiceExternalName, spec.external_name.as_str());
+        } else {
+            labels.push(Fixed::ServiceClusterIp, spec.cluster_ip.as_str());
+        }
+        if spec.r#type == "LoadBalancer" {
+            labels.push_with(Fixed::ServiceLoadBalancerIp, || load_balancer_ips(&service.object));
+        }
+        labels.push(Fixed::ServicePortName, name.as_str());
+        labels.push_with(Fixed::ServicePortNumber, || Cow::Owned(number.to_string()));
+        labels.push(Fixed::ServicePortProtocol, protocol.as_str());
+        labels.push(Fixed::ServiceType, spec.r#type.as_str());
+        labels.finish()
+    };
+    spec.ports.iter().map(target).collect()
+}
+
+/// The addresses that the load balancer has, or else the one that was asked for.
+fn load_balancer_ips(service: &Service) -> Cow<'_, str> {
+    let given = service.status.load_balancer.ingress.iter().map(|ingress| ingress.ip.as_str());
+    let given: Vec<&str> = given.filter(|ip| !ip.is_empty()).collect();
+    if given.is_empty() { Cow::Borrowed(&service.spec.load_balancer_ip) } else { Cow::Owned(given.join(",")) }
+}

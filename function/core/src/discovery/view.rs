@@ -1,0 +1,195 @@
+//! What a query sees of the index, and the labels that it wants.
+//!
+//! Look-ups follow Prometheus' informers: what a selector passes over is not there,
+//! and an object of one namespace does not see into another unless all are watched.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::index::{Described, Index, KeyedLabel, Prepared};
+use super::names::{Fixed, KeyNames, Keyed, NameId, Names};
+use super::query::Query;
+use crate::labels::{ADDRESS, Label, LabelSet};
+use crate::objects::endpoints::TargetRef;
+use crate::objects::{Collection, Namespace, Node, Object, Pod, Service};
+
+/// Which `__meta_` labels are made.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// By the position of the name in the index; `None` for all labels.
+    names: Option<Box<[bool]>>,
+}
+
+impl Wanted {
+    /// All labels, as the peer makes them.
+    pub const ALL: Self = Self { names: None };
+
+    /// The labels whose name `wanted` approves of; each name of the index is asked for once.
+    #[must_use]
+    pub fn new(index: &Index, wanted: impl FnMut(&str) -> bool) -> Self {
+        Self { names: Some(index.names.iter().map(wanted).collect()) }
+    }
+
+    fn contains(&self, name: NameId) -> bool {
+        self.names.as_ref().is_none_or(|names| names.get(name.position()).copied().unwrap_or(true))
+    }
+}
+
+/// What a query sees.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a, 'q> {
+    pub(super) index: &'a Index,
+    pub(super) query: &'q Query,
+    pub(super) wanted: &'q Wanted,
+}
+
+impl<'a, 'q> View<'a, 'q> {
+    /// The objects of a kind in the namespaces of the query.
+    pub(super) fn walk<T: Object>(self, objects: &'a Collection<T>) -> impl Iterator<Item = &'a T> + use<'a, 'q, T> {
+        let (all, some) = match &self.query.namespaces {
+            None => (Some(objects.iter()), None),
+            Some(names) => (None, Some(names.iter().flat_map(|name| objects.in_namespace(name)))),
+        };
+        all.into_iter().flatten().chain(some.into_iter().flatten()).map(AsRef::as_ref)
+    }
+
+    /// The pod that an address of an object in `from` refers to.
+    pub(super) fn pod(self, reference: Option<&TargetRef>, from: &str) -> Option<&'a Prepared<Pod>> {
+        let TargetRef { kind, namespace, name } = reference?;
+        let visible = self.query.namespaces.is_none() || namespace == from;
+        if kind != "Pod" || namespace.is_empty() || !visible {
+            return None;
+        }
+        let pod = self.index.pods.get(namespace, name)?;
+        self.query.pods.chooses(pod.object.as_ref()).then_some(pod.as_ref())
+    }
+
+    pub(super) fn service(self, namespace: &str, name: &str) -> Option<&'a Prepared<Service>> {
+        let service = self.index.services.get(namespace, name)?;
+        self.query.services.chooses(service.object.as_ref()).then_some(service.as_ref())
+    }
+
+    pub(super) fn node(self, name: &str) -> Option<&'a Prepared<Node>> {
+        let node = self.index.nodes.get("", name)?;
+        self.query.nodes.chooses(node.object.as_ref()).then_some(node.as_ref())
+    }
+
+    /// The namespace whose labels and annotations a target gets, if the query attaches them.
+    pub(super) fn attached_namespace(self, name: &str) -> Option<&'a Prepared<Namespace>> {
+        if !self.query.attach.namespace {
+            return None;
+        }
+        self.index.namespaces.get("", name).map(AsRef::as_ref)
+    }
+
+    /// Labels to be pushed in the order of their names.
+    pub(super) fn labels(self) -> Labels<'a, 'q> {
+        Labels { entries: Vec::new(), values: Vec::new(), names: &self.index.names, wanted: self.wanted }
+    }
+}
+
+/// Labels in the making. They are pushed in the order of their names, so that no set has to be sorted.
+pub(super) struct Labels<'a, 'q> {
+    entries: Vec<Label<'a>>,
+    values: Vec<&'a str>,
+    names: &'a Names,
+    wanted: &'q Wanted,
+}
+
+impl<'a> Labels<'a, '_> {
+    /// Labels that start with an address: its name comes before all others.
+    pub(super) fn with_address(mut self, address: impl Into<Cow<'a, str>>) -> Self {
+        self.entries.push((Cow::Borrowed(ADDRESS), address.into()));
+        self
+    }
+
+    /// Pushes a label if it is wanted.
+    pub(super) fn push(&mut self, name: Fixed, value: impl Into<Cow<'a, str>>) {
+        if self.wanted.contains(name.id()) {
+            self.entries.push((Cow::Borrowed(name.name()), value.into()));
+        }
+    }
+
+    /// Pushes a label if it is wanted and there is a value.
+    pub(super) fn push_some(&mut self, name: Fixed, value: Option<&'a str>) {
+        if let Some(value) = value {
+            self.push(name, value);
+        }
+    }
+
+    /// Pushes a label whose value costs something.
+    pub(super) fn push_with(&mut self, name: Fixed, value: impl FnOnce() -> Cow<'a, str>) {
+        if self.wanted.contains(name.id()) {
+            self.entries.push((Cow::Borrowed(name.name()), value()));
+        }
+    }
+
+    /// Pushes what the annotations of an object become.
+    pub(super) fn push_annotations<T: Described>(&mut self, of: &'a Prepared<T>) {
+        self.push_keyed(&of.annotations, &of.metadata().annotations);
+    }
+
+    /// Pushes what the labels of an object become.
+    pub(super) fn push_labels<T: Described>(&mut self, of: &'a Prepared<T>) {
+        self.push_keyed(&of.labels, &of.metadata().labels);
+    }
+
+    fn push_keyed(&mut self, keyed: &'a [KeyedLabel], values: &'a BTreeMap<String, String>) {
+        let wanted = self.wanted;
+        if keyed.iter().any(|label| wanted.contains(label.names.value)) {
+            self.values.clear();
+            self.values.extend(values.values().map(String::as_str));
+            for label in keyed.iter().filter(|label| wanted.contains(label.names.value)) {
+                let value = self.values.get(label.position as usize).copied().unwrap_or_default();
+                self.entries.push((Cow::Borrowed(self.names.get(label.names.value)), Cow::Borrowed(value)));
+            }
+        }
+        for label in keyed.iter().filter(|label| wanted.contains(label.names.present)) {
+            self.entries.push((Cow::Borrowed(self.names.get(label.names.present)), Cow::Borrowed("true")));
+        }
+    }
+
+    /// Pushes labels that keys of one object make, each with a value; of several
+    /// values for one name the last counts. With `present`, the labels that say so too.
+    pub(super) fn push_sorted<'k>(
+        &mut self,
+        keyed: Keyed,
+        values: impl Iterator<Item = (Cow<'k, str>, Cow<'a, str>)>,
+        present: bool,
+    ) {
+        let mut sorted = BTreeMap::new();
+        for (key, value) in values {
+            let Some(KeyNames { value: name, present: name_present }) = self.names.known(keyed, &key) else { continue };
+            if self.wanted.contains(name) {
+                sorted.insert(self.names.get(name), value);
+            }
+            if present && self.wanted.contains(name_present) {
+                sorted.insert(self.names.get(name_present), Cow::Borrowed("true"));
+            }
+        }
+        self.entries.extend(sorted.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
+    }
+
+    /// Pushes a label that no filter leaves out: relabelling does not drop it.
+    pub(super) fn push_lasting(&mut self, name: &'static str, value: &'a str) {
+        self.entries.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+    }
+
+    pub(super) fn finish(self) -> LabelSet<'a> {
+        LabelSet::from_sorted(self.entries)
+    }
+}
+
+/// `host:port`, the host in brackets if it holds a colon (Go's `net.JoinHostPort`).
+pub(super) fn join_host_port(host: &str, port: &str) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// How Prometheus prints ports: as if they were never negative.
+pub(super) fn port_text(port: i32) -> String {
+    i64::from(port).cast_unsigned().to_string()
+}
+
+pub(super) const fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
