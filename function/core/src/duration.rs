@@ -25,6 +25,36 @@ const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
 ];
 
+/// Units of Go's `time.ParseDuration`, in nanoseconds.
+const GO_UNITS: [(&str, u64); 8] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("\u{b5}s", 1_000),
+    ("\u{3bc}s", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+/// `number`, which may have a fraction, times `size`; `None` if it is no number or too large.
+fn scaled(number: &str, size: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()?.checked_mul(size)? };
+    // Beyond the 19th digit a fraction of an hour is less than a nanosecond.
+    let digits = fraction.get(..19).unwrap_or(fraction);
+    let fraction = if digits.is_empty() {
+        0
+    } else {
+        let scale = 10_u128.pow(u32::try_from(digits.len()).ok()?);
+        u64::try_from(digits.parse::<u128>().ok()? * u128::from(size) / scale).ok()?
+    };
+    if number.bytes().filter(|byte| *byte == b'.').count() > 1 { None } else { whole.checked_add(fraction) }
+}
+
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
@@ -50,6 +80,34 @@ impl Duration {
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self { milliseconds: seconds * 1_000 }
+    }
+
+    /// Reads a duration as Go's `time.ParseDuration` does (`1h30m`, `1.5s`), down to milliseconds.
+    ///
+    /// # Errors
+    /// When the text has another form, is negative or names days, weeks or years.
+    pub fn parse_go(text: &str) -> Result<Self, DurationError> {
+        let malformed = || DurationError::Malformed(text.to_owned());
+        let mut rest = text.strip_prefix('+').unwrap_or(text);
+        if rest == "0" {
+            return Ok(Self::default());
+        }
+        let mut nanoseconds: u64 = 0;
+        while !rest.is_empty() {
+            let number_end = rest.find(|c: char| c != '.' && !c.is_ascii_digit()).ok_or_else(malformed)?;
+            let (number, tail) = rest.split_at(number_end);
+            let unit_end = tail.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(unit_end);
+            let (_, size) = GO_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(malformed)?;
+            let part = scaled(number, *size).ok_or_else(malformed)?;
+            nanoseconds = nanoseconds.checked_add(part).ok_or_else(|| DurationError::OutOfRange(text.to_owned()))?;
+            rest = tail;
+        }
+        match (text, i64::try_from(nanoseconds)) {
+            ("" | "+", _) => Err(DurationError::Empty),
+            (_, Ok(_)) => Ok(Self::from_millis(nanoseconds / 1_000_000)),
+            (_, Err(_)) => Err(DurationError::OutOfRange(text.to_owned())),
+        }
     }
 
     /// The whole milliseconds.
@@ -167,6 +225,38 @@ mod tests {
         for (text, expected) in cases {
             let got = text.parse::<Duration>().map(|parsed| parsed.to_string()).map_err(|_| ());
             assert_eq!(got.as_deref(), expected.as_deref(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn reads_go_durations() {
+        let cases: &[(&str, Option<&str>)] = &[
+            ("30s", Some("30s")),
+            ("1m30s", Some("1m30s")),
+            ("1m0s", Some("1m")),
+            ("1h0m0.5s", Some("1h500ms")),
+            ("1.5h", Some("1h30m")),
+            (".5s", Some("500ms")),
+            ("5.s", Some("5s")),
+            ("1500us", Some("1ms")),
+            ("1500\u{b5}s", Some("1ms")),
+            ("10ns", Some("0s")),
+            ("0", Some("0s")),
+            ("+5s", Some("5s")),
+            ("", None),
+            ("+", None),
+            (".s", None),
+            ("1..5s", None),
+            ("30", None),
+            ("1d", None),
+            ("-5s", None),
+            ("5 s", None),
+            ("s", None),
+            ("9999999999h", None),
+        ];
+        for (text, expected) in cases {
+            let got = Duration::parse_go(text).ok().map(|parsed| parsed.to_string());
+            assert_eq!(got.as_deref(), *expected, "{text:?}");
         }
     }
 

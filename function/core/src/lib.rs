@@ -14,5 +14,7 @@ pub mod regex;
 pub mod relabel;
 pub mod report;
 pub mod scrape_config;
+pub mod selector;
+pub mod shard;
 pub mod size;
 pub mod yaml;

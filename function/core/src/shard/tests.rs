@@ -1,0 +1,174 @@
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+use super::consistent_hashing::Version;
+use super::*;
+
+fn members(names: impl IntoIterator<Item = String>) -> Members {
+    Members::new(names.into_iter().map(|name| Collector { name, node: String::new() }).collect())
+}
+
+fn numbered(count: usize) -> Members {
+    members((0..count).map(|ordinal| format!("otel-collector-{ordinal}")))
+}
+
+fn addresses(count: u32) -> Vec<String> {
+    (0..count).map(|n| format!("10.{}.{}.{}:8080", n >> 16, (n >> 8) & 255, n & 255)).collect()
+}
+
+fn keys(addresses: &[String]) -> Vec<TargetKey<'_>> {
+    (0..)
+        .zip(addresses)
+        .map(|(n, address)| TargetKey { address, node: "", identity: u64::wrapping_mul(n, 0x9E37_79B9_7F4A_7C15) })
+        .collect()
+}
+
+fn spread_of(strategy: Spread, replicas: u32) -> Strategy {
+    Strategy::Spread { strategy, replicas }
+}
+
+const SPREADS: [Spread; 3] =
+    [Spread::ConsistentHashing(Version::V1_0), Spread::ConsistentHashing(Version::V0_10), Spread::LeastWeighted];
+
+/// The first owner's name of each target.
+fn owner_names(members: &Members, owners: &Owners, count: usize) -> Vec<Option<String>> {
+    (0..count).map(|n| owners.of(n).next().map(|owner| members.collectors()[owner as usize].name.clone())).collect()
+}
+
+fn counts(members: &Members, owners: &Owners, targets: usize) -> Vec<usize> {
+    let mut counts = vec![0; members.collectors().len()];
+    for target in 0..targets {
+        for owner in owners.of(target) {
+            counts[owner as usize] += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn members_are_in_natural_order_and_each_once() {
+    let names = ["c-10", "c-2", "c-1", "c-2", "b", "c-99999999999999999999999"];
+    let members = members(names.map(str::to_owned));
+    let ordered: Vec<_> = members.collectors().iter().map(|collector| collector.name.as_str()).collect();
+    assert_eq!(ordered, ["b", "c-99999999999999999999999", "c-1", "c-2", "c-10"]);
+    assert_eq!(members.index_of("c-10"), Some(4));
+    assert_eq!(members.index_of("c-3"), None);
+}
+
+#[test]
+fn a_target_goes_to_the_collector_on_its_node() {
+    let on = |name: &str, node: &str| Collector { name: name.to_owned(), node: node.to_owned() };
+    let members = Members::new(vec![on("c-0", "a"), on("c-1", "b"), on("c-2", "b"), on("c-3", "")]);
+    let key = |node| TargetKey { address: "10.0.0.1:80", node, identity: 7 };
+    let hashing = Spread::ConsistentHashing(Version::V1_0);
+    let hashed = {
+        let owners = assign(spread_of(hashing, 1), &members, &[key("")]).unwrap();
+        owner_names(&members, &owners, 1)[0].clone().unwrap()
+    };
+    let fallback = |also_without_collector| Some(Fallback { strategy: hashing, also_without_collector });
+    let cases = [
+        (None, "a", Some("c-0")),
+        (None, "b", Some("c-1")),
+        (None, "z", None),
+        (None, "", None),
+        (fallback(false), "a", Some("c-0")),
+        (fallback(false), "z", None),
+        (fallback(false), "", Some(hashed.as_str())),
+        (fallback(true), "z", Some(hashed.as_str())),
+        (fallback(true), "a", Some("c-0")),
+    ];
+    for (fallback, node, expected) in cases {
+        let owners = assign(Strategy::PerNode { fallback }, &members, &[key(node)]).unwrap();
+        let names = owner_names(&members, &owners, 1);
+        assert_eq!(names[0].as_deref(), expected, "node {node:?}, {fallback:?}");
+    }
+}
+
+#[test]
+fn without_collectors_nobody_owns_anything() {
+    let addresses = addresses(3);
+    for strategy in SPREADS {
+        let owners = assign(spread_of(strategy, 1), &Members::default(), &keys(&addresses)).unwrap();
+        assert_eq!((0..3).map(|n| owners.of(n).count()).sum::<usize>(), 0, "{strategy:?}");
+    }
+}
+
+#[test]
+fn the_old_hashing_says_when_there_are_too_many_collectors() {
+    for (strategy, accepted) in SPREADS.into_iter().zip([true, false, true]) {
+        let result = assign(spread_of(strategy, 1), &numbered(1062), &[]);
+        assert_eq!(result.is_ok(), accepted, "{strategy:?}");
+    }
+}
+
+#[test]
+fn a_new_collector_moves_about_its_own_share() {
+    let addresses = addresses(20_000);
+    let targets = keys(&addresses);
+    for strategy in SPREADS {
+        for count in [1, 2, 3, 9, 19] {
+            let before = numbered(count);
+            let after = numbered(count + 1);
+            let names = |members: &Members| {
+                let owners = assign(spread_of(strategy, 1), members, &targets).unwrap();
+                owner_names(members, &owners, targets.len())
+            };
+            let moved = names(&before).iter().zip(names(&after)).filter(|(old, new)| **old != *new).count();
+            let share = targets.len() / (count + 1);
+            // Bounded loads push partitions on, so the hash moves more than its share.
+            let most = if strategy == Spread::LeastWeighted { share } else { share * 5 / 2 };
+            assert!((share / 2..=most).contains(&moved), "{strategy:?}, {count}+1: moved {moved}, share {share}");
+        }
+    }
+}
+
+#[test]
+fn least_weighted_moves_little_when_any_collector_leaves() {
+    let addresses = addresses(10_000);
+    let targets = keys(&addresses);
+    let all: Vec<_> = (0..10).map(|n| format!("gateway-{:x}", xxhash_rust::xxh64::xxh64(&[n], 1))).collect();
+    let names = |members: &Members| {
+        let owners = assign(spread_of(Spread::LeastWeighted, 1), members, &targets).unwrap();
+        owner_names(members, &owners, targets.len())
+    };
+    let before = names(&members(all.clone()));
+    for gone in &all {
+        let after = names(&members(all.iter().filter(|name| *name != gone).cloned()));
+        let moved = before.iter().zip(&after).filter(|(old, new)| old != new).count();
+        assert!((1_000..=2_500).contains(&moved), "without {gone}: moved {moved} of 10000, its share is 1000");
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_target_has_its_owners_whatever_the_order(
+        collectors in proptest::collection::btree_set("[a-z]{1,3}-[0-9]{1,2}", 1..30),
+        count in 0_u32..300,
+        replicas in 1_u32..4,
+        seed in any::<u64>(),
+    ) {
+        let addresses = addresses(count);
+        let targets = keys(&addresses);
+        let ordered = members(collectors.iter().cloned());
+        let mut shuffled: Vec<_> = collectors.into_iter().collect();
+        shuffled.sort_by_key(|name| xxhash_rust::xxh64::xxh64(name.as_bytes(), seed));
+        let shuffled = members(shuffled);
+        let mut reversed = targets.clone();
+        reversed.reverse();
+        let most = replicas.min(u32::try_from(ordered.collectors().len()).unwrap()) as usize;
+        for strategy in SPREADS {
+            let owners = assign(spread_of(strategy, replicas), &ordered, &targets).unwrap();
+            prop_assert_eq!(&owners, &assign(spread_of(strategy, replicas), &shuffled, &targets).unwrap());
+            let mirrored = assign(spread_of(strategy, replicas), &ordered, &reversed).unwrap();
+            for target in 0..targets.len() {
+                let mut mine: Vec<_> = owners.of(target).collect();
+                prop_assert_eq!(&mine, &mirrored.of(targets.len() - 1 - target).collect::<Vec<_>>());
+                mine.sort_unstable();
+                mine.dedup();
+                prop_assert_eq!(mine.len(), most);
+            }
+        }
+        let single = assign(spread_of(Spread::LeastWeighted, 1), &ordered, &targets).unwrap();
+        let counts = counts(&ordered, &single, targets.len());
+        prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{:?}", counts);
+    }
+}
