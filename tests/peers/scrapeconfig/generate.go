@@ -21,7 +21,7 @@ type generator struct{ *rand.Rand }
 var misfits = []string{
 	"null", "~", "yes", "Off", "y", "010", "08", "0x1F", "1_000", "1.5", "1.0", "1e6", "-1", "-0.5", ".5", ".inf",
 	"''", "' '", "'yes'", "'15'", "text", "2020-01-01", "[]", "{}", "[a]", "{a: b}", "[null]", "!!str 15", "\"é\"",
-	"18446744073709551615", "9223372036854775808", "<<", "\"\\u0000\"", "'{'",
+	"18446744073709551615", "9223372036854775808", "\"\\u0000\"", "'{'",
 }
 
 func (g *generator) pick(values ...string) string { return values[g.IntN(len(values))] }
@@ -69,6 +69,20 @@ func object(fields ...field) func(*generator) string {
 	}
 }
 
+// notEmpty leaves out what Prometheus tells from an absent value only by printing
+// it, as `”`, `{}` or null.
+func notEmpty(value func(*generator) string) func(*generator) string {
+	return func(g *generator) string {
+		for {
+			switch written := value(g); written {
+			case "{}", "''", "null", "~":
+			default:
+				return written
+			}
+		}
+	}
+}
+
 func entries(most int, names []string, value func(*generator) string) func(*generator) string {
 	return func(g *generator) string {
 		var fields []field
@@ -82,18 +96,19 @@ func entries(most int, names []string, value func(*generator) string) func(*gene
 }
 
 var (
-	boolean   = scalar("true", "false", "true", "false", "yes", "off", "On", "TRUE")
-	text      = scalar("text", "'quoted'", "\"double\"", "15", "true", "''", "$(SHARD)", "${NAME}", "a b", "0x1F")
-	secret    = scalar("hunter2", "'p:w'", "12345", "''")
-	path      = scalar("/a/b", "relative/file", "''")
-	count     = scalar("0", "1", "10", "1000", "1e3", "1.7", "0x10", "'5'")
-	duration  = scalar("0", "5s", "15s", "30s", "1m", "1m30s", "90s", "2m", "1h", "1d", "500ms", "1w", "0s", "15", "1.5s", "''")
-	size      = scalar("0", "10MB", "1KiB512B", "1.5GiB", "100B", "1GB", "10", "1kB")
-	protocols = list(4, scalar("PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"))
-	schemes   = scalar("utf8", "legacy", "utf8", "legacy", "''", "other")
-	escapings = scalar("allow-utf-8", "underscores", "dots", "values", "''", "other")
-	url       = scalar("http://proxy:3128", "HTTPS://Proxy/a b", "http://user:hunter2@proxy", "socks5://u@h:1", "proxy:80",
-		"'http://[::1]:80/x?y#z'", "http://a/%2f%41", "'http://a:b'", "'http://a/%zz'", "http://é/é", "//host")
+	boolean      = scalar("true", "false", "true", "false", "yes", "off", "On", "TRUE")
+	text         = scalar("text", "'quoted'", "\"double\"", "15", "true", "''", "$(SHARD)", "${NAME}", "a b", "0x1F")
+	secret       = scalar("hunter2", "'p:w'", "12345", "''")
+	listedSecret = notEmpty(scalar("hunter2", "'p:w'", "12345"))
+	path         = scalar("/a/b", "relative/file", "''")
+	count        = scalar("0", "1", "10", "1000", "1e3", "1.7", "0x10", "'5'")
+	duration     = scalar("0", "5s", "15s", "30s", "1m", "1m30s", "90s", "2m", "1h", "1d", "500ms", "1w", "0s", "15", "1.5s", "''")
+	size         = scalar("0", "10MB", "1KiB512B", "1.5GiB", "100B", "1GB", "10", "1kB")
+	protocols    = list(4, scalar("PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"))
+	schemes      = scalar("utf8", "legacy", "utf8", "legacy", "''", "other")
+	escapings    = scalar("allow-utf-8", "underscores", "dots", "values", "''", "other")
+	url          = notEmpty(scalar("http://proxy:3128", "HTTPS://Proxy/a b", "http://user:hunter2@proxy", "socks5://u@h:1", "proxy:80",
+		"'http://[::1]:80/x?y#z'", "http://a/%2f%41", "'http://a:b'", "'http://a/%zz'", "http://é/é", "//host"))
 	tlsVersion = scalar("TLS10", "TLS11", "TLS12", "TLS13", "TLS12", "''", "SSL3")
 	labelNames = []string{"a", "__address__", "env", "é", "1", "yes", "a-b", "app.kubernetes.io/name"}
 )
@@ -109,7 +124,7 @@ var tls = object(
 func proxy(chance float64) []field {
 	return []field{
 		{"proxy_url", chance, url}, {"no_proxy", chance / 5, text}, {"proxy_from_environment", chance / 5, boolean},
-		{"proxy_connect_header", chance / 5, entries(2, []string{"X-A", "b"}, list(2, secret))},
+		{"proxy_connect_header", chance / 5, notEmpty(entries(2, []string{"X-A", "b"}, list(2, listedSecret)))},
 	}
 }
 
@@ -138,14 +153,16 @@ func httpClient(chance float64) []field {
 		{"tls_config", chance * 2, tls}, {"follow_redirects", chance, boolean}, {"enable_http2", chance, boolean},
 		{"http_headers", chance / 2, func(g *generator) string {
 			name := g.pick("X-One", "x-two", "15", "user-agent", "X-Three", "X-Four", "X-Five")
-			return "{" + name + ": " + object(field{"values", 0.6, list(2, text)}, field{"secrets", 0.5, list(2, secret)},
+			return "{" + name + ": " + object(field{"values", 0.6, list(2, text)}, field{"secrets", 0.5, list(2, listedSecret)},
 				field{"files", 0.2, list(2, path)})(g) + "}"
 		}},
 	}, proxy(chance/2)...)
 }
 
 var relabelRule = object(
-	field{"source_labels", 0.6, list(3, scalar("a", "__address__", "__meta_kubernetes_pod_name", "é", "15", "''"))},
+	field{"source_labels", 0.6, list(3, func(g *generator) string {
+		return g.pick("a", "__address__", "__meta_kubernetes_pod_name", "é", "15", "1.5", "yes", "a", "__address__", "b", "[a]", "''")
+	})},
 	field{"separator", 0.15, scalar(";", "'|'", "''", "1")},
 	field{"regex", 0.5, scalar("(.*)", "'a|b'", "''", "15", "1.0", "yes", "(.+)-(.*)", "__meta_(.+)", "'('", "'[a'", "'(?i)x'", "'a{2}'", "'\\d+'", "'(?=a)'")},
 	field{"modulus", 0.15, scalar("3", "0", "18446744073709551615", "1e3")},
@@ -171,7 +188,7 @@ var discoveries = []field{
 		field{"targets", 0.9, list(3, scalar("a:80", "'b:443'", "15", "http://c/metrics", "'[::1]:80'", "é", "''"))},
 		field{"labels", 0.5, entries(8, labelNames, text)}))},
 	{"http_sd_configs", 0.15, list(2, object(append([]field{
-		{"url", 0.97, scalar("http://sd/targets", "https://sd:8443/x?y=z", "HTTP://SD", "ftp://sd", "http://", "sd", "'http://sd/%zz'")},
+		{"url", 0.97, scalar("http://sd/targets", "'https://sd:8443/x?y=z'", "HTTP://SD", "ftp://sd", "http://", "sd", "'http://sd/%zz'")},
 		{"refresh_interval", 0.4, duration}}, httpClient(0.05)...)...))},
 	{"dns_sd_configs", 0.15, list(2, object(field{"names", 0.97, list(3, text)}, field{"type", 0.6, scalar("SRV", "A", "aaaa", "MX", "ns", "TXT")},
 		field{"port", 0.7, scalar("80", "0", "9100", "1e3", "-1")}, field{"refresh_interval", 0.3, duration}))},

@@ -248,3 +248,137 @@ fn name_validation(fields: &mut Fields<'_>) -> Result<Option<NameValidation>, Pa
         other => Err(node.error(Problem::UnknownNameValidation(other.to_owned()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::yaml;
+
+    fn read(text: &str) -> PrometheusConfig {
+        parse(&yaml::parse(text).unwrap()).unwrap()
+    }
+
+    fn chain(error: &dyn std::error::Error) -> String {
+        error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
+    }
+
+    #[test]
+    fn a_job_is_served_as_the_peer_serves_it() {
+        let config = read(
+            "global: {scrape_interval: 30s, sample_limit: 5, metric_name_validation_scheme: legacy}
+scrape_configs:
+- job_name: 010
+  honor_labels: yes
+  metrics_path: null
+  bearer_token: 15
+  params: {module: [1.50]}
+  body_size_limit: 1.5KiB
+  static_configs:
+  - targets: ['a:80']
+    labels: {on: yes}
+  relabel_configs:
+  - {source_labels: [a], regex: 1.0, target_label: b}
+  - {source_labels: [a], action: KeepEqual, target_label: b}
+",
+        );
+        let served = serde_json::to_value(config.jobs[0].as_ref().unwrap()).unwrap();
+        let expected = json!({
+            "job_name": "8",
+            "honor_labels": true,
+            "honor_timestamps": true,
+            "track_timestamps_staleness": false,
+            "params": {"module": ["1.5"]},
+            "scrape_interval": "30s",
+            "scrape_timeout": "10s",
+            "scrape_protocols":
+                ["OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"],
+            "scrape_native_histograms": false,
+            "always_scrape_classic_histograms": false,
+            "convert_classic_histograms_to_nhcb": false,
+            "scheme": "http",
+            "enable_compression": true,
+            "body_size_limit": "1KiB512B",
+            "sample_limit": 5,
+            "metric_name_validation_scheme": "legacy",
+            "metric_name_escaping_scheme": "underscores",
+            "extra_scrape_metrics": false,
+            "static_configs": [{"targets": ["a:80"], "labels": {"true": "true"}}],
+            "authorization": {"type": "Bearer", "credentials": "15"},
+            "follow_redirects": true,
+            "enable_http2": true,
+            "relabel_configs": [
+                {"source_labels": ["a"], "separator": ";", "regex": "1", "target_label": "b", "replacement": "$1",
+                 "action": "replace"},
+                {"source_labels": ["a"], "separator": ";", "target_label": "b", "replacement": "$1",
+                 "action": "keepequal"},
+            ],
+        });
+        assert_eq!(served, expected);
+    }
+
+    #[test]
+    fn a_job_that_is_refused_leaves_the_others_alone() {
+        let cases = [
+            ("null", "config.scrape_configs[0]: is empty or null"),
+            ("{}", "job_name is empty"),
+            ("{job_name: a, metric_path: /x}", "config.scrape_configs[0].metric_path: unknown field"),
+            ("{job_name: a, tls_config: {x: 1}}", "config.scrape_configs[0].tls_config.x: unknown field"),
+            ("{job_name: a, static_configs: [{target: [b]}]}", "static_configs[0].target: unknown field"),
+            ("{job_name: a, honor_labels: 'yes'}", "honor_labels: is not true or false"),
+            ("{job_name: a, sample_limit: -1}", "sample_limit: is not a whole number that is not negative"),
+            ("{job_name: a, scrape_interval: 15}", "scrape_interval: not a valid duration"),
+            ("{job_name: a, body_size_limit: 5}", "body_size_limit: not a size"),
+            ("{job_name: a, scrape_protocols: []}", "scrape_protocols: is empty"),
+            ("{job_name: a, params: {module: x}}", "params.module: is not a list"),
+            ("{job_name: a, relabel_configs: [null]}", "relabel_configs[0]: is empty or null"),
+            ("{job_name: a, relabel_configs: [{action: x}]}", "relabel_configs[0].action: unknown relabel action"),
+            ("{job_name: a, relabel_configs: [{action: labeldrop, source_labels: []}]}", "takes no source_labels"),
+            ("{job_name: a, relabel_configs: [{regex: '('}]}", "relabel_configs holds a rule that cannot be used"),
+            ("{job_name: a, metric_name_validation_scheme: x}", "unknown validation scheme"),
+            ("{job_name: a, bearer_token: b, basic_auth: {}}", "more than one of basic_auth"),
+            ("{job_name: a, tls_config: {min_version: ''}}", "tls_config.min_version"),
+            ("{job_name: a, kubernetes_sd_configs: [{}]}", "kubernetes_sd_configs[0]: role is missing"),
+            ("{job_name: a, kubernetes_sd_configs: [{role: Pod}]}", "kubernetes_sd_configs[0].role: unknown role"),
+            ("{job_name: a, static_configs: [{labels: {'': a}}]}", "label name is empty"),
+            ("{job_name: a, consul_sd_configs: [{server: b}]}", "not served here, name the targets by another: consul"),
+            ("{job_name: a, consol_sd_configs: []}", "consol_sd_configs: unknown field"),
+            ("{job_name: good}", "taken by an earlier job"),
+        ];
+        for (job, expected) in cases {
+            let order = if job.contains("good") { ["{job_name: good}", job] } else { [job, "{job_name: good}"] };
+            let config = read(&format!("scrape_configs: [{}, {}]", order[0], order[1]));
+            let errors: Vec<String> =
+                config.jobs.iter().filter_map(|job| job.as_ref().err()).map(|e| chain(e)).collect();
+            assert_eq!(errors.len(), 1, "{job}");
+            assert!(errors[0].contains(expected), "{expected}: {}", errors[0]);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_outside_of_the_jobs_is_an_error() {
+        let cases = [
+            ("scrape_config: []", "config.scrape_config: unknown field"),
+            ("global: {scrape_intervall: 5s}", "config.global.scrape_intervall: unknown field"),
+            ("global: {scrape_interval: 5s, scrape_timeout: 6s}", "scrape_timeout is greater"),
+            ("global: {scrape_protocols: [x]}", "unknown protocol"),
+            ("scrape_configs: {}", "config.scrape_configs: is not a list"),
+        ];
+        for (text, expected) in cases {
+            let error = chain(&parse(&yaml::parse(text).unwrap()).expect_err(text));
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_kind_without_entries_is_no_kind() {
+        let config = read("scrape_configs: [{job_name: a, consul_sd_configs: [], azure_sd_configs: null}]");
+        assert!(config.jobs[0].is_ok());
+    }
+
+    #[test]
+    fn sections_of_no_use_are_named() {
+        assert_eq!(read("{rule_files: [a], remote_write: []}").passed_over, ["remote_write", "rule_files"]);
+    }
+}

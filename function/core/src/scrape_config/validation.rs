@@ -316,7 +316,7 @@ mod tests {
                 let kubernetes = KubernetesSd { selectors: vec![selector], ..KubernetesSd::new(Role::Node) };
                 c.service_discovery.kubernetes = vec![kubernetes];
             }),
-            ("invalid selector: label selector", |c| {
+            ("invalid label selector: selector cannot be read", |c| {
                 let selector = Selector { role: Role::Pod, label: "a b".to_owned(), field: String::new() };
                 let kubernetes = KubernetesSd { selectors: vec![selector], ..KubernetesSd::new(Role::Pod) };
                 c.service_discovery.kubernetes = vec![kubernetes];

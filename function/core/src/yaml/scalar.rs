@@ -17,7 +17,7 @@ pub(super) fn resolve(text: &str) -> Value {
         }
         // JSON has no such numbers; the text is what the encoder prints.
         ".nan" | ".NaN" | ".NAN" => return ".nan".into(),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return "+.inf".into(),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return ".inf".into(),
         "-.inf" | "-.Inf" | "-.INF" => return "-.inf".into(),
         _ => {}
     }
@@ -135,7 +135,7 @@ mod tests {
             ("0x", "0x"),
             ("1e", "1e"),
             ("1:30", "1:30"),
-            (".inf", "+.inf"),
+            ("+.Inf", ".inf"),
             ("null", ""),
         ];
         for (text, expected) in cases {

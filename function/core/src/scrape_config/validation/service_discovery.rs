@@ -2,13 +2,11 @@
 //!
 //! Follows `UnmarshalYAML` of the `SDConfig`s in `discovery/` of Prometheus.
 
-pub mod selector;
-
 use super::http_client::HttpClientError;
 use crate::scrape_config::http_client::HttpClientConfig;
 use crate::scrape_config::service_discovery::{DnsSd, Ec2Sd, FileSd, HttpSd, KubernetesSd, Role, ServiceDiscovery};
 use crate::scrape_config::url::{GoUrl, UrlError};
-use selector::SelectorError;
+use crate::selector::{FieldSelector, FieldSelectorError, Selector, SelectorError};
 
 /// Why Prometheus would not load an SD config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +35,10 @@ pub enum ServiceDiscoveryError {
         "kubernetes_sd_configs.selectors has a role that the config's role does not allow or that is there twice: {0:?}"
     )]
     SelectorRole(Role),
-    #[error("kubernetes_sd_configs.selectors has an invalid selector")]
-    Selector(#[source] SelectorError),
+    #[error("kubernetes_sd_configs.selectors has an invalid label selector")]
+    LabelSelector(#[source] SelectorError),
+    #[error("kubernetes_sd_configs.selectors has an invalid field selector")]
+    FieldSelector(#[source] FieldSelectorError),
     #[error("dns_sd_configs.names is empty")]
     NoNames,
     #[error("dns_sd_configs.type is unknown, use SRV, A, AAAA, MX or NS: {0:?}")]
@@ -111,8 +111,8 @@ impl KubernetesSd {
             if twice || !selectable(self.role).contains(&role) {
                 return Err(ServiceDiscoveryError::SelectorRole(role));
             }
-            selector::check_fields(&selector.field).map_err(ServiceDiscoveryError::Selector)?;
-            selector::check_labels(&selector.label).map_err(ServiceDiscoveryError::Selector)?;
+            selector.field.parse::<FieldSelector>().map_err(ServiceDiscoveryError::FieldSelector)?;
+            selector.label.parse::<Selector>().map_err(ServiceDiscoveryError::LabelSelector)?;
         }
         Ok(())
     }
