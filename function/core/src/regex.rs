@@ -8,6 +8,7 @@ mod class;
 mod parser;
 mod sequence;
 mod template;
+mod tree;
 mod unicode;
 
 use regex_automata::meta;
@@ -61,7 +62,7 @@ pub enum RegexError {
     /// More than 1000 repetitions, nested ones multiplied, or fewer at most than at least.
     #[error("invalid repeat count: {0}")]
     InvalidRepeatCount(Box<str>),
-    /// More than 1000 levels of nesting.
+    /// More than 250 levels of nesting; Go takes 1000.
     #[error("expression nests too deeply")]
     TooDeep,
     /// The compiled expression would take too much memory.
@@ -186,3 +187,6 @@ impl Groups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,8 +88,8 @@ pub struct RelabelError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Go does not take the regular expression, or it is too large.
-    #[error("regex: {0}: {1}")]
-    Regex(RegexError, String),
+    #[error("regex: {0:?}: {1}")]
+    Regex(String, RegexError),
     /// A name that no label can have.
     #[error("source_labels: not the name of a label: {0:?}")]
     SourceLabel(String),
@@ -187,3 +187,6 @@ pub fn is_valid_label_name(name: &str, names: NameValidation) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,15 +2,15 @@
 //!
 //! In: the whole text of a pattern; out: the same pattern as regex-syntax holds
 //! it, which says without ambiguity what is matched, or why Go refuses it.
-//! Nothing recurses, so that no pattern can exhaust the stack.
+//! Nothing recurses here, so that no pattern can exhaust the stack.
 
-use regex_syntax::hir::{Capture, Dot, Hir, Look, Repetition};
+use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 
 use super::RegexError;
 use super::class::{self, CharacterSet};
+use super::tree::{Body, Flags, Group, Kind, Node, check_height};
 
-/// Go's limits: how deep a pattern nests, and how often the innermost thing is repeated.
-const MAX_HEIGHT: u32 = 1000;
+/// Go's limit: how often the innermost thing is repeated.
 const MAX_REPEAT: u32 = 1000;
 
 /// Ours: what a pattern may cost to parse, in bytes of text and ranges of characters.
@@ -38,118 +38,6 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed, RegexError> {
     };
     parser.run()?;
     Ok(Parsed { hir: parser.group.finish()?.into_hir(), group_names: parser.group_names })
-}
-
-#[derive(Clone, Copy, Default)]
-struct Flags {
-    fold_case: bool,
-    multi_line: bool,
-    dot_matches_newline: bool,
-    swap_greed: bool,
-}
-
-/// A part of a pattern, with what Go's limits need to know of it.
-struct Node {
-    body: Body,
-    /// The height of Go's tree for it.
-    height: u32,
-    /// How many copies of its innermost part it stands for at most.
-    copies: u32,
-}
-
-enum Body {
-    /// Text that more text can join.
-    Literal(String),
-    /// A sequence or alternation, which Go merges into an outer one.
-    Sequence(Hir),
-    Alternation(Hir),
-    Other(Hir),
-}
-
-impl Node {
-    const fn leaf(hir: Hir) -> Self {
-        Self { body: Body::Other(hir), height: 1, copies: 1 }
-    }
-
-    fn into_hir(self) -> Hir {
-        match self.body {
-            Body::Literal(text) => Hir::literal(text.into_bytes()),
-            Body::Sequence(hir) | Body::Alternation(hir) | Body::Other(hir) => hir,
-        }
-    }
-}
-
-enum Kind {
-    Outermost,
-    Plain,
-    Capturing(u32),
-}
-
-/// A group that is not closed yet.
-struct Group {
-    kind: Kind,
-    /// The flags to return to when it closes.
-    flags: Flags,
-    alternatives: Vec<Node>,
-    atoms: Vec<Node>,
-}
-
-impl Group {
-    const fn new(kind: Kind, flags: Flags) -> Self {
-        Self { kind, flags, alternatives: Vec::new(), atoms: Vec::new() }
-    }
-
-    fn push(&mut self, node: Node) {
-        self.join_literals();
-        self.atoms.push(node);
-    }
-
-    /// Joins the last two atoms if both are text. The last one stays alone until
-    /// the next comes, because a repetition applies to it only.
-    fn join_literals(&mut self) {
-        if let [.., Node { body: Body::Literal(text), .. }, Node { body: Body::Literal(last), .. }] =
-            self.atoms.as_mut_slice()
-        {
-            text.push_str(last);
-            self.atoms.pop();
-        }
-    }
-
-    fn end_alternative(&mut self) -> Result<(), RegexError> {
-        self.join_literals();
-        let atoms = std::mem::take(&mut self.atoms);
-        let in_sequence = |node: &Node| node.height + u32::from(!matches!(node.body, Body::Sequence(_)));
-        self.alternatives.push(collect(atoms, in_sequence, |parts| Body::Sequence(Hir::concat(parts)))?);
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Node, RegexError> {
-        self.end_alternative()?;
-        let in_alternation = |node: &Node| node.height + u32::from(!matches!(node.body, Body::Alternation(_)));
-        let node = collect(self.alternatives, in_alternation, |parts| Body::Alternation(Hir::alternation(parts)))?;
-        let Kind::Capturing(index) = self.kind else { return Ok(node) };
-        let (height, copies) = (node.height + 1, node.copies);
-        let sub = Box::new(node.into_hir());
-        check_height(Node { body: Body::Other(Hir::capture(Capture { index, name: None, sub })), height, copies })
-    }
-}
-
-fn collect(
-    mut nodes: Vec<Node>,
-    height_within: impl Fn(&Node) -> u32,
-    body: impl FnOnce(Vec<Hir>) -> Body,
-) -> Result<Node, RegexError> {
-    if nodes.len() < 2 {
-        return Ok(nodes.pop().unwrap_or_else(|| Node::leaf(Hir::empty())));
-    }
-    let height = nodes.iter().map(height_within).max().unwrap_or(1);
-    let copies = nodes.iter().map(|node| node.copies).max().unwrap_or(1);
-    let hirs = nodes.into_iter().map(Node::into_hir).collect();
-    check_height(Node { body: body(hirs), height, copies })
-}
-
-fn check_height(node: Node) -> Result<Node, RegexError> {
-    if node.height > MAX_HEIGHT { Err(RegexError::TooDeep) } else { Ok(node) }
 }
 
 struct Parser<'p> {

@@ -67,7 +67,7 @@ fn extend(mut sequences: Vec<Sequence>, hir: &Hir, groups: bool) -> Option<Vec<S
             }
             let characters = ranges.iter().flat_map(|range| range.start()..=range.end());
             let alternatives: Vec<Hir> = characters.map(|c| Hir::literal(c.to_string().into_bytes())).collect();
-            return each(&sequences, alternatives.iter(), groups);
+            return each(&sequences, &alternatives.iter().collect::<Vec<_>>(), groups);
         }
         HirKind::Look(Look::Start) => {
             for sequence in &mut sequences {
@@ -80,12 +80,9 @@ fn extend(mut sequences: Vec<Sequence>, hir: &Hir, groups: bool) -> Option<Vec<S
         HirKind::Look(Look::End) => sequences.iter_mut().for_each(|sequence| sequence.at_end = true),
         HirKind::Repetition(repetition) => match (repetition.min, repetition.max) {
             (0, Some(1)) => {
-                let alternatives = [&*repetition.sub, &Hir::empty()];
-                return if repetition.greedy {
-                    each(&sequences, alternatives.into_iter(), groups)
-                } else {
-                    each(&sequences, alternatives.into_iter().rev(), groups)
-                };
+                let (once, never) = (&*repetition.sub, &Hir::empty());
+                let alternatives = if repetition.greedy { [once, never] } else { [never, once] };
+                return each(&sequences, &alternatives, groups);
             }
             (min @ (0 | 1), None) if is_any(&repetition.sub) => {
                 let gap = Gap { may_be_empty: min == 0, greedy: repetition.greedy };
@@ -116,24 +113,22 @@ fn extend(mut sequences: Vec<Sequence>, hir: &Hir, groups: bool) -> Option<Vec<S
                 sequences = extend(sequences, part, groups)?;
             }
         }
-        HirKind::Alternation(alternatives) => return each(&sequences, alternatives.iter(), groups),
+        HirKind::Alternation(alternatives) => {
+            return each(&sequences, &alternatives.iter().collect::<Vec<_>>(), groups);
+        }
         HirKind::Class(_) | HirKind::Look(_) => return None,
     }
     Some(sequences)
 }
 
-fn each<'h>(
-    sequences: &[Sequence],
-    alternatives: impl Iterator<Item = &'h Hir> + Clone,
-    groups: bool,
-) -> Option<Vec<Sequence>> {
+fn each(sequences: &[Sequence], alternatives: &[&Hir], groups: bool) -> Option<Vec<Sequence>> {
     // Behind a gap the gap's length comes first, and only then the choice between the alternatives.
     if groups && sequences.iter().any(|sequence| !sequence.gaps.is_empty()) {
         return None;
     }
     let mut extended = Vec::new();
     for sequence in sequences {
-        for alternative in alternatives.clone() {
+        for alternative in alternatives {
             extended.extend(extend(vec![sequence.clone()], alternative, groups)?);
             if extended.len() > MAX_SEQUENCES {
                 return None;

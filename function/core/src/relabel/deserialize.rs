@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use super::{Action, RelabelConfig};
 use crate::regex::to_lower;
 
-const ACTIONS: [(&str, Action); 11] = [
+pub(super) const ACTIONS: [(&str, Action); 11] = [
     ("replace", Action::Replace),
     ("keep", Action::Keep),
     ("drop", Action::Drop),
@@ -42,8 +42,9 @@ impl<'de> Deserialize<'de> for RelabelConfig {
         let defaults = Self::default();
         let or = |text: Option<Text>, default| text.map_or(default, |Text(text)| text);
         let action = action.unwrap_or_default();
-        // An empty list is not the same as none there.
-        if source_labels.is_some() && matches!(action, Action::LabelDrop | Action::LabelKeep) {
+        // An empty list is not the same as none there, and `Self` cannot tell them apart.
+        if source_labels.as_ref().is_some_and(Vec::is_empty) && matches!(action, Action::LabelDrop | Action::LabelKeep)
+        {
             return Err(D::Error::custom(format_args!("source_labels: must not be set for the action: {action}")));
         }
         Ok(Self {

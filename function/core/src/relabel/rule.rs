@@ -70,7 +70,7 @@ impl Rule {
         };
         let purpose = if refers { Purpose::Groups } else { Purpose::Match };
         let text = regex.as_deref().unwrap_or("(.*)");
-        let regex = GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(error, text.to_owned()))?;
+        let regex = GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(text.to_owned(), error))?;
         let input = Input { labels: source_labels.clone(), separator: separator.clone() };
         let target = target_label.clone();
         Ok(match action {
@@ -152,29 +152,22 @@ fn hash(value: &str) -> u64 {
     sum[8..].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
 
-/// Text that lives as long as the labels' own text, or only as long as the labels are not changed.
+/// Text, and the same text with the lifetime of what the labels borrow from, if it is borrowed.
 #[derive(Clone, Copy)]
-enum Value<'l, 'a> {
-    Shared(&'a str),
-    Held(&'l str),
+struct Value<'l, 'a> {
+    text: &'l str,
+    shared: Option<&'a str>,
 }
 
 impl<'l, 'a> Value<'l, 'a> {
-    fn of(text: &'l Cow<'a, str>) -> Self {
-        match text {
-            Cow::Borrowed(text) => Self::Shared(text),
-            Cow::Owned(text) => Self::Held(text),
-        }
-    }
+    const EMPTY: Self = Self { text: "", shared: Some("") };
 
-    const fn as_str(self) -> &'l str
-    where
-        'a: 'l,
-    {
-        match self {
-            Self::Shared(text) => text,
-            Self::Held(text) => text,
-        }
+    fn of(value: &'l Cow<'a, str>) -> Self {
+        let shared = match value {
+            Cow::Borrowed(text) => Some(*text),
+            Cow::Owned(_) => None,
+        };
+        Self { text: value, shared }
     }
 
     /// The template with the groups of a match in this text filled in; what is part of the text is not copied.
@@ -184,13 +177,13 @@ impl<'l, 'a> Value<'l, 'a> {
         }
         if let Some(group) = template.as_group() {
             let Some((start, end)) = groups.get(group) else { return Cow::Borrowed("") };
-            return match self {
-                Self::Shared(text) => Cow::Borrowed(&text[start..end]),
-                Self::Held(text) => Cow::Owned(text[start..end].to_owned()),
+            return match self.shared {
+                Some(text) => Cow::Borrowed(&text[start..end]),
+                None => Cow::Owned(self.text[start..end].to_owned()),
             };
         }
         let mut expanded = String::new();
-        template.expand(self.as_str(), groups, &mut expanded);
+        template.expand(self.text, groups, &mut expanded);
         Cow::Owned(expanded)
     }
 }
@@ -202,8 +195,8 @@ impl Input {
 
     fn value<'l, 'a>(&self, labels: &'l LabelSet<'a>, joined: &'l mut String) -> Value<'l, 'a> {
         match self.labels.as_slice() {
-            [] => Value::Shared(""),
-            [label] => labels.held(label).map_or(Value::Shared(""), Value::of),
+            [] => Value::EMPTY,
+            [label] => labels.held(label).map_or(Value::EMPTY, Value::of),
             [first, others @ ..] => {
                 joined.clear();
                 joined.push_str(labels.get(first));
@@ -211,7 +204,7 @@ impl Input {
                     joined.push_str(&self.separator);
                     joined.push_str(labels.get(label));
                 }
-                Value::Held(joined)
+                Value { text: joined, shared: None }
             }
         }
     }
@@ -223,12 +216,12 @@ impl<'r, 'a> Run<'r, 'a> {
     }
 
     fn keep_if(&mut self, input: &Input, keep: impl FnOnce(&str, &LabelSet<'a>) -> bool) -> Outcome {
-        let value = input.value(self.labels, &mut self.joined).as_str();
+        let value = input.value(self.labels, &mut self.joined).text;
         if keep(value, self.labels) { Outcome::Kept } else { Outcome::Dropped }
     }
 
     fn map(&mut self, input: &Input, map: impl FnOnce(&str) -> String) -> String {
-        map(input.value(self.labels, &mut self.joined).as_str())
+        map(input.value(self.labels, &mut self.joined).text)
     }
 
     fn replacement(
@@ -241,10 +234,10 @@ impl<'r, 'a> Run<'r, 'a> {
         let value = input.value(self.labels, &mut self.joined);
         match (target, replacement.as_text()) {
             (Target::Fixed(target), Some(text)) => {
-                regex.is_match(value.as_str()).then_some((Cow::Borrowed(target.as_str()), Cow::Borrowed(text)))
+                regex.is_match(value.text).then_some((Cow::Borrowed(target.as_str()), Cow::Borrowed(text)))
             }
             (target, _) => {
-                if !regex.captures(value.as_str(), &mut self.groups) {
+                if !regex.captures(value.text, &mut self.groups) {
                     return None;
                 }
                 let target = match target {
