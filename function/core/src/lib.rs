@@ -14,5 +14,6 @@ pub mod regex;
 pub mod relabel;
 pub mod report;
 pub mod scrape_config;
+pub mod selector;
 pub mod size;
 pub mod yaml;

@@ -10,6 +10,7 @@ pub mod node;
 pub mod pod;
 pub mod service;
 pub mod store;
+pub mod workload;
 
 pub use cluster::{Cluster, Collection};
 pub use endpoints::{EndpointSlice, Endpoints};
@@ -18,6 +19,7 @@ pub use node::{Namespace, Node};
 pub use pod::Pod;
 pub use service::{Ingress, Service};
 pub use store::{ConfigMap, Secret};
+pub use workload::{Job, ReplicaSet};
 
 use crate::report::ObjectRef;
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ConfigMap, EndpointSlice, Endpoints, Ingress, Namespace, Node, Object, Pod, Secret, Service};
+use super::{
+    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Namespace, Node, Object, Pod, ReplicaSet, Secret, Service,
+};
 
 /// Objects of one kind, ordered by namespace and name.
 ///
@@ -89,6 +91,10 @@ pub struct Cluster {
     pub endpoints: Collection<Endpoints>,
     pub endpoint_slices: Collection<EndpointSlice>,
     pub ingresses: Collection<Ingress>,
+    /// Read only where an SD config attaches deployments.
+    pub replica_sets: Collection<ReplicaSet>,
+    /// Read only where an SD config attaches cron jobs.
+    pub jobs: Collection<Job>,
     pub secrets: Collection<Secret>,
     pub config_maps: Collection<ConfigMap>,
 }

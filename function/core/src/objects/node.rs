@@ -23,15 +23,19 @@ pub struct Node {
 pub struct NodeSpec {
     #[serde(rename = "providerID", deserialize_with = "null_to_default")]
     pub provider_id: String,
+    #[serde(deserialize_with = "null_to_default")]
+    pub unschedulable: bool,
 }
 
-/// Addresses of a node.
+/// Addresses and conditions of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct NodeStatus {
     #[serde(deserialize_with = "null_to_default")]
     pub addresses: Vec<NodeAddress>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub conditions: Vec<NodeCondition>,
     #[serde(deserialize_with = "null_to_default")]
     pub daemon_endpoints: DaemonEndpoints,
 }
@@ -43,6 +47,15 @@ pub struct NodeStatus {
 pub struct NodeAddress {
     pub r#type: String,
     pub address: String,
+}
+
+/// One condition of a node, such as `Ready`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct NodeCondition {
+    pub r#type: String,
+    pub status: String,
 }
 
 /// Ports of the node's daemons.

@@ -28,6 +28,12 @@ pub struct PodSpec {
     #[serde(deserialize_with = "null_to_default")]
     pub host_network: bool,
     #[serde(deserialize_with = "null_to_default")]
+    pub restart_policy: Box<str>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub scheduler_name: Box<str>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub service_account_name: Box<str>,
+    #[serde(deserialize_with = "null_to_default")]
     pub containers: Vec<Container>,
     #[serde(deserialize_with = "null_to_default")]
     pub init_containers: Vec<Container>,
@@ -73,6 +79,8 @@ pub struct PodStatus {
     pub pod_ips: Vec<PodIp>,
     #[serde(rename = "hostIP", deserialize_with = "null_to_default")]
     pub host_ip: String,
+    #[serde(deserialize_with = "null_to_default")]
+    pub nominated_node_name: Box<str>,
     /// RFC 3339.
     pub start_time: Option<String>,
     #[serde(deserialize_with = "null_to_default")]

@@ -12,6 +12,8 @@ pub struct Service {
     pub metadata: Metadata,
     #[serde(deserialize_with = "null_to_default")]
     pub spec: ServiceSpec,
+    #[serde(deserialize_with = "null_to_default")]
+    pub status: ServiceStatus,
 }
 
 /// How a service is reached.
@@ -27,8 +29,40 @@ pub struct ServiceSpec {
     pub external_name: String,
     #[serde(rename = "loadBalancerIP", deserialize_with = "null_to_default")]
     pub load_balancer_ip: String,
+    /// `SingleStack`, `PreferDualStack` or `RequireDualStack`.
+    pub ip_family_policy: Option<String>,
+    /// `IPv4`, `IPv6`; the primary one first.
+    #[serde(deserialize_with = "null_to_default")]
+    pub ip_families: Vec<String>,
     #[serde(deserialize_with = "null_to_default")]
     pub ports: Vec<ServicePort>,
+}
+
+/// Where a service is reached from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct ServiceStatus {
+    #[serde(deserialize_with = "null_to_default")]
+    pub load_balancer: LoadBalancer,
+}
+
+/// Addresses of a service's load balancer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct LoadBalancer {
+    #[serde(deserialize_with = "null_to_default")]
+    pub ingress: Vec<LoadBalancerIngress>,
+}
+
+/// One address of a load balancer: an IP address or a host name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "named as in the Kubernetes API")]
+pub struct LoadBalancerIngress {
+    #[serde(deserialize_with = "null_to_default")]
+    pub ip: String,
 }
 
 /// One port of a service.

@@ -1,0 +1,119 @@
+//! Label and field selectors of Kubernetes: which objects are meant.
+//!
+//! In: the structured form of manifests ([`LabelSelector`]) or the text forms of
+//! `labels.Parse` and `fields.ParseSelector`. Out: checked selectors that match
+//! objects and print in the canonical form. Whether an absent selector means
+//! everything or nothing is for the caller to say.
+
+mod field;
+mod label;
+mod text;
+
+use std::fmt;
+use std::str::FromStr;
+
+use std::collections::BTreeMap;
+
+pub use field::{FieldSelector, FieldSelectorError, Selectable};
+pub use label::{LabelSelector, LabelSelectorRequirement, Requirement, Test};
+
+/// A checked label selector: all requirements must hold; without any, everything matches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Selector {
+    requirements: Vec<Requirement>,
+}
+
+/// Why a label selector is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectorError {
+    /// A key is not a label key.
+    #[error("key is not a label key, {reason}: {key:?}")]
+    Key {
+        /// The key.
+        key: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// A value is not a label value.
+    #[error("value of {key:?} is not a label value, {reason}: {value:?}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// `In` or `NotIn` without values.
+    #[error("values must not be empty with the operators In and NotIn, key: {0:?}")]
+    ValuesMissing(String),
+    /// `Exists` or `DoesNotExist` with values.
+    #[error("values must be empty with the operators Exists and DoesNotExist, key: {0:?}")]
+    ValuesGiven(String),
+    /// `>` or `<` with something else than an integer.
+    #[error("value of {key:?} must be an integer with the operators > and <: {value:?}")]
+    NotAnInteger {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// An operator that does not exist.
+    #[error("operator must be one of In, NotIn, Exists, DoesNotExist: {0:?}")]
+    Operator(String),
+    /// The text does not follow the grammar.
+    #[error("selector cannot be read, expected {expected}, found: {found:?}")]
+    Syntax {
+        /// What could have followed.
+        expected: &'static str,
+        /// What followed.
+        found: String,
+    },
+}
+
+impl Selector {
+    /// The selector of these requirements, brought into the canonical order: by key.
+    #[must_use]
+    pub fn new(mut requirements: Vec<Requirement>) -> Self {
+        requirements.sort_by(|one, other| one.key().cmp(other.key()));
+        Self { requirements }
+    }
+
+    /// The requirements, ordered by key.
+    #[must_use]
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
+    /// Whether everything matches.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.requirements.is_empty()
+    }
+
+    /// Whether labels satisfy every requirement.
+    #[must_use]
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.requirements.iter().all(|requirement| requirement.matches(labels))
+    }
+}
+
+impl FromStr for Selector {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        text::parse(text).map(Self::new)
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, requirement) in self.requirements.iter().enumerate() {
+            if at > 0 {
+                f.write_str(",")?;
+            }
+            requirement.fmt(f)?;
+        }
+        Ok(())
+    }
+}
