@@ -10,6 +10,7 @@
 pub mod discovery;
 pub mod duration;
 pub mod labels;
+pub mod monitors;
 pub mod objects;
 pub mod regex;
 pub mod relabel;
