@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod endpoints;
 pub mod metadata;
+pub mod monitoring;
 pub mod node;
 pub mod pod;
 pub mod service;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::monitoring::{PodMonitor, Probe, ServiceMonitor};
 use super::{
     ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Namespace, Node, Object, Pod, ReplicaSet, Secret, Service,
 };
@@ -97,4 +98,7 @@ pub struct Cluster {
     pub jobs: Collection<Job>,
     pub secrets: Collection<Secret>,
     pub config_maps: Collection<ConfigMap>,
+    pub service_monitors: Collection<ServiceMonitor>,
+    pub pod_monitors: Collection<PodMonitor>,
+    pub probes: Collection<Probe>,
 }
