@@ -9,6 +9,7 @@
 
 pub mod duration;
 pub mod labels;
+pub mod monitors;
 pub mod objects;
 pub mod regex;
 pub mod relabel;

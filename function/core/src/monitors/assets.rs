@@ -1,0 +1,160 @@
+//! Values of secrets and config maps, as monitors refer to them.
+//!
+//! In: a reference and the namespace of the monitor; out: the value, or what is
+//! missing. No value ever reaches a message.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
+use super::finding::Finding;
+use crate::objects::monitoring::{KeySelector, Reference, SecretOrConfigMap};
+use crate::objects::{Cluster, Secret};
+
+/// Why a value cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says it")]
+pub enum AssetError {
+    #[error("names no {0}, set name and key")]
+    Unnamed(&'static str),
+    #[error("{kind} {namespace}/{name} does not exist, create it")]
+    Absent { kind: &'static str, namespace: String, name: String },
+    #[error("{kind} {namespace}/{name} has no key {key:?}")]
+    NoKey { kind: &'static str, namespace: String, name: String, key: String },
+    #[error("secret {namespace}/{name} holds something else than base64 in the key {key:?}, use stringData for text")]
+    NotBase64 { namespace: String, name: String, key: String },
+}
+
+impl From<AssetError> for Finding {
+    fn from(error: AssetError) -> Self {
+        Self::refused(error)
+    }
+}
+
+const SECRET: &str = "secret";
+const CONFIG_MAP: &str = "configmap";
+
+/// Go allows bits behind the last byte, which the strict form does not.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// The secrets and config maps of one namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct Assets<'a> {
+    cluster: &'a Cluster,
+    namespace: &'a str,
+}
+
+impl<'a> Assets<'a> {
+    /// What monitors of `namespace` can refer to.
+    #[must_use]
+    pub const fn new(cluster: &'a Cluster, namespace: &'a str) -> Self {
+        Self { cluster, namespace }
+    }
+
+    /// The value of a secret.
+    ///
+    /// # Errors
+    /// If there is none, also where the reference says that it is optional: the operator does not ask.
+    pub fn secret(&self, selector: &KeySelector) -> Result<String, AssetError> {
+        let KeySelector { name, key, optional: _ } = selector;
+        if name.is_empty() {
+            return Err(AssetError::Unnamed(SECRET));
+        }
+        let secret = self.cluster.secrets.get(self.namespace, name).ok_or_else(|| self.absent(SECRET, name))?;
+        let Secret { metadata: _, data, string_data } = &**secret;
+        if let Some(text) = string_data.get(key) {
+            return Ok(text.clone());
+        }
+        let encoded = data.get(key).ok_or_else(|| self.no_key(SECRET, selector))?;
+        let encoded: Vec<u8> = encoded.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+        let bytes = BASE64.decode(encoded).map_err(|_| AssetError::NotBase64 {
+            namespace: self.namespace.to_owned(),
+            name: name.clone(),
+            key: key.clone(),
+        })?;
+        // Credentials that are not text reach a collector like this from the peer, too.
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    /// The value of a secret or a config map; empty if neither is named.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn either(&self, selector: &SecretOrConfigMap) -> Result<Cow<'a, str>, AssetError> {
+        match selector.reference() {
+            None => Ok(Cow::Borrowed("")),
+            Some(Reference::Secret(selector)) => self.secret(selector).map(Cow::Owned),
+            Some(Reference::ConfigMap(selector)) => self.config_map(selector).map(Cow::Borrowed),
+        }
+    }
+
+    fn config_map(&self, selector: &KeySelector) -> Result<&'a str, AssetError> {
+        let KeySelector { name, key, optional: _ } = selector;
+        if name.is_empty() {
+            return Err(AssetError::Unnamed(CONFIG_MAP));
+        }
+        let config_map =
+            self.cluster.config_maps.get(self.namespace, name).ok_or_else(|| self.absent(CONFIG_MAP, name))?;
+        config_map.data.get(key).map(String::as_str).ok_or_else(|| self.no_key(CONFIG_MAP, selector))
+    }
+
+    fn absent(&self, kind: &'static str, name: &str) -> AssetError {
+        AssetError::Absent { kind, namespace: self.namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn no_key(&self, kind: &'static str, selector: &KeySelector) -> AssetError {
+        let KeySelector { name, key, optional: _ } = selector;
+        AssetError::NoKey { kind, namespace: self.namespace.to_owned(), name: name.clone(), key: key.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> Cluster {
+        let secret = "{metadata: {namespace: shop, name: auth}, data: {plain: cEBzcw==, wrapped: \"cEBz\\ncw==\", \
+                      latin: /w==, bad: '@', both: YQ==}, stringData: {clear: text, both: b}}";
+        let config_map = "{metadata: {namespace: shop, name: cm}, data: {a: b}, binaryData: {c: ZA==}}";
+        Cluster {
+            secrets: [serde_norway::from_str::<Secret>(secret).unwrap()].into_iter().collect(),
+            config_maps: [serde_norway::from_str(config_map).unwrap()].into_iter().collect(),
+            ..Cluster::default()
+        }
+    }
+
+    #[test]
+    fn values_are_found_or_what_is_missing_is_named() {
+        let cluster = cluster();
+        let cases = [
+            ("shop", "{secret: {name: auth, key: plain}}", Ok("p@ss")),
+            ("shop", "{secret: {name: auth, key: wrapped}}", Ok("p@ss")),
+            ("shop", "{secret: {name: auth, key: clear}}", Ok("text")),
+            ("shop", "{secret: {name: auth, key: both}}", Ok("b")),
+            ("shop", "{secret: {name: auth, key: latin}}", Ok("\u{fffd}")),
+            ("shop", "{configMap: {name: cm, key: a}}", Ok("b")),
+            ("shop", "{configMap: {name: cm, key: a}, secret: {name: auth, key: clear}}", Ok("text")),
+            ("shop", "{}", Ok("")),
+            ("shop", "{secret: {name: auth, key: gone}}", Err("secret shop/auth has no key \"gone\"")),
+            ("shop", "{secret: {name: auth, key: gone, optional: true}}", Err("has no key")),
+            ("shop", "{secret: {name: gone, key: a}}", Err("secret shop/gone does not exist")),
+            ("web", "{secret: {name: auth, key: plain}}", Err("secret web/auth does not exist")),
+            ("shop", "{secret: {name: auth, key: bad}}", Err("else than base64")),
+            ("shop", "{secret: {key: a}}", Err("names no secret")),
+            ("shop", "{configMap: {key: a}}", Err("names no configmap")),
+            ("shop", "{configMap: {name: cm, key: c}}", Err("configmap shop/cm has no key \"c\"")),
+            ("shop", "{configMap: {name: gone, key: c}}", Err("configmap shop/gone does not exist")),
+        ];
+        for (namespace, selector, expected) in cases {
+            let selector: SecretOrConfigMap = serde_norway::from_str(selector).unwrap();
+            match (Assets::new(&cluster, namespace).either(&selector), expected) {
+                (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{selector:?}"),
+                (Err(got), Err(expected)) => assert!(got.to_string().contains(expected), "{selector:?}: {got}"),
+                (got, expected) => panic!("{selector:?}: {got:?}, expected {expected:?}"),
+            }
+        }
+    }
+}
