@@ -1,5 +1,210 @@
-//! Monitors.
+//! Monitors become scrape jobs.
+//!
+//! In: settings, and the monitors, secrets and config maps of a cluster; out: scrape
+//! configs as Prometheus holds them after it has loaded what the operator generates, and
+//! a report of all that is left out. Follows the resource selector and the config generator
+//! of the Prometheus operator, as its allocator drives them: EndpointSlice role, TLS inline,
+//! the operator's newest Prometheus version.
+//!
+//! A job that Prometheus would not load is left out alone; there it breaks the whole config.
+
 pub mod assets;
 mod certificate;
+pub mod draft;
 pub mod finding;
 pub mod http_client;
+pub mod job_settings;
+mod pod_monitor;
+mod probe;
+pub mod relabeling;
+pub mod scrape_class;
+pub mod selection;
+mod service_monitor;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use serde::Serialize;
+
+use crate::duration::Duration;
+use crate::objects::monitoring::pod_monitor::PodMetricsEndpoint;
+use crate::objects::monitoring::service_monitor::Endpoint;
+use crate::objects::monitoring::{PodMonitor, Probe, Reference, ServiceMonitor};
+use crate::objects::{Cluster, Object};
+use crate::report::{ObjectRef, Outcome, Report};
+use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::globals::Globals;
+use assets::Assets;
+use draft::{Context, Draft};
+use finding::{Finding, Within};
+use scrape_class::ScrapeClasses;
+use selection::{KindSelection, NamespaceRules, select};
+
+/// What selection and generation depend on.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "named as in prometheus_cr")]
+pub struct Settings {
+    pub namespaces: NamespaceRules,
+    pub service_monitors: KindSelection,
+    pub pod_monitors: KindSelection,
+    pub probes: KindSelection,
+    pub scrape_configs: KindSelection,
+    /// The interval of jobs that name none.
+    pub scrape_interval: Duration,
+    /// The protocols of jobs that name none; empty stands for Prometheus' own.
+    pub scrape_protocols: Vec<String>,
+    pub scrape_classes: ScrapeClasses,
+    pub deny_fs_access_through_sms: bool,
+}
+
+impl Settings {
+    /// The global section that Prometheus reads beside the jobs.
+    #[must_use]
+    pub fn globals(&self) -> Globals {
+        let defaults = Globals::default();
+        let interval = self.scrape_interval;
+        let scrape_interval = if interval.is_zero() { defaults.scrape_interval } else { interval };
+        Globals {
+            scrape_interval,
+            scrape_timeout: defaults.scrape_timeout.min(scrape_interval),
+            scrape_protocols: self.scrape_protocols.clone(),
+            ..defaults
+        }
+    }
+}
+
+/// One job, and where it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScrapeJob {
+    /// The monitor.
+    pub monitor: ObjectRef,
+    /// Which endpoint of the monitor it is, if it can have several.
+    pub endpoint: Option<usize>,
+    /// Which of the relabelling rules stand in the monitor itself.
+    pub own_relabelings: Range<usize>,
+    /// The scrape config, defaults filled in.
+    pub scrape_config: ScrapeConfig,
+}
+
+/// The jobs of all selected monitors, and what became of those that are missing.
+#[must_use]
+pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, Report) {
+    let mut jobs = Jobs { settings, cluster, globals: settings.globals(), jobs: Vec::new(), report: Report::default() };
+    let Settings { namespaces, service_monitors, pod_monitors, probes, .. } = settings;
+    for monitor in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
+        jobs.add(monitor, service_monitor::drafts);
+    }
+    for monitor in select(pod_monitors, namespaces, &cluster.pod_monitors, cluster) {
+        jobs.add(monitor, pod_monitor::drafts);
+    }
+    for monitor in select(probes, namespaces, &cluster.probes, cluster) {
+        jobs.add(monitor, probe::drafts);
+    }
+    (jobs.jobs, jobs.report)
+}
+
+/// Jobs and report while they grow.
+struct Jobs<'a> {
+    settings: &'a Settings,
+    cluster: &'a Cluster,
+    globals: Globals,
+    jobs: Vec<ScrapeJob>,
+    report: Report,
+}
+
+impl<'a> Jobs<'a> {
+    fn add<T: Object>(
+        &mut self,
+        monitor: &'a T,
+        drafts: impl FnOnce(&T, &mut Context<'a>) -> Result<Vec<Result<Draft, Finding>>, Finding>,
+    ) {
+        let object = monitor.object_ref();
+        let assets = Assets::new(self.cluster, &monitor.metadata().namespace);
+        let mut context = Context { settings: self.settings, assets, notes: Vec::new() };
+        let drafts = drafts(monitor, &mut context).and_then(refuse_as_a_whole);
+        match drafts {
+            Ok(drafts) => {
+                drafts.into_iter().for_each(|draft| self.finish(&object, draft));
+                context.notes.into_iter().for_each(|note| note.report(&object, &mut self.report));
+            }
+            Err(finding) => finding.report(&object, &mut self.report),
+        }
+    }
+
+    fn finish(&mut self, object: &ObjectRef, draft: Result<Draft, Finding>) {
+        let finished = draft.and_then(|mut draft| {
+            draft.finish(&self.globals, self.settings.deny_fs_access_through_sms).within(&draft.field)?;
+            Ok(draft)
+        });
+        match finished {
+            Ok(Draft { field: _, endpoint, config, relabelings, metric_relabelings: _ }) => self.jobs.push(ScrapeJob {
+                monitor: object.clone(),
+                endpoint,
+                own_relabelings: relabelings.range,
+                scrape_config: config,
+            }),
+            Err(finding) => finding.report(object, &mut self.report),
+        }
+    }
+}
+
+/// The operator passes over a monitor if one of its endpoints breaks a rule.
+fn refuse_as_a_whole(drafts: Vec<Result<Draft, Finding>>) -> Result<Vec<Result<Draft, Finding>>, Finding> {
+    let refusal =
+        drafts.iter().find_map(|draft| draft.as_ref().err().filter(|error| error.outcome == Outcome::Refused));
+    match refusal {
+        Some(refusal) => Err(refusal.clone()),
+        None => Ok(drafts),
+    }
+}
+
+/// A secret or config map that a monitor refers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[allow(missing_docs, reason = "one variant a kind")]
+pub enum ReferencedObject {
+    Secret { namespace: String, name: String },
+    ConfigMap { namespace: String, name: String },
+}
+
+/// The secrets and config maps that the selected monitors refer to: all that need to be fetched.
+#[must_use]
+pub fn references(settings: &Settings, cluster: &Cluster) -> BTreeSet<ReferencedObject> {
+    let mut found = References { classes: &settings.scrape_classes, found: BTreeSet::new() };
+    let Settings { namespaces, service_monitors, pod_monitors, probes, .. } = settings;
+    for ServiceMonitor { metadata, spec } in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
+        let references = spec.endpoints.iter().flat_map(Endpoint::references);
+        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), references);
+    }
+    for PodMonitor { metadata, spec } in select(pod_monitors, namespaces, &cluster.pod_monitors, cluster) {
+        let references = spec.pod_metrics_endpoints.iter().flat_map(PodMetricsEndpoint::references);
+        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), references);
+    }
+    for Probe { metadata, spec } in select(probes, namespaces, &cluster.probes, cluster) {
+        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), spec.references());
+    }
+    found.found
+}
+
+struct References<'a> {
+    classes: &'a ScrapeClasses,
+    found: BTreeSet<ReferencedObject>,
+}
+
+impl References<'_> {
+    fn add<'r>(&mut self, namespace: &str, class: Option<&str>, references: impl Iterator<Item = Reference<'r>>) {
+        self.found.extend(references.filter_map(|reference| referenced(namespace, reference)));
+        if let Ok(class) = self.classes.of(class) {
+            self.found.extend(class.references().filter_map(|reference| referenced(namespace, reference)));
+        }
+    }
+}
+
+fn referenced(namespace: &str, reference: Reference<'_>) -> Option<ReferencedObject> {
+    let (Reference::Secret(selector) | Reference::ConfigMap(selector)) = reference;
+    let (namespace, name) = (namespace.to_owned(), selector.name.clone());
+    match reference {
+        _ if name.is_empty() => None,
+        Reference::Secret(_) => Some(ReferencedObject::Secret { namespace, name }),
+        Reference::ConfigMap(_) => Some(ReferencedObject::ConfigMap { namespace, name }),
+    }
+}

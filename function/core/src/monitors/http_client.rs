@@ -248,7 +248,11 @@ fn own_credentials(own: &SafeAuthorization, assets: Assets<'_>, notes: &mut Vec<
     assets.secret(selector).map_err(Finding::from).within("credentials")
 }
 
-fn check_type(r#type: &str) -> Result<(), Finding> {
+/// Refuses a type that has a field of its own.
+///
+/// # Errors
+/// If the type is basic.
+pub fn check_type(r#type: &str) -> Result<(), Finding> {
     if r#type.trim().eq_ignore_ascii_case("basic") {
         return Err(Finding::refused("cannot be basic, use basicAuth").within("type"));
     }

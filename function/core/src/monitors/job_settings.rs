@@ -1,0 +1,170 @@
+//! Settings of a job that monitors of all kinds share: times, limits, histograms, protocols.
+//!
+//! In: texts and numbers as monitors hold them; out: fields of a scrape config, or
+//! why the operator or Prometheus' parser refuses them.
+
+use super::finding::{Finding, Within};
+use crate::duration::Duration;
+use crate::objects::monitoring::common::{Limits, NativeHistograms, Protocols};
+use crate::objects::monitoring::{AttachMetadata, NamespaceSelector, ScrapeClass};
+use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::service_discovery::{self, KubernetesSd, Namespaces, Role};
+
+/// Interval and timeout of a scrape; zero where nothing is said.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    interval: Duration,
+    timeout: Duration,
+}
+
+impl Times {
+    /// Reads both texts. The operator looks at them only if there is a timeout, which must not be
+    /// longer than the interval; what it does not look at is left to Prometheus.
+    ///
+    /// # Errors
+    /// If a text is no duration, or if the timeout is too long.
+    pub fn new(interval: &str, timeout: &str, default_interval: Duration) -> Result<Self, Finding> {
+        let finding = if timeout.is_empty() { Finding::left_out } else { Finding::refused };
+        let parse = |text: &str, default: Duration| if text.is_empty() { Ok(default) } else { text.parse() };
+        let unset = Duration::default();
+        let own_interval = parse(interval, unset).map_err(|error| finding(error.to_string())).within("interval")?;
+        let timeout = parse(timeout, unset).map_err(|error| finding(error.to_string())).within("scrapeTimeout")?;
+        let effective = if interval.is_empty() { default_interval } else { own_interval };
+        if timeout > effective {
+            let reason = format!("is greater than the scrape interval, lower it: {timeout} > {effective}");
+            return Err(Finding::refused(reason).within("scrapeTimeout"));
+        }
+        Ok(Self { interval: own_interval, timeout })
+    }
+
+    /// Writes the times.
+    pub fn apply(self, config: &mut ScrapeConfig) {
+        config.scrape_interval = self.interval;
+        config.scrape_timeout = self.timeout;
+    }
+}
+
+/// Writes limits.
+///
+/// # Errors
+/// If one is negative.
+pub fn limits(limits: &Limits, config: &mut ScrapeConfig) -> Result<(), Finding> {
+    let Limits {
+        sample_limit,
+        target_limit,
+        label_limit,
+        label_name_length_limit,
+        label_value_length_limit,
+        keep_dropped_targets,
+    } = limits;
+    config.sample_limit = count(*sample_limit, "sampleLimit")?;
+    config.target_limit = count(*target_limit, "targetLimit")?;
+    config.label_limit = count(*label_limit, "labelLimit")?;
+    config.label_name_length_limit = count(*label_name_length_limit, "labelNameLengthLimit")?;
+    config.label_value_length_limit = count(*label_value_length_limit, "labelValueLengthLimit")?;
+    config.keep_dropped_targets = count(*keep_dropped_targets, "keepDroppedTargets")?;
+    Ok(())
+}
+
+fn count(value: Option<i64>, field: &str) -> Result<u64, Finding> {
+    u64::try_from(value.unwrap_or_default()).map_err(|_| Finding::left_out("must not be negative")).within(field)
+}
+
+/// Writes the limit of a body.
+///
+/// # Errors
+/// If the text is no size.
+pub fn body_size_limit(limit: Option<&str>, config: &mut ScrapeConfig) -> Result<(), Finding> {
+    if let Some(limit) = limit.filter(|limit| !limit.is_empty()) {
+        config.body_size_limit = limit.parse().map_err(Finding::left_out).within("bodySizeLimit")?;
+    }
+    Ok(())
+}
+
+/// Writes what happens to histograms.
+///
+/// # Errors
+/// If the limit of buckets is negative.
+pub fn native_histograms(settings: &NativeHistograms, config: &mut ScrapeConfig) -> Result<(), Finding> {
+    let NativeHistograms {
+        scrape_native_histograms,
+        scrape_classic_histograms,
+        native_histogram_bucket_limit,
+        native_histogram_min_bucket_factor,
+        convert_classic_histograms_to_nhcb,
+    } = settings;
+    let set = |field: &mut bool, value: &Option<bool>| *field = value.unwrap_or(*field);
+    set(&mut config.scrape_native_histograms, scrape_native_histograms);
+    set(&mut config.always_scrape_classic_histograms, scrape_classic_histograms);
+    set(&mut config.convert_classic_histograms_to_nhcb, convert_classic_histograms_to_nhcb);
+    config.native_histogram_bucket_limit = count(*native_histogram_bucket_limit, "nativeHistogramBucketLimit")?;
+    if let Some(factor) = native_histogram_min_bucket_factor {
+        config.native_histogram_min_bucket_factor = factor.as_f64();
+    }
+    Ok(())
+}
+
+/// Writes the formats that are asked for.
+pub fn protocols(protocols: &Protocols, class: &ScrapeClass, config: &mut ScrapeConfig) {
+    let Protocols { scrape_protocols, fallback_scrape_protocol } = protocols;
+    config.scrape_protocols.clone_from(scrape_protocols);
+    if let Some(fallback) = fallback_scrape_protocol.as_ref().or(class.fallback_scrape_protocol.as_ref()) {
+        config.fallback_scrape_protocol.clone_from(fallback);
+    }
+}
+
+/// Discovery of Kubernetes objects for a monitor that stands in `namespace`.
+#[must_use]
+pub fn kubernetes(
+    role: Role,
+    selector: &NamespaceSelector,
+    namespace: &str,
+    attach_metadata: Option<&AttachMetadata>,
+) -> KubernetesSd {
+    let NamespaceSelector { any, match_names } = selector;
+    let names = match (any, match_names.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![namespace.to_owned()],
+        (false, false) => match_names.clone(),
+    };
+    KubernetesSd {
+        namespaces: Namespaces { own_namespace: false, names },
+        attach_metadata: service_discovery::AttachMetadata {
+            node: attach_metadata.and_then(|attach| attach.node).unwrap_or_default(),
+            ..service_discovery::AttachMetadata::default()
+        },
+        ..KubernetesSd::new(role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Outcome;
+
+    #[test]
+    fn a_timeout_must_fit_into_the_interval() {
+        let cases = [
+            ("", "", Ok(("0s", "0s"))),
+            ("15s", "", Ok(("15s", "0s"))),
+            ("", "30s", Ok(("0s", "30s"))),
+            ("", "31s", Err((Outcome::Refused, "scrapeTimeout"))),
+            ("1m", "31s", Ok(("1m", "31s"))),
+            ("10s", "11s", Err((Outcome::Refused, "scrapeTimeout"))),
+            // An interval of zero gives way to the default, but not where the operator compares.
+            ("0s", "1s", Err((Outcome::Refused, "scrapeTimeout"))),
+            ("soon", "", Err((Outcome::JobLeftOut, "interval"))),
+            ("soon", "1s", Err((Outcome::Refused, "interval"))),
+            ("", "1.5s", Err((Outcome::Refused, "scrapeTimeout"))),
+        ];
+        for (interval, timeout, expected) in cases {
+            let got = Times::new(interval, timeout, Duration::from_secs(30));
+            let got = got.map(|times| (times.interval.to_string(), times.timeout.to_string()));
+            match (got, expected) {
+                (Ok(got), Ok(expected)) => assert_eq!((got.0.as_str(), got.1.as_str()), expected),
+                (Err(got), Err(expected)) => assert_eq!((got.outcome, got.field.as_str()), expected),
+                (got, expected) => panic!("{interval:?} {timeout:?}: {got:?}, expected {expected:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The job of a `Probe`.
+//!
+//! In: the monitor, the settings and what it refers to; out: a scrape config as the
+//! operator generates it. Follows `checkProbe` and `generateProbeConfig` of the Prometheus operator.
+
+use std::net::IpAddr;
+
+use super::draft::{Context, Draft};
+use super::finding::{Finding, Within};
+use super::job_settings::{self, Times};
+use super::pod_monitor::without_files;
+use super::{http_client, relabeling};
+use crate::objects::monitoring::ScrapeClass;
+use crate::objects::monitoring::probe::{IngressTargets, Probe, ProbeParam, ProbeSpec, ProbeTargets, StaticTargets};
+use crate::objects::monitoring::relabeling::Relabeling;
+use crate::relabel::RelabelConfig;
+use crate::scrape_config::http_client::HttpClientConfig;
+use crate::scrape_config::service_discovery::{Role, StaticSd};
+
+/// What a probe goes to: static targets win over ingresses.
+#[derive(Debug, Clone, Copy)]
+enum Targets<'a> {
+    Static(&'a StaticTargets),
+    Ingress(&'a IngressTargets),
+}
+
+/// The job. A finding inside of the list leaves the job out, but only Prometheus would have refused it.
+///
+/// # Errors
+/// If the operator refuses the monitor.
+pub fn drafts(probe: &Probe, context: &mut Context<'_>) -> Result<Vec<Result<Draft, Finding>>, Finding> {
+    let class = context.settings.scrape_classes.of(probe.spec.scrape_class_name.as_deref()).within("spec")?;
+    let targets = targets(&probe.spec.targets).within("spec.targets")?;
+    let mut notes = Vec::new();
+    let draft = draft(probe, targets, class, context, &mut notes);
+    context.notes.extend(notes.into_iter().map(|note| note.within("spec")));
+    Ok(vec![draft])
+}
+
+fn targets(targets: &ProbeTargets) -> Result<Targets<'_>, Finding> {
+    match (&targets.static_config, &targets.ingress) {
+        (Some(targets), _) => Ok(Targets::Static(targets)),
+        (None, Some(targets)) => Ok(Targets::Ingress(targets)),
+        (None, None) => Err(Finding::refused("must name staticConfig or ingress")),
+    }
+}
+
+fn draft(
+    probe: &Probe,
+    targets: Targets<'_>,
+    class: &ScrapeClass,
+    context: &Context<'_>,
+    notes: &mut Vec<Finding>,
+) -> Result<Draft, Finding> {
+    let Probe { metadata, spec } = probe;
+    let (client, token) = client(spec, class, context, notes).within("spec")?;
+    check_rules(spec)?;
+    check_prober(&spec.prober.url).within("spec.prober.url")?;
+    let times = Times::new(&spec.interval, &spec.scrape_timeout, context.settings.scrape_interval).within("spec")?;
+
+    let job_name = format!("probe/{}/{}", metadata.namespace, metadata.name);
+    let mut draft = Draft::new(job_name, "spec".to_owned(), None);
+    let config = &mut draft.config;
+    times.apply(config);
+    config.http_client = client;
+    http_client::set_bearer_token(&mut config.http_client, token, "").within("spec")?;
+    config.metrics_path.clone_from(&spec.prober.path);
+    if let Some(scheme) = spec.prober.scheme {
+        scheme.as_str().clone_into(&mut config.scheme);
+    }
+    for ProbeParam { name, values } in &spec.params {
+        config.params.insert(name.clone(), values.clone());
+    }
+    if !spec.module.is_empty() {
+        config.params.insert("module".to_owned(), vec![spec.module.clone()]);
+    }
+    job_settings::limits(&spec.limits, config).within("spec")?;
+    job_settings::native_histograms(&spec.native_histograms, config).within("spec")?;
+    job_settings::protocols(&spec.protocols, class, config);
+
+    let mut rules = vec![relabeling::keep_job_name()];
+    if !spec.job_name.is_empty() {
+        rules.push(relabeling::set("job", &spec.job_name));
+    }
+    let (own, own_field) = match targets {
+        Targets::Static(targets) => {
+            config.service_discovery.r#static = vec![static_targets(targets, &metadata.namespace)];
+            rules.extend(static_rules(&spec.prober.url));
+            (&targets.relabeling_configs, "targets.staticConfig.relabelingConfigs")
+        }
+        Targets::Ingress(targets) => {
+            let discovery =
+                job_settings::kubernetes(Role::Ingress, &targets.namespace_selector, &metadata.namespace, None);
+            config.service_discovery.kubernetes = vec![discovery];
+            rules.extend(relabeling::select("ingress", &targets.selector));
+            rules.extend(ingress_rules(&spec.prober.url));
+            (&targets.relabeling_configs, "targets.ingress.relabelingConfigs")
+        }
+    };
+    let own = relabeling::converted(own).within(own_field).within("spec")?;
+    let own_metric = relabeling::converted(&spec.metric_relabelings).within("metricRelabelings").within("spec")?;
+    draft.set_relabelings(rules, class, own, own_field, "__param_target")?;
+    draft.set_metric_relabelings(class, own_metric)?;
+    Ok(draft)
+}
+
+/// How to connect to the prober. Credentials that exclude each other are left to Prometheus: so does the operator.
+fn client(
+    spec: &ProbeSpec,
+    class: &ScrapeClass,
+    context: &Context<'_>,
+    notes: &mut Vec<Finding>,
+) -> Result<(HttpClientConfig, String), Finding> {
+    let assets = context.assets;
+    let token = spec.http.bearer_token_secret.as_ref();
+    let token = token.map_or_else(|| Ok(String::new()), |selector| http_client::bearer_token(selector, assets))?;
+    let tls_config = without_files(spec.tls_config.as_ref());
+    let mut client = http_client::http_client(&spec.http, tls_config.as_ref(), class, assets, notes)?;
+    client.proxy = http_client::proxy(&spec.prober.proxy, assets).within("prober")?;
+    Ok((client, token))
+}
+
+/// The operator checks the rules of static targets and of ingresses, also where the other ones are used.
+fn check_rules(spec: &ProbeSpec) -> Result<(), Finding> {
+    let ProbeTargets { static_config, ingress } = &spec.targets;
+    let check = |rules: &[Relabeling], field: &str| relabeling::check(rules).within(field);
+    check(&spec.metric_relabelings, "spec.metricRelabelings")?;
+    if let Some(targets) = static_config {
+        if targets.labels.contains_key("") {
+            return Err(
+                Finding::refused("cannot hold a label without a name").within("spec.targets.staticConfig.labels")
+            );
+        }
+        check(&targets.relabeling_configs, "spec.targets.staticConfig.relabelingConfigs")?;
+    }
+    if let Some(targets) = ingress {
+        check(&targets.relabeling_configs, "spec.targets.ingress.relabelingConfigs")?;
+    }
+    Ok(())
+}
+
+/// Refuses what is not `host` or `host:port`.
+fn check_prober(url: &str) -> Result<(), Finding> {
+    let (host, port) = split_port(url).map_or((url, None), |(host, port)| (host, Some(port)));
+    if !is_host(host) {
+        return Err(Finding::refused(format_args!("must be a host or host:port, without a scheme: {url:?}")));
+    }
+    match port.map(str::parse::<i64>) {
+        None | Some(Ok(1..=65535)) => Ok(()),
+        Some(_) => Err(Finding::refused(format_args!("must have a port from 1 to 65535: {url:?}"))),
+    }
+}
+
+/// As Go's `net.SplitHostPort`.
+fn split_port(text: &str) -> Option<(&str, &str)> {
+    let (before, port) = text.rsplit_once(':')?;
+    let host = match before.strip_prefix('[') {
+        Some(bracketed) => bracketed.strip_suffix(']').filter(|host| !host.contains(']'))?,
+        None if before.contains(':') => return None,
+        None => before,
+    };
+    let brackets = |text: &str| text.contains(['[', ']']);
+    (!brackets(host) && !brackets(port)).then_some((host, port))
+}
+
+/// As `IsHost` of asaskevich/govalidator: an address or a name; names may hold `_` and end in a dot.
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && label.bytes().all(inner)
+    };
+    let name = |text: &str| text.split('.').all(label);
+    let short = text.bytes().filter(|byte| *byte != b'.').count() <= 255;
+    text.parse::<IpAddr>().is_ok() || short && (name(text) || text.strip_suffix(['.', '_']).is_some_and(name))
+}
+
+fn static_targets(targets: &StaticTargets, namespace: &str) -> StaticSd {
+    let mut labels = targets.labels.clone();
+    labels.entry("namespace".to_owned()).or_insert_with(|| namespace.to_owned());
+    StaticSd { targets: targets.r#static.clone(), labels }
+}
+
+fn static_rules(prober: &str) -> [RelabelConfig; 3] {
+    [
+        relabeling::copy("__address__", "__param_target"),
+        relabeling::copy("__param_target", "instance"),
+        relabeling::set("__address__", prober),
+    ]
+}
+
+fn ingress_rules(prober: &str) -> [RelabelConfig; 6] {
+    let parts = ["__meta_kubernetes_ingress_scheme", "__address__", "__meta_kubernetes_ingress_path"];
+    [
+        RelabelConfig {
+            source_labels: parts.map(str::to_owned).to_vec(),
+            regex: Some("(.+);(.+);(.+)".to_owned()),
+            target_label: "__param_target".to_owned(),
+            replacement: "${1}://${2}${3}".to_owned(),
+            ..RelabelConfig::default()
+        },
+        relabeling::copy("__meta_kubernetes_namespace", "namespace"),
+        relabeling::copy("__meta_kubernetes_ingress_name", "ingress"),
+        RelabelConfig { regex: Some("(.*)".to_owned()), ..relabeling::copy("__address__", "__tmp_ingress_address") },
+        relabeling::copy("__param_target", "instance"),
+        relabeling::set("__address__", prober),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probers_are_hosts_with_or_without_a_port() {
+        let long = "a".repeat(64);
+        let valid = [
+            "prober",
+            "prober:9115",
+            "a.b.c.",
+            "a_b-c",
+            "_a",
+            "1.2.3.4",
+            "1.2.3.4:80",
+            "[::1]:80",
+            "::1",
+            "a:+80",
+            "1.2.3.4.5",
+            "a_",
+        ];
+        let invalid = [
+            "",
+            ":80",
+            "http://prober",
+            "prober:9115/probe",
+            "prober/",
+            "prober:0",
+            "prober:65536",
+            "prober:http",
+            "prober:",
+            "[::1]",
+            "::1:x:80",
+            "[a",
+            "-a",
+            "a..b",
+            "a b",
+            "é",
+            "fe80::1%eth0",
+            &long,
+        ];
+        for url in valid {
+            assert_eq!(check_prober(url), Ok(()), "{url}");
+        }
+        for url in invalid {
+            assert!(check_prober(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Scrape classes, checked once: settings that monitors take by name or by default.
+//!
+//! Follows `getScrapeClassConfig` and `getScrapeClassOrDefault` of the Prometheus operator.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Finding, Within};
+use super::http_client;
+use super::relabeling;
+use crate::objects::monitoring::ScrapeClass;
+use crate::objects::monitoring::http::Authorization;
+
+/// Checked scrape classes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScrapeClasses {
+    by_name: BTreeMap<String, ScrapeClass>,
+    /// What monitors take that name no class; empty if no class is the default.
+    default: ScrapeClass,
+}
+
+impl ScrapeClasses {
+    /// Checks scrape classes. Of several with one name the last counts.
+    ///
+    /// # Errors
+    /// What the operator would not start with; the field is that in the list.
+    pub fn new(classes: Vec<ScrapeClass>) -> Result<Self, Finding> {
+        let mut default_name: Option<String> = None;
+        let mut by_name = BTreeMap::new();
+        for (index, class) in classes.into_iter().enumerate() {
+            check(&class).within(&format!("[{index}]"))?;
+            if class.default {
+                if default_name.as_deref().is_some_and(|name| !name.is_empty()) {
+                    return Err(Finding::refused("is set in more than one scrape class, keep one")
+                        .within(&format!("[{index}].default")));
+                }
+                default_name = Some(class.name.clone());
+            }
+            by_name.insert(class.name.clone(), class);
+        }
+        let default = default_name.and_then(|name| by_name.get(&name).cloned()).unwrap_or_default();
+        Ok(Self { by_name, default })
+    }
+
+    /// The class of a monitor that names `name`; an empty one where none applies.
+    ///
+    /// # Errors
+    /// If there is no class of that name.
+    pub fn of(&self, name: Option<&str>) -> Result<&ScrapeClass, Finding> {
+        match name {
+            None | Some("") => Ok(&self.default),
+            Some(name) => self.by_name.get(name).ok_or_else(|| {
+                let reason = format_args!("is not in prometheus_cr.scrape_classes, add it there: {name:?}").to_string();
+                Finding::refused(reason).within("scrapeClass")
+            }),
+        }
+    }
+
+    /// All classes.
+    pub fn iter(&self) -> impl Iterator<Item = &ScrapeClass> {
+        self.by_name.values()
+    }
+}
+
+fn check(class: &ScrapeClass) -> Result<(), Finding> {
+    let ScrapeClass {
+        name: _,
+        default: _,
+        fallback_scrape_protocol: _,
+        tls_config,
+        authorization,
+        relabelings,
+        metric_relabelings,
+        attach_metadata: _,
+    } = class;
+    relabeling::check(relabelings).within("relabelings")?;
+    relabeling::check(metric_relabelings).within("metricRelabelings")?;
+    tls_config.as_ref().map_or(Ok(()), http_client::check_tls).within("tlsConfig")?;
+    authorization.as_ref().map_or(Ok(()), check_authorization).within("authorization")
+}
+
+fn check_authorization(authorization: &Authorization) -> Result<(), Finding> {
+    let Authorization { safe, credentials_file } = authorization;
+    if safe.credentials.is_some() && !credentials_file.is_empty() {
+        return Err(Finding::refused("cannot be set beside credentials, keep one").within("credentialsFile"));
+    }
+    http_client::check_type(&safe.r#type)
+}

@@ -1,0 +1,151 @@
+//! Which monitors are meant.
+//!
+//! In: the selectors of a kind, the namespaces that are allowed or denied, and the
+//! objects; out: the selected objects. Follows `selectObjects` of the Prometheus operator
+//! and the informers that the allocator gives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::objects::{Cluster, Collection, Object};
+use crate::selector::{LabelSelector, Selector, SelectorError};
+
+/// Which objects of one kind are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KindSelection {
+    /// None selects nothing.
+    selector: Option<Selector>,
+    /// None stands for the namespace of the collectors.
+    namespaces: Option<Selector>,
+}
+
+impl KindSelection {
+    /// What `..._selector` and `..._namespace_selector` of a config say: without the first nothing is
+    /// selected, an empty one selects everything; without the second the namespace of the collectors
+    /// is meant, an empty one means every namespace.
+    ///
+    /// # Errors
+    /// The first requirement that breaks a rule.
+    pub fn new(
+        selector: Option<&LabelSelector>,
+        namespace_selector: Option<&LabelSelector>,
+    ) -> Result<Self, SelectorError> {
+        let checked = |selector: Option<&LabelSelector>| selector.map(LabelSelector::selector).transpose();
+        Ok(Self { selector: checked(selector)?, namespaces: checked(namespace_selector)? })
+    }
+
+    /// Every object in every namespace.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { selector: Some(Selector::default()), namespaces: Some(Selector::default()) }
+    }
+}
+
+/// Where monitors may stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamespaceRules {
+    /// The namespace of the collectors; empty if there is none, which then stands for all.
+    pub own: String,
+    /// Only these, if any is named; nothing is denied then.
+    pub allowed: BTreeSet<String>,
+    /// All but these.
+    pub denied: BTreeSet<String>,
+}
+
+impl NamespaceRules {
+    fn admit(&self, namespace: &str) -> bool {
+        if self.allowed.is_empty() { !self.denied.contains(namespace) } else { self.allowed.contains(namespace) }
+    }
+
+    fn mean(&self, selection: &KindSelection, namespace: &str, cluster: &Cluster) -> bool {
+        match &selection.namespaces {
+            None => self.own.is_empty() || namespace == self.own,
+            Some(selector) => selector.is_empty() || selector.matches(&namespace_labels(namespace, cluster)),
+        }
+    }
+}
+
+/// The selected objects, ordered by namespace and name.
+pub fn select<'a, T: Object>(
+    selection: &'a KindSelection,
+    rules: &'a NamespaceRules,
+    objects: &'a Collection<T>,
+    cluster: &'a Cluster,
+) -> impl Iterator<Item = &'a T> {
+    let mut namespaces: BTreeMap<&str, bool> = BTreeMap::new();
+    objects.iter().map(|object| &**object).filter(move |object| {
+        let metadata = object.metadata();
+        let namespace = metadata.namespace.as_str();
+        selection.selector.as_ref().is_some_and(|selector| selector.matches(&metadata.labels))
+            && *namespaces
+                .entry(namespace)
+                .or_insert_with(|| rules.admit(namespace) && rules.mean(selection, namespace, cluster))
+    })
+}
+
+/// The labels of a namespace. Its name is one, also where manifests leave out the namespace itself.
+fn namespace_labels(namespace: &str, cluster: &Cluster) -> BTreeMap<String, String> {
+    let mut labels =
+        cluster.namespaces.get("", namespace).map(|namespace| namespace.metadata.labels.clone()).unwrap_or_default();
+    labels.entry("kubernetes.io/metadata.name".to_owned()).or_insert_with(|| namespace.to_owned());
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::Namespace;
+    use crate::objects::monitoring::PodMonitor;
+
+    fn cluster() -> Cluster {
+        let monitors =
+            ["{namespace: a, name: one, labels: {team: x}}", "{namespace: a, name: two}", "{namespace: b, name: one}"];
+        let monitor = |metadata: &&str| -> PodMonitor {
+            serde_norway::from_str(&format!("{{metadata: {metadata}, spec: {{}}}}")).unwrap()
+        };
+        let namespace: Namespace = serde_norway::from_str("{metadata: {name: a, labels: {env: prod}}}").unwrap();
+        Cluster {
+            pod_monitors: monitors.iter().map(monitor).collect(),
+            namespaces: [namespace].into_iter().collect(),
+            ..Cluster::default()
+        }
+    }
+
+    #[test]
+    fn selectors_and_namespaces_choose_as_in_the_operator() {
+        // Selector, namespace selector, own namespace, allowed, denied; the monitors.
+        type Case = (
+            Option<&'static str>,
+            Option<&'static str>,
+            &'static str,
+            &'static [&'static str],
+            &'static [&'static str],
+            &'static [&'static str],
+        );
+        let cases: &[Case] = &[
+            (None, Some("{}"), "a", &[], &[], &[]),
+            (Some("{}"), Some("{}"), "a", &[], &[], &["a/one", "a/two", "b/one"]),
+            (Some("{}"), None, "a", &[], &[], &["a/one", "a/two"]),
+            (Some("{}"), None, "", &[], &[], &["a/one", "a/two", "b/one"]),
+            (Some("{matchLabels: {team: x}}"), Some("{}"), "", &[], &[], &["a/one"]),
+            (Some("{}"), Some("{matchLabels: {env: prod}}"), "b", &[], &[], &["a/one", "a/two"]),
+            (Some("{}"), Some("{matchLabels: {kubernetes.io/metadata.name: b}}"), "", &[], &[], &["b/one"]),
+            (Some("{}"), Some("{}"), "", &["b"], &[], &["b/one"]),
+            (Some("{}"), Some("{}"), "", &["b"], &["b"], &["b/one"]),
+            (Some("{}"), Some("{}"), "", &[], &["b"], &["a/one", "a/two"]),
+            (Some("{}"), None, "a", &["b"], &[], &[]),
+            (Some("{}"), None, "a", &[], &["a"], &[]),
+        ];
+        let cluster = cluster();
+        for case @ (selector, namespace_selector, own, allowed, denied, expected) in cases {
+            let read = |text: &Option<&str>| -> Option<LabelSelector> {
+                text.map(|text| serde_norway::from_str(text).unwrap())
+            };
+            let selection = KindSelection::new(read(selector).as_ref(), read(namespace_selector).as_ref()).unwrap();
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let rules = NamespaceRules { own: (*own).to_owned(), allowed: names(allowed), denied: names(denied) };
+            let selected = select(&selection, &rules, &cluster.pod_monitors, &cluster);
+            let got: Vec<String> = selected.map(|m| format!("{}/{}", m.metadata.namespace, m.metadata.name)).collect();
+            assert_eq!(got, *expected, "{case:?}");
+        }
+    }
+}
