@@ -18,6 +18,7 @@ mod pod_monitor;
 mod probe;
 pub mod relabeling;
 pub mod scrape_class;
+mod scrape_config;
 pub mod selection;
 mod service_monitor;
 
@@ -29,7 +30,7 @@ use serde::Serialize;
 use crate::duration::Duration;
 use crate::objects::monitoring::pod_monitor::PodMetricsEndpoint;
 use crate::objects::monitoring::service_monitor::Endpoint;
-use crate::objects::monitoring::{PodMonitor, Probe, Reference, ServiceMonitor};
+use crate::objects::monitoring::{self, PodMonitor, Probe, Reference, ServiceMonitor};
 use crate::objects::{Cluster, Object};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
@@ -90,7 +91,7 @@ pub struct ScrapeJob {
 #[must_use]
 pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, Report) {
     let mut jobs = Jobs { settings, cluster, globals: settings.globals(), jobs: Vec::new(), report: Report::default() };
-    let Settings { namespaces, service_monitors, pod_monitors, probes, .. } = settings;
+    let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, .. } = settings;
     for monitor in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
         jobs.add(monitor, service_monitor::drafts);
     }
@@ -99,6 +100,9 @@ pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, R
     }
     for monitor in select(probes, namespaces, &cluster.probes, cluster) {
         jobs.add(monitor, probe::drafts);
+    }
+    for monitor in select(scrape_configs, namespaces, &cluster.scrape_configs, cluster) {
+        jobs.add(monitor, scrape_config::drafts);
     }
     (jobs.jobs, jobs.report)
 }
@@ -170,7 +174,7 @@ pub enum ReferencedObject {
 #[must_use]
 pub fn references(settings: &Settings, cluster: &Cluster) -> BTreeSet<ReferencedObject> {
     let mut found = References { classes: &settings.scrape_classes, found: BTreeSet::new() };
-    let Settings { namespaces, service_monitors, pod_monitors, probes, .. } = settings;
+    let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, .. } = settings;
     for ServiceMonitor { metadata, spec } in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
         let references = spec.endpoints.iter().flat_map(Endpoint::references);
         found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), references);
@@ -180,6 +184,10 @@ pub fn references(settings: &Settings, cluster: &Cluster) -> BTreeSet<Referenced
         found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), references);
     }
     for Probe { metadata, spec } in select(probes, namespaces, &cluster.probes, cluster) {
+        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), spec.references());
+    }
+    let scrape_configs = select(scrape_configs, namespaces, &cluster.scrape_configs, cluster);
+    for monitoring::ScrapeConfig { metadata, spec } in scrape_configs {
         found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), spec.references());
     }
     found.found

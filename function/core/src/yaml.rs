@@ -7,7 +7,7 @@
 
 mod scalar;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use serde_json::{Map, Value};
@@ -129,7 +129,7 @@ impl<'input> Reader<'input> {
 
     fn mapping(&mut self, depth: usize) -> Result<Map<String, Value>, YamlError> {
         let mut map = Map::new();
-        let mut written = Vec::new();
+        let mut written = BTreeSet::new();
         loop {
             let event = self.next()?;
             let merges = match &event {
@@ -149,10 +149,9 @@ impl<'input> Reader<'input> {
                 return Err(YamlError::ComplexKey(line));
             }
             let key = to_text(&key).into_owned();
-            if written.contains(&key) {
+            if !written.insert(key.clone()) {
                 return Err(YamlError::DuplicateKey { line, key });
             }
-            written.push(key.clone());
             map.insert(key, value);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::monitoring::{PodMonitor, Probe, ServiceMonitor};
+use super::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
 use super::{
     ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Namespace, Node, Object, Pod, ReplicaSet, Secret, Service,
 };
@@ -101,4 +101,5 @@ pub struct Cluster {
     pub service_monitors: Collection<ServiceMonitor>,
     pub pod_monitors: Collection<PodMonitor>,
     pub probes: Collection<Probe>,
+    pub scrape_configs: Collection<ScrapeConfig>,
 }

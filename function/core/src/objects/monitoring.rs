@@ -11,17 +11,19 @@ pub mod probe;
 pub mod quantity;
 pub mod relabeling;
 pub mod scrape_class;
+pub mod scrape_config;
 pub mod service_monitor;
 
 pub use common::{AttachMetadata, KeySelector, NamespaceSelector, Port, Reference, SecretOrConfigMap};
 pub use pod_monitor::PodMonitor;
 pub use probe::Probe;
 pub use scrape_class::ScrapeClass;
+pub use scrape_config::ScrapeConfig;
 pub use service_monitor::ServiceMonitor;
 
 use super::object;
 
-object!(ServiceMonitor = "ServiceMonitor", PodMonitor = "PodMonitor", Probe = "Probe");
+object!(ServiceMonitor = "ServiceMonitor", PodMonitor = "PodMonitor", Probe = "Probe", ScrapeConfig = "ScrapeConfig");
 
 #[cfg(test)]
 mod tests {

@@ -88,7 +88,8 @@ pub struct OAuth2 {
 }
 
 impl OAuth2 {
-    fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+    /// Every value that is referred to.
+    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let Self { client_id, client_secret, token_url: _, scopes: _, endpoint_params: _, tls_config, proxy } = self;
         client_id
             .reference()
