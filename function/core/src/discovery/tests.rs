@@ -232,6 +232,22 @@ proptest! {
     }
 
     #[test]
+    fn shared_labels_are_held_by_groups_and_others_by_targets(bytes in bytes()) {
+        let index = Index::new(&cluster(objects(&bytes)));
+        for config in configs() {
+            let query = Query::new(&config, None).unwrap();
+            for group in query.groups(&index, &Wanted::ALL) {
+                for (name, _) in group.labels().iter() {
+                    prop_assert!(query.is_shared(name), "{name}");
+                }
+                for (name, _) in group.targets().iter().flat_map(LabelSet::iter) {
+                    prop_assert!(!query.is_shared(name), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn merged_label_sets_prefer_the_target(one in prop::collection::btree_map("[a-c]{1,2}", "[xy]?", 0..6), other in prop::collection::btree_map("[a-c]{1,2}", "[xy]?", 0..6)) {
         let mut expected = one.clone();
         expected.extend(other.clone());
