@@ -108,6 +108,13 @@ impl<'a> Group<'a, '_> {
 }
 
 impl Query {
+    /// Whether a label is the same in all targets of a group. A rule that reads only
+    /// such labels decides on the whole group by [`Group::labels`], before any target is made.
+    #[must_use]
+    pub fn is_shared(&self, name: &str) -> bool {
+        names::is_shared(self.role, name)
+    }
+
     /// The groups that the query asks for, ordered by namespace and name of their objects.
     pub fn groups<'a, 'q>(
         &'q self,

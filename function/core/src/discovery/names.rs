@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::scrape_config::service_discovery::Role;
+
 /// The prefix of all names.
 const PREFIX: &str = "__meta_kubernetes_";
 
@@ -231,6 +233,28 @@ impl Names {
 /// (`strutil.SanitizeLabelName` of Prometheus).
 fn sanitized(key: &str) -> String {
     key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// Whether a label of that name is the same in all targets of an object: held by
+/// the group or by nothing, never by a single target.
+pub(super) fn is_shared(role: Role, name: &str) -> bool {
+    let Some(name) = name.strip_prefix(PREFIX) else { return false };
+    let starts_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    let by_role = match role {
+        Role::Endpoints => starts_with(&["endpoints_", "service_"]),
+        Role::EndpointSlice => starts_with(&[
+            "endpointslice_address_type",
+            "endpointslice_annotation",
+            "endpointslice_label",
+            "endpointslice_name",
+            "service_",
+        ]),
+        Role::Ingress => starts_with(&["ingress_annotation", "ingress_class_name", "ingress_label", "ingress_name"]),
+        Role::Node => name.starts_with("node_") && !name.starts_with("node_address_"),
+        Role::Pod => starts_with(&["node_", "pod_"]) && !name.starts_with("pod_container_"),
+        Role::Service => starts_with(&["service_annotation", "service_label", "service_name"]),
+    };
+    by_role || name.starts_with("namespace")
 }
 
 /// Lower case, character by character, as Go has it.

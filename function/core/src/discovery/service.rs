@@ -30,7 +30,7 @@ pub(super) fn group<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) -> O
 
 /// The targets of a service.
 pub(super) fn targets<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) -> Vec<LabelSet<'a>> {
-    let Service { metadata, spec, status: _ } = service.object.as_ref();
+    let Service { metadata, spec } = service.object.as_ref();
     let target = |port: &'a ServicePort| {
         let ServicePort { name, protocol, port: number } = port;
         let address = format!("{}.{}.svc:{number}", metadata.name, metadata.namespace);
@@ -41,7 +41,8 @@ pub(super) fn targets<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) ->
             labels.push(Fixed::ServiceClusterIp, spec.cluster_ip.as_str());
         }
         if spec.r#type == "LoadBalancer" {
-            labels.push_with(Fixed::ServiceLoadBalancerIp, || load_balancer_ips(&service.object));
+            // What was asked for, not what the load balancer got.
+            labels.push(Fixed::ServiceLoadBalancerIp, spec.load_balancer_ip.as_str());
         }
         labels.push(Fixed::ServicePortName, name.as_str());
         labels.push_with(Fixed::ServicePortNumber, || Cow::Owned(number.to_string()));
@@ -50,11 +51,4 @@ pub(super) fn targets<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) ->
         labels.finish()
     };
     spec.ports.iter().map(target).collect()
-}
-
-/// The addresses that the load balancer has, or else the one that was asked for.
-fn load_balancer_ips(service: &Service) -> Cow<'_, str> {
-    let given = service.status.load_balancer.ingress.iter().map(|ingress| ingress.ip.as_str());
-    let given: Vec<&str> = given.filter(|ip| !ip.is_empty()).collect();
-    if given.is_empty() { Cow::Borrowed(&service.spec.load_balancer_ip) } else { Cow::Owned(given.join(",")) }
 }

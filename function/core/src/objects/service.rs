@@ -12,8 +12,6 @@ pub struct Service {
     pub metadata: Metadata,
     #[serde(deserialize_with = "null_to_default")]
     pub spec: ServiceSpec,
-    #[serde(deserialize_with = "null_to_default")]
-    pub status: ServiceStatus,
 }
 
 /// How a service is reached.
@@ -36,33 +34,6 @@ pub struct ServiceSpec {
     pub ip_families: Vec<String>,
     #[serde(deserialize_with = "null_to_default")]
     pub ports: Vec<ServicePort>,
-}
-
-/// Where a service is reached from outside.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs, reason = "named as in the Kubernetes API")]
-pub struct ServiceStatus {
-    #[serde(deserialize_with = "null_to_default")]
-    pub load_balancer: LoadBalancer,
-}
-
-/// Addresses of a service's load balancer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs, reason = "named as in the Kubernetes API")]
-pub struct LoadBalancer {
-    #[serde(deserialize_with = "null_to_default")]
-    pub ingress: Vec<LoadBalancerIngress>,
-}
-
-/// One address of a load balancer: an IP address or a host name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs, reason = "named as in the Kubernetes API")]
-pub struct LoadBalancerIngress {
-    #[serde(deserialize_with = "null_to_default")]
-    pub ip: String,
 }
 
 /// One port of a service.

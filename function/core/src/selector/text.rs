@@ -54,14 +54,14 @@ impl<'t> Parser<'t> {
     fn next(&mut self) -> Token<'t> {
         let space = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
         let symbol = |c: char| matches!(c, '=' | '!' | '(' | ')' | ',' | '>' | '<');
-        // Go's lexer takes a NUL for the end of the text.
-        self.rest = self.rest.split('\0').next().unwrap_or_default().trim_start_matches(space);
+        self.rest = self.rest.trim_start_matches(space);
         let length = match self.rest.as_bytes() {
-            [] => return Token::End,
+            // Go's lexer takes a NUL for the end: of a token, or of the text.
+            [] | [b'\0', ..] => return Token::End,
             [b'!' | b'=', b'=', ..] => 2,
             [byte, ..] if symbol(char::from(*byte)) => 1,
             _ => {
-                let end = self.rest.find(|c| space(c) || symbol(c)).unwrap_or(self.rest.len());
+                let end = self.rest.find(|c| c == '\0' || space(c) || symbol(c)).unwrap_or(self.rest.len());
                 return Token::Word(self.take(end));
             }
         };
@@ -70,7 +70,7 @@ impl<'t> Parser<'t> {
 
     fn take(&mut self, length: usize) -> &'t str {
         let (token, rest) = self.rest.split_at(length);
-        self.rest = rest;
+        self.rest = rest.strip_prefix('\0').unwrap_or(rest);
         token
     }
 
@@ -179,7 +179,8 @@ mod tests {
             ("a=in", Ok("a=in")),
             ("a>1", Ok("a>1")),
             ("a<1,a>0", Ok("a<1,a>0")),
-            ("a\0,,", Ok("a")),
+            ("a\0\0,,", Ok("a")),
+            ("a\0=b", Ok("a=b")),
             (",", Err(())),
             ("a,", Err(())),
             (",a", Err(())),
