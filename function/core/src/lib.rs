@@ -7,6 +7,8 @@
 //! The modules stand in the order of the flow, and each uses only earlier ones:
 //! objects → monitors → scrape jobs → discovery → relabel → targets → shard.
 
+pub mod allocation;
+pub mod config;
 pub mod discovery;
 pub mod duration;
 pub mod labels;
@@ -19,4 +21,5 @@ pub mod scrape_config;
 pub mod selector;
 pub mod shard;
 pub mod size;
+pub mod targets;
 pub mod yaml;

@@ -33,6 +33,12 @@ impl KindSelection {
         Ok(Self { selector: checked(selector)?, namespaces: checked(namespace_selector)? })
     }
 
+    /// Whether any object can be selected.
+    #[must_use]
+    pub const fn selects_any(&self) -> bool {
+        self.selector.is_some()
+    }
+
     /// Every object in every namespace.
     #[must_use]
     pub fn all() -> Self {

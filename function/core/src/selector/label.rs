@@ -283,7 +283,7 @@ mod tests {
             ("{matchLabels: {a: b-}}", Err("value of \"a\"")),
         ];
         for (manifest, expected) in cases {
-            let selector: LabelSelector = serde_norway::from_str(manifest).unwrap();
+            let selector: LabelSelector = serde_json::from_value(crate::yaml::parse(manifest).unwrap()).unwrap();
             match (selector.selector(), expected) {
                 (Ok(got), Ok(expected)) => assert_eq!(got.to_string(), *expected, "{manifest}"),
                 (Err(got), Err(expected)) => assert!(got.to_string().contains(expected), "{manifest}: {got}"),

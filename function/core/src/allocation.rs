@@ -1,0 +1,150 @@
+//! The whole of it: jobs, their targets, and who scrapes which.
+//!
+//! Input: the config and the objects of a cluster. Output: everything that an
+//! answer needs, and a report. The stages are separate functions because the
+//! shell lists objects between them: first what decides which monitors are
+//! selected, then the secrets that those name, then what their jobs discover.
+
+mod collectors;
+mod kinds;
+mod plan;
+mod unassigned;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+pub use kinds::{Kind, kinds_of_monitors};
+pub use plan::{Plan, PlannedJob, plan, references};
+
+use crate::config::Config;
+use crate::discovery::{Group, Index, Wanted, static_groups};
+use crate::objects::Cluster;
+use crate::report::{ObjectRef, Report};
+use crate::scrape_config::ScrapeConfig;
+use crate::shard::consistent_hashing::RingError;
+use crate::shard::{self, Members, Owners};
+use crate::targets::{Maker, ServedLabels, Target};
+
+/// Jobs, targets and owners: what answers are made of.
+#[derive(Debug)]
+pub struct Allocation {
+    jobs: BTreeMap<String, Job>,
+    members: Option<Members>,
+    owners: Owners,
+    report: Report,
+}
+
+/// A job and its targets.
+#[derive(Debug)]
+pub struct Job {
+    /// What collectors are told of it.
+    pub scrape_config: ScrapeConfig,
+    /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
+    pub monitor: Option<ObjectRef>,
+    /// Its targets, in the order of discovery.
+    pub targets: Vec<Target>,
+    /// Position of its first target among those of all jobs.
+    first: usize,
+}
+
+impl Allocation {
+    /// The jobs by name, those without targets too.
+    #[must_use]
+    pub const fn jobs(&self) -> &BTreeMap<String, Job> {
+        &self.jobs
+    }
+
+    /// The collectors; `None` if the config does not say who they are.
+    #[must_use]
+    pub const fn members(&self) -> Option<&Members> {
+        self.members.as_ref()
+    }
+
+    /// Everything that was left out.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Adds what was left out before the objects came here.
+    pub fn add_to_report(&mut self, report: Report) {
+        let mut all = std::mem::take(&mut self.report);
+        all.extend(report);
+        self.report = all.sorted();
+    }
+
+    /// The targets of `job` that belong to the collector of that name; none if there is no such collector.
+    pub fn share<'a>(&'a self, job: &'a Job, collector: &str) -> impl Iterator<Item = &'a Target> {
+        let collector = self.members.as_ref().and_then(|members| members.index_of(collector));
+        job.targets.iter().enumerate().filter_map(move |(position, target)| {
+            let mut owners = self.owners.of(job.first + position);
+            owners.any(|owner| Some(owner) == collector).then_some(target)
+        })
+    }
+
+    /// How many targets there are, and how many of them nobody scrapes.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let targets = self.jobs.values().map(|job| job.targets.len()).sum();
+        (targets, (0..targets).filter(|position| self.owners.of(*position).next().is_none()).count())
+    }
+}
+
+/// Finds the targets of the planned jobs and gives them to the collectors.
+///
+/// `cluster` must hold all objects of [`Plan::kinds`]; `now` decides how long a
+/// collector has not been ready.
+///
+/// # Errors
+/// When the strategy cannot handle that many collectors.
+pub fn allocate(
+    config: &Config,
+    plan: Plan,
+    cluster: &Cluster,
+    served: ServedLabels,
+    now: Timestamp,
+) -> Result<Allocation, RingError> {
+    let Plan { jobs: planned, mut report } = plan;
+    let members = config.collectors.as_ref().map(|wanted| collectors::members(wanted, cluster, now));
+    let index = Index::new(cluster);
+    let mut jobs = BTreeMap::new();
+    for planned in planned {
+        let targets = planned.targets(&index, config.filter, served);
+        let PlannedJob { scrape_config, monitor, .. } = planned;
+        jobs.insert(scrape_config.job_name.clone(), Job { scrape_config, monitor, targets, first: 0 });
+    }
+    let mut keys = Vec::new();
+    let mut first = 0;
+    for job in jobs.values_mut() {
+        job.first = first;
+        first += job.targets.len();
+    }
+    keys.extend(jobs.values().flat_map(|job| &job.targets).map(Target::key));
+    let owners = shard::assign(config.strategy, members.as_ref().unwrap_or(&Members::default()), &keys)?;
+    drop(keys);
+    if members.is_some() {
+        unassigned::report(&jobs, &owners, &mut report);
+    }
+    Ok(Allocation { jobs, members, owners, report: report.sorted() })
+}
+
+impl PlannedJob {
+    /// Finds the targets of the job.
+    fn targets(&self, index: &Index, filter: bool, served: ServedLabels) -> Vec<Target> {
+        let mut maker = Maker::new(&self.scrape_config, &self.rules, filter, served);
+        let wanted = match served {
+            ServedLabels::All => Wanted::ALL,
+            ServedLabels::Referenced => Wanted::new(index, |name| maker.wants(name)),
+        };
+        for query in &self.queries {
+            for group in query.groups(index, &wanted).map(Group::target_group) {
+                maker.add(group.label_sets());
+            }
+        }
+        for group in static_groups(&self.scrape_config.service_discovery.r#static) {
+            maker.add(group.label_sets());
+        }
+        maker.finish()
+    }
+}

@@ -1,0 +1,148 @@
+//! Who collects: pods that a selector finds, or the names in the config.
+//!
+//! Follows `internal/collector/collector.go` of the operator's allocator, but a
+//! pod that is being deleted has no share any more (operator issues 4072, 4090).
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::{CollectorPods, Collectors};
+use crate::objects::{Cluster, Pod};
+use crate::shard::{Collector, Members};
+
+pub(super) fn members(wanted: &Collectors, cluster: &Cluster, now: Timestamp) -> Members {
+    match wanted {
+        Collectors::Named(collectors) => Members::new(collectors.clone()),
+        Collectors::Pods(pods) => {
+            let candidates = cluster.pods.in_namespace(&pods.namespace);
+            let collectors = candidates.filter(|pod| is_collector(pod, pods, now));
+            Members::new(
+                collectors
+                    .map(|pod| Collector { name: pod.metadata.name.clone(), node: pod.spec.node_name.clone() })
+                    .collect(),
+            )
+        }
+    }
+}
+
+fn is_collector(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> bool {
+    wanted.selector.matches(&pod.metadata.labels)
+        && !pod.spec.node_name.is_empty()
+        && pod.metadata.deletion_timestamp.is_none()
+        && !is_unhealthy(pod, wanted, now)
+}
+
+/// Not running, or not ready, for longer than the grace period.
+fn is_unhealthy(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> bool {
+    if wanted.not_ready_grace_period.is_zero() {
+        return false;
+    }
+    let grace = i64::try_from(wanted.not_ready_grace_period.as_millis()).unwrap_or(i64::MAX);
+    let is_over = |since: &str| {
+        since.parse::<Timestamp>().is_ok_and(|since| now.duration_since(since) > SignedDuration::from_millis(grace))
+    };
+    let not_running = pod.status.phase != "Running" && pod.status.start_time.as_deref().is_some_and(is_over);
+    let not_ready = pod.status.conditions.iter().any(|condition| {
+        // The zero time, which Go reads from null, is long ago.
+        let over = condition.last_transition_time.as_deref().is_none_or(is_over);
+        condition.r#type == "Ready" && condition.status != "True" && over
+    });
+    not_running || not_ready
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::duration::Duration;
+    use crate::selector::LabelSelector;
+
+    const NOW: &str = "2026-11-24T12:00:00Z";
+
+    fn pod(name: &str, change: impl FnOnce(&mut Value)) -> Pod {
+        let mut pod = json!({
+            "metadata": {"name": name, "namespace": "monitoring", "labels": {"app": "otel"}},
+            "spec": {"nodeName": "node-a"},
+            "status": {
+                "phase": "Running",
+                "startTime": "2026-11-24T11:00:00Z",
+                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-24T11:00:00Z"}]
+            }
+        });
+        change(&mut pod);
+        serde_json::from_value(pod).unwrap()
+    }
+
+    fn wanted(grace_seconds: u64) -> Collectors {
+        let selector: LabelSelector = serde_json::from_value(json!({"matchLabels": {"app": "otel"}})).unwrap();
+        Collectors::Pods(CollectorPods {
+            namespace: "monitoring".to_owned(),
+            selector: selector.selector().unwrap(),
+            not_ready_grace_period: Duration::from_secs(grace_seconds),
+        })
+    }
+
+    type Change = fn(&mut Value);
+
+    #[test]
+    fn pods_are_collectors_while_they_can_be() {
+        let cases: [(&str, Change, bool); 14] = [
+            ("ready", |_| {}, true),
+            ("other-labels", |pod| pod["metadata"]["labels"]["app"] = json!("web"), false),
+            ("other-namespace", |pod| pod["metadata"]["namespace"] = json!("shop"), false),
+            ("no-node-yet", |pod| pod["spec"]["nodeName"] = json!(""), false),
+            ("terminating", |pod| pod["metadata"]["deletionTimestamp"] = json!("2026-11-24T11:59:59Z"), false),
+            ("not-ready-long", |pod| pod["status"]["conditions"][0]["status"] = json!("False"), false),
+            ("ready-unknown-long", |pod| pod["status"]["conditions"][0]["status"] = json!("Unknown"), false),
+            (
+                "not-ready-short",
+                |pod| {
+                    pod["status"]["conditions"][0] = json!({
+                        "type": "Ready", "status": "False", "lastTransitionTime": "2026-11-24T11:59:31Z"
+                    });
+                },
+                true,
+            ),
+            (
+                "not-ready-since-ever",
+                |pod| {
+                    pod["status"]["conditions"][0] =
+                        json!({"type": "Ready", "status": "False", "lastTransitionTime": null});
+                },
+                false,
+            ),
+            (
+                "other-condition",
+                |pod| {
+                    pod["status"]["conditions"][0] =
+                        json!({"type": "Initialized", "status": "False", "lastTransitionTime": null});
+                },
+                true,
+            ),
+            ("pending-long", |pod| pod["status"]["phase"] = json!("Pending"), false),
+            (
+                "pending-short",
+                |pod| {
+                    pod["status"] = json!({"phase": "Pending", "startTime": "2026-11-24T11:59:31Z"});
+                },
+                true,
+            ),
+            ("pending-not-started", |pod| pod["status"] = json!({"phase": "Pending"}), true),
+            ("failed-long", |pod| pod["status"]["phase"] = json!("Failed"), false),
+        ];
+        let pods = cases.iter().map(|(name, change, _)| pod(name, change));
+        let cluster = Cluster { pods: pods.collect(), ..Cluster::default() };
+        let members = members(&wanted(30), &cluster, NOW.parse().unwrap());
+        for (name, _, expected) in cases {
+            assert_eq!(members.index_of(name).is_some(), expected, "{name}");
+        }
+        assert!(members.collectors().iter().all(|collector| collector.node == "node-a"));
+    }
+
+    #[test]
+    fn without_a_grace_period_health_does_not_matter() {
+        let unhealthy = pod("failed", |pod| pod["status"]["phase"] = json!("Failed"));
+        let cluster = Cluster { pods: [unhealthy].into_iter().collect(), ..Cluster::default() };
+        assert_eq!(members(&wanted(0), &cluster, NOW.parse().unwrap()).collectors().len(), 1);
+    }
+}

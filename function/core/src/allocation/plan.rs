@@ -1,0 +1,131 @@
+//! Which jobs there are, before anything is discovered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Kind;
+use super::kinds::kinds_of_discovery;
+use crate::config::Config;
+use crate::discovery::{Query, QueryError};
+use crate::monitors::{self, ReferencedObject, ScrapeJob};
+use crate::objects::Cluster;
+use crate::relabel::{RelabelError, Rules};
+use crate::report::{ObjectRef, Outcome, Report};
+use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::parse::ParseError;
+use crate::scrape_config::service_discovery::ServiceDiscovery;
+
+/// The jobs to find targets for.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) jobs: Vec<PlannedJob>,
+    pub(super) report: Report,
+}
+
+/// A job with its rules compiled.
+#[derive(Debug)]
+pub struct PlannedJob {
+    /// What collectors are told of it.
+    pub scrape_config: ScrapeConfig,
+    /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
+    pub monitor: Option<ObjectRef>,
+    /// Its target relabelling.
+    pub rules: Rules,
+    /// Where its targets are looked for, static ones apart.
+    pub queries: Vec<Query>,
+}
+
+/// Why a job cannot be served although Prometheus would take it.
+#[derive(Debug, thiserror::Error)]
+enum Unserved {
+    #[error("relabel_configs: {0}")]
+    Rules(#[from] RelabelError),
+    #[error("kubernetes_sd_configs: {}", chain(.0))]
+    Query(#[from] QueryError),
+    #[error("service discovery of this kind is not served here, name the targets by another: {0}")]
+    Kind(&'static str),
+}
+
+/// A query's error and its cause.
+fn chain(error: &QueryError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// The secrets and config maps that selected monitors name.
+#[must_use]
+pub fn references(config: &Config, cluster: &Cluster) -> BTreeSet<ReferencedObject> {
+    config.monitors.as_ref().map(|settings| monitors::references(settings, cluster)).unwrap_or_default()
+}
+
+/// Makes jobs of the selected monitors and of `config.scrape_configs`.
+///
+/// `cluster` must hold the monitors, the namespaces and what [`references`] names.
+#[must_use]
+pub fn plan(config: &Config, cluster: &Cluster) -> Plan {
+    let mut report = config_report(config);
+    let mut jobs = BTreeMap::new();
+    let mut add = |scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, report: &mut Report| {
+        let object = monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
+        match PlannedJob::new(scrape_config, monitor, &config.namespace) {
+            Ok(job) => {
+                jobs.insert(job.scrape_config.job_name.clone(), job);
+            }
+            Err(unserved) => report.push(object, Outcome::JobLeftOut, "", unserved),
+        }
+    };
+    for scrape_config in config.scrape_configs.iter().flatten().cloned() {
+        add(scrape_config, None, &mut report);
+    }
+    if let Some(settings) = &config.monitors {
+        let (found, refused) = monitors::scrape_jobs(settings, cluster);
+        report.extend(refused);
+        for ScrapeJob { monitor, scrape_config, .. } in found {
+            add(scrape_config, Some(monitor), &mut report);
+        }
+    }
+    Plan { jobs: jobs.into_values().collect(), report }
+}
+
+impl PlannedJob {
+    fn new(scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, own_namespace: &str) -> Result<Self, Unserved> {
+        let ServiceDiscovery { kubernetes, r#static: _, http, dns, ec2, file } = &scrape_config.service_discovery;
+        let unserved =
+            [(http.is_empty(), "http"), (dns.is_empty(), "dns"), (ec2.is_empty(), "ec2"), (file.is_empty(), "file")];
+        if let Some((_, kind)) = unserved.into_iter().find(|(empty, _)| !empty) {
+            return Err(Unserved::Kind(kind));
+        }
+        let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
+        let queries = kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
+        Ok(Self { scrape_config, monitor, rules, queries })
+    }
+}
+
+impl Plan {
+    /// The kinds of objects that the jobs discover, and those that tell who collects.
+    #[must_use]
+    pub fn kinds(&self, config: &Config) -> BTreeSet<Kind> {
+        let configs = self.jobs.iter().flat_map(|job| &job.scrape_config.service_discovery.kubernetes);
+        kinds_of_discovery(configs, config.collectors.as_ref())
+    }
+}
+
+/// Notes on the config itself: keys without effect, jobs that cannot be served.
+fn config_report(config: &Config) -> Report {
+    let mut report = Report::default();
+    for note in &config.notes {
+        let object = ObjectRef::new("Config", "", "targetallocator.yaml");
+        report.push(object, Outcome::Adjusted, &note.key, format_args!("has no effect here: {}", note.reason));
+    }
+    for refused in config.scrape_configs.iter().filter_map(|job| job.as_ref().err()) {
+        let ParseError { path, problem } = &refused.error;
+        report.push(config_object(&refused.job_name), Outcome::JobLeftOut, path, problem);
+    }
+    report
+}
+
+/// How reports name a job of `config.scrape_configs`.
+fn config_object(job_name: &str) -> ObjectRef {
+    ObjectRef::new("Config", "", job_name)
+}

@@ -1,0 +1,128 @@
+//! `targetallocator.yaml`: what is allocated, to whom, and how.
+//!
+//! Input: the text of the operator's own config file, with a few keys of ours
+//! beside the peer's. Output: typed settings, and notes on keys that have no
+//! effect in a serverless function. A key that nobody knows is an error.
+//! Follows `cmd/otel-allocator/internal/config/config.go` of the operator.
+
+mod collectors;
+mod file;
+mod strategy;
+
+use serde_json::{Map, Value};
+
+pub use collectors::{CollectorPods, Collectors};
+
+use crate::duration::Duration;
+use crate::monitors;
+use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::parse::{ParseError, RefusedJob};
+use crate::shard::consistent_hashing::Version;
+use crate::shard::{Spread, Strategy};
+use crate::yaml::{self, YamlError};
+
+/// What is allocated, to whom, and how.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The collectors' namespace; empty if the config does not say.
+    pub namespace: String,
+    /// Who the targets are given to; `None` if the config does not say.
+    pub collectors: Option<Collectors>,
+    /// How they are given out.
+    pub strategy: Strategy,
+    /// Whether targets that a job's relabelling drops are left out (`filter_strategy: relabel-config`).
+    pub filter: bool,
+    /// Which monitors are selected; `None` if `prometheus_cr` is not enabled.
+    pub monitors: Option<monitors::Settings>,
+    /// The jobs of `config.scrape_configs`, or why one of them is left out.
+    pub scrape_configs: Vec<Result<ScrapeConfig, RefusedJob>>,
+    /// Keys that are accepted but change nothing here.
+    pub notes: Vec<Note>,
+}
+
+/// A key that is accepted but changes nothing here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The key, such as `https`.
+    pub key: String,
+    /// Why it changes nothing.
+    pub reason: &'static str,
+}
+
+/// Why a config is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not YAML.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// An unknown key or a value of the wrong type.
+    #[error("{path}: {message}")]
+    File {
+        /// The key at fault, such as `prometheus_cr.scrape_interval`; `.` for the whole file.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The section of Prometheus' own settings is wrong.
+    #[error("the Prometheus config is not valid")]
+    Prometheus(#[from] ParseError),
+    /// A value that is not one of those known, or keys that exclude each other.
+    #[error("{key}: {reason}")]
+    Key {
+        /// The key at fault.
+        key: &'static str,
+        /// What is wrong and what to write instead.
+        reason: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn key(key: &'static str, reason: impl Into<String>) -> Self {
+        Self::Key { key, reason: reason.into() }
+    }
+}
+
+impl Default for Config {
+    /// Without any config: all monitors of all namespaces.
+    fn default() -> Self {
+        Self {
+            namespace: String::new(),
+            collectors: None,
+            strategy: Strategy::Spread { strategy: Spread::ConsistentHashing(Version::default()), replicas: 1 },
+            filter: true,
+            monitors: Some(monitors::Settings::selecting_all()),
+            scrape_configs: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the text of a `targetallocator.yaml`.
+    ///
+    /// `collector_namespace`, where given, goes before the file's own, as the
+    /// peer's `OTELCOL_NAMESPACE` does.
+    ///
+    /// # Errors
+    /// When the text is not YAML, or a key is unknown or wrong; the error names it.
+    pub fn parse(text: &str, collector_namespace: Option<&str>) -> Result<Self, ConfigError> {
+        let value = match yaml::parse(text)? {
+            Value::Null => Value::Object(Map::new()),
+            value => value,
+        };
+        let mut file: file::File = serde_path_to_error::deserialize(value).map_err(|error| ConfigError::File {
+            path: error.path().to_string(),
+            message: error.inner().to_string(),
+        })?;
+        if let Some(namespace) = collector_namespace {
+            file.collector_namespace = Some(namespace.to_owned());
+        }
+        file.into_config()
+    }
+}
+
+/// The peer's default for pods that are not ready.
+const NOT_READY_GRACE_PERIOD: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

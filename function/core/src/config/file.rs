@@ -1,0 +1,251 @@
+//! The file as it is written, key by key, and what becomes of each.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
+use serde_json::Value;
+
+use super::collectors::CollectorsKey;
+use super::{Config, ConfigError, NOT_READY_GRACE_PERIOD, Note, collectors, strategy};
+use crate::duration::Duration;
+use crate::monitors;
+use crate::monitors::finding::Finding;
+use crate::monitors::scrape_class::ScrapeClasses;
+use crate::monitors::selection::{KindSelection, NamespaceRules};
+use crate::objects::monitoring::ScrapeClass;
+use crate::scrape_config::parse;
+use crate::selector::LabelSelector;
+
+/// All keys, the peer's and ours.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    listen_addr: Option<IgnoredAny>,
+    kube_config_file_path: Option<IgnoredAny>,
+    pub(super) collector_namespace: Option<String>,
+    collector_selector: Option<Selector>,
+    collector_not_ready_grace_period: Option<GoDuration>,
+    config: Option<Value>,
+    allocation_strategy: Option<String>,
+    allocation_fallback_strategy: Option<String>,
+    filter_strategy: Option<String>,
+    prometheus_cr: PrometheusCr,
+    https: Option<IgnoredAny>,
+    telemetry: Option<IgnoredAny>,
+    allow_insecure_auth_secrets: Option<bool>,
+    collectors: Option<CollectorsKey>,
+    allocation_replicas: Option<u32>,
+    allocation_fallback_without_collector: Option<bool>,
+}
+
+/// `prometheus_cr`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PrometheusCr {
+    enabled: Option<bool>,
+    allow_namespaces: Option<Vec<String>>,
+    deny_namespaces: Option<Vec<String>>,
+    secret_namespaces: Option<IgnoredAny>,
+    service_monitor_selector: Option<Selector>,
+    service_monitor_namespace_selector: Option<Selector>,
+    pod_monitor_selector: Option<Selector>,
+    pod_monitor_namespace_selector: Option<Selector>,
+    probe_selector: Option<Selector>,
+    probe_namespace_selector: Option<Selector>,
+    scrape_config_selector: Option<Selector>,
+    scrape_config_namespace_selector: Option<Selector>,
+    scrape_interval: Option<GoDuration>,
+    evaluation_interval: Option<IgnoredAny>,
+    scrape_protocols: Option<Vec<String>>,
+    scrape_classes: Option<Vec<ScrapeClass>>,
+    deny_fs_access_through_sms: Option<bool>,
+}
+
+/// What the peer asks for when the file says nothing, best first.
+const SCRAPE_PROTOCOLS: [&str; 4] =
+    ["OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"];
+
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(30);
+
+impl File {
+    pub(super) fn into_config(self) -> Result<Config, ConfigError> {
+        let Self {
+            listen_addr,
+            kube_config_file_path,
+            collector_namespace,
+            collector_selector,
+            collector_not_ready_grace_period,
+            config,
+            allocation_strategy,
+            allocation_fallback_strategy,
+            filter_strategy,
+            prometheus_cr,
+            https,
+            telemetry,
+            allow_insecure_auth_secrets,
+            collectors,
+            allocation_replicas,
+            allocation_fallback_without_collector,
+        } = self;
+        let mut notes = Vec::new();
+        let mut note = |present: bool, key: &str, reason| {
+            if present {
+                notes.push(Note { key: String::from(key), reason });
+            }
+        };
+        note(listen_addr.is_some(), "listen_addr", "API Gateway listens");
+        note(
+            kube_config_file_path.is_some(),
+            "kube_config_file_path",
+            "the CLUSTER variable says where the cluster is",
+        );
+        note(https.is_some(), "https", "API Gateway ends TLS and authenticates collectors");
+        note(telemetry.is_some(), "telemetry", "metrics go to CloudWatch");
+        note(
+            allow_insecure_auth_secrets == Some(true),
+            "allow_insecure_auth_secrets",
+            "SECRETS=inline serves credentials",
+        );
+        note(
+            prometheus_cr.secret_namespaces.is_some(),
+            "prometheus_cr.secret_namespaces",
+            "secrets that a selected monitor names are read where they are",
+        );
+        note(prometheus_cr.evaluation_interval.is_some(), "prometheus_cr.evaluation_interval", "nothing is evaluated");
+        let namespace = collector_namespace.unwrap_or_default();
+        let prometheus = config.as_ref().map(parse::parse).transpose()?;
+        let (scrape_configs, passed_over) =
+            prometheus.map(|parsed| (parsed.jobs, parsed.passed_over)).unwrap_or_default();
+        for section in passed_over {
+            note(true, &format!("config.{section}"), "it has no bearing on what is scraped");
+        }
+        let monitors = prometheus_cr.into_settings(&namespace)?;
+        if monitors.is_none() && scrape_configs.is_empty() {
+            let reason = "enable prometheus_cr, or give config.scrape_configs: there is nothing to scrape";
+            return Err(ConfigError::key("prometheus_cr.enabled", reason));
+        }
+        let grace_period = collector_not_ready_grace_period.map_or(NOT_READY_GRACE_PERIOD, |given| given.0);
+        let selector = collector_selector.map(|selector| selector.0.selector()).transpose();
+        let selector = selector.map_err(|error| ConfigError::key("collector_selector", error.to_string()))?;
+        Ok(Config {
+            collectors: collectors::read(collectors, selector, &namespace, grace_period)?,
+            namespace,
+            strategy: strategy::read(strategy::Keys {
+                strategy: allocation_strategy,
+                fallback: allocation_fallback_strategy,
+                replicas: allocation_replicas,
+                fallback_without_collector: allocation_fallback_without_collector,
+            })?,
+            filter: strategy::read_filter(filter_strategy.as_deref())?,
+            monitors,
+            scrape_configs,
+            notes,
+        })
+    }
+}
+
+impl PrometheusCr {
+    fn into_settings(self, namespace: &str) -> Result<Option<monitors::Settings>, ConfigError> {
+        if self.enabled != Some(true) {
+            return Ok(None);
+        }
+        let allow_namespaces = self.allow_namespaces.unwrap_or_default();
+        let deny_namespaces = self.deny_namespaces.unwrap_or_default();
+        if !allow_namespaces.is_empty() && !deny_namespaces.is_empty() {
+            let reason = "only one of prometheus_cr.allow_namespaces and prometheus_cr.deny_namespaces can be set";
+            return Err(ConfigError::key("prometheus_cr.deny_namespaces", reason));
+        }
+        let scrape_classes = ScrapeClasses::new(self.scrape_classes.unwrap_or_default()).map_err(
+            |Finding { field, reason, .. }| ConfigError::File {
+                path: format!("prometheus_cr.scrape_classes{field}"),
+                message: reason,
+            },
+        )?;
+        let protocols = || SCRAPE_PROTOCOLS.map(str::to_owned).to_vec();
+        let select = |key, selector: Option<Selector>, namespaces: Option<Selector>| {
+            // Without a namespace selector the peer's default config means all namespaces.
+            let namespaces = namespaces.map(|selector| selector.0).unwrap_or_default();
+            KindSelection::new(selector.map(|selector| selector.0).as_ref(), Some(&namespaces))
+                .map_err(|error| ConfigError::key(key, error.to_string()))
+        };
+        Ok(Some(monitors::Settings {
+            namespaces: NamespaceRules {
+                own: namespace.to_owned(),
+                allowed: allow_namespaces.into_iter().collect(),
+                denied: deny_namespaces.into_iter().collect(),
+            },
+            service_monitors: select(
+                "prometheus_cr.service_monitor_selector",
+                self.service_monitor_selector,
+                self.service_monitor_namespace_selector,
+            )?,
+            pod_monitors: select(
+                "prometheus_cr.pod_monitor_selector",
+                self.pod_monitor_selector,
+                self.pod_monitor_namespace_selector,
+            )?,
+            probes: select("prometheus_cr.probe_selector", self.probe_selector, self.probe_namespace_selector)?,
+            scrape_configs: select(
+                "prometheus_cr.scrape_config_selector",
+                self.scrape_config_selector,
+                self.scrape_config_namespace_selector,
+            )?,
+            scrape_interval: self.scrape_interval.map_or(SCRAPE_INTERVAL, |given| given.0),
+            scrape_protocols: self.scrape_protocols.unwrap_or_else(protocols),
+            scrape_classes,
+            deny_fs_access_through_sms: self.deny_fs_access_through_sms.unwrap_or_default(),
+        }))
+    }
+}
+
+impl monitors::Settings {
+    /// What the peer would do with the shortest config that selects everything.
+    pub(super) fn selecting_all() -> Self {
+        Self {
+            service_monitors: KindSelection::all(),
+            pod_monitors: KindSelection::all(),
+            probes: KindSelection::all(),
+            scrape_configs: KindSelection::all(),
+            scrape_interval: SCRAPE_INTERVAL,
+            scrape_protocols: SCRAPE_PROTOCOLS.map(str::to_owned).to_vec(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A label selector with keys in camel case or, as the operator writes them, in lower case.
+#[derive(Debug)]
+struct Selector(LabelSelector);
+
+impl<'de> Deserialize<'de> for Selector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(deserializer)?;
+        if let Value::Object(fields) = &mut value {
+            for (lower, camel) in [("matchlabels", "matchLabels"), ("matchexpressions", "matchExpressions")] {
+                // With both, the one in camel case counts.
+                if let Some(found) = fields.remove(lower) {
+                    fields.entry(camel).or_insert(found);
+                }
+            }
+        }
+        LabelSelector::deserialize(value).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A duration as Go's `time.ParseDuration` reads it, or a number of nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct GoDuration(Duration);
+
+impl<'de> Deserialize<'de> for GoDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a duration such as 30s or 1m30s")]
+        enum Written {
+            Text(String),
+            Nanoseconds(u64),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Text(text) => Duration::parse_go(&text).map(Self).map_err(serde::de::Error::custom),
+            Written::Nanoseconds(nanoseconds) => Ok(Self(Duration::from_millis(nanoseconds / 1_000_000))),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+use super::*;
+use crate::shard::{Collector, Fallback};
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, None)
+}
+
+/// A config that says as little as it may.
+const ENABLED: &str = "prometheus_cr: {enabled: true}\n";
+
+#[test]
+fn strategies_are_read_by_name() {
+    let spread = |strategy, replicas| Strategy::Spread { strategy, replicas };
+    let hashing = Spread::ConsistentHashing(Version::V1_0);
+    let per_node = |fallback| Strategy::PerNode { fallback };
+    let cases = [
+        ("", spread(hashing, 1)),
+        ("allocation_strategy: ''", spread(hashing, 1)),
+        ("allocation_strategy: consistent-hashing", spread(hashing, 1)),
+        ("allocation_strategy: consistent-hashing-v0.10", spread(Spread::ConsistentHashing(Version::V0_10), 1)),
+        ("{allocation_strategy: least-weighted, allocation_replicas: 2}", spread(Spread::LeastWeighted, 2)),
+        (
+            "{allocation_strategy: least-weighted, allocation_fallback_strategy: consistent-hashing}",
+            spread(Spread::LeastWeighted, 1),
+        ),
+        ("allocation_strategy: per-node", per_node(None)),
+        (
+            "{allocation_strategy: per-node, allocation_fallback_strategy: consistent-hashing}",
+            per_node(Some(Fallback { strategy: hashing, also_without_collector: false })),
+        ),
+        (
+            "{allocation_strategy: per-node, allocation_fallback_strategy: least-weighted, allocation_fallback_without_collector: true}",
+            per_node(Some(Fallback { strategy: Spread::LeastWeighted, also_without_collector: true })),
+        ),
+    ];
+    for (keys, expected) in cases {
+        let text = format!("{ENABLED}{}", keys.trim_matches(['{', '}']).replace(", allocation", "\nallocation"));
+        assert_eq!(parse(&text).unwrap().strategy, expected, "{keys}");
+    }
+}
+
+#[test]
+fn collectors_are_pods_or_named() {
+    let names = |text: &str| match parse(&format!("{ENABLED}{text}")).unwrap().collectors {
+        Some(Collectors::Named(collectors)) => {
+            collectors.into_iter().map(|Collector { name, .. }| name).collect::<Vec<_>>().join(" ")
+        }
+        Some(Collectors::Pods(pods)) => format!("pods of {} for {}", pods.namespace, pods.not_ready_grace_period),
+        None => String::new(),
+    };
+    let cases = [
+        ("", ""),
+        ("collectors: {names: [b, a]}", "b a"),
+        ("collectors: {count: 3, name: 'gw-{ordinal}.eu'}", "gw-0.eu gw-1.eu gw-2.eu"),
+        ("{collector_selector: {matchlabels: {a: b}}, collector_namespace: m}", "pods of m for 30s"),
+        (
+            "{collector_selector: {matchLabels: {a: b}}, collector_namespace: m, collector_not_ready_grace_period: 1m30s}",
+            "pods of m for 1m30s",
+        ),
+        (
+            "{collector_selector: {}, collector_namespace: m, collector_not_ready_grace_period: 5000000000}",
+            "pods of m for 5s",
+        ),
+    ];
+    for (text, expected) in cases {
+        let text = if let Some(inner) = text.strip_prefix("{collector_selector") {
+            format!("collector_selector{}", inner.strip_suffix('}').unwrap().replace(", collector_", "\ncollector_"))
+        } else {
+            text.to_owned()
+        };
+        assert_eq!(names(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn keys_of_the_peer_that_change_nothing_are_noted() {
+    let text = "listen_addr: :8080\nkube_config_file_path: /k\nhttps: {enabled: true}\ntelemetry: {}\n\
+                allow_insecure_auth_secrets: true\n\
+                prometheus_cr: {enabled: true, secret_namespaces: [a], evaluation_interval: 30s}\n";
+    let keys: Vec<_> = parse(text).unwrap().notes.into_iter().map(|note| note.key).collect();
+    assert_eq!(
+        keys,
+        [
+            "listen_addr",
+            "kube_config_file_path",
+            "https",
+            "telemetry",
+            "allow_insecure_auth_secrets",
+            "prometheus_cr.secret_namespaces",
+            "prometheus_cr.evaluation_interval"
+        ]
+    );
+}
+
+#[test]
+fn the_peers_meaning_of_absent_selectors_holds() {
+    let with_config = parse(ENABLED).unwrap().monitors.unwrap();
+    assert!(!with_config.service_monitors.selects_any(), "an absent selector selects nothing");
+    let without = Config::default().monitors.unwrap();
+    assert!(without.service_monitors.selects_any(), "without a config everything is selected");
+    let namespaced = Config::parse(ENABLED, Some("monitoring")).unwrap().monitors.unwrap();
+    assert_eq!(namespaced.namespaces.own, "monitoring");
+}
+
+#[test]
+fn a_wrong_key_is_an_error_that_names_it() {
+    let cases = [
+        ("a: 1", "a", "unknown field `a`"),
+        ("prometheus_cr: {enable: true}", "prometheus_cr.enable", "unknown field `enable`"),
+        ("prometheus_cr: {enabled: maybe}", "prometheus_cr.enabled", "invalid type"),
+        ("prometheus_cr: {scrape_interval: 1d}", "prometheus_cr.scrape_interval", "duration"),
+        ("{", "not valid yaml, line 2", ""),
+        ("a: 1\na: 2", "yaml has a key twice, line 2", ""),
+        ("", "prometheus_cr.enabled", "there is nothing to scrape"),
+        (
+            "prometheus_cr: {enabled: true, allow_namespaces: [a], deny_namespaces: [b]}",
+            "prometheus_cr.deny_namespaces",
+            "only one",
+        ),
+        ("prometheus_cr: {enabled: true}\nallocation_strategy: random", "allocation_strategy", "must be one of"),
+        (
+            "prometheus_cr: {enabled: true}\nallocation_fallback_strategy: per-node",
+            "allocation_fallback_strategy",
+            "must be one of",
+        ),
+        (
+            "prometheus_cr: {enabled: true}\nallocation_strategy: per-node\nallocation_replicas: 2",
+            "allocation_replicas",
+            "the one collector",
+        ),
+        ("prometheus_cr: {enabled: true}\nallocation_replicas: 0", "allocation_replicas", "at least 1"),
+        (
+            "prometheus_cr: {enabled: true}\nallocation_fallback_without_collector: true",
+            "allocation_fallback_without_collector",
+            "per-node",
+        ),
+        ("prometheus_cr: {enabled: true}\nfilter_strategy: labels", "filter_strategy", "must be relabel-config"),
+        ("prometheus_cr: {enabled: true}\ncollector_selector: {}", "collector_namespace", "set it"),
+        ("prometheus_cr: {enabled: true}\ncollectors: {count: 3}", "collectors", "give either"),
+        (
+            "prometheus_cr: {enabled: true}\ncollectors: {count: 0, name: 'a{ordinal}'}",
+            "collectors.count",
+            "1 to 10000",
+        ),
+        (
+            "prometheus_cr: {enabled: true}\ncollectors: {count: 2, name: a}",
+            "collectors.name",
+            "must contain {ordinal}",
+        ),
+        ("prometheus_cr: {enabled: true}\ncollectors: {names: []}", "collectors.names", "at least one"),
+    ];
+    for (text, key, reason) in cases {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{key}: ")) && error.contains(reason), "{text}: {error}");
+    }
+}

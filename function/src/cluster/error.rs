@@ -1,0 +1,90 @@
+//! Why a cluster could not be read, and what to do about it.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A failure that leaves no complete set of objects.
+#[derive(Debug, Error)]
+pub enum ClusterError {
+    /// The kubeconfig is missing or wrong.
+    #[error("the kubeconfig cannot be used")]
+    Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// A client cannot be made of the kubeconfig.
+    #[error("no client can be made for the cluster")]
+    Client(#[source] kube::Error),
+    /// The API server did not answer.
+    #[error("cannot {verb} {resource}: the API server does not answer")]
+    Unreachable {
+        /// `list` or `get`.
+        verb: &'static str,
+        /// Such as `pods`.
+        resource: &'static str,
+        /// What the client says.
+        #[source]
+        source: kube::Error,
+    },
+    /// The connection broke while the answer was read.
+    #[error("cannot {verb} {resource}: the answer was cut off")]
+    CutOff {
+        /// `list` or `get`.
+        verb: &'static str,
+        /// Such as `pods`.
+        resource: &'static str,
+        /// What the client says.
+        #[source]
+        source: kube::Error,
+    },
+    /// The API server refused.
+    #[error("cannot {verb} {resource}: {status}: {message}{advice}")]
+    Refused {
+        /// `list` or `get`.
+        verb: &'static str,
+        /// Such as `pods`.
+        resource: &'static str,
+        /// The HTTP status.
+        status: http::StatusCode,
+        /// The API server's own message.
+        message: String,
+        /// What to do about it; empty or starting with `, `.
+        advice: &'static str,
+    },
+    /// The answer is not a list.
+    #[error("cannot {verb} {resource}: the answer is not what a Kubernetes API server sends")]
+    Malformed {
+        /// `list` or `get`.
+        verb: &'static str,
+        /// Such as `pods`.
+        resource: &'static str,
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A file or folder cannot be read.
+    #[error("cannot read manifests: {}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not YAML.
+    #[error("cannot read manifests, not valid YAML: {}", path.display())]
+    Yaml {
+        /// Which one.
+        path: PathBuf,
+        /// What the parser says.
+        #[source]
+        source: serde_norway::Error,
+    },
+}
+
+/// What an operator can do about a status.
+pub(super) const fn advice(status: http::StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => ", the credentials are not accepted: check the kubeconfig's user",
+        403 => ", grant the verb on the resource: examples/rbac.yaml has the ClusterRole",
+        _ => "",
+    }
+}

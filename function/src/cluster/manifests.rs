@@ -1,0 +1,205 @@
+//! Objects from YAML or JSON files, as `kubectl get -o yaml` prints them or as people write them.
+//!
+//! Files are read anew for every snapshot. What an API server would fill in is
+//! filled in here; kinds that the allocator does not read are passed over.
+
+mod defaults;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use target_allocator_core::monitors::ReferencedObject;
+use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
+use target_allocator_core::report::Report;
+
+use super::page::report_malformed;
+use super::{ClusterError, Kind};
+
+/// A file or folder of manifests.
+#[derive(Clone)]
+pub struct Manifests {
+    path: Arc<Path>,
+}
+
+impl Manifests {
+    /// The manifests at `path`.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// See [`super::Objects::list`].
+    pub fn list(&self, kinds: &BTreeSet<Kind>, cluster: &mut Cluster, report: &mut Report) -> Result<(), ClusterError> {
+        let (all, found) = self.read()?;
+        report.extend(found);
+        for kind in kinds {
+            match kind {
+                Kind::Namespace => cluster.namespaces = all.namespaces.clone(),
+                Kind::Node => cluster.nodes = all.nodes.clone(),
+                Kind::Pod => cluster.pods = all.pods.clone(),
+                Kind::Service => cluster.services = all.services.clone(),
+                Kind::Endpoints => cluster.endpoints = all.endpoints.clone(),
+                Kind::EndpointSlice => cluster.endpoint_slices = all.endpoint_slices.clone(),
+                Kind::Ingress => cluster.ingresses = all.ingresses.clone(),
+                Kind::ReplicaSet => cluster.replica_sets = all.replica_sets.clone(),
+                Kind::Job => cluster.jobs = all.jobs.clone(),
+                Kind::ServiceMonitor => cluster.service_monitors = all.service_monitors.clone(),
+                Kind::PodMonitor => cluster.pod_monitors = all.pod_monitors.clone(),
+                Kind::Probe => cluster.probes = all.probes.clone(),
+                Kind::ScrapeConfig => cluster.scrape_configs = all.scrape_configs.clone(),
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`super::Objects::get`].
+    pub fn get(
+        &self,
+        references: &BTreeSet<ReferencedObject>,
+        cluster: &mut Cluster,
+        report: &mut Report,
+    ) -> Result<(), ClusterError> {
+        let (all, found) = self.read()?;
+        report.extend(found);
+        for reference in references {
+            match reference {
+                ReferencedObject::Secret { namespace, name } => {
+                    pick(namespace, name, &all.secrets, &mut cluster.secrets);
+                }
+                ReferencedObject::ConfigMap { namespace, name } => {
+                    pick(namespace, name, &all.config_maps, &mut cluster.config_maps);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<(Cluster, Report), ClusterError> {
+        let mut files = Vec::new();
+        find_files(&self.path, &mut files)?;
+        let (mut cluster, mut report) = (Cluster::default(), Report::default());
+        for file in files {
+            for document in read_documents(&file)? {
+                add(document, &mut cluster, &mut report);
+            }
+        }
+        defaults::add_namespaces(&mut cluster);
+        Ok((cluster, report))
+    }
+}
+
+fn pick<T: Object>(namespace: &str, name: &str, from: &Collection<T>, into: &mut Collection<T>) {
+    if let Some(object) = from.get(namespace, name) {
+        into.insert(Arc::clone(object));
+    }
+}
+
+/// The file itself, or all YAML and JSON files below a folder, in order of their names.
+fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ClusterError> {
+    let failed = |source| ClusterError::File { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).map_err(failed)?;
+    let mut entries =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    entries.sort();
+    for entry in entries {
+        let is_manifest =
+            entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
+        if is_manifest || entry.is_dir() {
+            find_files(&entry, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_documents(file: &Path) -> Result<Vec<Value>, ClusterError> {
+    let text = std::fs::read_to_string(file).map_err(|source| ClusterError::File { path: file.to_owned(), source })?;
+    serde_norway::Deserializer::from_str(&text)
+        .map(|document| {
+            // Merge keys, which kubectl resolves too.
+            let mut value = serde_norway::Value::deserialize(document)?;
+            value.apply_merge()?;
+            serde_norway::from_value(value)
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|source| ClusterError::Yaml { path: file.to_owned(), source })
+}
+
+/// Adds an object, or each item of a list.
+fn add(document: Value, cluster: &mut Cluster, report: &mut Report) {
+    let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion").to_owned(), text("kind").to_owned());
+    if kind.ends_with("List")
+        && let Value::Object(mut list) = document
+    {
+        if let Some(Value::Array(items)) = list.remove("items") {
+            for mut item in items {
+                inherit(&mut item, "apiVersion", &api_version);
+                inherit(&mut item, "kind", kind.trim_end_matches("List"));
+                add(item, cluster, report);
+            }
+        }
+        return;
+    }
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    match (group, kind.as_str()) {
+        ("", "Namespace") => insert(document, &mut cluster.namespaces, report, defaults::namespace),
+        ("", "Node") => insert(document, &mut cluster.nodes, report, |_| {}),
+        ("", "Pod") => insert(document, &mut cluster.pods, report, defaults::pod),
+        ("", "Service") => insert(document, &mut cluster.services, report, defaults::service),
+        ("", "Endpoints") => insert(document, &mut cluster.endpoints, report, defaults::endpoints),
+        ("", "Secret") => insert(document, &mut cluster.secrets, report, defaults::secret),
+        ("", "ConfigMap") => insert(document, &mut cluster.config_maps, report, defaults::config_map),
+        ("discovery.k8s.io", "EndpointSlice") => {
+            insert(document, &mut cluster.endpoint_slices, report, defaults::endpoint_slice);
+        }
+        ("networking.k8s.io", "Ingress") => insert(document, &mut cluster.ingresses, report, defaults::ingress),
+        ("apps", "ReplicaSet") => insert(document, &mut cluster.replica_sets, report, defaults::replica_set),
+        ("batch", "Job") => insert(document, &mut cluster.jobs, report, defaults::job),
+        ("monitoring.coreos.com", "ServiceMonitor") => {
+            insert(document, &mut cluster.service_monitors, report, defaults::service_monitor);
+        }
+        ("monitoring.coreos.com", "PodMonitor") => {
+            insert(document, &mut cluster.pod_monitors, report, defaults::pod_monitor);
+        }
+        ("monitoring.coreos.com", "Probe") => insert(document, &mut cluster.probes, report, defaults::probe),
+        ("monitoring.coreos.com", "ScrapeConfig") => {
+            insert(document, &mut cluster.scrape_configs, report, defaults::scrape_config);
+        }
+        _ => {}
+    }
+}
+
+/// Items of typed lists, as the API server sends them, leave out what the list says.
+fn inherit(item: &mut Value, key: &str, value: &str) {
+    if let Value::Object(fields) = item
+        && !value.is_empty()
+    {
+        fields.entry(key).or_insert_with(|| value.into());
+    }
+}
+
+fn insert<T: Object + DeserializeOwned>(
+    document: Value,
+    collection: &mut Collection<T>,
+    report: &mut Report,
+    complete: impl Fn(&mut T),
+) {
+    let metadata = || Metadata::deserialize(document.get("metadata").unwrap_or(&Value::Null)).unwrap_or_default();
+    match T::deserialize(&document) {
+        Ok(mut object) => {
+            complete(&mut object);
+            collection.insert(object);
+        }
+        Err(error) => report_malformed::<T>(metadata(), &error, report),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What an API server fills in on creation, for manifests as people write them.
+
+use std::collections::BTreeSet;
+
+use target_allocator_core::objects::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
+use target_allocator_core::objects::{
+    Cluster, ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Pod, ReplicaSet, Secret, Service,
+};
+
+/// Objects without a namespace are in `default`.
+fn in_namespace(metadata: &mut Metadata) {
+    if metadata.namespace.is_empty() {
+        "default".clone_into(&mut metadata.namespace);
+    }
+}
+
+/// Kinds for which there is nothing else to fill in.
+macro_rules! only_namespace {
+    ($($name:ident: $type:ty),+ $(,)?) => {
+        $(/// A namespace.
+        pub fn $name(object: &mut $type) {
+            in_namespace(&mut object.metadata);
+        })+
+    };
+}
+
+only_namespace! {
+    secret: Secret,
+    config_map: ConfigMap,
+    ingress: Ingress,
+    replica_set: ReplicaSet,
+    job: Job,
+    service_monitor: ServiceMonitor,
+    pod_monitor: PodMonitor,
+    probe: Probe,
+    scrape_config: ScrapeConfig,
+}
+
+/// Every namespace carries its name as a label, which namespace selectors use.
+pub fn namespace(namespace: &mut Namespace) {
+    let name = namespace.metadata.name.clone();
+    namespace.metadata.labels.insert("kubernetes.io/metadata.name".to_owned(), name);
+}
+
+/// Ports are TCP.
+pub fn pod(pod: &mut Pod) {
+    in_namespace(&mut pod.metadata);
+    for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
+        for port in &mut container.ports {
+            tcp(&mut port.protocol);
+        }
+    }
+}
+
+/// Ports are TCP, the type is `ClusterIP`.
+pub fn service(service: &mut Service) {
+    in_namespace(&mut service.metadata);
+    if service.spec.r#type.is_empty() {
+        "ClusterIP".clone_into(&mut service.spec.r#type);
+    }
+    for port in &mut service.spec.ports {
+        tcp(&mut port.protocol);
+    }
+}
+
+/// Ports are TCP.
+pub fn endpoints(endpoints: &mut Endpoints) {
+    in_namespace(&mut endpoints.metadata);
+    for port in endpoints.subsets.iter_mut().flat_map(|subset| &mut subset.ports) {
+        tcp(&mut port.protocol);
+    }
+}
+
+/// Ports are TCP and have a name, if an empty one.
+pub fn endpoint_slice(slice: &mut EndpointSlice) {
+    in_namespace(&mut slice.metadata);
+    for port in &mut slice.ports {
+        tcp(port.protocol.get_or_insert_default());
+        port.name.get_or_insert_default();
+    }
+}
+
+fn tcp(protocol: &mut String) {
+    if protocol.is_empty() {
+        "TCP".clone_into(protocol);
+    }
+}
+
+/// A cluster has the namespaces that its objects are in, whether the manifests spell them out or not.
+pub fn add_namespaces(cluster: &mut Cluster) {
+    let mut used = BTreeSet::new();
+    used.extend(cluster.pods.iter().map(|object| &object.metadata.namespace));
+    used.extend(cluster.services.iter().map(|object| &object.metadata.namespace));
+    used.extend(cluster.service_monitors.iter().map(|object| &object.metadata.namespace));
+    used.extend(cluster.pod_monitors.iter().map(|object| &object.metadata.namespace));
+    used.extend(cluster.probes.iter().map(|object| &object.metadata.namespace));
+    used.extend(cluster.scrape_configs.iter().map(|object| &object.metadata.namespace));
+    for name in used {
+        if cluster.namespaces.get("", name).is_none() {
+            let mut added = Namespace::default();
+            name.clone_into(&mut added.metadata.name);
+            namespace(&mut added);
+            cluster.namespaces.insert(added);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! From an event to an answer.
+//!
+//! Input: an event of API Gateway, a function URL or an ALB. Output: an HTTP
+//! answer. Maps URLs to what snapshots hold and knows nothing else. Any failure
+//! is a status other than 200 with a body `{"message": "..."}`, which no collector
+//! takes for an empty list.
+
+mod answer;
+mod event;
+mod lists;
+mod route;
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lambda_http::lambda_runtime::{LambdaEvent, tower};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Error, service_fn};
+use tower::Service as _;
+use tracing::error;
+
+use crate::cluster::Objects;
+use crate::settings::Settings;
+use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
+use answer::{Answer, Status};
+use event::Asked;
+use route::{Route, Routed};
+
+/// What is left of the function's time for writing the answer.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// Answers events.
+#[derive(Clone)]
+pub struct Service {
+    state: Arc<State>,
+}
+
+enum State {
+    Ready(Vec<NamedSnapshots>),
+    /// The settings are wrong: every answer says so.
+    Misconfigured(String),
+}
+
+struct NamedSnapshots {
+    name: Option<String>,
+    snapshots: Snapshots,
+}
+
+impl Service {
+    /// A service for these settings; if they are wrong, one that says so in every answer.
+    pub async fn new(settings: anyhow::Result<Settings>) -> Self {
+        let opened = match settings {
+            Ok(settings) => open(settings).await,
+            Err(error) => Err(error),
+        };
+        let state = opened.map_or_else(
+            |error| {
+                let message = chain(error.as_ref());
+                error!(error = message, "the function is not configured");
+                State::Misconfigured(message)
+            },
+            State::Ready,
+        );
+        Self { state: Arc::new(state) }
+    }
+
+    /// Answers one event.
+    ///
+    /// # Errors
+    /// When the event is of none of the known kinds.
+    pub async fn handle(&self, mut event: LambdaEvent<LambdaRequest>) -> Result<impl serde::Serialize + use<>, Error> {
+        let asked = Asked::take(&mut event.payload);
+        let answer = self.answer(&asked, budget(event.context.deadline)).await;
+        let mut response = Some(answer.into_response(&asked));
+        // The adapter knows the form of answer that each kind of event wants.
+        let respond = service_fn(move |_| ready(response.take().ok_or_else(|| Error::from("answered already"))));
+        Adapter::from(respond).call(event).await
+    }
+
+    async fn answer(&self, asked: &Asked, budget: Duration) -> Answer {
+        let Some(Routed { base, route }) = route::find(&asked.path) else {
+            return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {}", asked.path));
+        };
+        if !asked.reads {
+            return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
+        }
+        if matches!(route, Route::Live) {
+            return Answer::text("");
+        }
+        let clusters = match self.state.as_ref() {
+            State::Ready(clusters) => clusters,
+            State::Misconfigured(message) => return Answer::error(Status::Internal, message),
+        };
+        let Some(cluster) = route::cluster_of(base, clusters, |cluster| cluster.name.as_deref()) else {
+            let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
+            let message = format!("name a cluster before the route, one of: {}", names.join(", "));
+            return Answer::error(Status::NotFound, message);
+        };
+        match cluster.snapshots.get(budget).await {
+            Ok(snapshot) => lists::answer(&snapshot, &route, asked).aged(snapshot.age()),
+            Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
+                Answer::error(Status::Unavailable, error)
+            }
+        }
+    }
+}
+
+async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
+    let Settings { clusters, config, freshness, target_labels, secrets } = settings;
+    let config = Arc::new(config);
+    let mut opened = Vec::new();
+    for cluster in clusters {
+        let objects = Objects::open(&cluster.source).await?;
+        let recipe = Recipe { config: Arc::clone(&config), target_labels, secrets };
+        opened.push(NamedSnapshots { name: cluster.name, snapshots: Snapshots::new(objects, recipe, freshness) });
+    }
+    Ok(opened)
+}
+
+/// How long the answer may take; `deadline` is in milliseconds since 1970.
+fn budget(deadline: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(deadline).saturating_sub(now).saturating_sub(RESERVE)
+}

@@ -1,0 +1,112 @@
+//! What is asked, in whatever kind of event it comes.
+
+use std::mem::take;
+
+use lambda_http::aws_lambda_events::query_map::QueryMap;
+use lambda_http::http::Method;
+use lambda_http::http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, IF_NONE_MATCH};
+use lambda_http::request::LambdaRequest;
+use percent_encoding::percent_decode_str;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The path as it came, without a stage.
+    pub path: String,
+    /// Whether the gateway decoded the path, and cut it at a decoded `?`.
+    pub decoded: bool,
+    /// Whether the method only reads.
+    pub reads: bool,
+    /// The collector whose share is asked for.
+    pub collector_id: Option<String>,
+    /// Whether a compressed answer is understood.
+    pub accepts_gzip: bool,
+    /// The entity tags that the asker has.
+    pub known_tags: Option<String>,
+}
+
+impl Asked {
+    /// Takes what is asked out of an event.
+    ///
+    /// `lambda_http` builds a URI of path, query and host, and panics over some of
+    /// them. It is never read here, so nothing is left in the event for it to fail on.
+    pub fn take(event: &mut LambdaRequest) -> Self {
+        match event {
+            LambdaRequest::ApiGatewayV2(event) => {
+                let context = &mut event.request_context;
+                let (stage, domain) = (context.stage.take(), context.domain_name.take().unwrap_or_default());
+                let path = event.raw_path.take().unwrap_or_default();
+                // What cannot be parsed names no collector.
+                let query: QueryMap = event.raw_query_string.take().unwrap_or_default().parse().unwrap_or_default();
+                Self {
+                    path: without_stage(path, stage.as_deref()),
+                    // HTTP APIs do; function URLs, whose events have the same form, do not.
+                    decoded: !domain.contains(".lambda-url."),
+                    collector_id: query.first("collector_id").map(str::to_owned),
+                    ..Self::headed(&context.http.method, &mut event.headers, &HeaderMap::new())
+                }
+            }
+            LambdaRequest::ApiGatewayV1(event) => {
+                let context = &mut event.request_context;
+                context.domain_name = None;
+                let stage = context.stage.take();
+                let path = event.path.take().unwrap_or_default();
+                let single = take(&mut event.query_string_parameters);
+                let many = take(&mut event.multi_value_query_string_parameters);
+                let query = if many.is_empty() { single } else { many };
+                Self {
+                    path: without_stage(path, stage.as_deref()),
+                    collector_id: query.first("collector_id").map(str::to_owned),
+                    ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers))
+                }
+            }
+            LambdaRequest::Alb(event) => {
+                let single = take(&mut event.query_string_parameters);
+                let many = take(&mut event.multi_value_query_string_parameters);
+                let query = if many.is_empty() { single } else { many };
+                Self {
+                    path: event.path.take().unwrap_or_default(),
+                    // Load balancers leave the query as it came.
+                    collector_id: query.first("collector_id").map(unescape),
+                    ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers))
+                }
+            }
+            // No other kind is enabled in `lambda_http`.
+            _ => Self::headed(&Method::GET, &mut HeaderMap::new(), &HeaderMap::new()),
+        }
+    }
+
+    /// What method and headers say; the headers are gone from the event afterwards.
+    fn headed(method: &Method, headers: &mut HeaderMap, more: &HeaderMap) -> Self {
+        let headers = take(headers);
+        let header = |name: HeaderName| headers.get(&name).or_else(|| more.get(&name))?.to_str().ok();
+        Self {
+            path: String::new(),
+            decoded: false,
+            reads: matches!(*method, Method::GET | Method::HEAD),
+            collector_id: None,
+            accepts_gzip: header(ACCEPT_ENCODING).is_some_and(accepts_gzip),
+            known_tags: header(IF_NONE_MATCH).map(str::to_owned),
+        }
+    }
+}
+
+/// HTTP APIs with a named stage put it before the path.
+fn without_stage(path: String, stage: Option<&str>) -> String {
+    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage)).filter(|rest| rest.starts_with('/'));
+    rest.map_or(path.clone(), str::to_owned)
+}
+
+fn unescape(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+fn accepts_gzip(header: &str) -> bool {
+    header.split(',').any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        name.trim().eq_ignore_ascii_case("gzip") && quality.trim().replace(' ', "") != "q=0"
+    })
+}
+
+#[cfg(test)]
+mod tests;

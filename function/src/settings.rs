@@ -1,0 +1,160 @@
+//! What the function is told by its environment.
+//!
+//! Input: a look-up of variables (the environment, or a table in tests). Output:
+//! typed settings, or an error that names the variable. Nothing else reads the
+//! environment, and an unknown value is an error, never a default.
+
+pub mod source;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use target_allocator_core::config::Config;
+
+pub use source::{NamedSource, Source};
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The clusters; a single one may be nameless.
+    pub clusters: Vec<NamedSource>,
+    /// What `targetallocator.yaml` says.
+    pub config: Config,
+    /// When snapshots are refreshed.
+    pub freshness: Freshness,
+    /// Which labels of a target are served.
+    pub target_labels: TargetLabels,
+    /// Whether credentials are served.
+    pub secrets: Secrets,
+}
+
+/// How old an answer may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// Past this age a snapshot is refreshed (`SNAPSHOT_TTL`).
+    pub ttl: Duration,
+    /// Past this age it no longer answers, even if refreshing fails (`SNAPSHOT_MAX_STALE`).
+    pub max_stale: Duration,
+}
+
+/// Which labels of a target are served (`TARGET_LABELS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetLabels {
+    /// All that discovery makes, as the peer does.
+    All,
+    /// Of the `__meta_` labels only those that a collector can make use of.
+    Referenced,
+}
+
+/// Whether credentials are served (`SECRETS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// `<secret>` in their place.
+    Omit,
+    /// As they are.
+    Inline,
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// `lookup` gives the value of a variable; an empty value counts as unset,
+    /// as SAM passes parameters that were left empty.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong, by its name.
+    pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let get = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        Ok(Self {
+            clusters: source::parse_clusters(get("CLUSTER").as_deref())?,
+            config: load_config(get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"), get("OTELCOL_NAMESPACE"))?,
+            freshness: load_freshness(get("SNAPSHOT_TTL"), get("SNAPSHOT_MAX_STALE"))?,
+            target_labels: match get("TARGET_LABELS").as_deref() {
+                None | Some("referenced") => TargetLabels::Referenced,
+                Some("all") => TargetLabels::All,
+                Some(other) => bail!("TARGET_LABELS must be referenced or all: {other:?}"),
+            },
+            secrets: match get("SECRETS").as_deref() {
+                None | Some("omit") => Secrets::Omit,
+                Some("inline") => Secrets::Inline,
+                Some(other) => bail!("SECRETS must be omit or inline: {other:?}"),
+            },
+        })
+    }
+}
+
+fn load_freshness(ttl: Option<String>, max_stale: Option<String>) -> Result<Freshness> {
+    let freshness =
+        Freshness { ttl: seconds("SNAPSHOT_TTL", ttl, 15)?, max_stale: seconds("SNAPSHOT_MAX_STALE", max_stale, 600)? };
+    ensure!(
+        freshness.ttl <= freshness.max_stale,
+        "SNAPSHOT_TTL must not be more than SNAPSHOT_MAX_STALE: {:?} > {:?}",
+        freshness.ttl,
+        freshness.max_stale
+    );
+    Ok(freshness)
+}
+
+fn seconds(name: &str, value: Option<String>, default: u64) -> Result<Duration> {
+    let Some(value) = value else { return Ok(Duration::from_secs(default)) };
+    let seconds =
+        value.trim().parse().with_context(|| format!("{name} must be a whole number of seconds: {value:?}"))?;
+    Ok(Duration::from_secs(seconds))
+}
+
+fn load_config(inline: Option<String>, file: Option<String>, namespace: Option<String>) -> Result<Config> {
+    let (text, origin) = match (inline, file.map(PathBuf::from)) {
+        (Some(_), Some(_)) => bail!("set one of ALLOCATOR_CONFIG and ALLOCATOR_CONFIG_FILE, not both"),
+        (Some(text), None) => (text, "ALLOCATOR_CONFIG".to_owned()),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("ALLOCATOR_CONFIG_FILE cannot be read: {}", path.display()))?;
+            (text, path.display().to_string())
+        }
+        (None, None) => return Ok(Config::default()),
+    };
+    Config::parse(&text, namespace.as_deref()).with_context(|| format!("the allocator config is not valid: {origin}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Settings> {
+        Settings::load(|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let settings = load(&[("CLUSTER", "kubeconfig"), ("SECRETS", ""), ("SNAPSHOT_TTL", " ")]).unwrap();
+        let freshness = Freshness { ttl: Duration::from_secs(15), max_stale: Duration::from_secs(600) };
+        assert_eq!(settings.freshness, freshness);
+        assert_eq!(settings.target_labels, TargetLabels::Referenced);
+        assert_eq!(settings.secrets, Secrets::Omit);
+    }
+
+    #[test]
+    fn a_wrong_value_is_an_error_that_names_the_variable() {
+        let cases = [
+            (("SNAPSHOT_TTL", "15s"), "SNAPSHOT_TTL must be a whole number of seconds: \"15s\""),
+            (("SNAPSHOT_TTL", "601"), "SNAPSHOT_TTL must not be more than SNAPSHOT_MAX_STALE: 601s > 600s"),
+            (("SNAPSHOT_MAX_STALE", "-1"), "SNAPSHOT_MAX_STALE must be a whole number of seconds: \"-1\""),
+            (("TARGET_LABELS", "some"), "TARGET_LABELS must be referenced or all: \"some\""),
+            (("SECRETS", "yes"), "SECRETS must be omit or inline: \"yes\""),
+            (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
+            (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),
+        ];
+        for (variable, expected) in cases {
+            let error = load(&[("CLUSTER", "kubeconfig"), variable]).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+        let both = [("CLUSTER", "kubeconfig"), ("ALLOCATOR_CONFIG", "a"), ("ALLOCATOR_CONFIG_FILE", "b")];
+        assert_eq!(
+            load(&both).unwrap_err().to_string(),
+            "set one of ALLOCATOR_CONFIG and ALLOCATOR_CONFIG_FILE, not both"
+        );
+    }
+}

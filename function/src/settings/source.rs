@@ -1,0 +1,104 @@
+//! `CLUSTER`: where the objects come from, for one cluster or several.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail, ensure};
+
+/// Where the objects of a cluster come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `kubeconfig` or `kubeconfig:PATH`: the API server that a kubeconfig names.
+    Kubeconfig(Option<PathBuf>),
+    /// `manifests:PATH`: a file or a folder of YAML or JSON.
+    Manifests(PathBuf),
+}
+
+/// A cluster and the name under which its routes live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedSource {
+    /// First segment of its routes; `None` for a single cluster without one.
+    pub name: Option<String>,
+    /// Where its objects come from.
+    pub source: Source,
+}
+
+const FORMS: &str = "kubeconfig or kubeconfig:PATH, manifests:PATH";
+
+/// Reads `CLUSTER`: `SOURCE`, or `NAME=SOURCE,NAME=SOURCE`.
+pub(super) fn parse_clusters(value: Option<&str>) -> Result<Vec<NamedSource>> {
+    let Some(value) = value else { bail!("CLUSTER is not set: set it to one of {FORMS}") };
+    let clusters = value.split(',').map(|part| parse_cluster(part.trim())).collect::<Result<Vec<_>>>()?;
+    ensure!(
+        clusters.len() == 1 || clusters.iter().all(|cluster| cluster.name.is_some()),
+        "CLUSTER names several sources, so each needs a name, as in prod=SOURCE,dev=SOURCE: {value:?}"
+    );
+    let names: BTreeSet<_> = clusters.iter().map(|cluster| &cluster.name).collect();
+    ensure!(names.len() == clusters.len(), "CLUSTER names two clusters alike: {value:?}");
+    Ok(clusters)
+}
+
+fn parse_cluster(part: &str) -> Result<NamedSource> {
+    let (name, source) = match part.split_once('=') {
+        // A `=` after the colon belongs to the path.
+        Some((name, source)) if !name.contains(':') => (Some(parse_name(name.trim())?), source.trim()),
+        _ => (None, part),
+    };
+    let (form, path) = source.split_once(':').map_or((source, None), |(form, path)| (form, Some(path)));
+    let source = match (form, path.filter(|path| !path.is_empty()).map(PathBuf::from)) {
+        ("kubeconfig", path) => Source::Kubeconfig(path),
+        ("manifests", Some(path)) => Source::Manifests(path),
+        ("manifests", None) => bail!("CLUSTER needs a path to a file or a folder, as in manifests:PATH: {part:?}"),
+        _ => bail!("CLUSTER must be one of {FORMS}: {part:?}"),
+    };
+    Ok(NamedSource { name, source })
+}
+
+fn parse_name(name: &str) -> Result<String> {
+    let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    ensure!(valid, "a cluster's name in CLUSTER is made of letters, digits, '-', '_' and '.': {name:?}");
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, source: Source) -> NamedSource {
+        NamedSource { name: (!name.is_empty()).then(|| name.to_owned()), source }
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let cases = [
+            ("kubeconfig", vec![named("", Source::Kubeconfig(None))]),
+            ("kubeconfig:/a/b", vec![named("", Source::Kubeconfig(Some("/a/b".into())))]),
+            ("manifests:a=b/c:d", vec![named("", Source::Manifests("a=b/c:d".into()))]),
+            ("prod=kubeconfig", vec![named("prod", Source::Kubeconfig(None))]),
+            (
+                "prod=kubeconfig:/k, dev = manifests:m",
+                vec![named("prod", Source::Kubeconfig(Some("/k".into()))), named("dev", Source::Manifests("m".into()))],
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(parse_clusters(Some(value)).unwrap(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_form_is_an_error_that_says_what_to_write() {
+        let cases = [
+            (None, "CLUSTER is not set: set it to one of"),
+            (Some("nonsense"), "CLUSTER must be one of"),
+            (Some("manifests"), "CLUSTER needs a path"),
+            (Some("manifests:"), "CLUSTER needs a path"),
+            (Some("kubeconfig,kubeconfig:b"), "CLUSTER names several sources"),
+            (Some("a=kubeconfig,a=kubeconfig:b"), "CLUSTER names two clusters alike"),
+            (Some("a/b=kubeconfig"), "a cluster's name in CLUSTER is made of"),
+        ];
+        for (value, expected) in cases {
+            let error = parse_clusters(value).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{value:?}: {error}");
+        }
+    }
+}

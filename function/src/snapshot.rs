@@ -1,0 +1,151 @@
+//! What answers are made of: everything read from a cluster at one moment.
+//!
+//! Input: a cluster and the config. Output: an immutable snapshot, complete or an
+//! error. [`cache`] keeps the latest one and decides when to take the next.
+
+pub mod cache;
+mod moment;
+mod payload;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use target_allocator_core::allocation::{self, Allocation};
+use target_allocator_core::config::Config;
+use target_allocator_core::objects::Cluster;
+use target_allocator_core::report::Report;
+use target_allocator_core::targets::ServedLabels;
+use thiserror::Error as ThisError;
+
+pub use cache::{SnapshotError, Snapshots};
+pub use payload::Payload;
+
+use crate::cluster::{ClusterError, Objects};
+use crate::settings::{Secrets, TargetLabels};
+use moment::Moment;
+
+/// Everything that an answer needs.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Jobs, targets and owners.
+    pub allocation: Allocation,
+    /// The answer to `/scrape_configs`.
+    pub scrape_configs: Payload,
+    taken: Moment,
+}
+
+/// Why there is no new snapshot.
+#[derive(Debug, ThisError)]
+pub enum RefreshError {
+    /// The cluster could not be read completely.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The targets cannot be given to that many collectors.
+    #[error(transparent)]
+    Allocation(#[from] target_allocator_core::shard::consistent_hashing::RingError),
+    /// The scrape configs cannot be written as JSON.
+    #[error("the scrape configs cannot be written")]
+    Render(#[from] serde_json::Error),
+    /// The computation was stopped from outside.
+    #[error("the snapshot was abandoned")]
+    Abandoned(#[from] tokio::task::JoinError),
+}
+
+/// What a snapshot is made with.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// What is allocated, to whom, and how.
+    pub config: Arc<Config>,
+    /// Which labels of a target are served.
+    pub target_labels: TargetLabels,
+    /// Whether credentials are served.
+    pub secrets: Secrets,
+}
+
+impl Recipe {
+    /// Reads the cluster and computes what answers need.
+    ///
+    /// # Errors
+    /// When anything could not be read; then there is no snapshot at all.
+    pub async fn take(&self, objects: &Objects) -> Result<Snapshot, RefreshError> {
+        let taken = Moment::now();
+        let (mut cluster, mut report) = (Cluster::default(), Report::default());
+        let first = allocation::kinds_of_monitors(&self.config);
+        objects.list(&first, &mut cluster, &mut report).await?;
+        let references = allocation::references(&self.config, &cluster);
+        objects.get(&references, &mut cluster, &mut report).await?;
+        let config = Arc::clone(&self.config);
+        let (plan, mut cluster) = tokio::task::spawn_blocking(move || {
+            let plan = allocation::plan(&config, &cluster);
+            (plan, cluster)
+        })
+        .await?;
+        let rest = plan.kinds(&self.config).difference(&first).copied().collect();
+        objects.list(&rest, &mut cluster, &mut report).await?;
+        let recipe = self.clone();
+        tokio::task::spawn_blocking(move || recipe.allocate(plan, &cluster, report, taken)).await?
+    }
+
+    fn allocate(
+        &self,
+        plan: allocation::Plan,
+        cluster: &Cluster,
+        report: Report,
+        taken: Moment,
+    ) -> Result<Snapshot, RefreshError> {
+        let served = match self.target_labels {
+            TargetLabels::All => ServedLabels::All,
+            TargetLabels::Referenced => ServedLabels::Referenced,
+        };
+        let mut allocation = allocation::allocate(&self.config, plan, cluster, served, taken.timestamp())?;
+        allocation.add_to_report(report);
+        let scrape_configs = Payload::new(scrape_configs(&allocation, self.secrets)?);
+        Ok(Snapshot { allocation, scrape_configs, taken })
+    }
+}
+
+impl Snapshot {
+    /// How long ago the cluster was read.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.taken.elapsed()
+    }
+}
+
+/// Job name → scrape config, as JSON with sorted keys.
+fn scrape_configs(allocation: &Allocation, secrets: Secrets) -> Result<Vec<u8>, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Configs(serde_json::Map<String, serde_json::Value>);
+    let mut configs = serde_json::Map::new();
+    for (name, job) in allocation.jobs() {
+        let config = match secrets {
+            Secrets::Inline => serde_json::to_value(&job.scrape_config)?,
+            Secrets::Omit => {
+                let mut config = job.scrape_config.clone();
+                config.hide_secrets();
+                serde_json::to_value(&config)?
+            }
+        };
+        configs.insert(name.clone(), config);
+    }
+    serde_json::to_vec(&Configs(configs))
+}
+
+/// An error and all its causes on one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Some errors repeat their source.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

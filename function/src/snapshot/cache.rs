@@ -1,0 +1,181 @@
+//! The latest snapshot of a cluster, and when the next one is taken.
+//!
+//! Within the TTL the latest snapshot answers. Past it one refresh runs, however
+//! many requests wait for it. If it fails, the last complete snapshot goes on
+//! answering until it is too old; an empty or partial one never does.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use moka::future::Cache;
+use target_allocator_core::report::Report;
+use thiserror::Error;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use super::moment::Moment;
+use super::{Recipe, RefreshError, Snapshot, chain};
+use crate::cluster::Objects;
+use crate::settings::Freshness;
+
+/// After a failed refresh, how long requests are answered without trying again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Why there is nothing to answer from.
+#[derive(Debug, Clone, Error)]
+pub enum SnapshotError {
+    /// The cluster cannot be read, and there is no snapshot that is young enough.
+    #[error("no snapshot of the cluster: {0}")]
+    Unavailable(String),
+    /// The request must be answered before the refresh is done.
+    #[error("no snapshot of the cluster yet: reading it takes longer than the function may run")]
+    OutOfTime,
+}
+
+/// The snapshots of one cluster.
+#[derive(Clone)]
+pub struct Snapshots {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    objects: Objects,
+    recipe: Recipe,
+    freshness: Freshness,
+    latest: RwLock<Latest>,
+    /// Refreshes by the generation that they produce: requests that find the same
+    /// stale generation wait for the same refresh.
+    refreshes: Cache<u64, Arc<Snapshot>>,
+    failure: Mutex<Option<Failure>>,
+}
+
+/// The last complete snapshot and how many came before it.
+#[derive(Clone, Default)]
+struct Latest {
+    generation: u64,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+struct Failure {
+    at: Moment,
+    message: String,
+}
+
+impl Snapshots {
+    /// The snapshots of the cluster behind `objects`; none is taken yet.
+    #[must_use]
+    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness) -> Self {
+        let shared = Shared {
+            objects,
+            recipe,
+            freshness,
+            latest: RwLock::default(),
+            refreshes: Cache::new(2),
+            failure: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A snapshot to answer from, refreshed if it is past its TTL and `budget` allows for it.
+    ///
+    /// # Errors
+    /// When no snapshot is young enough and none can be taken.
+    pub async fn get(&self, budget: Duration) -> Result<Arc<Snapshot>, SnapshotError> {
+        let latest = self.shared.latest();
+        if let Some(snapshot) = latest.younger_than(self.shared.freshness.ttl) {
+            return Ok(snapshot);
+        }
+        let failed = match self.shared.recent_failure() {
+            Some(message) => SnapshotError::Unavailable(message),
+            None => match timeout(budget, self.refresh(latest.generation + 1)).await {
+                Ok(Ok(snapshot)) => return Ok(snapshot),
+                Ok(Err(message)) => SnapshotError::Unavailable(message),
+                Err(_) => SnapshotError::OutOfTime,
+            },
+        };
+        latest.younger_than(self.shared.freshness.max_stale).ok_or(failed)
+    }
+
+    /// Takes the snapshot of that generation, or waits for the one who does.
+    async fn refresh(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
+        let shared = Arc::clone(&self.shared);
+        // A task of its own: it goes on when the request that began it is gone.
+        let work = async move {
+            let task = tokio::spawn(async move { shared.take(generation).await });
+            task.await.unwrap_or_else(|error| Err(chain(&error)))
+        };
+        self.shared.refreshes.try_get_with(generation, work).await.map_err(Arc::unwrap_or_clone)
+    }
+}
+
+impl Shared {
+    async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
+        let started = Moment::now();
+        match self.recipe.take(&self.objects).await {
+            Ok(snapshot) => {
+                let snapshot = Arc::new(snapshot);
+                self.publish(generation, &snapshot, started);
+                Ok(snapshot)
+            }
+            Err(error) => Err(self.fail(&error)),
+        }
+    }
+
+    fn publish(&self, generation: u64, snapshot: &Arc<Snapshot>, started: Moment) {
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        let before = latest.snapshot.as_ref().map(|snapshot| snapshot.allocation.report());
+        log_report(before, snapshot.allocation.report());
+        *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let (targets, unassigned) = snapshot.allocation.counts();
+        info!(
+            generation,
+            milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            jobs = snapshot.allocation.jobs().len(),
+            targets,
+            unassigned,
+            collectors = snapshot.allocation.members().map(|members| members.collectors().len()),
+            skipped = snapshot.allocation.report().entries().len(),
+            "snapshot taken"
+        );
+    }
+
+    fn fail(&self, error: &RefreshError) -> String {
+        let message = chain(error);
+        let age = self.latest().snapshot.map(|snapshot| snapshot.age().as_secs());
+        error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
+        let failure = Failure { at: Moment::now(), message: message.clone() };
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        message
+    }
+
+    fn latest(&self) -> Latest {
+        self.latest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn recent_failure(&self) -> Option<String> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let retry_after = RETRY_AFTER.min(self.freshness.ttl);
+        failure.as_ref().filter(|failure| failure.at.elapsed() < retry_after).map(|failure| failure.message.clone())
+    }
+}
+
+impl Latest {
+    fn younger_than(&self, age: Duration) -> Option<Arc<Snapshot>> {
+        self.snapshot.as_ref().filter(|snapshot| snapshot.age() <= age).map(Arc::clone)
+    }
+}
+
+/// Each thing that was left out, once: when it is new.
+fn log_report(before: Option<&Report>, now: &Report) {
+    let known = before.map(Report::entries).unwrap_or_default();
+    for entry in now.entries().iter().filter(|entry| known.binary_search(entry).is_err()) {
+        warn!(
+            object = %entry.object,
+            outcome = ?entry.outcome,
+            field = entry.field,
+            reason = entry.reason,
+            "left out"
+        );
+    }
+}

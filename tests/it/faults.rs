@@ -1,0 +1,175 @@
+//! A fault never costs a collector its targets: it is answered from the last
+//! complete snapshot, or with a failure that no collector takes for a list.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::function::Function;
+use crate::kubernetes::{Behaviour, Kubernetes};
+
+const SHARE: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0";
+
+fn web(name: &str, address: &str) -> Vec<Value> {
+    let labels = json!({"app": "web"});
+    vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": "web", "labels": labels},
+               "spec": {"ports": [{"name": "http", "port": 8080}]}}),
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+               "metadata": {"namespace": "shop", "name": "web-1", "labels": {"kubernetes.io/service-name": "web", "app": "web"}},
+               "addressType": "IPv4", "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+               "endpoints": [{"addresses": [address], "conditions": {"ready": true},
+                              "targetRef": {"kind": "Pod", "namespace": "shop", "name": name}}]}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": name, "labels": labels},
+               "spec": {"containers": [{"name": "web", "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]}]},
+               "status": {"phase": "Running", "podIP": address}}),
+        json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor",
+               "metadata": {"namespace": "shop", "name": "web"},
+               "spec": {"selector": {"matchLabels": {"app": "web"}}, "endpoints": [{"port": "http"}]}}),
+    ]
+}
+
+const CONFIG: &str = "collectors: {names: [c-0]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}}\n";
+
+async fn start(kubernetes: &Kubernetes, ttl: &str, max_stale: &str) -> Function {
+    Function::start(&[
+        ("CLUSTER", &kubernetes.cluster()),
+        ("ALLOCATOR_CONFIG", CONFIG),
+        ("SNAPSHOT_TTL", ttl),
+        ("SNAPSHOT_MAX_STALE", max_stale),
+    ])
+    .await
+}
+
+/// The addresses of an HTTP SD answer.
+fn addresses(answer: &Value) -> Vec<&str> {
+    answer.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn changes_are_seen_after_the_ttl_and_not_asked_for_before() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start(&kubernetes, "1", "600").await;
+    assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
+    let asked = kubernetes.requests();
+    kubernetes.put(&web("web-2", "10.0.0.2"));
+    assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
+    assert_eq!(kubernetes.requests(), asked, "within the TTL the cluster is not asked");
+    sleep(Duration::from_millis(1_100)).await;
+    let answer = function.get(SHARE).await;
+    assert_eq!(addresses(&answer.json()), ["10.0.0.2:8080"]);
+    assert_eq!(answer.headers["age"], "0");
+}
+
+#[tokio::test]
+async fn every_fault_is_answered_from_the_last_snapshot_and_then_with_a_failure() {
+    let forbidden = json!({"kind": "Status", "message": "pods is forbidden: no"}).to_string();
+    let truncated = json!({"metadata": {}, "items": web("web-1", "10.0.0.1")}).to_string();
+    let cases = [
+        ("pods", Behaviour::Status(500, String::new()), "cannot list pods: 500 Internal Server Error"),
+        (
+            "pods",
+            Behaviour::Status(403, forbidden),
+            "cannot list pods: 403 Forbidden: pods is forbidden: no, grant the verb",
+        ),
+        ("services", Behaviour::Status(401, "{}".to_owned()), "cannot list services: 401 Unauthorized"),
+        ("services", Behaviour::Status(429, String::new()), "cannot list services: 429 Too Many Requests"),
+        ("services", Behaviour::Status(404, String::new()), "cannot list services: 404 Not Found"),
+        (
+            "endpointslices",
+            Behaviour::Status(200, truncated[..200].to_owned()),
+            "cannot list endpointslices: the answer is not",
+        ),
+        ("endpointslices", Behaviour::Status(200, String::new()), "cannot list endpointslices: the answer is not"),
+        ("endpointslices", Behaviour::Status(200, "{}".to_owned()), "cannot list endpointslices: the answer is not"),
+        (
+            "namespaces",
+            Behaviour::Status(503, "<html>".to_owned()),
+            "cannot list namespaces: 503 Service Unavailable: <html>",
+        ),
+        ("servicemonitors", Behaviour::Status(500, String::new()), "cannot list servicemonitors: 500"),
+    ];
+    for (resource, fault, expected) in cases {
+        let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+        let function = start(&kubernetes, "0", "2").await;
+        let before = function.get("/scrape_configs").await;
+        assert_eq!(before.status, 200, "{resource}");
+        kubernetes.set(resource, fault);
+        let stale = function.get(SHARE).await;
+        assert_eq!((stale.status, addresses(&stale.json())), (200, vec!["10.0.0.1:8080"]), "{expected}");
+        assert_eq!(function.get("/scrape_configs").await.body, before.body, "{expected}");
+        sleep(Duration::from_millis(2_100)).await;
+        for path in [SHARE, "/scrape_configs", "/jobs", "/readyz", "/jobs/x/targets", "/debug/report"] {
+            let failed = function.get(path).await;
+            assert_eq!(failed.status, 503, "{path}: {expected}");
+            assert!(failed.message().contains(expected), "{path}: {}", failed.message());
+        }
+        assert_eq!(function.get("/livez").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_function_recovers_when_the_fault_is_over() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    kubernetes.set("*", Behaviour::Status(500, String::new()));
+    let function = start(&kubernetes, "0", "600").await;
+    assert_eq!(function.get(SHARE).await.status, 503, "there never was a snapshot");
+    kubernetes.unset("*");
+    assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
+}
+
+#[tokio::test]
+async fn a_slow_cluster_does_not_delay_an_answer_from_a_young_snapshot() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start(&kubernetes, "600", "600").await;
+    assert_eq!(function.get(SHARE).await.status, 200);
+    kubernetes.set("*", Behaviour::Slow(Duration::from_secs(60), Vec::new()));
+    assert_eq!(function.get(SHARE).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_missing_crd_is_an_empty_list_and_a_malformed_object_is_skipped_alone() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    kubernetes.set("podmonitors", Behaviour::Status(404, "404 page not found".to_owned()));
+    let mut pods: Vec<_> = web("web-1", "10.0.0.1").into_iter().filter(|object| object["kind"] == "Pod").collect();
+    pods.push(json!({"metadata": {"namespace": "shop", "name": "broken"}, "spec": {"containers": 7}}));
+    kubernetes.set("pods", Behaviour::Objects(pods));
+    let function = Function::start(&[("CLUSTER", &kubernetes.cluster())]).await;
+    let report = function.get("/debug/report").await.json();
+    let broken: Vec<_> = report.as_array().unwrap().iter().filter(|entry| entry["outcome"] == "malformed").collect();
+    assert_eq!(broken.len(), 1, "{report}");
+    assert_eq!(broken[0]["object"], json!({"kind": "Pod", "namespace": "shop", "name": "broken"}));
+    let jobs = function.get("/jobs").await.json();
+    assert_eq!(jobs, json!({"serviceMonitor/shop/web/0": {"_link": "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets"}}));
+}
+
+#[tokio::test]
+async fn wrong_settings_are_said_in_every_answer() {
+    let cases = [
+        (vec![], "CLUSTER is not set"),
+        (vec![("CLUSTER", "kubeconfig:/nonexistent/file")], "the kubeconfig cannot be used"),
+        (vec![("CLUSTER", "manifests:x"), ("SECRETS", "maybe")], "SECRETS must be omit or inline"),
+    ];
+    for (variables, expected) in cases {
+        let function = Function::start(&variables).await;
+        for path in ["/scrape_configs", "/jobs", "/jobs/a/targets?collector_id=c", "/readyz", "/"] {
+            let answer = function.get(path).await;
+            assert_eq!(answer.status, 500, "{path}");
+            assert!(answer.message().contains(expected), "{path}: {}", answer.message());
+        }
+        assert_eq!(function.get("/livez").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn manifests_that_cannot_be_read_are_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = format!("manifests:{}", folder.path().display());
+    let function = Function::start(&[("CLUSTER", &cluster), ("SNAPSHOT_TTL", "0")]).await;
+    std::fs::write(folder.path().join("a.yaml"), "a: [").unwrap();
+    let answer = function.get("/scrape_configs").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.message().contains("a.yaml"), "{}", answer.message());
+}

@@ -1,0 +1,167 @@
+//! The built binary under a Lambda Runtime API of our own.
+//!
+//! The binary asks for the next event and posts its answer, just as in Lambda.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// How long the function may take for an answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the function answered, in whatever form the event asks for.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The message of a failure.
+    pub fn message(&self) -> String {
+        let body = self.json();
+        let fields = body.as_object().expect("a failure is an object");
+        assert_eq!(fields.len(), 1, "a failure has a message and nothing else: {body}");
+        fields["message"].as_str().expect("the message is a text").to_owned()
+    }
+}
+
+struct Invocation {
+    event: Value,
+    answer: oneshot::Sender<Result<Value, String>>,
+}
+
+struct RuntimeApi {
+    next: Mutex<mpsc::Receiver<Invocation>>,
+    running: Mutex<HashMap<String, oneshot::Sender<Result<Value, String>>>>,
+}
+
+/// A running function.
+pub struct Function {
+    events: mpsc::Sender<Invocation>,
+    _process: Child,
+}
+
+impl Function {
+    /// Starts the binary with these variables and no others of ours.
+    pub async fn start(variables: &[(&str, &str)]) -> Self {
+        let (events, next) = mpsc::channel(16);
+        let api = Arc::new(RuntimeApi { next: Mutex::new(next), running: Mutex::default() });
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next_event))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(take_response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(take_error))
+            // Lambda takes 6 MB.
+            .layer(DefaultBodyLimit::max(6 << 20))
+            .with_state(api);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let process = Command::new(env!("CARGO_BIN_EXE_target-allocator"))
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", "target-allocator")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { events, _process: process }
+    }
+
+    /// Sends an event and waits for what the function answers.
+    pub async fn invoke(&self, event: Value) -> Answer {
+        self.try_invoke(event).await.unwrap_or_else(|error| panic!("the invocation failed: {error}"))
+    }
+
+    /// Sends an event; an error is an invocation that failed.
+    pub async fn try_invoke(&self, event: Value) -> Result<Answer, String> {
+        let (sender, answer) = oneshot::channel();
+        self.events.send(Invocation { event, answer: sender }).await.expect("the function is gone");
+        let answer = tokio::time::timeout(TIMEOUT, answer).await.expect("no answer in time");
+        Ok(read(&answer.expect("the function is gone")?))
+    }
+
+    /// Asks for a path through an HTTP API.
+    pub async fn get(&self, path_and_query: &str) -> Answer {
+        self.invoke(crate::events::http_api(path_and_query)).await
+    }
+}
+
+async fn next_event(State(api): State<Arc<RuntimeApi>>) -> impl IntoResponse {
+    let Some(Invocation { event, answer }) = api.next.lock().await.recv().await else {
+        return (StatusCode::GONE, HeaderMap::new(), String::new());
+    };
+    let id = uuid(&event);
+    api.running.lock().await.insert(id.clone(), answer);
+    let deadline = SystemTime::now() + TIMEOUT;
+    let deadline = deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
+    let mut headers = HeaderMap::new();
+    headers.insert("Lambda-Runtime-Aws-Request-Id", id.parse().unwrap());
+    headers.insert("Lambda-Runtime-Deadline-Ms", deadline.parse().unwrap());
+    headers.insert("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-1:1:function:f".parse().unwrap());
+    (StatusCode::OK, headers, event.to_string())
+}
+
+async fn take_response(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    finish(&api, &id, Ok(serde_json::from_slice(&body).unwrap())).await
+}
+
+async fn take_error(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
+    finish(&api, &id, Err(body)).await
+}
+
+async fn finish(api: &RuntimeApi, id: &str, answer: Result<Value, String>) -> StatusCode {
+    if let Some(sender) = api.running.lock().await.remove(id) {
+        // The test may have given up waiting.
+        let _ = sender.send(answer);
+    }
+    StatusCode::ACCEPTED
+}
+
+/// An identifier that no other event of the test has.
+fn uuid(event: &Value) -> String {
+    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("{count}-{}", event.to_string().len())
+}
+
+/// Reads the answer as the gateway does.
+fn read(answer: &Value) -> Answer {
+    let mut headers = HashMap::new();
+    for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+        headers.insert(name.to_lowercase(), value.as_str().unwrap().to_owned());
+    }
+    for (name, values) in answer["multiValueHeaders"].as_object().into_iter().flatten() {
+        headers.insert(name.to_lowercase(), values[0].as_str().unwrap().to_owned());
+    }
+    let body = answer["body"].as_str().unwrap_or_default();
+    let body = if answer["isBase64Encoded"] == true { base64(body) } else { body.as_bytes().to_vec() };
+    let status = u16::try_from(answer["statusCode"].as_u64().expect("a status")).unwrap();
+    Answer { status, headers, body }
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+}

@@ -1,0 +1,145 @@
+//! Recorded answers of the real peers, all of which must be given here too.
+//!
+//! A recording is a folder: `cluster.json` (the objects), `targetallocator.yaml`,
+//! `scrape_configs.json` and, where targets were recorded, `targets.json`
+//! (job → collector → HTTP SD list). `tests/peers/record-goldens` makes them.
+//! `GOLDEN_DIR` names one more folder of recordings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::function::Function;
+
+/// Job → collector → targets.
+type Targets = BTreeMap<String, BTreeMap<String, Vec<Value>>>;
+
+fn recordings() -> Vec<PathBuf> {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let others = std::env::var_os("GOLDEN_DIR").map(PathBuf::from);
+    let folders = [Some(ours), others].into_iter().flatten().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut folders: Vec<_> = folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    assert!(!folders.is_empty(), "there are no recordings");
+    folders
+}
+
+async fn start(recording: &Path) -> Function {
+    let cluster = format!("manifests:{}", recording.join("cluster.json").display());
+    let config = recording.join("targetallocator.yaml").display().to_string();
+    Function::start(&[
+        ("CLUSTER", &cluster),
+        ("ALLOCATOR_CONFIG_FILE", &config),
+        ("SECRETS", "inline"),
+        ("TARGET_LABELS", "all"),
+        ("SNAPSHOT_TTL", "3600"),
+        ("SNAPSHOT_MAX_STALE", "3600"),
+    ])
+    .await
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+}
+
+/// Compares name by name and says what differs, so that one run shows everything.
+fn compare<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    expected: &BTreeMap<String, T>,
+    found: &BTreeMap<String, T>,
+    difference: impl Fn(&T, &T) -> String,
+) -> Vec<String> {
+    let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let total = names.len();
+    let differences: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| match (expected.get(name), found.get(name)) {
+            (Some(expected), Some(found)) if expected == found => None,
+            (Some(expected), Some(found)) => Some(format!("{what} {name}: {}", difference(expected, found))),
+            (Some(_), None) => Some(format!("{what} {name}: the peer has it, we do not")),
+            (None, _) => Some(format!("{what} {name}: we have it, the peer does not")),
+        })
+        .collect();
+    println!("{what}: {}/{total} equal", total - differences.len());
+    differences
+}
+
+/// The peer prints the path of its kubeconfig, which no recording shows.
+fn without_kubeconfig(mut configs: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    for config in configs.values_mut() {
+        for sd in config.get_mut("kubernetes_sd_configs").and_then(Value::as_array_mut).into_iter().flatten() {
+            sd.as_object_mut().unwrap().remove("kubeconfig_file");
+        }
+    }
+    configs
+}
+
+fn first_differing_field(expected: &Value, found: &Value) -> String {
+    let (Some(expected), Some(found)) = (expected.as_object(), found.as_object()) else { return String::new() };
+    let fields: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let differing = fields.into_iter().find(|field| expected.get(*field) != found.get(*field));
+    differing.map_or_else(String::new, |field| {
+        format!("{field}: expected {:?}, found {:?}", expected.get(field), found.get(field))
+    })
+}
+
+#[tokio::test]
+async fn recordings_are_reproduced() {
+    let mut differences = Vec::new();
+    for recording in recordings() {
+        println!("{}", recording.display());
+        let function = start(&recording).await;
+        let expected: BTreeMap<String, Value> = read(&recording.join("scrape_configs.json"));
+        let found: BTreeMap<String, Value> =
+            serde_json::from_value(function.get("/scrape_configs").await.json()).unwrap();
+        let (expected, found) = (without_kubeconfig(expected), without_kubeconfig(found));
+        differences.extend(compare("scrape config", &expected, &found, first_differing_field));
+        let targets = recording.join("targets.json");
+        if targets.exists() {
+            differences.extend(compare_targets(&function, read(&targets)).await);
+        }
+    }
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+}
+
+async fn compare_targets(function: &Function, expected: Targets) -> Vec<String> {
+    let (mut expected_shares, mut found_shares) = (BTreeMap::new(), BTreeMap::new());
+    let mut with_targets = BTreeSet::new();
+    for (job, shares) in &expected {
+        let escaped = utf8_percent_encode(job, NON_ALPHANUMERIC).to_string();
+        // `all` only names the collectors.
+        for (collector, targets) in shares.iter().filter(|(collector, _)| *collector != "all") {
+            let path = format!("/jobs/{escaped}/targets?collector_id={collector}");
+            let found = function.get(&path).await.json();
+            let share = format!("{job} of {collector}");
+            expected_shares.insert(share.clone(), sorted(targets.clone()));
+            found_shares.insert(share, sorted(found.as_array().expect("a list").clone()));
+            if !targets.is_empty() {
+                with_targets.insert(job.clone());
+            }
+        }
+    }
+    let jobs: BTreeSet<String> = function.get("/jobs").await.json().as_object().unwrap().keys().cloned().collect();
+    let missing = with_targets.difference(&jobs).map(|job| format!("/jobs does not name {job}"));
+    let mut differences: Vec<_> = missing.collect();
+    differences.extend(compare("share", &expected_shares, &found_shares, |expected, found| {
+        let only = |ours: &[Value], theirs: &[Value]| {
+            ours.iter().find(|target| !theirs.contains(target)).map(ToString::to_string)
+        };
+        format!(
+            "expected {} targets, found {}; only expected: {:?}; only found: {:?}",
+            expected.len(),
+            found.len(),
+            only(expected, found),
+            only(found, expected)
+        )
+    }));
+    differences
+}
+
+fn sorted(mut targets: Vec<Value>) -> Vec<Value> {
+    targets.sort_by_key(ToString::to_string);
+    targets
+}

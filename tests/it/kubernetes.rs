@@ -1,0 +1,146 @@
+//! A small API server whose lists and faults a test decides.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// What the server does with a request for a resource.
+#[derive(Debug, Clone)]
+pub enum Behaviour {
+    /// Answers the objects.
+    Objects(Vec<Value>),
+    /// Answers this status and body.
+    Status(u16, String),
+    /// Answers after a while.
+    Slow(Duration, Vec<Value>),
+}
+
+/// A running server.
+#[derive(Clone)]
+pub struct Kubernetes {
+    shared: Arc<Shared>,
+    pub kubeconfig: Arc<Kubeconfig>,
+}
+
+#[derive(Default)]
+struct Shared {
+    behaviours: Mutex<BTreeMap<String, Behaviour>>,
+    requests: AtomicUsize,
+}
+
+/// A kubeconfig that is gone with the test.
+pub struct Kubeconfig(tempfile::TempDir);
+
+impl Kubeconfig {
+    pub fn path(&self) -> PathBuf {
+        self.0.path().join("kubeconfig")
+    }
+}
+
+impl Kubernetes {
+    /// Serves these objects, each by its `apiVersion`, `kind` and `metadata`.
+    pub async fn start(objects: &[Value]) -> Self {
+        let shared = Arc::new(Shared::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let kubeconfig = Kubeconfig(tempfile::tempdir().unwrap());
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": {}}]
+        });
+        std::fs::write(kubeconfig.path(), config.to_string()).unwrap();
+        let kubernetes = Self { shared, kubeconfig: Arc::new(kubeconfig) };
+        kubernetes.put(objects);
+        kubernetes
+    }
+
+    /// The value of `CLUSTER` for this server.
+    pub fn cluster(&self) -> String {
+        format!("kubeconfig:{}", self.kubeconfig.path().display())
+    }
+
+    /// Replaces all objects of the kinds that occur.
+    pub fn put(&self, objects: &[Value]) {
+        let mut by_resource: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for object in objects {
+            let kind = object["kind"].as_str().unwrap().to_lowercase();
+            let plural = if kind == "endpoints" || kind.ends_with("es") {
+                kind
+            } else if kind == "ingress" {
+                "ingresses".to_owned()
+            } else {
+                format!("{kind}s")
+            };
+            by_resource.entry(plural).or_default().push(object.clone());
+        }
+        for (resource, objects) in by_resource {
+            self.set(&resource, Behaviour::Objects(objects));
+        }
+    }
+
+    /// Decides what is done with requests for a resource such as `pods`; `*` stands for all without a behaviour of their own.
+    pub fn set(&self, resource: &str, behaviour: Behaviour) {
+        self.shared.behaviours.lock().unwrap().insert(resource.to_owned(), behaviour);
+    }
+
+    /// Takes a decision back.
+    pub fn unset(&self, resource: &str) {
+        self.shared.behaviours.lock().unwrap().remove(resource);
+    }
+
+    /// How many requests came so far.
+    pub fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+}
+
+async fn serve(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri) -> Response {
+    shared.requests.fetch_add(1, Ordering::Relaxed);
+    let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    // .../RESOURCE, or .../namespaces/NAMESPACE/RESOURCE/NAME
+    let (resource, name) = match segments.as_slice() {
+        [.., "namespaces", namespace, resource, name] => (*resource, Some((*namespace, *name))),
+        [.., resource] => (*resource, None),
+        [] => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let behaviour = {
+        let behaviours = shared.behaviours.lock().unwrap();
+        behaviours.get("*").or_else(|| behaviours.get(resource)).cloned()
+    };
+    let objects = match behaviour {
+        None => Vec::new(),
+        Some(Behaviour::Objects(objects)) => objects,
+        Some(Behaviour::Slow(time, objects)) => {
+            tokio::time::sleep(time).await;
+            objects
+        }
+        Some(Behaviour::Status(status, body)) => {
+            return (StatusCode::from_u16(status).unwrap(), body).into_response();
+        }
+    };
+    let Some((namespace, name)) = name else {
+        return json!({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": objects})
+            .to_string()
+            .into_response();
+    };
+    let found = objects
+        .into_iter()
+        .find(|object| object["metadata"]["namespace"] == namespace && object["metadata"]["name"] == name);
+    match found {
+        Some(object) => object.to_string().into_response(),
+        None => (StatusCode::NOT_FOUND, json!({"kind": "Status", "message": "not found"}).to_string()).into_response(),
+    }
+}

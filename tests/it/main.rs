@@ -1,0 +1,16 @@
+//! Tests of the built function: events in, answers out, as Lambda runs it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod events;
+mod faults;
+mod function;
+mod golden;
+mod kubernetes;
+mod shop;

@@ -1,0 +1,139 @@
+// Command exporter is a fleet of Prometheus exporters in one process: one on
+// every address of a list of loopback addresses, such as 127.1.2.3:8080. The
+// list can be replaced while it runs, as pods come and go.
+//
+// Every address answers every path with the same few metrics, which say what
+// was asked of whom, and counts how often it was asked.
+//
+// Admin API:
+//
+//	PUT /addresses   replaces the list; the body has one address a line
+//	GET /scrapes     {address: number of scrapes}, addresses no longer listened on included
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("exporter: ")
+	admin := flag.String("admin", "127.0.0.1:0", "address of the admin API")
+	addresses := flag.String("addresses", "", "file with the first addresses, one a line")
+	flag.Parse()
+
+	fleet := &fleet{servers: map[string]*http.Server{}, scrapes: map[string]int{}}
+	if *addresses != "" {
+		file, err := os.Open(*addresses)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := fleet.replace(file); err != nil {
+			log.Fatal(err)
+		}
+		file.Close()
+	}
+
+	http.HandleFunc("PUT /addresses", func(response http.ResponseWriter, request *http.Request) {
+		if err := fleet.replace(request.Body); err != nil {
+			http.Error(response, err.Error(), http.StatusBadRequest)
+		}
+	})
+	http.HandleFunc("GET /scrapes", func(response http.ResponseWriter, _ *http.Request) {
+		fleet.mutex.Lock()
+		defer fleet.mutex.Unlock()
+		response.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(response).Encode(fleet.scrapes)
+	})
+	listener, err := net.Listen("tcp", *admin)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("ready http://%s\n", listener.Addr())
+	log.Fatal(http.Serve(listener, nil))
+}
+
+// fleet is the exporters that listen now and what was ever asked of them.
+type fleet struct {
+	mutex   sync.Mutex
+	servers map[string]*http.Server
+	scrapes map[string]int
+}
+
+// replace makes the fleet listen on exactly the addresses that the reader
+// lists. Addresses that stay keep their connections. If one cannot be listened
+// on, those before it in the list have been added all the same.
+func (f *fleet) replace(list io.Reader) error {
+	wanted := map[string]bool{}
+	for lines := bufio.NewScanner(list); lines.Scan(); {
+		if address := strings.TrimSpace(lines.Text()); address != "" {
+			wanted[address] = true
+		}
+	}
+
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for address, server := range f.servers {
+		if !wanted[address] {
+			server.Close()
+			delete(f.servers, address)
+		}
+	}
+	for address := range wanted {
+		if f.servers[address] != nil {
+			continue
+		}
+		if err := f.listen(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fleet) listen(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("not a loopback address: %s", address)
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		f.mutex.Lock()
+		f.scrapes[address]++
+		f.mutex.Unlock()
+		writeMetrics(response, address, request)
+	})}
+	f.servers[address] = server
+	f.scrapes[address] += 0 // listed from the start, as never scraped
+	go server.Serve(listener)
+	return nil
+}
+
+// writeMetrics answers a scrape. Label values are quoted as Go does, which for
+// printable text is what the exposition format wants.
+func writeMetrics(response http.ResponseWriter, address string, request *http.Request) {
+	response.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	fmt.Fprintf(response, `# TYPE exporter_info gauge
+exporter_info{address=%q} 1
+# TYPE exporter_request_info gauge
+exporter_request_info{path=%q,query=%q,authorization=%q} 1
+# TYPE exporter_requests_total counter
+exporter_requests_total{code="200"} 42
+exporter_requests_total{code="500"} 7
+`, address, request.URL.Path, request.URL.Query().Encode(), request.Header.Get("Authorization"))
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""End to end with real parts: a real API server, real collectors, a real Prometheus.
+
+The example shop is loaded into a kube-apiserver. The function reads it with the
+role of examples/rbac.yaml and runs under `cargo lambda watch`. Three collectors
+scrape exporters by what it tells them, and send what they find to a receiver.
+Then the cluster changes, and then it fails.
+
+    python3 tests/peers/e2e [CASE...]     names of cases (default: all, in order)
+"""
+
+import sys
+
+from cases import CASES
+from parts import World
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or [name for name, _ in CASES]
+    unknown = set(wanted) - {name for name, _ in CASES}
+    if unknown:
+        print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    passed = failed = 0
+    with World() as world:
+        for name, case in CASES:
+            if name not in wanted:
+                continue
+            try:
+                print(f"ok   {name}: {case(world)}", flush=True)
+                passed += 1
+            except AssertionError as error:
+                print(f"FAIL {name}: {error}", flush=True)
+                failed += 1
+        if failed:
+            world.show_logs()
+    print(f"e2e: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,233 @@
+"""What is tried, in order. Each case gives a line on what it saw, or raises an AssertionError."""
+
+import json
+import time
+import urllib.request
+from pathlib import Path
+
+import shop
+from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get
+
+# A target counts as scraped if a point of it came in this many seconds.
+WINDOW = 4
+
+
+def expected(world: World) -> set:
+    """All scrapes that there should be, by what every collector together is told."""
+    configs = get(f"{world.function}/scrape_configs")
+    return {scrape for job, config in configs.items() for scrape in shop.scrapes_of(config, shares(world, job))}
+
+
+def shares(world: World, job: str) -> dict:
+    return get(f"{world.function}/jobs/{urllib.request.quote(job, safe='')}/targets")
+
+
+def owners(world: World, window: float = WINDOW) -> dict:
+    """Who scraped what lately."""
+    found: dict = {}
+    for series in world.series("exporter_request_info", window):
+        found.setdefault(shop.asked(series), set()).add(series["collector"])
+    return found
+
+
+def check_owners(world: World, wanted: set, among: list[str] = COLLECTORS) -> dict:
+    found = owners(world)
+    missing, extra = wanted - found.keys(), found.keys() - wanted
+    assert not missing, f"{len(missing)} of {len(wanted)} not scraped: {sorted(missing)[:3]}"
+    assert not extra, f"{len(extra)} scraped that should not be: {sorted(extra)[:3]}"
+    shared = {scrape: who for scrape, who in found.items() if len(who) != 1}
+    assert not shared, f"{len(shared)} not scraped by exactly one collector: {sorted(shared.items())[:3]}"
+    strangers = {who for [who] in found.values()} - set(among)
+    assert not strangers, f"scraped by {strangers}"
+    return found
+
+
+def recorded(world: World) -> str:
+    """What the real allocator of the operator answers for the shop is what this one answers."""
+    golden = json.loads((ROOT / "tests/golden/shop/targets.json").read_text())
+    compared = 0
+    for job, theirs in golden.items():
+        ours = shares(world, job)
+        for collector in COLLECTORS:
+            wanted = sorted(group["targets"][0] for group in theirs.get(collector, []))
+            found = sorted(group["targets"][0] for group in ours[collector]["targets"])
+            assert wanted == found, f"{job} of {collector}: the peer has {wanted}, found {found}"
+            compared += len(wanted)
+    return f"{compared} targets in {len(golden)} jobs with the same owners"
+
+
+def once(world: World) -> str:
+    """Every target is scraped by exactly one collector."""
+    wanted = expected(world)
+    found = eventually("every target by one collector", lambda: check_owners(world, wanted))
+    counts = [sum(who == {name} for who in found.values()) for name in COLLECTORS]
+    return f"{len(wanted)} scrapes by exactly one collector each, {counts}"
+
+
+def labels(world: World) -> str:
+    """A series has the labels that its monitor, service and pod give it."""
+    table = [
+        ("web", {"namespace": "shop", "service": "web", "endpoint": "metrics", "container": "web"}),
+        ("redis", {"namespace": "shop", "service": "redis", "endpoint": "metrics", "shard": "0"}),
+        ("cart", {"namespace": "shop", "service": "cart", "team": None, "app_kubernetes_io_version": None}),
+        ("payments", {"namespace": "payments", "service": "payments", "team": None}),
+    ]
+    series = world.series("exporter_info", WINDOW)
+    for job, wanted in table:
+        of_job = [one for one in series if one["resource"].get("service.name") == job]
+        assert of_job, f"no series of job {job}"
+        # None stands for any value.
+        fits = [
+            one
+            for one in of_job
+            if all(name in one["attributes"] and value in (None, one["attributes"][name]) for name, value in wanted.items())
+        ]
+        assert fits, f"{job}: no series with {wanted}, found {of_job[0]['attributes']}"
+        for one in fits:
+            pod = one["attributes"]["pod"]
+            assert one["resource"].get("k8s.pod.name") == pod, f"{job}: k8s.pod.name is not {pod}: {one['resource']}"
+    return f"{len(table)} jobs with labels and resource attributes"
+
+
+def credentials(world: World) -> str:
+    """What the secrets say is what the exporters are sent."""
+    sent = {series["attributes"].get("authorization", "").split(" ")[0] for series in world.series("exporter_request_info", WINDOW)}
+    assert {"Basic", "Bearer"} <= sent, f"schemes that were sent: {sent}"
+    leaked = [series for series in world.series("exporter_request_info", WINDOW) if "<secret>" in series["attributes"].get("authorization", "")]
+    assert not leaked, "a placeholder was sent as a credential"
+    return "basic authentication and a bearer token arrive"
+
+
+def prometheus(world: World) -> str:
+    """A plain Prometheus gets its share from the same lists."""
+    jobs = sorted(get(f"{world.function}/jobs"))
+    url = world.start_prometheus(jobs, COLLECTORS[0])
+    wanted = {
+        (job, group["targets"][0]) for job in jobs for group in shares(world, job)[COLLECTORS[0]]["targets"]
+    }
+
+    def same() -> None:
+        try:
+            active = get(f"{url}/api/v1/targets?state=active")["data"]["activeTargets"]
+        except OSError as error:
+            raise AssertionError(str(error)) from error
+        found = {(target["scrapePool"], target["discoveredLabels"]["__address__"]) for target in active}
+        assert found == wanted, f"only expected: {sorted(wanted - found)[:3]}, only found: {sorted(found - wanted)[:3]}"
+
+    eventually("Prometheus has the share", same)
+    world.stop("prometheus")
+    return f"{len(wanted)} targets in {len(jobs)} jobs"
+
+
+def pods(world: World) -> str:
+    """A pod that comes is scraped, and no longer when it goes."""
+    before = expected(world)
+    piece = world.kubectl("get", "endpointslices", "-n", "shop", "-l", "kubernetes.io/service-name=web", "-o", "json")["items"][0]
+    endpoint = dict(piece["endpoints"][0], addresses=["10.77.0.1"])
+    endpoint.pop("targetRef", None)
+    grown = {"endpoints": [*piece["endpoints"], endpoint]}
+    kept = {"endpoints": piece["endpoints"]}
+    address = f"127.77.0.1:{piece['ports'][0]['port']}"
+    world_addresses = [*shop.exporter_addresses(world), address]
+    _put_addresses(world, world_addresses)
+    patch = ["patch", "endpointslice", piece["metadata"]["name"], "-n", "shop", "--type", "merge", "-p"]
+    world.kubectl(*patch, json.dumps(grown))
+    eventually("the new pod is known", lambda: _assert(len(expected(world)) > len(before), "not yet"))
+    eventually("the new pod is scraped", lambda: check_owners(world, expected(world)))
+    world.kubectl(*patch, json.dumps(kept))
+    eventually("the pod that went is not known", lambda: _assert(expected(world) == before, "still known"))
+    eventually("the pod that went is not scraped", lambda: check_owners(world, before))
+    return f"{len(before)} scrapes, then one more, then as before"
+
+
+def monitors(world: World) -> str:
+    """A monitor that comes is a job, and none when it goes."""
+    before = expected(world)
+    web = world.kubectl("get", "servicemonitor", "web", "-n", "shop", "-o", "json")
+    web["metadata"] = {"name": "web-too", "namespace": "shop"}
+    for endpoint in web["spec"]["endpoints"]:
+        endpoint["path"] = "/other"
+    world.kubectl("create", "-f", "-", stdin=web)
+    eventually("the new monitor is a job", lambda: _assert(len(expected(world)) > len(before), "not yet"))
+    more = expected(world)
+    eventually("its targets are scraped", lambda: check_owners(world, more))
+    world.kubectl("delete", "servicemonitor", "web-too", "-n", "shop")
+    eventually("the job is gone", lambda: _assert(expected(world) == before, "still there"))
+    eventually("its targets are not scraped", lambda: check_owners(world, before))
+    return f"{len(more) - len(before)} scrapes came and went"
+
+
+def collectors(world: World) -> str:
+    """The share of a collector that goes is scraped by the others, and comes back with it."""
+    wanted = expected(world)
+    gone = COLLECTORS[2]
+    pod = world.kubectl("get", "pod", gone, "-n", "monitoring", "-o", "json")
+    world.kubectl("delete", "pod", gone, "-n", "monitoring", "--force", "--grace-period=0")
+    world.stop(gone)
+    eventually("two collectors have everything", lambda: check_owners(world, wanted, COLLECTORS[:2]))
+    status = pod.pop("status")
+    for field in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
+        pod["metadata"].pop(field, None)
+    world.kubectl("create", "-f", "-", stdin=pod)
+    world.kubectl("patch", "pod", gone, "-n", "monitoring", "--subresource", "status", "--type", "merge", "-p", json.dumps({"status": status}))
+    world.start_collector(gone)
+
+    def back() -> None:
+        found = check_owners(world, wanted)
+        assert {gone} in found.values(), f"{gone} has nothing yet"
+
+    eventually("three collectors share again", back)
+    return f"{len(wanted)} scrapes by two collectors, then by three"
+
+
+def faults(world: World) -> str:
+    """Whatever happens to the API server, and for however long, everything is scraped on."""
+    wanted = expected(world)
+    seen = []
+    for fault in ("500", "403", "truncated", "empty", "down"):
+        if fault == "down":
+            world.stop("kube-apiserver")
+        else:
+            world.proxy.fault = fault
+        until = time.monotonic() + 2 * MAX_STALE
+        while time.monotonic() < until:
+            time.sleep(WINDOW)
+            check_owners(world, wanted)
+        seen.append(f"{fault}: {_status(world)}")
+        world.proxy.fault = ""
+        if fault == "down":
+            world.start_apiserver()
+        eventually("the function recovers", lambda: _assert(_status(world) == 200, "not yet"))
+    return f"{len(wanted)} scrapes went on for {2 * MAX_STALE} s each through {', '.join(seen)}"
+
+
+def _status(world: World) -> int:
+    try:
+        with urllib.request.urlopen(f"{world.function}/scrape_configs", timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        assert isinstance(json.load(error)["message"], str)
+        return error.code
+
+
+def _assert(holds: bool, otherwise: str) -> None:
+    assert holds, otherwise
+
+
+def _put_addresses(world: World, addresses: list[str]) -> None:
+    from parts import put
+
+    put(f"{world.exporter}/addresses", "\n".join(addresses))
+
+
+CASES = [
+    ("recorded", recorded),
+    ("once", once),
+    ("labels", labels),
+    ("credentials", credentials),
+    ("prometheus", prometheus),
+    ("pods", pods),
+    ("monitors", monitors),
+    ("collectors", collectors),
+    ("faults", faults),
+]

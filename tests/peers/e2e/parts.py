@@ -1,0 +1,228 @@
+"""The running parts: processes, their addresses, and what they can be asked."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from proxy import FaultProxy
+import shop
+
+ROOT = Path(__file__).resolve().parents[3]
+PEERS = Path(os.environ.get("PEERS_CACHE", ROOT / "target/peers"))
+COLLECTORS = ["otel-collector-0", "otel-collector-1", "otel-collector-2"]
+
+# How long a snapshot serves, and how long it serves while refreshing fails.
+TTL, MAX_STALE = 1, 6
+
+# Under RBAC, the function is a member of the group that examples/rbac.yaml binds.
+READER = "target-allocator"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def get(url: str):
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return json.load(answer)
+
+
+def put(url: str, text: str) -> None:
+    request = urllib.request.Request(url, data=text.encode(), method="PUT")
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+
+def eventually(what: str, check, seconds: float = 60):
+    """Runs `check` until it no longer raises an AssertionError, and gives what it returns."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return check()
+        except AssertionError as error:
+            if time.monotonic() > until:
+                raise AssertionError(f"{what}, after {seconds:.0f} s: {error}") from error
+            time.sleep(0.5)
+
+
+class World:
+    """Everything that runs. Entering it starts all parts, leaving it stops them."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="e2e-"))
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.apiserver_port = free_port()
+
+    def __enter__(self) -> "World":
+        try:
+            self._start()
+        except BaseException:
+            self.show_logs()
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.processes):
+            self.stop(name)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        self.start_apiserver()
+        kubeconfig = self.folder / "apiserver/admin.kubeconfig"
+        self.admin = ["kubectl", "--kubeconfig", str(kubeconfig)]
+        load = [PEERS / "load", "-kubeconfig", kubeconfig]
+        for what in (PEERS / "crds", ROOT / "examples/rbac.yaml", ROOT / "examples/shop/cluster"):
+            subprocess.run([*load, what], check=True, stdout=subprocess.DEVNULL)
+        shop.speed_up(self)
+        self.exporter = self.serve("exporter", "-admin", f"127.0.0.1:{free_port()}")
+        self.receiver = self.serve("receiver")
+        put(f"{self.exporter}/addresses", "\n".join(shop.exporter_addresses(self)))
+        self.proxy = FaultProxy(self.folder / "apiserver", self.apiserver_port)
+        self.function = self.start_function()
+        for name in COLLECTORS:
+            self.start_collector(name)
+
+    # Processes
+
+    def start(self, name: str, *command: object, env: dict[str, str] | None = None, cwd: Path | None = None):
+        log = open(self.folder / f"{name}.log", "ab")
+        self.processes[name] = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE if env is None and cwd is None else log,
+            stderr=log,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+        return self.processes[name]
+
+    def serve(self, name: str, *arguments: object) -> str:
+        """Starts one of our servers, which prints `ready URL` when it serves."""
+        process = self.start(name, PEERS / name, *arguments)
+        assert process.stdout is not None
+        for line in process.stdout:
+            words = line.decode().split()
+            if words and words[0] == "ready":
+                return words[1]
+        raise AssertionError(f"{name} did not start")
+
+    def stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        # The whole group: cargo lambda has children.
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        except ProcessLookupError:
+            pass
+
+    def show_logs(self) -> None:
+        for log in sorted(self.folder.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}", flush=True)
+
+    def start_apiserver(self) -> None:
+        self.serve("kube-apiserver", "-data", self.folder / "apiserver", "-port", self.apiserver_port)
+
+    def start_function(self) -> str:
+        tools = subprocess.run([ROOT / "scripts/tool", "cargo-lambda"], check=True, capture_output=True, text=True)
+        kubeconfig = self.folder / "function.kubeconfig"
+        kubeconfig.write_text(self.proxy.kubeconfig(READER))
+        port = free_port()
+        settings = {
+            "CLUSTER": f"kubeconfig:{kubeconfig}",
+            "ALLOCATOR_CONFIG_FILE": str(ROOT / "examples/shop/targetallocator.yaml"),
+            "SNAPSHOT_TTL": str(TTL),
+            "SNAPSHOT_MAX_STALE": str(MAX_STALE),
+            "SECRETS": "inline",
+        }
+        env = os.environ | {"PATH": f"{tools.stdout.strip()}:{os.environ['PATH']}"} | settings
+        watch = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
+        self.start("function", *watch, env=env, cwd=ROOT)
+        url = f"http://127.0.0.1:{port}"
+
+        def ready() -> None:
+            assert self.processes["function"].poll() is None, "cargo lambda watch has ended"
+            try:
+                get(f"{url}/jobs")
+            except OSError as error:
+                raise AssertionError(str(error)) from error
+
+        eventually("the function answers", ready, 600)
+        return url
+
+    def start_collector(self, name: str) -> None:
+        config = self.folder / f"{name}.yaml"
+        config.write_text(
+            json.dumps(
+                {
+                    "receivers": {
+                        "prometheus": {
+                            "config": {},
+                            "target_allocator": {
+                                "endpoint": self.function,
+                                "interval": "2s",
+                                "collector_id": name,
+                                "http_sd_config": {"refresh_interval": "2s"},
+                            },
+                        }
+                    },
+                    "exporters": {"otlp_http": {"endpoint": f"{self.receiver}/c/{name}"}},
+                    "service": {
+                        "telemetry": {"metrics": {"level": "none"}},
+                        "pipelines": {"metrics": {"receivers": ["prometheus"], "exporters": ["otlp_http"]}},
+                    },
+                }
+            )
+        )
+        self.start(name, PEERS / "collector", "--config", config, env=dict(os.environ))
+
+    def start_prometheus(self, jobs: list[str], collector: str) -> str:
+        port = free_port()
+        config = self.folder / "prometheus.json"
+        sd = [f"{self.function}/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={collector}" for job in jobs]
+        config.write_text(
+            json.dumps(
+                {
+                    "scrape_configs": [
+                        {"job_name": job, "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]}
+                        for job, url in zip(jobs, sd)
+                    ]
+                }
+            )
+        )
+        self.start(
+            "prometheus",
+            PEERS / "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={self.folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            env=dict(os.environ),
+        )
+        return f"http://127.0.0.1:{port}"
+
+    # What can be asked
+
+    def kubectl(self, *arguments: str, stdin: object = None):
+        """Runs kubectl as administrator; gives its answer, parsed where it is JSON."""
+        text = json.dumps(stdin) if stdin is not None else None
+        done = subprocess.run([*self.admin, *arguments], input=text, capture_output=True, text=True)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return json.loads(done.stdout) if "json" in arguments else done.stdout
+
+    def series(self, name: str, seconds: float) -> list[dict]:
+        return get(f"{self.receiver}/series?name={name}&since={seconds}")
+
+    def scrapes(self) -> dict[str, int]:
+        return get(f"{self.exporter}/scrapes")
