@@ -75,6 +75,8 @@ impl Api {
             .map_err(ClusterError::Kubeconfig)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
+        // Whoever waits is better served from the last snapshot than by waiting on.
+        config.default_retry = false;
         Ok(Self { client: Client::try_from(config).map_err(ClusterError::Client)? })
     }
 
