@@ -131,9 +131,9 @@ func writeMetrics(response http.ResponseWriter, address string, request *http.Re
 	fmt.Fprintf(response, `# TYPE exporter_info gauge
 exporter_info{address=%q} 1
 # TYPE exporter_request_info gauge
-exporter_request_info{path=%q,query=%q,authorization=%q} 1
+exporter_request_info{address=%q,path=%q,query=%q,authorization=%q} 1
 # TYPE exporter_requests_total counter
 exporter_requests_total{code="200"} 42
 exporter_requests_total{code="500"} 7
-`, address, request.URL.Path, request.URL.Query().Encode(), request.Header.Get("Authorization"))
+`, address, address, request.URL.Path, request.URL.Query().Encode(), request.Header.Get("Authorization"))
 }

@@ -52,7 +52,7 @@ func readCluster(ctx context.Context, config *rest.Config) ([]*unstructured.Unst
 		// The API server lists in the order of namespaces and names.
 		for i := range list.Items {
 			object := &list.Items[i]
-			if strings.HasPrefix(object.GetNamespace(), "kube-") {
+			if resource.Resource == "configmaps" && strings.HasPrefix(object.GetNamespace(), "kube-") {
 				continue // the API server's own bookkeeping
 			}
 			made := object.GetUID()
