@@ -29,7 +29,7 @@ def main() -> int:
             try:
                 print(f"ok   {name}: {case(world)}", flush=True)
                 passed += 1
-            except AssertionError as error:
+            except (AssertionError, OSError) as error:
                 print(f"FAIL {name}: {error}", flush=True)
                 failed += 1
         if failed:

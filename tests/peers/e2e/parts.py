@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -32,8 +33,13 @@ def free_port() -> int:
 
 
 def get(url: str):
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{url}: {error.code}: {error.read().decode(errors='replace')}") from error
+    except OSError as error:
+        raise AssertionError(f"{url}: {error}") from error
 
 
 def put(url: str, text: str) -> None:
@@ -154,10 +160,7 @@ class World:
 
         def ready() -> None:
             assert self.processes["function"].poll() is None, "cargo lambda watch has ended"
-            try:
-                get(f"{url}/jobs")
-            except OSError as error:
-                raise AssertionError(str(error)) from error
+            get(f"{url}/jobs")
 
         eventually("the function answers", ready, 600)
         return url
