@@ -216,3 +216,6 @@ fn referenced(namespace: &str, reference: Reference<'_>) -> Option<ReferencedObj
         Reference::ConfigMap(_) => Some(ReferencedObject::ConfigMap { namespace, name }),
     }
 }
+
+#[cfg(test)]
+mod tests;

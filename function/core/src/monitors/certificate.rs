@@ -9,7 +9,8 @@ mod key;
 mod pem;
 
 use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::der::Decode;
+use x509_cert::der::{Any, Decode, Tag, Tagged};
+use x509_cert::name::Name;
 
 use key::{PrivateKey, PublicKey};
 use pem::Block;
@@ -60,6 +61,101 @@ pub fn check_pair(certificate: &str, key: &str) -> Result<(), CertificateError> 
 /// The public key of a certificate; none if it is of a kind that servers and clients cannot use.
 fn public_key(block: &Block<'_>) -> Result<Option<PublicKey>, CertificateError> {
     let certificate = CertificateInner::<Raw>::from_der(&block.contents);
-    let certificate = certificate.map_err(|_| CertificateError::MalformedCertificate)?;
+    let certificate = certificate.ok().filter(is_well_formed).ok_or(CertificateError::MalformedCertificate)?;
     PublicKey::parse(certificate.tbs_certificate().subject_public_key_info())
+}
+
+/// What Go looks at beyond the structure. It also looks into extensions, which are left alone here:
+/// real certificates get them wrong in ways that Go lets pass.
+fn is_well_formed(certificate: &CertificateInner<Raw>) -> bool {
+    let signed = certificate.tbs_certificate();
+    let positive = signed.serial_number().as_bytes().first().is_none_or(|first| *first < 0x80);
+    let names = [signed.issuer(), signed.subject()];
+    positive
+        && signed.signature() == certificate.signature_algorithm()
+        && names.into_iter().flat_map(Name::iter).all(|attribute| is_string(&attribute.value))
+}
+
+fn is_string(value: &Any) -> bool {
+    match value.tag() {
+        Tag::PrintableString => value.value().iter().all(|byte| {
+            // The last two are against the standard, but Go takes them.
+            byte.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(byte)
+        }),
+        Tag::Utf8String => std::str::from_utf8(value.value()).is_ok(),
+        Tag::Ia5String => value.value().is_ascii(),
+        Tag::NumericString => value.value().iter().all(|byte| byte.is_ascii_digit() || *byte == b' '),
+        Tag::TeletexString | Tag::BmpString => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! pem {
+        ($name:literal) => {
+            include_str!(concat!("certificate/test-data/", $name))
+        };
+    }
+
+    const P256: &str = pem!("p256.crt");
+    const P256_KEY: &str = pem!("p256.key");
+
+    #[test]
+    fn keys_belong_to_their_certificates() {
+        let pairs = [
+            (P256, P256_KEY),
+            (P256, pem!("p256-pkcs8.key")),
+            (pem!("p384.crt"), pem!("p384.key")),
+            (pem!("p521.crt"), pem!("p521.key")),
+            (pem!("ed25519.crt"), pem!("ed25519.key")),
+            (pem!("rsa.crt"), pem!("rsa.key")),
+            (pem!("rsa.crt"), pem!("rsa-pkcs8.key")),
+        ];
+        for (at, (certificate, key)) in pairs.iter().enumerate() {
+            assert_eq!(check_ca(certificate), Ok(()), "{at}");
+            for (other, (_, other_key)) in pairs.iter().enumerate() {
+                let same = pairs[at].0 == pairs[other].0;
+                let expected = if same { Ok(()) } else { Err(CertificateError::AnotherKey) };
+                assert_eq!(check_pair(certificate, other_key), expected, "{at} {other}");
+            }
+            let mistyped = key.replacen(['A', 'B', 'C'], "D", 40);
+            assert!(check_pair(certificate, &mistyped).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused() {
+        let windows = P256.replace('\n', "\r\n");
+        let bundle = format!("a comment\n{P256}{}", pem!("rsa.crt"));
+        let key_first = format!("{P256_KEY}{P256}");
+        let cut = &P256[..P256.len() / 2];
+        let corrupt = P256.replacen("BIN CERTIFICATE-----\nMIIB", "", 1).replacen("-----\nMII", "-----\nNII", 1);
+        let authorities = [
+            (P256, Ok(())),
+            (&windows, Ok(())),
+            (&bundle, Ok(())),
+            (pem!("k256.crt"), Err(CertificateError::UnusablePublicKey)),
+            (&key_first, Err(CertificateError::MalformedCertificate)),
+            (cut, Err(CertificateError::NoPem)),
+            (&corrupt, Err(CertificateError::MalformedCertificate)),
+            ("ca", Err(CertificateError::NoPem)),
+        ];
+        for (text, expected) in authorities {
+            assert_eq!(check_ca(text), expected, "{text}");
+        }
+        let pairs = [
+            (bundle.as_str(), P256_KEY, Ok(())),
+            (&key_first, &key_first, Ok(())),
+            (P256, P256, Err(CertificateError::NoKey)),
+            (P256_KEY, P256, Err(CertificateError::NoCertificate)),
+            (P256, pem!("p256-encrypted.key"), Err(CertificateError::MalformedKey)),
+            (P256, "key", Err(CertificateError::NoKey)),
+        ];
+        for (certificate, key, expected) in pairs {
+            assert_eq!(check_pair(certificate, key), expected, "{certificate}{key}");
+        }
+    }
 }

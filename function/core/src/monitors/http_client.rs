@@ -5,7 +5,9 @@
 //! the `Validate` functions of `pkg/apis/monitoring/v1` and the generator's
 //! `add...ToYaml` functions of the Prometheus operator.
 
-use super::assets::Assets;
+use std::borrow::Cow;
+
+use super::assets::{AssetError, Assets};
 use super::certificate;
 use super::finding::{Finding, Within};
 use crate::objects::monitoring::http::{
@@ -116,29 +118,29 @@ pub fn bearer_token(selector: &KeySelector, assets: Assets<'_>) -> Result<String
 /// The first rule of the operator that is broken.
 pub fn proxy(config: &ProxyConfig, assets: Assets<'_>) -> Result<prometheus::ProxyConfig, Finding> {
     let ProxyConfig { proxy_url, no_proxy, proxy_from_environment, proxy_connect_header } = config;
-    let proxy_url = proxy_url.as_deref().unwrap_or_default();
+    let url = proxy_url.as_deref().unwrap_or_default();
     let no_proxy = no_proxy.as_deref().unwrap_or_default();
     let proxy_from_environment = proxy_from_environment.unwrap_or_default();
     let refuse = |field: &str, reason: &str| Err(Finding::refused(reason).within(field));
-    if !proxy_connect_header.is_empty() && !proxy_from_environment && proxy_url.is_empty() {
+    if !proxy_connect_header.is_empty() && !proxy_from_environment && url.is_empty() {
         return refuse("proxyConnectHeader", "is set, which needs proxyUrl or proxyFromEnvironment");
     }
-    if proxy_from_environment && !proxy_url.is_empty() {
+    if proxy_from_environment && !url.is_empty() {
         return refuse("proxyUrl", "cannot be set beside proxyFromEnvironment, keep one");
     }
     if proxy_from_environment && !no_proxy.is_empty() {
         return refuse("noProxy", "cannot be set beside proxyFromEnvironment, keep one");
     }
-    if proxy_url.is_empty() && !no_proxy.is_empty() {
+    if url.is_empty() && !no_proxy.is_empty() {
         return refuse("noProxy", "is set, which needs proxyUrl");
     }
-    proxy_url.parse::<GoUrl>().map_err(Finding::refused).within("proxyUrl")?;
+    url.parse::<GoUrl>().map_err(Finding::refused).within("proxyUrl")?;
     let headers = proxy_connect_header.iter().map(|(name, selectors)| {
         let values = header_values(selectors, assets).within(&format!("proxyConnectHeader[{name}]"))?;
         Ok((name.clone(), values))
     });
     Ok(prometheus::ProxyConfig {
-        proxy_url: proxy_url.to_owned(),
+        proxy_url: proxy_url.clone(),
         no_proxy: no_proxy.to_owned(),
         proxy_from_environment,
         proxy_connect_header: headers.collect::<Result<_, Finding>>()?,
@@ -276,11 +278,15 @@ fn class_value(
     notes: &mut Vec<Finding>,
 ) -> String {
     let Some(selector) = selector else { return String::new() };
-    assets.secret(selector).unwrap_or_else(|error| {
-        let reason = format_args!("the scrape class {:?} refers to what is not there: {error}", class.name).to_string();
-        notes.push(Finding::adjusted(reason));
-        String::new()
-    })
+    assets.secret(selector).unwrap_or_else(|error| missing(class, &error, notes))
+}
+
+fn missing(class: &ScrapeClass, error: &AssetError, notes: &mut Vec<Finding>) -> String {
+    notes.push(Finding::adjusted(format_args!(
+        "scraped without what the scrape class {:?} refers to: {error}",
+        class.name
+    )));
+    String::new()
 }
 
 /// TLS of a monitor, and the files of its scrape class where the monitor leaves them open.
@@ -302,7 +308,7 @@ fn tls(
         ca_file: file(!ca_file.is_empty() || !safe.ca.is_empty(), ca_file, &of_class.ca_file),
         cert_file: file(!cert_file.is_empty() || !safe.cert.is_empty(), cert_file, &of_class.cert_file),
         key_file: file(!key_file.is_empty() || safe.key_secret.is_some(), key_file, &of_class.key_file),
-        ..safe_tls(safe, assets)?
+        ..resolved_tls(safe, assets)?
     })
 }
 
@@ -312,6 +318,10 @@ fn tls(
 /// The first rule of the operator that is broken: also where a certificate or key cannot be read.
 pub fn safe_tls(config: &SafeTlsConfig, assets: Assets<'_>) -> Result<prometheus::TlsConfig, Finding> {
     check_safe_tls(config, "", "", "")?;
+    resolved_tls(config, assets)
+}
+
+fn resolved_tls(config: &SafeTlsConfig, assets: Assets<'_>) -> Result<prometheus::TlsConfig, Finding> {
     let SafeTlsConfig { ca, cert, key_secret, .. } = config;
     let ca = assets.either(ca).map_err(Finding::from).within("ca")?.into_owned();
     let cert = assets.either(cert).map_err(Finding::from).within("cert")?.into_owned();
@@ -349,11 +359,8 @@ fn class_tls(
 ) -> prometheus::TlsConfig {
     let TlsConfig { safe, ca_file, cert_file, key_file } = config;
     let mut value = |selector| {
-        assets.either(selector).map(std::borrow::Cow::into_owned).unwrap_or_else(|error| {
-            let reason = format!("the scrape class {:?} refers to what is not there: {error}", class.name);
-            notes.push(Finding::adjusted(reason));
-            String::new()
-        })
+        let value = assets.either(selector).map(Cow::into_owned);
+        value.unwrap_or_else(|error| missing(class, &error, notes))
     };
     let (ca, cert) = (value(&safe.ca), value(&safe.cert));
     let key = class_value(class, safe.key_secret.as_ref(), assets, notes);

@@ -142,13 +142,11 @@ fn check_rules(spec: &ProbeSpec) -> Result<(), Finding> {
 /// Refuses what is not `host` or `host:port`.
 fn check_prober(url: &str) -> Result<(), Finding> {
     let (host, port) = split_port(url).map_or((url, None), |(host, port)| (host, Some(port)));
-    if !is_host(host) {
-        return Err(Finding::refused(format_args!("must be a host or host:port, without a scheme: {url:?}")));
+    let valid_port = matches!(port.map(str::parse::<i64>), None | Some(Ok(1..=65535)));
+    if is_host(host) && valid_port {
+        return Ok(());
     }
-    match port.map(str::parse::<i64>) {
-        None | Some(Ok(1..=65535)) => Ok(()),
-        Some(_) => Err(Finding::refused(format_args!("must have a port from 1 to 65535: {url:?}"))),
-    }
+    Err(Finding::refused(format_args!("must be a host or host:port, without scheme and path: {url:?}")))
 }
 
 /// As Go's `net.SplitHostPort`.

@@ -196,8 +196,9 @@ pub struct TlsConfig {
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct ProxyConfig {
-    #[serde(skip_serializing_if = "is_default")]
-    pub proxy_url: String,
+    /// An empty URL is none, but Prometheus prints it where it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_url: Option<String>,
     #[serde(skip_serializing_if = "is_default")]
     pub no_proxy: String,
     #[serde(skip_serializing_if = "is_default")]

@@ -196,7 +196,7 @@ impl TlsConfig {
 impl ProxyConfig {
     fn hide_secrets(&mut self) {
         let Self { proxy_url, no_proxy: _, proxy_from_environment: _, proxy_connect_header } = self;
-        hide_password(proxy_url);
+        proxy_url.iter_mut().for_each(hide_password);
         proxy_connect_header.values_mut().flatten().for_each(Secret::hide);
     }
 }
@@ -226,7 +226,7 @@ mod tests {
     fn client() -> HttpClientConfig {
         let tls = TlsConfig { key: "hunter2".into(), ..TlsConfig::default() };
         let proxy = ProxyConfig {
-            proxy_url: "http://u:hunter2@proxy".to_owned(),
+            proxy_url: Some("http://u:hunter2@proxy".to_owned()),
             proxy_connect_header: BTreeMap::from([("X".to_owned(), vec!["hunter2".into()])]),
             ..ProxyConfig::default()
         };

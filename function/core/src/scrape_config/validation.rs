@@ -291,14 +291,14 @@ mod tests {
             ("tls_config.min_version", |c| {
                 c.http_client.tls_config = TlsConfig { min_version: "TLS9".to_owned(), ..TlsConfig::default() };
             }),
-            ("proxy_url is not a url", |c| c.http_client.proxy.proxy_url = "http://a b".to_owned()),
+            ("proxy_url is not a url", |c| c.http_client.proxy.proxy_url = Some("http://a b".to_owned())),
             ("proxy_connect_header", |c| {
                 c.http_client.proxy.proxy_connect_header.insert("A".to_owned(), vec!["b".into()]);
             }),
             ("no_proxy", |c| c.http_client.proxy.no_proxy = "a".to_owned()),
             ("proxy_from_environment and proxy_url", |c| {
                 c.http_client.proxy = ProxyConfig {
-                    proxy_url: "http://a".to_owned(),
+                    proxy_url: Some("http://a".to_owned()),
                     proxy_from_environment: true,
                     ..ProxyConfig::default()
                 };

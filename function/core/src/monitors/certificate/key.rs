@@ -162,7 +162,7 @@ fn pkcs8(der: &[u8]) -> Option<PublicKey> {
 
 fn elliptic(der: &[u8], curve: Option<ObjectIdentifier>) -> Option<PublicKey> {
     let key = EcPrivateKey::from_der(der).ok()?;
-    let own = key.parameters.and_then(|parameters| parameters.named_curve());
+    let own = key.parameters.and_then(sec1::EcParameters::named_curve);
     let curve = Curve::from_oid(curve.or(own)?)?;
     Some(PublicKey::Elliptic { curve, point: curve.point(key.private_key, key.public_key)? })
 }

@@ -173,7 +173,7 @@ fn tls_version(node: &Node<'_>, field: &'static str) -> Result<String> {
 
 fn read_proxy<'a>(fields: &mut Fields<'a>, proxy: &mut ProxyConfig) -> Result<()> {
     let ProxyConfig { proxy_url, no_proxy, proxy_from_environment, proxy_connect_header } = proxy;
-    fields.string("proxy_url", proxy_url)?;
+    fields.read("proxy_url", proxy_url, |node| if node.is_null() { Ok(None) } else { node.string().map(Some) })?;
     fields.string("no_proxy", no_proxy)?;
     fields.read("proxy_from_environment", proxy_from_environment, Node::boolean)?;
     fields.read("proxy_connect_header", proxy_connect_header, |node| {

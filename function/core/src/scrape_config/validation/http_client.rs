@@ -190,7 +190,10 @@ impl TlsConfig {
 impl ProxyConfig {
     fn validate(&mut self) -> Result<(), HttpClientError> {
         let Self { proxy_url, no_proxy, proxy_from_environment, proxy_connect_header } = self;
-        *proxy_url = proxy_url.parse::<GoUrl>().map_err(HttpClientError::ProxyUrl)?.to_string();
+        if let Some(url) = proxy_url {
+            *url = url.parse::<GoUrl>().map_err(HttpClientError::ProxyUrl)?.to_string();
+        }
+        let proxy_url = proxy_url.as_deref().unwrap_or_default();
         if !proxy_connect_header.is_empty() && !*proxy_from_environment && proxy_url.is_empty() {
             return Err(HttpClientError::HeaderWithoutProxy);
         }

@@ -1,0 +1,185 @@
+//! What is wrong with monitors, and how it is named.
+
+use super::*;
+
+#[test]
+fn what_is_wrong_is_named() {
+    // The kind, its endpoint or spec, and the beginning of the only entry.
+    let service = |endpoint: &str| ("ServiceMonitor", format!("{{endpoints: [{endpoint}, {{port: other}}]}}"));
+    let pod = |endpoint: &str| ("PodMonitor", format!("{{podMetricsEndpoints: [{endpoint}, {{port: other}}]}}"));
+    let probe = |spec: &str| ("Probe", format!("{{prober: {{url: a}}, targets: {{staticConfig: {{}}}}, {spec}}}"));
+    let token = "{name: auth, key: token}";
+    let cases = [
+        (
+            service("{basicAuth: {username: {name: auth, key: user}, password: {name: auth, key: gone}}}"),
+            "refused spec.endpoints[0].basicAuth.password: secret shop/auth has no key \"gone\"",
+        ),
+        (
+            service("{basicAuth: {username: {name: gone, key: a}}}"),
+            "refused spec.endpoints[0].basicAuth.username: secret shop/gone does not exist, create it",
+        ),
+        (service("{basicAuth: {}}"), "refused spec.endpoints[0].basicAuth.username: names no secret"),
+        (
+            service(&format!("{{authorization: {{credentials: {token}}}, basicAuth: {{}}}}")),
+            "refused spec.endpoints[0].basicAuth: cannot be set beside authorization",
+        ),
+        (service("{authorization: {}}"), "refused spec.endpoints[0].authorization.credentials: is missing"),
+        (
+            service(&format!("{{authorization: {{type: ' Basic', credentials: {token}}}}}")),
+            "refused spec.endpoints[0].authorization.type: cannot be basic",
+        ),
+        (
+            service("{bearerTokenSecret: {name: auth, key: gone}}"),
+            "refused spec.endpoints[0].bearerTokenSecret: secret shop/auth has no key",
+        ),
+        (
+            service(&format!("{{bearerTokenSecret: {token}, bearerTokenFile: /f}}")),
+            "job-left-out spec.endpoints[0].bearerTokenFile: cannot be set beside bearerTokenSecret",
+        ),
+        (
+            service("{tlsConfig: {ca: {secret: {name: auth, key: token}}}}"),
+            "refused spec.endpoints[0].tlsConfig.ca: holds no PEM block",
+        ),
+        (
+            service(&format!("{{tlsConfig: {{cert: {{secret: {token}}}, keySecret: {token}}}}}")),
+            "refused spec.endpoints[0].tlsConfig.cert: holds no certificate",
+        ),
+        (
+            service("{tlsConfig: {ca: {secret: {name: auth, key: token}}, caFile: /f}}"),
+            "refused spec.endpoints[0].tlsConfig.caFile: cannot be set beside ca",
+        ),
+        (
+            service("{tlsConfig: {cert: {secret: {name: auth, key: token}}}}"),
+            "refused spec.endpoints[0].tlsConfig.cert: is set without a key",
+        ),
+        (service("{tlsConfig: {keyFile: /f}}"), "refused spec.endpoints[0].tlsConfig.keySecret: is set without a cert"),
+        (
+            service("{tlsConfig: {minVersion: TLS13, maxVersion: TLS12}}"),
+            "refused spec.endpoints[0].tlsConfig.maxVersion: is below minVersion",
+        ),
+        (service("{oauth2: {}}"), "refused spec.endpoints[0].oauth2.tokenUrl: is empty"),
+        (service("{oauth2: {tokenUrl: a}}"), "refused spec.endpoints[0].oauth2.clientId: is empty"),
+        (
+            service(
+                "{oauth2: {tokenUrl: a, clientId: {secret: {name: auth, key: empty}}, \
+                  clientSecret: {name: auth, key: user}}}",
+            ),
+            "job-left-out spec.endpoints[0]: cannot be used by prometheus: oauth2.client_id is empty",
+        ),
+        (service("{proxyUrl: '://'}"), "refused spec.endpoints[0].proxyUrl: "),
+        (service("{noProxy: a}"), "refused spec.endpoints[0].noProxy: is set, which needs proxyUrl"),
+        (service("{proxyFromEnvironment: true, proxyUrl: a}"), "refused spec.endpoints[0].proxyUrl: cannot be set"),
+        (
+            service("{proxyUrl: a, proxyConnectHeader: {X: []}}"),
+            "refused spec.endpoints[0].proxyConnectHeader[X]: is empty",
+        ),
+        (
+            service("{proxyUrl: a, proxyConnectHeader: {X: [{name: gone, key: a}]}}"),
+            "refused spec.endpoints[0].proxyConnectHeader[X][0]: secret shop/gone does not exist",
+        ),
+        (
+            service("{scrapeTimeout: 31s}"),
+            "refused spec.endpoints[0].scrapeTimeout: is greater than the scrape interval",
+        ),
+        (service("{interval: soon}"), "job-left-out spec.endpoints[0].interval: not a valid duration"),
+        (
+            service("{relabelings: [{action: keep}, {action: replace}]}"),
+            "refused spec.endpoints[0].relabelings[1].targetLabel: must be set",
+        ),
+        (
+            service("{metricRelabelings: [{action: drop, regex: '('}]}"),
+            "refused spec.endpoints[0].metricRelabelings[0].regex: is not a regular expression",
+        ),
+        (
+            service("{relabelings: [{action: keep}, {action: keepequal, targetLabel: a, regex: '(.*)'}]}"),
+            "job-left-out spec.endpoints[0].relabelings[1]: cannot be used by prometheus: regex: must not be set",
+        ),
+        (service("{port: 'a('}"), "job-left-out spec.endpoints[0]: cannot be used by prometheus: relabel_configs"),
+        (pod("{scrapeTimeout: 1h}"), "refused spec.podMetricsEndpoints[0].scrapeTimeout: is greater"),
+        (
+            pod("{bearerTokenSecret: {name: auth, key: gone}}"),
+            "refused spec.podMetricsEndpoints[0].bearerTokenSecret: ",
+        ),
+        (probe("bearerTokenSecret: {key: a}"), "refused spec.bearerTokenSecret: names no secret"),
+        (probe("interval: 10s, scrapeTimeout: 11s"), "refused spec.scrapeTimeout: is greater"),
+        (probe("metricRelabelings: [{}]"), "refused spec.metricRelabelings[0].targetLabel: must be set"),
+        (
+            probe(&format!("bearerTokenSecret: {token}, authorization: {{credentials: {token}}}")),
+            "job-left-out spec.bearerTokenSecret: cannot be set beside authorization",
+        ),
+        (probe("scrapeProtocols: [Text]"), "job-left-out spec: cannot be used by prometheus: scrape_protocols names"),
+        (("Probe", "{prober: {url: a}}".to_owned()), "refused spec.targets: must name staticConfig or ingress"),
+        (
+            ("Probe", "{prober: {url: 'http://a'}, targets: {ingress: {}}}".to_owned()),
+            "refused spec.prober.url: must be a host or host:port",
+        ),
+        (
+            ("Probe", "{prober: {url: a}, targets: {staticConfig: {}, ingress: {relabelingConfigs: [{}]}}}".to_owned()),
+            "refused spec.targets.ingress.relabelingConfigs[0].targetLabel: must be set",
+        ),
+        (
+            ("Probe", "{prober: {url: a}, targets: {staticConfig: {labels: {'': a}}}}".to_owned()),
+            "refused spec.targets.staticConfig.labels: cannot hold a label without a name",
+        ),
+        (
+            ("Probe", "{prober: {url: a, noProxy: a}, targets: {ingress: {}}}".to_owned()),
+            "refused spec.prober.noProxy: is set, which needs proxyUrl",
+        ),
+        (
+            ("ServiceMonitor", "{endpoints: [], selector: {matchExpressions: [{key: a, operator: In}]}}".to_owned()),
+            "refused spec.selector: values must not be empty",
+        ),
+        (("PodMonitor", "{selector: {matchLabels: {'a b': c}}}".to_owned()), "refused spec.selector: key is not"),
+        (("PodMonitor", "{scrapeClass: gone}".to_owned()), "refused spec.scrapeClass: is not in prometheus_cr"),
+        (
+            ("ServiceMonitor", "{endpoints: [{}], bodySizeLimit: much}".to_owned()),
+            "job-left-out spec.bodySizeLimit: not a size",
+        ),
+        (
+            ("ServiceMonitor", "{endpoints: [{}], sampleLimit: -1}".to_owned()),
+            "job-left-out spec.sampleLimit: must not be negative",
+        ),
+        (
+            ("ServiceMonitor", "{endpoints: [{}], nativeHistogramBucketLimit: -1}".to_owned()),
+            "job-left-out spec.nativeHistogramBucketLimit: must not be negative",
+        ),
+        (
+            ("ServiceMonitor", "{endpoints: [{}], targetLabels: ['']}".to_owned()),
+            "job-left-out spec.endpoints[0]: cannot be used by prometheus: relabel_configs holds a rule",
+        ),
+    ];
+    for ((kind, spec), expected) in cases {
+        let (jobs, report) = outcome(&settings(), kind, &spec);
+        assert!(matches!(report.as_slice(), [entry] if entry.starts_with(expected)), "{spec}: {report:?}");
+        // A refused monitor has no job; otherwise the endpoint that is beyond reproach has.
+        let left = usize::from(expected.starts_with("job-left-out") && spec.contains("other"));
+        assert_eq!(jobs.len(), left, "{spec}");
+        assert!(!report[0].contains("t0ken") && !report[0].contains("p&w"), "{report:?}");
+    }
+}
+
+#[test]
+fn half_a_reference_counts_as_none_where_the_operator_says_so() {
+    let (jobs, report) =
+        outcome(&settings(), "PodMonitor", "{podMetricsEndpoints: [{bearerTokenSecret: {name: gone}}]}");
+    assert_eq!((jobs.len(), report.len()), (1, 0));
+    let (jobs, report) =
+        outcome(&settings(), "ServiceMonitor", "{endpoints: [{authorization: {credentials: {key: a}}}]}");
+    assert_eq!(jobs[0].scrape_config.http_client.authorization.as_ref().unwrap().r#type, "Bearer");
+    assert_eq!(
+        report,
+        ["adjusted spec.endpoints[0].authorization.credentials: names no secret: scraped without credentials"]
+    );
+}
+
+#[test]
+fn files_can_be_denied() {
+    let denying = Settings { deny_fs_access_through_sms: true, ..settings() };
+    for endpoint in ["bearerTokenFile: /f", "tlsConfig: {caFile: /f}", "tlsConfig: {certFile: /c, keyFile: /k}"] {
+        let spec = format!("{{endpoints: [{{{endpoint}}}, {{port: other}}]}}");
+        assert_eq!(outcome(&settings(), "ServiceMonitor", &spec).0.len(), 2);
+        let (jobs, report) = outcome(&denying, "ServiceMonitor", &spec);
+        assert_eq!(jobs.iter().map(|job| job.endpoint).collect::<Vec<_>>(), [Some(1)]);
+        assert!(report[0].starts_with("job-left-out spec.endpoints[0]: reads a file"), "{report:?}");
+    }
+}
