@@ -2,11 +2,11 @@
 
 import json
 import time
+import urllib.error
 import urllib.request
-from pathlib import Path
 
 import shop
-from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get
+from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
 
 # A target counts as scraped if a point of it came in this many seconds.
 WINDOW = 4
@@ -126,7 +126,7 @@ def pods(world: World) -> str:
     kept = {"endpoints": piece["endpoints"]}
     address = f"127.77.0.1:{piece['ports'][0]['port']}"
     world_addresses = [*shop.exporter_addresses(world), address]
-    _put_addresses(world, world_addresses)
+    put(f"{world.exporter}/addresses", "\n".join(world_addresses))
     patch = ["patch", "endpointslice", piece["metadata"]["name"], "-n", "shop", "--type", "merge", "-p"]
     world.kubectl(*patch, json.dumps(grown))
     eventually("the new pod is known", lambda: _assert(len(expected(world)) > len(before), "not yet"))
@@ -185,13 +185,13 @@ def faults(world: World) -> str:
         if fault == "down":
             world.stop("kube-apiserver")
         else:
-            world.proxy.fault = fault
+            world.fault(fault)
         until = time.monotonic() + 2 * MAX_STALE
         while time.monotonic() < until:
             time.sleep(WINDOW)
             check_owners(world, wanted)
         seen.append(f"{fault}: {_status(world)}")
-        world.proxy.fault = ""
+        world.fault("")
         if fault == "down":
             world.start_apiserver()
         eventually("the function recovers", lambda: _assert(_status(world) == 200, "not yet"))
@@ -209,12 +209,6 @@ def _status(world: World) -> int:
 
 def _assert(holds: bool, otherwise: str) -> None:
     assert holds, otherwise
-
-
-def _put_addresses(world: World, addresses: list[str]) -> None:
-    from parts import put
-
-    put(f"{world.exporter}/addresses", "\n".join(addresses))
 
 
 CASES = [

@@ -6,13 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from proxy import FaultProxy
 import shop
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,7 +93,8 @@ class World:
         self.exporter = self.serve("exporter", "-admin", f"127.0.0.1:{free_port()}")
         self.receiver = self.serve("receiver")
         put(f"{self.exporter}/addresses", "\n".join(shop.exporter_addresses(self)))
-        self.proxy = FaultProxy(self.folder / "apiserver", self.apiserver_port)
+        self.fault("")
+        self.proxy = self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")
         self.function = self.start_function()
         for name in COLLECTORS:
             self.start_collector(name)
@@ -114,7 +115,8 @@ class World:
 
     def serve(self, name: str, *arguments: object) -> str:
         """Starts one of our servers, which prints `ready URL` when it serves."""
-        process = self.start(name, PEERS / name, *arguments)
+        program = [sys.executable, Path(__file__).with_name("proxy.py")] if name == "proxy" else [PEERS / name]
+        process = self.start(name, *program, *arguments)
         assert process.stdout is not None
         for line in process.stdout:
             words = line.decode().split()
@@ -141,10 +143,29 @@ class World:
     def start_apiserver(self) -> None:
         self.serve("kube-apiserver", "-data", self.folder / "apiserver", "-port", self.apiserver_port)
 
+    def fault(self, name: str) -> None:
+        """Tells the proxy what to do with requests; nothing stands for passing them on."""
+        (self.folder / "fault").write_text(name)
+
+    def kubeconfig(self, user: str) -> str:
+        """A kubeconfig that leads through the proxy."""
+        tokens = (self.folder / "apiserver/tokens.csv").read_text().splitlines()
+        token = next(line.split(",")[0] for line in tokens if line.split(",")[1] == user)
+        return json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "e2e",
+                "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": user}}],
+                "clusters": [{"name": "e2e", "cluster": {"server": self.proxy}}],
+                "users": [{"name": user, "user": {"token": token}}],
+            }
+        )
+
     def start_function(self) -> str:
         tools = subprocess.run([ROOT / "scripts/tool", "cargo-lambda"], check=True, capture_output=True, text=True)
         kubeconfig = self.folder / "function.kubeconfig"
-        kubeconfig.write_text(self.proxy.kubeconfig(READER))
+        kubeconfig.write_text(self.kubeconfig(READER))
         port = free_port()
         settings = {
             "CLUSTER": f"kubeconfig:{kubeconfig}",

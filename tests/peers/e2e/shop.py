@@ -23,10 +23,11 @@ def loopback(address: str) -> str:
 
 
 def adapt(monitor: dict) -> dict:
-    """Scrapes every second, on loopback, and without TLS, which the exporters do not speak."""
+    """Scrapes every second, on loopback, what the exporters can give: no TLS, and series of other names."""
     for endpoint in monitor["spec"]["endpoints"]:
         endpoint["interval"] = endpoint["scrapeTimeout"] = "1s"
         endpoint.setdefault("relabelings", []).append(TO_LOOPBACK)
+        endpoint.pop("metricRelabelings", None)
         if endpoint.pop("scheme", "http").lower() == "https":
             endpoint.pop("tlsConfig", None)
     return monitor
@@ -41,7 +42,8 @@ def exporter_addresses(world: "World") -> list[str]:
     """Every port of every pod and of every slice, whether it is scraped or not."""
     addresses = set()
     for pod in world.kubectl("get", "pods", "-A", "-o", "json")["items"]:
-        ports = [port["containerPort"] for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+        containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]
+        ports = [port["containerPort"] for container in containers for port in container.get("ports", [])]
         if "podIP" in pod.get("status", {}):
             addresses.update(f"{loopback(pod['status']['podIP'])}:{port}" for port in ports if port >= 1024)
     for part in world.kubectl("get", "endpointslices", "-A", "-o", "json")["items"]:
