@@ -52,10 +52,12 @@ struct Invocation {
 struct RuntimeApi {
     next: Mutex<mpsc::Receiver<Invocation>>,
     running: Mutex<HashMap<String, oneshot::Sender<Result<Value, String>>>>,
+    time_limit: Mutex<Duration>,
 }
 
 /// A running function.
 pub struct Function {
+    api: Arc<RuntimeApi>,
     events: mpsc::Sender<Invocation>,
     _process: Child,
 }
@@ -64,14 +66,15 @@ impl Function {
     /// Starts the binary with these variables and no others of ours.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let (events, next) = mpsc::channel(16);
-        let api = Arc::new(RuntimeApi { next: Mutex::new(next), running: Mutex::default() });
+        let time_limit = Mutex::new(TIMEOUT);
+        let api = Arc::new(RuntimeApi { next: Mutex::new(next), running: Mutex::default(), time_limit });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_event))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(take_response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(take_error))
             // Lambda takes 6 MB.
             .layer(DefaultBodyLimit::max(6 << 20))
-            .with_state(api);
+            .with_state(Arc::clone(&api));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -86,7 +89,12 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { events, _process: process }
+        Self { api, events, _process: process }
+    }
+
+    /// Decides how long the function may take from now on.
+    pub async fn limit_time(&self, limit: Duration) {
+        *self.api.time_limit.lock().await = limit;
     }
 
     /// Sends an event and waits for what the function answers.
@@ -114,7 +122,7 @@ async fn next_event(State(api): State<Arc<RuntimeApi>>) -> impl IntoResponse {
     };
     let id = uuid(&event);
     api.running.lock().await.insert(id.clone(), answer);
-    let deadline = SystemTime::now() + TIMEOUT;
+    let deadline = SystemTime::now() + *api.time_limit.lock().await;
     let deadline = deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
     let mut headers = HeaderMap::new();
     headers.insert("Lambda-Runtime-Aws-Request-Id", id.parse().unwrap());

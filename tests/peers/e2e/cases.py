@@ -67,7 +67,7 @@ def once(world: World) -> str:
 def labels(world: World) -> str:
     """A series has the labels that its monitor, service and pod give it."""
     table = [
-        ("web", {"namespace": "shop", "service": "web", "endpoint": "metrics", "container": "web"}),
+        ("web", {"namespace": "shop", "service": "web", "endpoint": "metrics", "container": "exporter", "zone": None}),
         ("redis", {"namespace": "shop", "service": "redis", "endpoint": "metrics", "shard": "0"}),
         ("cart", {"namespace": "shop", "service": "cart", "team": None, "app_kubernetes_io_version": None}),
         ("payments", {"namespace": "payments", "service": "payments", "team": None}),
