@@ -124,9 +124,8 @@ def pods(world: World) -> str:
     endpoint.pop("targetRef", None)
     grown = {"endpoints": [*piece["endpoints"], endpoint]}
     kept = {"endpoints": piece["endpoints"]}
-    address = f"127.77.0.1:{piece['ports'][0]['port']}"
-    world_addresses = [*shop.exporter_addresses(world), address]
-    put(f"{world.exporter}/addresses", "\n".join(world_addresses))
+    added = [f"127.77.0.1:{port['port']}" for port in piece["ports"]]
+    put(f"{world.exporter}/addresses", "\n".join([*shop.exporter_addresses(world), *added]))
     patch = ["patch", "endpointslice", piece["metadata"]["name"], "-n", "shop", "--type", "merge", "-p"]
     world.kubectl(*patch, json.dumps(grown))
     eventually("the new pod is known", lambda: _assert(len(expected(world)) > len(before), "not yet"))
