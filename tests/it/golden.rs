@@ -66,14 +66,18 @@ fn compare<T: PartialEq + std::fmt::Debug>(
     differences
 }
 
-/// Service discovery that is done here. A job that uses another kind is left out, by name.
+/// Service discovery that is done here. A job that uses another kind, or objects
+/// of another cluster, is left out, by name.
 const SERVED: [&str; 1] = ["kubernetes_sd_configs"];
 
 /// Takes out the jobs whose service discovery is not done here, and says which of them the report does not name.
 fn take_unserved(expected: &mut BTreeMap<String, Value>, report: &Value) -> Vec<String> {
     let is_served = |config: &Value| {
-        let fields = config.as_object().unwrap().keys();
-        fields.filter(|field| field.ends_with("_sd_configs")).all(|field| SERVED.contains(&field.as_str()))
+        let kinds = config.as_object().unwrap().iter().filter(|(field, _)| field.ends_with("_sd_configs"));
+        let elsewhere = |sd: &Value| sd.get("api_server").is_some();
+        kinds
+            .into_iter()
+            .all(|(field, sds)| SERVED.contains(&field.as_str()) && !sds.as_array().unwrap().iter().any(elsewhere))
     };
     let unserved: Vec<_> =
         expected.iter().filter(|(_, config)| !is_served(config)).map(|(job, _)| job.clone()).collect();
