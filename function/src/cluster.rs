@@ -5,6 +5,7 @@
 //! a cluster. A list is complete or it is an error.
 
 mod api;
+mod eks;
 mod error;
 mod manifests;
 mod page;
@@ -25,6 +26,8 @@ use crate::settings::Source;
 pub enum Objects {
     /// Behind an API server.
     Api(api::Api),
+    /// In EKS.
+    Eks(eks::Eks),
     /// In files.
     Manifests(manifests::Manifests),
 }
@@ -37,6 +40,7 @@ impl Objects {
     pub async fn open(source: &Source) -> Result<Self, ClusterError> {
         match source {
             Source::Kubeconfig(path) => Ok(Self::Api(api::Api::from_kubeconfig(path.as_deref()).await?)),
+            Source::Eks { name, region } => Ok(Self::Eks(eks::Eks::new(name, region.as_deref()))),
             Source::Manifests(path) => Ok(Self::Manifests(manifests::Manifests::new(path.clone()))),
         }
     }
@@ -53,6 +57,7 @@ impl Objects {
     ) -> Result<(), ClusterError> {
         match self {
             Self::Api(api) => api.list(kinds, cluster, report).await,
+            Self::Eks(eks) => eks.list(kinds, cluster, report).await,
             Self::Manifests(manifests) => manifests.list(kinds, cluster, report),
         }
     }
@@ -69,6 +74,7 @@ impl Objects {
     ) -> Result<(), ClusterError> {
         match self {
             Self::Api(api) => api.get(references, cluster, report).await,
+            Self::Eks(eks) => eks.get(references, cluster, report).await,
             Self::Manifests(manifests) => manifests.get(references, cluster, report),
         }
     }

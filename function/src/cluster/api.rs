@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{FutureExt, try_join_all};
+use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,6 +20,7 @@ use target_allocator_core::monitors::ReferencedObject;
 use target_allocator_core::objects::{Cluster, Collection, Object};
 use target_allocator_core::report::Report;
 
+use super::eks::token::Tokens;
 use super::error::advice;
 use super::page::{Page, decode};
 use super::{ClusterError, Kind};
@@ -33,6 +36,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct Api {
     client: Client,
+    /// What requests carry where the kubeconfig has no credentials.
+    tokens: Option<Tokens>,
 }
 
 /// Where a kind is listed, and whether it may be missing from the server.
@@ -62,22 +67,36 @@ const fn resource(kind: Kind) -> Resource {
     Resource { path, name, optional }
 }
 
+async fn config(kubeconfig: Kubeconfig) -> Result<Config, ClusterError> {
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(ClusterError::Kubeconfig)?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    // Whoever waits is better served from the last snapshot than by waiting on.
+    config.default_retry = false;
+    Ok(config)
+}
+
 impl Api {
     /// Makes a client for the current context of a kubeconfig: the file named, or the usual places.
     pub async fn from_kubeconfig(path: Option<&Path>) -> Result<Self, ClusterError> {
         let kubeconfig = match path {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
-        }
-        .map_err(ClusterError::Kubeconfig)?;
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .map_err(ClusterError::Kubeconfig)?;
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = Some(READ_TIMEOUT);
-        // Whoever waits is better served from the last snapshot than by waiting on.
-        config.default_retry = false;
-        Ok(Self { client: Client::try_from(config).map_err(ClusterError::Client)? })
+        };
+        let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?).await?;
+        Ok(Self { client: Client::try_from(config).map_err(ClusterError::Client)?, tokens: None })
+    }
+
+    /// Makes a client for a kubeconfig without credentials: each request carries one of `tokens`.
+    pub async fn with_tokens(kubeconfig: serde_json::Value, tokens: Tokens) -> Result<Self, ClusterError> {
+        let kubeconfig = serde_json::from_value(kubeconfig).map_err(|source| ClusterError::Malformed {
+            verb: "read",
+            resource: "the description of the EKS cluster",
+            source,
+        })?;
+        let client = Client::try_from(config(kubeconfig).await?).map_err(ClusterError::Client)?;
+        Ok(Self { client, tokens: Some(tokens) })
     }
 
     /// See [`super::Objects::list`].
@@ -171,10 +190,14 @@ impl Api {
         path_and_query: &str,
     ) -> Result<Answer, ClusterError> {
         let unreachable = |source| ClusterError::Unreachable { verb, resource, source };
-        let request = Request::get(path_and_query)
+        let mut request = Request::get(path_and_query)
             .header(http::header::ACCEPT, "application/json")
-            .body(kube::client::Body::empty())
+            .body(Body::empty())
             .map_err(|error| unreachable(kube::Error::HttpError(error)))?;
+        if let Some(tokens) = &self.tokens {
+            let bearer = tokens.bearer().await.map_err(ClusterError::Token)?;
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
         let response = self.client.send(request).await.map_err(unreachable)?;
         let status = response.status();
         let body = response.into_body().collect().await;

@@ -13,6 +13,17 @@ pub enum ClusterError {
     /// A client cannot be made of the kubeconfig.
     #[error("no client can be made for the cluster")]
     Client(#[source] kube::Error),
+    /// EKS does not say where the cluster is.
+    #[error("cannot reach the EKS cluster {cluster}: {reason}")]
+    Eks {
+        /// Its name.
+        cluster: String,
+        /// What is wrong, and what to do about it.
+        reason: String,
+    },
+    /// No token can be signed.
+    #[error("no token for the EKS cluster can be signed, check the function's role")]
+    Token(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The API server did not answer.
     #[error("cannot {verb} {resource}: the API server does not answer")]
     Unreachable {
@@ -83,7 +94,7 @@ pub enum ClusterError {
 /// What an operator can do about a status.
 pub(super) const fn advice(status: http::StatusCode) -> &'static str {
     match status.as_u16() {
-        401 => ", the credentials are not accepted: check the kubeconfig's user",
+        401 => ", the credentials are not accepted: check the kubeconfig's user, or the role's access entry on EKS",
         403 => ", grant the verb on the resource: examples/rbac.yaml has the ClusterRole",
         _ => "",
     }

@@ -8,6 +8,13 @@ use anyhow::{Result, bail, ensure};
 /// Where the objects of a cluster come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
+    /// `eks:NAME` or `eks:NAME@REGION`.
+    Eks {
+        /// The cluster's name.
+        name: String,
+        /// Its region; `None` for the function's own.
+        region: Option<String>,
+    },
     /// `kubeconfig` or `kubeconfig:PATH`: the API server that a kubeconfig names.
     Kubeconfig(Option<PathBuf>),
     /// `manifests:PATH`: a file or a folder of YAML or JSON.
@@ -23,7 +30,7 @@ pub struct NamedSource {
     pub source: Source,
 }
 
-const FORMS: &str = "kubeconfig or kubeconfig:PATH, manifests:PATH";
+const FORMS: &str = "eks:NAME or eks:NAME@REGION, kubeconfig or kubeconfig:PATH, manifests:PATH";
 
 /// Reads `CLUSTER`: `SOURCE`, or `NAME=SOURCE,NAME=SOURCE`.
 pub(super) fn parse_clusters(value: Option<&str>) -> Result<Vec<NamedSource>> {
@@ -44,14 +51,25 @@ fn parse_cluster(part: &str) -> Result<NamedSource> {
         Some((name, source)) if !name.contains(':') => (Some(parse_name(name.trim())?), source.trim()),
         _ => (None, part),
     };
-    let (form, path) = source.split_once(':').map_or((source, None), |(form, path)| (form, Some(path)));
-    let source = match (form, path.filter(|path| !path.is_empty()).map(PathBuf::from)) {
-        ("kubeconfig", path) => Source::Kubeconfig(path),
-        ("manifests", Some(path)) => Source::Manifests(path),
+    let (form, rest) = source.split_once(':').map_or((source, None), |(form, rest)| (form, Some(rest)));
+    let source = match (form, rest.filter(|rest| !rest.is_empty())) {
+        ("eks", Some(cluster)) => parse_eks(cluster)?,
+        ("eks", None) => bail!("CLUSTER needs the cluster's name, as in eks:NAME: {part:?}"),
+        ("kubeconfig", path) => Source::Kubeconfig(path.map(PathBuf::from)),
+        ("manifests", Some(path)) => Source::Manifests(path.into()),
         ("manifests", None) => bail!("CLUSTER needs a path to a file or a folder, as in manifests:PATH: {part:?}"),
         _ => bail!("CLUSTER must be one of {FORMS}: {part:?}"),
     };
     Ok(NamedSource { name, source })
+}
+
+fn parse_eks(cluster: &str) -> Result<Source> {
+    let (name, region) = cluster.split_once('@').map_or((cluster, None), |(name, region)| (name, Some(region)));
+    ensure!(
+        !name.is_empty() && region != Some(""),
+        "CLUSTER names an EKS cluster as eks:NAME or eks:NAME@REGION: {cluster:?}"
+    );
+    Ok(Source::Eks { name: name.to_owned(), region: region.map(str::to_owned) })
 }
 
 fn parse_name(name: &str) -> Result<String> {
@@ -68,11 +86,18 @@ mod tests {
         NamedSource { name: (!name.is_empty()).then(|| name.to_owned()), source }
     }
 
+    fn eks(name: &str, region: Option<&str>) -> Source {
+        Source::Eks { name: name.to_owned(), region: region.map(str::to_owned) }
+    }
+
     #[test]
     fn every_form_is_read() {
         let cases = [
             ("kubeconfig", vec![named("", Source::Kubeconfig(None))]),
             ("kubeconfig:/a/b", vec![named("", Source::Kubeconfig(Some("/a/b".into())))]),
+            ("eks:shop", vec![named("", eks("shop", None))]),
+            ("eks:shop@eu-central-1", vec![named("", eks("shop", Some("eu-central-1")))]),
+            ("prod=eks:shop", vec![named("prod", eks("shop", None))]),
             ("manifests:a=b/c:d", vec![named("", Source::Manifests("a=b/c:d".into()))]),
             ("prod=kubeconfig", vec![named("prod", Source::Kubeconfig(None))]),
             (
@@ -90,6 +115,9 @@ mod tests {
         let cases = [
             (None, "CLUSTER is not set: set it to one of"),
             (Some("nonsense"), "CLUSTER must be one of"),
+            (Some("eks:"), "CLUSTER needs the cluster's name"),
+            (Some("eks:@eu-central-1"), "CLUSTER names an EKS cluster as"),
+            (Some("eks:shop@"), "CLUSTER names an EKS cluster as"),
             (Some("manifests"), "CLUSTER needs a path"),
             (Some("manifests:"), "CLUSTER needs a path"),
             (Some("kubeconfig,kubeconfig:b"), "CLUSTER names several sources"),
