@@ -10,7 +10,7 @@ use super::draft::{Context, Draft, OwnRules};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
 use super::{http_client, relabeling};
-use crate::objects::monitoring::http::{HttpConfig, TlsConfig};
+use crate::objects::monitoring::http::HttpConfig;
 use crate::objects::monitoring::scrape_config::{NameEscapingScheme, NameValidationScheme, ScrapeConfigSpec};
 use crate::objects::monitoring::{ScrapeClass, ScrapeConfig};
 use crate::scrape_config::NameValidation;
@@ -100,7 +100,7 @@ fn client(
         follow_redirects: None,
         enable_http2: spec.enable_http2,
     };
-    let tls = spec.tls_config.clone().map(|safe| TlsConfig { safe, ..TlsConfig::default() });
+    let tls = http_client::without_files(spec.tls_config.as_ref());
     let mut client = http_client::http_client(&http, tls.as_ref(), class, context.assets, notes)?;
     client.proxy = http_client::proxy(&spec.proxy, context.assets)?;
     Ok(client)
