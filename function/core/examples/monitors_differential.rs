@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::fs;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -40,9 +40,9 @@ struct Count {
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: monitors_differential FOLDER")?;
     let folder = Path::new(&folder);
-    let list: Value = serde_json::from_str(&fs::read_to_string(folder.join("cluster.json"))?)?;
-    let theirs: Jobs = serde_json::from_str(&fs::read_to_string(folder.join("scrape_configs.json"))?)?;
-    let config = Config::parse(&fs::read_to_string(folder.join("targetallocator.yaml"))?, None)?;
+    let list: Value = serde_json::from_str(&read(folder, "cluster.json")?)?;
+    let theirs: Jobs = serde_json::from_str(&read(folder, "scrape_configs.json")?)?;
+    let config = Config::parse(&read(folder, "targetallocator.yaml")?, None)?;
     let settings = config.monitors.ok_or("prometheus_cr is not enabled")?;
     let items = list["items"].as_array().ok_or("cluster.json is not a list")?;
 
@@ -94,6 +94,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         Err(format!("{} monitors disagree, {unknown} jobs belong to none", total - agreed).into())
     }
+}
+
+fn read(folder: &Path, file: &str) -> Result<String, std::io::Error> {
+    let mut text = String::new();
+    File::open(folder.join(file))?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn jobs(settings: &Settings, items: &[Value]) -> Result<(Jobs, Report), Box<dyn Error>> {
