@@ -289,6 +289,12 @@ fn missing(class: &ScrapeClass, error: &AssetError, notes: &mut Vec<Finding>) ->
     String::new()
 }
 
+/// TLS settings in the form that may name files; an empty section counts as none.
+pub fn without_files(config: Option<&SafeTlsConfig>) -> Option<TlsConfig> {
+    let config = config.filter(|config| **config != SafeTlsConfig::default())?;
+    Some(TlsConfig { safe: config.clone(), ..TlsConfig::default() })
+}
+
 /// TLS of a monitor, and the files of its scrape class where the monitor leaves them open.
 fn tls(
     own: Option<&TlsConfig>,

@@ -12,7 +12,6 @@ use super::job_settings::{self, Times};
 use super::{http_client, relabeling};
 use crate::objects::monitoring::ScrapeClass;
 use crate::objects::monitoring::common::{Port, SelectorMechanism};
-use crate::objects::monitoring::http::{SafeTlsConfig, TlsConfig};
 use crate::objects::monitoring::pod_monitor::{PodMetricsEndpoint, PodMonitor, PodMonitorSpec};
 use crate::relabel::RelabelConfig;
 use crate::scrape_config::service_discovery::{KubernetesSd, Role, Selector};
@@ -86,7 +85,7 @@ fn apply_endpoint(
     } = endpoint;
     let assets = context.assets;
     http_client::check_credentials(http)?;
-    let tls_config = without_files(tls_config.as_ref());
+    let tls_config = http_client::without_files(tls_config.as_ref());
     let mut client = http_client::http_client(http, tls_config.as_ref(), class, assets, notes)?;
     client.proxy = http_client::proxy(proxy, assets)?;
     // Half a reference is passed over here, while a ServiceMonitor with one is refused.
@@ -117,12 +116,6 @@ fn apply_endpoint(
         scheme.as_str().clone_into(&mut config.scheme);
     }
     Ok((rules, metric_rules))
-}
-
-/// TLS settings in the form that may name files; an empty section counts as none.
-pub(super) fn without_files(config: Option<&SafeTlsConfig>) -> Option<TlsConfig> {
-    let config = config.filter(|config| **config != SafeTlsConfig::default())?;
-    Some(TlsConfig { safe: config.clone(), ..TlsConfig::default() })
 }
 
 fn discovery(monitor: &PodMonitor, class: &ScrapeClass) -> Result<KubernetesSd, Finding> {

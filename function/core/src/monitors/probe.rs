@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use super::draft::{Context, Draft};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
-use super::pod_monitor::without_files;
 use super::{http_client, relabeling};
 use crate::objects::monitoring::ScrapeClass;
 use crate::objects::monitoring::probe::{IngressTargets, Probe, ProbeParam, ProbeSpec, ProbeTargets, StaticTargets};
@@ -114,7 +113,7 @@ fn client(
     let assets = context.assets;
     let token = spec.http.bearer_token_secret.as_ref();
     let token = token.map_or_else(|| Ok(String::new()), |selector| http_client::bearer_token(selector, assets))?;
-    let tls_config = without_files(spec.tls_config.as_ref());
+    let tls_config = http_client::without_files(spec.tls_config.as_ref());
     let mut client = http_client::http_client(&spec.http, tls_config.as_ref(), class, assets, notes)?;
     client.proxy = http_client::proxy(&spec.prober.proxy, assets).within("prober")?;
     Ok((client, token))

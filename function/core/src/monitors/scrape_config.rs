@@ -10,7 +10,7 @@ use super::draft::{Context, Draft, OwnRules};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
 use super::{http_client, relabeling};
-use crate::objects::monitoring::http::{HttpConfig, TlsConfig};
+use crate::objects::monitoring::http::HttpConfig;
 use crate::objects::monitoring::scrape_config::{NameEscapingScheme, NameValidationScheme, ScrapeConfigSpec};
 use crate::objects::monitoring::{ScrapeClass, ScrapeConfig};
 use crate::scrape_config::NameValidation;
@@ -42,6 +42,7 @@ fn draft(
     let client = client(spec, class, context, notes)?;
     let times = times(spec, context)?;
     let service_discovery = service_discovery(spec, context.assets, notes)?;
+    check_empty_times(spec)?;
 
     let job_name = format!("scrapeConfig/{}/{}", metadata.namespace, metadata.name);
     let mut draft = Draft::new(job_name, "spec".to_owned(), None);
@@ -100,7 +101,7 @@ fn client(
         follow_redirects: None,
         enable_http2: spec.enable_http2,
     };
-    let tls = spec.tls_config.clone().map(|safe| TlsConfig { safe, ..TlsConfig::default() });
+    let tls = http_client::without_files(spec.tls_config.as_ref());
     let mut client = http_client::http_client(&http, tls.as_ref(), class, context.assets, notes)?;
     client.proxy = http_client::proxy(&spec.proxy, context.assets)?;
     Ok(client)
@@ -116,6 +117,16 @@ fn times(spec: &ScrapeConfigSpec, context: &Context<'_>) -> Result<Times, Findin
         }
         finding
     })
+}
+
+/// The operator writes down a time that is given but empty, which Prometheus does not take.
+fn check_empty_times(spec: &ScrapeConfigSpec) -> Result<(), Finding> {
+    for (field, time) in [("scrapeInterval", &spec.scrape_interval), ("scrapeTimeout", &spec.scrape_timeout)] {
+        if time.as_deref() == Some("") {
+            return Err(Finding::left_out("is empty, leave it out or name a duration").within(field));
+        }
+    }
+    Ok(())
 }
 
 fn set_if_given<T>(place: &mut T, given: Option<T>) {
@@ -218,6 +229,13 @@ mod tests {
             (format!("{{authorization: {{credentials: {key}}}}}"), Refused, "spec.authorization.credentials"),
             ("{scrapeTimeout: 31s}".to_owned(), Refused, "spec.scrapeTimeout"),
             ("{scrapeInterval: 1}".to_owned(), JobLeftOut, "spec.scrapeInterval"),
+            ("{scrapeInterval: ''}".to_owned(), JobLeftOut, "spec.scrapeInterval"),
+            ("{scrapeTimeout: ''}".to_owned(), JobLeftOut, "spec.scrapeTimeout"),
+            (
+                "{scrapeTimeout: '', dnsSDConfigs: [{names: [a], type: A}]}".to_owned(),
+                Refused,
+                "spec.dnsSDConfigs[0].port",
+            ),
             ("{noProxy: a}".to_owned(), Refused, "spec.noProxy"),
             ("{sampleLimit: -1}".to_owned(), JobLeftOut, "spec.sampleLimit"),
             ("{staticConfigs: [{targets: [a], labels: {'': b}}]}".to_owned(), Refused, "spec.staticConfigs[0].labels"),

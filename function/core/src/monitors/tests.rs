@@ -36,6 +36,9 @@ fn cluster(manifests: &str) -> Cluster {
             }
             "PodMonitor" => cluster.pod_monitors.insert(serde_json::from_value::<PodMonitor>(value).unwrap()),
             "Probe" => cluster.probes.insert(serde_json::from_value::<Probe>(value).unwrap()),
+            "ScrapeConfig" => {
+                cluster.scrape_configs.insert(serde_json::from_value::<monitoring::ScrapeConfig>(value).unwrap());
+            }
             kind => panic!("{kind}"),
         }
     }
@@ -47,6 +50,7 @@ fn settings() -> Settings {
         service_monitors: KindSelection::all(),
         pod_monitors: KindSelection::all(),
         probes: KindSelection::all(),
+        scrape_configs: KindSelection::all(),
         scrape_interval: Duration::from_secs(30),
         ..Settings::default()
     }

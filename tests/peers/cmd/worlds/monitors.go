@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"target-allocator.test/peers/internal/certificate"
+	"target-allocator.test/peers/internal/definitions"
 )
 
 // monitorKinds are the kinds of monitors, each with how often valid ones use
@@ -33,13 +36,13 @@ func monitorsWorld(d *dice, crds string) ([]*unstructured.Unstructured, error) {
 		all = append(all, references...)
 	}
 	for _, kind := range monitorKinds {
-		definition, err := readDefinition(crds, kind.plural)
+		definition, err := definitions.Read(crds, kind.plural)
 		if err != nil {
 			return nil, err
 		}
 		for i, spec := range specs(d, definition, kind.times, kind.others) {
 			name := fmt.Sprintf("m-%03d", i)
-			all = append(all, newObject(definition.apiVersion, definition.kind, pick(d, namespaces...), name, object{"spec": spec}))
+			all = append(all, newObject(definition.APIVersion, definition.Kind, pick(d, namespaces...), name, object{"spec": spec}))
 		}
 	}
 	return all, nil
@@ -47,18 +50,18 @@ func monitorsWorld(d *dice, crds string) ([]*unstructured.Unstructured, error) {
 
 // specs makes valid specs that between them have every optional field so many
 // times, and others of which some are to be refused.
-func specs(d *dice, definition *definition, times, others int) []object {
+func specs(d *dice, definition *definitions.Definition, times, others int) []object {
 	maker := &specMaker{d, map[string]int{}}
 	var made []object
 	d.mischief = false
-	for _, path := range maker.paths("", definition.spec) {
+	for _, path := range maker.paths("", definition.Spec) {
 		for maker.made[path] < times {
-			made = append(made, maker.object("", path, definition.spec))
+			made = append(made, maker.object("", path, definition.Spec))
 		}
 	}
 	d.mischief = true
 	for range others {
-		made = append(made, maker.object("", "", definition.spec))
+		made = append(made, maker.object("", "", definition.Spec))
 	}
 	return made
 }
@@ -66,7 +69,7 @@ func specs(d *dice, definition *definition, times, others int) []object {
 // references makes the Secret and the ConfigMap that a namespace's monitors
 // refer to.
 func references(namespace string) ([]*unstructured.Unstructured, error) {
-	certificate, key, err := makeCertificate(namespace)
+	pem, key, err := certificate.Make(namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +78,15 @@ func references(namespace string) ([]*unstructured.Unstructured, error) {
 			"user":     "user of " + namespace,
 			"password": "p&ss <word>: \"1\"",
 			"token":    "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
-			"ca":       certificate,
-			"cert":     certificate,
+			"ca":       pem,
+			"cert":     pem,
 			"key":      key,
 			"not-pem":  "no certificate",
 		}}),
 		newObject("v1", "ConfigMap", namespace, "public", object{"data": object{
 			"user":    "public user",
-			"ca":      certificate,
-			"cert":    certificate,
+			"ca":      pem,
+			"cert":    pem,
 			"not-pem": "no certificate",
 		}}),
 	}, nil

@@ -3,36 +3,13 @@ package main
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
-	"target-allocator.test/peers/internal/objects"
+	"target-allocator.test/peers/internal/definitions"
 )
-
-// definition is a kind of monitor with the schema of its spec.
-type definition struct {
-	apiVersion, kind string
-	spec             *apiextensions.JSONSchemaProps
-}
-
-// readDefinition reads the definition of a kind from the folder of CRDs.
-func readDefinition(folder, plural string) (*definition, error) {
-	found, err := objects.Read(filepath.Join(folder, "monitoring.coreos.com_"+plural+".yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var crd apiextensions.CustomResourceDefinition
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found[0].Object, &crd); err != nil {
-		return nil, fmt.Errorf("definition of %s: %w", plural, err)
-	}
-	version := crd.Spec.Versions[0]
-	spec := version.Schema.OpenAPIV3Schema.Properties["spec"]
-	return &definition{crd.Spec.Group + "/" + version.Name, crd.Spec.Names.Kind, &spec}, nil
-}
 
 // specMaker makes specs from a schema: what is required, what is asked for,
 // and a little of everything else.
@@ -46,7 +23,7 @@ type specMaker struct {
 // path reads as in .endpoints[].params.
 func (m *specMaker) paths(path string, schema *apiextensions.JSONSchemaProps) []string {
 	var all []string
-	if _, ok := maker(path); ok || isKeySelector(schema) {
+	if _, ok := maker(path); ok || definitions.IsKeySelector(schema) {
 		return nil
 	}
 	switch {
@@ -77,7 +54,7 @@ func (m *specMaker) value(path, focus string, schema *apiextensions.JSONSchemaPr
 		return make(m.dice)
 	}
 	switch {
-	case isKeySelector(schema):
+	case definitions.IsKeySelector(schema):
 		return keySelector(m.dice, path)
 	case len(schema.Enum) > 0:
 		return strings.Trim(string(next(m.dice, path, schema.Enum...).Raw), `"`)
@@ -227,12 +204,4 @@ func (m *specMaker) list(path, focus string, items *apiextensions.JSONSchemaProp
 		}
 	}
 	return made
-}
-
-// isKeySelector tells a reference to a key of a Secret or ConfigMap.
-func isKeySelector(schema *apiextensions.JSONSchemaProps) bool {
-	_, key := schema.Properties["key"]
-	_, name := schema.Properties["name"]
-	_, optional := schema.Properties["optional"]
-	return key && name && optional
 }

@@ -70,6 +70,28 @@ fn scrape_classes_fill_in_what_monitors_leave_open() {
 }
 
 #[test]
+fn an_empty_tls_section_is_none_where_it_cannot_name_files() {
+    let settings = with_classes("[{name: mesh, default: true, tlsConfig: {caFile: /ca, serverName: mesh}}]");
+    let prober = "prober: {url: 'p:1'}, targets: {staticConfig: {static: [a]}}";
+    #[rustfmt::skip]
+    let cases = [
+        ("ServiceMonitor", "{endpoints: [{tlsConfig: {}}]}".to_owned(), ("/ca", "")),
+        ("PodMonitor", "{podMetricsEndpoints: [{tlsConfig: {}}]}".to_owned(), ("/ca", "mesh")),
+        ("PodMonitor", "{podMetricsEndpoints: [{tlsConfig: {serverName: ''}}]}".to_owned(), ("/ca", "")),
+        ("Probe", format!("{{{prober}, tlsConfig: {{}}}}"), ("/ca", "mesh")),
+        ("Probe", format!("{{{prober}, tlsConfig: {{ca: {{}}, minVersion: TLS12}}}}"), ("/ca", "")),
+        ("ScrapeConfig", "{tlsConfig: {}}".to_owned(), ("/ca", "mesh")),
+        ("ScrapeConfig", "{tlsConfig: {insecureSkipVerify: false}}".to_owned(), ("/ca", "")),
+    ];
+    for (kind, spec, expected) in cases {
+        let (jobs, report) = outcome(&settings, kind, &spec);
+        assert_eq!(report, [] as [&str; 0], "{kind} {spec}");
+        let tls = &jobs[0].scrape_config.http_client.tls_config;
+        assert_eq!((tls.ca_file.as_str(), tls.server_name.as_str()), expected, "{kind} {spec}");
+    }
+}
+
+#[test]
 fn scrape_classes_are_checked_at_start() {
     let cases = [
         ("[{name: a, default: true}, {name: b, default: true}]", "[1].default"),

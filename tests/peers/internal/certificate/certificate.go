@@ -1,4 +1,5 @@
-package main
+// Package certificate makes certificates that are the same every time.
+package certificate
 
 import (
 	"crypto/ed25519"
@@ -10,10 +11,10 @@ import (
 	"time"
 )
 
-// makeCertificate returns a self-signed certificate and its key as PEM, always
+// Make returns a self-signed certificate and its key as PEM, always
 // the same for the same name: the key is of a kind whose signatures need no
 // random numbers.
-func makeCertificate(name string) (certificate, key string, err error) {
+func Make(name string) (certificate, key string, err error) {
 	seed := sha256.Sum256([]byte(name))
 	private := ed25519.NewKeyFromSeed(seed[:])
 	template := &x509.Certificate{

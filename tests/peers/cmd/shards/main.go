@@ -1,0 +1,128 @@
+// Command shards says which collector owns each of many addresses, for 1 to 200
+// collectors, by the hash ring of the operator's allocator with its settings.
+//
+// It prints a line of JSON with the addresses, and one for each number of
+// collectors: their names and a hash of the owners' list. With -members it
+// prints, for that many collectors, a line for each address instead: the
+// address, a space, and its owner.
+//
+// The module in shards-v0.10 builds this very file with that version of the
+// library, as one module can only have one.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/buraksezer/consistent"
+	"github.com/cespare/xxhash/v2"
+)
+
+// most is how many collectors there are at most.
+const most = 200
+
+// member is a collector in the ring.
+type member string
+
+func (m member) String() string { return string(m) }
+
+type hasher struct{}
+
+func (hasher) Sum64(key []byte) uint64 { return xxhash.Sum64(key) }
+
+// line is what is printed for a number of collectors.
+type line struct {
+	Members []string `json:"members"`
+	// Owners is the xxhash64, in hexadecimal, of each owner's name with a line
+	// feed after it.
+	Owners string `json:"owners"`
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("shards: ")
+	seed := flag.Uint64("seed", 1, "what the names and addresses are made from")
+	count := flag.Int("count", 100_000, "how many addresses there are")
+	members := flag.Int("members", 0, "print the owners for this many collectors")
+	flag.Parse()
+
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	addresses := make([]string, *count)
+	for i := range addresses {
+		addresses[i] = address(*seed, i)
+	}
+	if *members > 0 {
+		ring := newRing(names(*seed, *members))
+		for _, address := range addresses {
+			fmt.Fprintln(out, address, ring.LocateKey([]byte(address)))
+		}
+		return
+	}
+	if err := write(json.NewEncoder(out), *seed, addresses); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func write(encoder *json.Encoder, seed uint64, addresses []string) error {
+	if err := encoder.Encode(addresses); err != nil {
+		return err
+	}
+	for n := 1; n <= most; n++ {
+		made := line{Members: names(seed, n)}
+		ring := newRing(made.Members)
+		owners := xxhash.New()
+		for _, address := range addresses {
+			_, _ = owners.WriteString(ring.LocateKey([]byte(address)).String() + "\n")
+		}
+		made.Owners = fmt.Sprintf("%016x", owners.Sum64())
+		if err := encoder.Encode(made); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names are the collectors: those of a StatefulSet for odd numbers of them, of a
+// DaemonSet for even ones.
+func names(seed uint64, count int) []string {
+	var all []string
+	for i := range count {
+		if count%2 == 1 {
+			all = append(all, fmt.Sprintf("otel-%d-collector-%d", seed, i))
+		} else {
+			all = append(all, fmt.Sprintf("otel-collector-%05x", xxhash.Sum64String(fmt.Sprintf("%d/%d", seed, i))%(1<<20)))
+		}
+	}
+	return all
+}
+
+// address is the one at a position: of a pod, of a service, or of IPv6.
+func address(seed uint64, i int) string {
+	hash := xxhash.Sum64String(fmt.Sprintf("address %d/%d", seed, i))
+	switch i % 3 {
+	case 0:
+		return fmt.Sprintf("10.%d.%d.%d:%d", hash>>8&255, hash>>16&255, hash>>24&255, 1024+hash>>32%60000)
+	case 1:
+		return fmt.Sprintf("svc-%x.ns-%d.svc:%d", hash>>32, hash%100, 80+hash>>16&1023)
+	}
+	return fmt.Sprintf("[fd00::%x:%x]:%d", hash>>16&0xffff, hash>>32&0xffff, 9000+hash>>48&1023)
+}
+
+// newRing returns the hash ring with the allocator's parameters.
+func newRing(names []string) *consistent.Consistent {
+	var members []consistent.Member
+	for _, name := range names {
+		members = append(members, member(name))
+	}
+	return consistent.New(members, consistent.Config{
+		PartitionCount:    1061,
+		ReplicationFactor: 5,
+		Load:              1.1,
+		Hasher:            hasher{},
+	})
+}

@@ -1,0 +1,1 @@
+../cmd/shards/main.go
