@@ -94,35 +94,40 @@ async fn a_failing_url_keeps_its_last_targets_and_before_the_first_is_a_failure_
         (Reply::Redirect(text("/sd")), "more than 10 redirects"),
         (Reply::Slow(Duration::from_secs(60)), "no answer within 5s"),
     ];
-    let place = Place::new();
-    for (fault, expected) in faults {
-        let (server, address) = HttpServer::start().await;
-        let function = place.start(LOOPBACK, &jobs(&format!("http://{address}/sd"))).await;
-        server.set("/sd", fault.clone());
-        let failed = share(&function, "sd").await;
-        assert_eq!(failed.status, 503, "{expected}");
-        assert!(failed.message().contains(expected) && failed.message().contains("sd"), "{}", failed.message());
-        assert_eq!(addresses(&share(&function, "fixed").await), [FIXED], "{expected}");
-        assert!(function.get("/scrape_configs").await.json()["sd"].is_object(), "{expected}");
-        let [(outcome, reason)] = &report(&function, "sd").await[..] else { panic!("one entry: {expected}") };
-        assert_eq!(outcome, "unknown");
-        assert!(reason.contains(expected), "{reason}");
-
-        server.set("/sd", Reply::json(TARGETS));
-        sleep(Duration::from_millis(1_050)).await;
-        assert_eq!(addresses(&share(&function, "sd").await), ["10.0.0.1:80"], "{expected}");
-        assert_eq!(report(&function, "sd").await, [], "{expected}");
-        server.set("/sd", fault);
-        sleep(Duration::from_millis(1_050)).await;
-        assert_eq!(addresses(&share(&function, "sd").await), ["10.0.0.1:80"], "{expected}");
-        let [(outcome, reason)] = &report(&function, "sd").await[..] else { panic!("one entry: {expected}") };
-        assert_eq!(outcome, "adjusted");
-        assert!(reason.contains(expected), "{reason}");
-
-        server.set("/sd", Reply::json("[]"));
-        sleep(Duration::from_millis(1_050)).await;
-        assert_eq!(addresses(&share(&function, "sd").await), [""; 0], "an empty list that is true: {expected}");
+    let cases = faults.map(|(fault, expected)| tokio::spawn(fails_and_recovers(fault, expected)));
+    for case in cases {
+        case.await.unwrap();
     }
+}
+
+async fn fails_and_recovers(fault: Reply, expected: &str) {
+    let place = Place::new();
+    let (server, address) = HttpServer::start().await;
+    let function = place.start(LOOPBACK, &jobs(&format!("http://{address}/sd"))).await;
+    server.set("/sd", fault.clone());
+    let failed = share(&function, "sd").await;
+    assert_eq!(failed.status, 503, "{expected}");
+    assert!(failed.message().contains(expected) && failed.message().contains("sd"), "{}", failed.message());
+    assert_eq!(addresses(&share(&function, "fixed").await), [FIXED], "{expected}");
+    assert!(function.get("/scrape_configs").await.json()["sd"].is_object(), "{expected}");
+    let [(outcome, reason)] = &report(&function, "sd").await[..] else { panic!("one entry: {expected}") };
+    assert_eq!(outcome, "unknown");
+    assert!(reason.contains(expected), "{reason}");
+
+    server.set("/sd", Reply::json(TARGETS));
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "sd").await), ["10.0.0.1:80"], "{expected}");
+    assert_eq!(report(&function, "sd").await, [], "{expected}");
+    server.set("/sd", fault);
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "sd").await), ["10.0.0.1:80"], "{expected}");
+    let [(outcome, reason)] = &report(&function, "sd").await[..] else { panic!("one entry: {expected}") };
+    assert_eq!(outcome, "adjusted");
+    assert!(reason.contains(expected), "{reason}");
+
+    server.set("/sd", Reply::json("[]"));
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "sd").await), [""; 0], "an empty list that is true: {expected}");
 }
 
 #[tokio::test]

@@ -127,8 +127,9 @@ mod tests {
 
     #[test]
     fn what_prometheus_takes_is_read_as_it_reads_it() {
+        type Read = (&'static [&'static str], BTreeMap<String, String>);
         let url = map(&[("__meta_url", "http://sd/")]);
-        let cases: [(&str, Vec<(&[&str], BTreeMap<String, String>)>); 7] = [
+        let cases: [(&str, Vec<Read>); 7] = [
             ("[]", vec![]),
             ("null", vec![]),
             (" [ {} ] ", vec![(&[], url.clone())]),
