@@ -31,6 +31,9 @@ use route::{Route, Routed};
 /// What is left of the function's time for writing the answer.
 const RESERVE: Duration = Duration::from_millis(500);
 
+/// How long an answer may take where the event has no deadline.
+const NO_DEADLINE: Duration = Duration::from_secs(25);
+
 /// Answers events.
 #[derive(Clone)]
 pub struct Service {
@@ -123,5 +126,6 @@ async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
 /// How long the answer may take; `deadline` is in milliseconds since 1970.
 fn budget(deadline: u64) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_millis(deadline).saturating_sub(now).saturating_sub(RESERVE)
+    // A deadline that was over before the event came is none: `cargo lambda watch` sends such.
+    Duration::from_millis(deadline).checked_sub(now).map_or(NO_DEADLINE, |left| left.saturating_sub(RESERVE))
 }

@@ -131,6 +131,24 @@ async fn a_slow_cluster_does_not_delay_an_answer_from_a_young_snapshot() {
 }
 
 #[tokio::test]
+async fn one_refresh_runs_however_many_requests_run_out_of_time_meanwhile() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start(&kubernetes, "600", "600").await;
+    let monitor = web("web-1", "10.0.0.1").pop().unwrap();
+    kubernetes.set("servicemonitors", Behaviour::Slow(Duration::from_secs(2), vec![monitor]));
+    function.limit_time(Duration::from_millis(700)).await;
+    for _ in 0..5 {
+        let answer = function.get(SHARE).await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.message().contains("longer than the function may run"), "{}", answer.message());
+    }
+    let asked = kubernetes.requests();
+    assert!(asked <= 2, "the monitors and the namespaces are asked for once: {asked} requests");
+    sleep(Duration::from_millis(2_000)).await;
+    assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
+}
+
+#[tokio::test]
 async fn a_missing_crd_is_an_empty_list_and_a_malformed_object_is_skipped_alone() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     kubernetes.set("podmonitors", Behaviour::Status(404, "404 page not found".to_owned()));

@@ -52,6 +52,7 @@ struct Invocation {
 struct Queue {
     next: Mutex<mpsc::Receiver<Invocation>>,
     running: Mutex<HashMap<String, oneshot::Sender<Result<Value, String>>>>,
+    time_limit: Mutex<Duration>,
 }
 
 /// Where a function gets its events from.
@@ -69,6 +70,7 @@ impl RuntimeApi {
 
 /// A running function.
 pub struct Function {
+    api: Arc<Queue>,
     events: mpsc::Sender<Invocation>,
     _process: Child,
 }
@@ -84,14 +86,15 @@ impl Function {
         let address = runtime.address();
         let listener = runtime.0;
         let (events, next) = mpsc::channel(16);
-        let api = Arc::new(Queue { next: Mutex::new(next), running: Mutex::default() });
+        let time_limit = Mutex::new(TIMEOUT);
+        let api = Arc::new(Queue { next: Mutex::new(next), running: Mutex::default(), time_limit });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_event))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(take_response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(take_error))
             // Lambda takes 6 MB.
             .layer(DefaultBodyLimit::max(6 << 20))
-            .with_state(api);
+            .with_state(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let process = Command::new(env!("CARGO_BIN_EXE_target-allocator"))
             .env_clear()
@@ -104,7 +107,12 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { events, _process: process }
+        Self { api, events, _process: process }
+    }
+
+    /// Decides how long the function may take from now on.
+    pub async fn limit_time(&self, limit: Duration) {
+        *self.api.time_limit.lock().await = limit;
     }
 
     /// Sends an event and waits for what the function answers.
@@ -132,7 +140,7 @@ async fn next_event(State(api): State<Arc<Queue>>) -> impl IntoResponse {
     };
     let id = uuid(&event);
     api.running.lock().await.insert(id.clone(), answer);
-    let deadline = SystemTime::now() + TIMEOUT;
+    let deadline = SystemTime::now() + *api.time_limit.lock().await;
     let deadline = deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
     let mut headers = HeaderMap::new();
     headers.insert("Lambda-Runtime-Aws-Request-Id", id.parse().unwrap());

@@ -99,12 +99,12 @@ impl Snapshots {
     /// Takes the snapshot of that generation, or waits for the one who does.
     async fn refresh(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let shared = Arc::clone(&self.shared);
-        // A task of its own: it goes on when the request that began it is gone.
-        let work = async move {
-            let task = tokio::spawn(async move { shared.take(generation).await });
-            task.await.unwrap_or_else(|error| Err(chain(&error)))
-        };
-        self.shared.refreshes.try_get_with(generation, work).await.map_err(Arc::unwrap_or_clone)
+        // A task of its own: it goes on when the request that began it is gone,
+        // and whoever comes next finds it under way.
+        let task = tokio::spawn(async move {
+            shared.refreshes.try_get_with(generation, shared.take(generation)).await.map_err(Arc::unwrap_or_clone)
+        });
+        task.await.unwrap_or_else(|error| Err(chain(&error)))
     }
 }
 

@@ -86,7 +86,8 @@ fn a_path_that_names_no_job_says_so() {
 fn a_base_names_a_cluster() {
     let unnamed = [None];
     let named = [Some("prod"), Some("dev")];
-    let cases: [(&str, &[Option<&str>], Option<Option<&str>>); 7] = [
+    type Names<'a> = [Option<&'a str>];
+    let cases: [(&str, &Names<'_>, Option<Option<&str>>); 7] = [
         ("", &unnamed, Some(None)),
         ("/any/base", &unnamed, Some(None)),
         ("/prod", &named, Some(Some("prod"))),
