@@ -21,6 +21,7 @@ use tower::Service as _;
 use tracing::error;
 
 use crate::cluster::Objects;
+use crate::external::Externals;
 use crate::settings::Settings;
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
@@ -110,12 +111,13 @@ impl Service {
 }
 
 async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
-    let Settings { clusters, config, freshness, target_labels, secrets } = settings;
+    let Settings { clusters, config, freshness, target_labels, secrets, place } = settings;
     let config = Arc::new(config);
     let mut opened = Vec::new();
     for cluster in clusters {
         let objects = Objects::open(&cluster.source).await?;
-        let recipe = Recipe { config: Arc::clone(&config), target_labels, secrets };
+        let externals = Arc::new(Externals::new(&config, place.clone()));
+        let recipe = Recipe { config: Arc::clone(&config), externals, target_labels, secrets };
         opened.push(NamedSnapshots { name: cluster.name, snapshots: Snapshots::new(objects, recipe, freshness) });
     }
     Ok(opened)

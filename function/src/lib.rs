@@ -5,6 +5,7 @@
 //! core; here objects are listed, snapshots kept and events answered.
 
 pub mod cluster;
+pub mod external;
 pub mod http;
 pub mod settings;
 pub mod snapshot;

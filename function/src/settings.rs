@@ -12,6 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use target_allocator_core::config::Config;
 
+use crate::external::Place;
+
 pub use source::{NamedSource, Source};
 
 /// All settings.
@@ -27,6 +29,8 @@ pub struct Settings {
     pub target_labels: TargetLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
+    /// Where the function runs.
+    pub place: Place,
 }
 
 /// How old an answer may be.
@@ -79,6 +83,10 @@ impl Settings {
                 None | Some("omit") => Secrets::Omit,
                 Some("inline") => Secrets::Inline,
                 Some(other) => bail!("SECRETS must be omit or inline: {other:?}"),
+            },
+            place: Place {
+                folder: get("LAMBDA_TASK_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from),
+                runtime_api: get("AWS_LAMBDA_RUNTIME_API"),
             },
         })
     }

@@ -4,7 +4,7 @@
 //! error. [`cache`] keeps the latest one and decides when to take the next.
 
 pub mod cache;
-mod moment;
+pub(crate) mod moment;
 mod payload;
 
 use std::error::Error;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 use target_allocator_core::allocation::{self, Allocation};
 use target_allocator_core::config::Config;
+use target_allocator_core::discovery::external::External;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::report::Report;
 use target_allocator_core::targets::ServedLabels;
@@ -23,6 +24,7 @@ pub use cache::{SnapshotError, Snapshots};
 pub use payload::Payload;
 
 use crate::cluster::{ClusterError, Objects};
+use crate::external::Externals;
 use crate::settings::{Secrets, TargetLabels};
 use moment::Moment;
 
@@ -58,6 +60,8 @@ pub enum RefreshError {
 pub struct Recipe {
     /// What is allocated, to whom, and how.
     pub config: Arc<Config>,
+    /// What is asked for outside of the cluster.
+    pub externals: Arc<Externals>,
     /// Which labels of a target are served.
     pub target_labels: TargetLabels,
     /// Whether credentials are served.
@@ -83,15 +87,19 @@ impl Recipe {
         })
         .await?;
         let rest = plan.kinds(&self.config).difference(&first).copied().collect();
-        objects.list(&rest, &mut cluster, &mut report).await?;
+        let sources = plan.external();
+        let (listed, external) =
+            tokio::join!(objects.list(&rest, &mut cluster, &mut report), self.externals.answers(&sources));
+        listed?;
         let recipe = self.clone();
-        tokio::task::spawn_blocking(move || recipe.allocate(plan, &cluster, report, taken)).await?
+        tokio::task::spawn_blocking(move || recipe.allocate(plan, &cluster, &external, report, taken)).await?
     }
 
     fn allocate(
         &self,
         plan: allocation::Plan,
         cluster: &Cluster,
+        external: &External,
         report: Report,
         taken: Moment,
     ) -> Result<Snapshot, RefreshError> {
@@ -99,7 +107,7 @@ impl Recipe {
             TargetLabels::All => ServedLabels::All,
             TargetLabels::Referenced => ServedLabels::Referenced,
         };
-        let mut allocation = allocation::allocate(&self.config, plan, cluster, served, taken.timestamp())?;
+        let mut allocation = allocation::allocate(&self.config, plan, cluster, external, served, taken.timestamp())?;
         allocation.add_to_report(report);
         let scrape_configs = Payload::new(scrape_configs(&allocation, self.secrets)?);
         Ok(Snapshot { allocation, scrape_configs, taken })

@@ -49,15 +49,28 @@ struct Invocation {
     answer: oneshot::Sender<Result<Value, String>>,
 }
 
-struct RuntimeApi {
+struct Queue {
     next: Mutex<mpsc::Receiver<Invocation>>,
     running: Mutex<HashMap<String, oneshot::Sender<Result<Value, String>>>>,
     time_limit: Mutex<Duration>,
 }
 
+/// Where a function gets its events from.
+pub struct RuntimeApi(TcpListener);
+
+impl RuntimeApi {
+    pub async fn bind() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    pub fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+}
+
 /// A running function.
 pub struct Function {
-    api: Arc<RuntimeApi>,
+    api: Arc<Queue>,
     events: mpsc::Sender<Invocation>,
     _process: Child,
 }
@@ -65,9 +78,16 @@ pub struct Function {
 impl Function {
     /// Starts the binary with these variables and no others of ours.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_on(RuntimeApi::bind().await, variables)
+    }
+
+    /// The same, with events from there.
+    pub fn start_on(runtime: RuntimeApi, variables: &[(&str, &str)]) -> Self {
+        let address = runtime.address();
+        let listener = runtime.0;
         let (events, next) = mpsc::channel(16);
         let time_limit = Mutex::new(TIMEOUT);
-        let api = Arc::new(RuntimeApi { next: Mutex::new(next), running: Mutex::default(), time_limit });
+        let api = Arc::new(Queue { next: Mutex::new(next), running: Mutex::default(), time_limit });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_event))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(take_response))
@@ -75,8 +95,6 @@ impl Function {
             // Lambda takes 6 MB.
             .layer(DefaultBodyLimit::max(6 << 20))
             .with_state(Arc::clone(&api));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move { axum::serve(listener, router).await });
         let process = Command::new(env!("CARGO_BIN_EXE_target-allocator"))
             .env_clear()
@@ -116,7 +134,7 @@ impl Function {
     }
 }
 
-async fn next_event(State(api): State<Arc<RuntimeApi>>) -> impl IntoResponse {
+async fn next_event(State(api): State<Arc<Queue>>) -> impl IntoResponse {
     let Some(Invocation { event, answer }) = api.next.lock().await.recv().await else {
         return (StatusCode::GONE, HeaderMap::new(), String::new());
     };
@@ -131,15 +149,15 @@ async fn next_event(State(api): State<Arc<RuntimeApi>>) -> impl IntoResponse {
     (StatusCode::OK, headers, event.to_string())
 }
 
-async fn take_response(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+async fn take_response(State(api): State<Arc<Queue>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
     finish(&api, &id, Ok(serde_json::from_slice(&body).unwrap())).await
 }
 
-async fn take_error(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
+async fn take_error(State(api): State<Arc<Queue>>, Path(id): Path<String>, body: String) -> StatusCode {
     finish(&api, &id, Err(body)).await
 }
 
-async fn finish(api: &RuntimeApi, id: &str, answer: Result<Value, String>) -> StatusCode {
+async fn finish(api: &Queue, id: &str, answer: Result<Value, String>) -> StatusCode {
     if let Some(sender) = api.running.lock().await.remove(id) {
         // The test may have given up waiting.
         let _ = sender.send(answer);

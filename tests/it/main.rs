@@ -9,8 +9,10 @@
 )]
 
 mod events;
+mod external;
 mod faults;
 mod function;
 mod golden;
 mod kubernetes;
 mod shop;
+mod sources;

@@ -18,9 +18,11 @@ pub use kinds::{Kind, kinds_of_monitors};
 pub use plan::{Plan, PlannedJob, plan, references};
 
 use crate::config::Config;
+use crate::discovery::external::{Answer, External, ExternalGroup};
 use crate::discovery::{Group, Index, Wanted, static_groups};
+use crate::labels::META_PREFIX;
 use crate::objects::Cluster;
-use crate::report::{ObjectRef, Report};
+use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::shard::consistent_hashing::RingError;
 use crate::shard::{self, Members, Owners};
@@ -44,6 +46,8 @@ pub struct Job {
     pub monitor: Option<ObjectRef>,
     /// Its targets, in the order of discovery.
     pub targets: Vec<Target>,
+    /// Why its targets are not known; then there are none here, and nobody must be told so.
+    pub unknown: Option<String>,
     /// Position of its first target among those of all jobs.
     first: usize,
 }
@@ -93,7 +97,8 @@ impl Allocation {
 
 /// Finds the targets of the planned jobs and gives them to the collectors.
 ///
-/// `cluster` must hold all objects of [`Plan::kinds`]; `now` decides how long a
+/// `cluster` must hold all objects of [`Plan::kinds`], `external` what is known of
+/// [`Plan::external`]; `now` decides how long a
 /// collector has not been ready.
 ///
 /// # Errors
@@ -102,6 +107,7 @@ pub fn allocate(
     config: &Config,
     plan: Plan,
     cluster: &Cluster,
+    external: &External,
     served: ServedLabels,
     now: Timestamp,
 ) -> Result<Allocation, RingError> {
@@ -110,9 +116,12 @@ pub fn allocate(
     let index = Index::new(cluster);
     let mut jobs = BTreeMap::new();
     for planned in planned {
-        let targets = planned.targets(&index, config.filter, served);
+        let (targets, unknown) = match planned.external_groups(external, &mut report) {
+            Ok(groups) => (planned.targets(&index, &groups, config.filter, served), None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
         let PlannedJob { scrape_config, monitor, .. } = planned;
-        jobs.insert(scrape_config.job_name.clone(), Job { scrape_config, monitor, targets, first: 0 });
+        jobs.insert(scrape_config.job_name.clone(), Job { scrape_config, monitor, targets, unknown, first: 0 });
     }
     let mut keys = Vec::new();
     let mut first = 0;
@@ -130,8 +139,40 @@ pub fn allocate(
 }
 
 impl PlannedJob {
+    /// What the job's sources answered, or why one of them never did. Either is reported.
+    fn external_groups<'a>(
+        &self,
+        external: &'a External,
+        report: &mut Report,
+    ) -> Result<Vec<&'a ExternalGroup>, String> {
+        let mut groups = Vec::new();
+        let mut unknown = None;
+        for source in &self.sources {
+            match external.answers.get(&source.key) {
+                Some(Answer::Known(known)) => groups.extend(known.iter()),
+                Some(Answer::Kept(known, reason)) => {
+                    groups.extend(known.iter());
+                    let reason = format!("the last targets stay, the source does not answer: {reason}");
+                    report.push(self.object(), Outcome::Adjusted, source.wanted.to_string(), reason);
+                }
+                Some(Answer::Unknown(reason)) => {
+                    report.push(self.object(), Outcome::Unknown, source.wanted.to_string(), reason);
+                    unknown.get_or_insert_with(|| format!("{}: {reason}", source.wanted));
+                }
+                None => {
+                    unknown.get_or_insert_with(|| format!("{}: it was not asked", source.wanted));
+                }
+            }
+        }
+        unknown.map_or(Ok(groups), Err)
+    }
+
+    fn object(&self) -> ObjectRef {
+        self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
+    }
+
     /// Finds the targets of the job.
-    fn targets(&self, index: &Index, filter: bool, served: ServedLabels) -> Vec<Target> {
+    fn targets(&self, index: &Index, external: &[&ExternalGroup], filter: bool, served: ServedLabels) -> Vec<Target> {
         let mut maker = Maker::new(&self.scrape_config, &self.rules, filter, served);
         let wanted = match served {
             ServedLabels::All => Wanted::ALL,
@@ -143,6 +184,15 @@ impl PlannedJob {
             }
         }
         for group in static_groups(&self.scrape_config.service_discovery.r#static) {
+            maker.add(group.label_sets());
+        }
+        let mut known = BTreeMap::new();
+        for group in external {
+            let wants = |name: &str| match known.get(name) {
+                Some(wants) => *wants,
+                None => *known.entry(name.to_owned()).or_insert(!name.starts_with(META_PREFIX) || maker.wants(name)),
+            };
+            let group = group.target_group(wants);
             maker.add(group.label_sets());
         }
         maker.finish()

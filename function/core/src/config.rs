@@ -6,12 +6,16 @@
 //! Follows `cmd/otel-allocator/internal/config/config.go` of the operator.
 
 mod collectors;
+pub mod egress;
 mod file;
 mod strategy;
+
+use std::net::SocketAddr;
 
 use serde_json::{Map, Value};
 
 pub use collectors::{CollectorPods, Collectors};
+pub use egress::Egress;
 
 use crate::duration::Duration;
 use crate::monitors;
@@ -36,6 +40,10 @@ pub struct Config {
     pub monitors: Option<monitors::Settings>,
     /// The jobs of `config.scrape_configs`, or why one of them is left out.
     pub scrape_configs: Vec<Result<ScrapeConfig, RefusedJob>>,
+    /// What `http_sd_configs` may be fetched from.
+    pub egress: Egress,
+    /// Who is asked for `dns_sd_configs`; whom the system asks if empty.
+    pub dns_servers: Vec<SocketAddr>,
     /// Keys that are accepted but change nothing here.
     pub notes: Vec<Note>,
 }
@@ -92,6 +100,8 @@ impl Default for Config {
             filter: true,
             monitors: Some(monitors::Settings::selecting_all()),
             scrape_configs: Vec::new(),
+            egress: Egress::default(),
+            dns_servers: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@
 
 mod endpoint_slice;
 mod endpoints;
+pub mod external;
 mod index;
 mod ingress;
 mod names;

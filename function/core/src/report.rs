@@ -43,6 +43,8 @@ pub enum Outcome {
     Refused,
     /// One job of the object is left out; its other jobs are served.
     JobLeftOut,
+    /// The job's targets are not known: asking for them is a failure, its other answers are not.
+    Unknown,
     /// Targets are known but no collector has them.
     Unassigned,
     /// Served, but something about it was passed over or replaced.

@@ -37,6 +37,10 @@ fn targets(allocation: &Allocation, rests: &[&str], asked: &Asked) -> Answer {
             return Answer::error(Status::NotFound, error);
         }
     };
+    if let Some((name, Job { unknown: Some(reason), .. })) = found {
+        let message = format!("the targets of the job are not known yet: {name}: {reason}");
+        return Answer::error(Status::Unavailable, message);
+    }
     if allocation.members().is_none() {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
@@ -87,9 +91,9 @@ fn all_shares(allocation: &Allocation, name: &str, job: Option<&Job>) -> Vec<u8>
     body
 }
 
-/// The jobs that have targets, with links to them.
+/// The jobs that have targets, or may have some, with links to them.
 fn jobs(allocation: &Allocation) -> Vec<u8> {
-    let with_targets = allocation.jobs().iter().filter(|(_, job)| !job.targets.is_empty());
+    let with_targets = allocation.jobs().iter().filter(|(_, job)| !job.targets.is_empty() || job.unknown.is_some());
     let links: BTreeMap<_, _> = with_targets.map(|(name, _)| (name, json!({ "_link": link(name) }))).collect();
     json!(links).to_string().into_bytes()
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Kind;
 use super::kinds::kinds_of_discovery;
 use crate::config::Config;
+use crate::discovery::external::client::{ClientError, Files, check_client};
+use crate::discovery::external::{Source, sources};
 use crate::discovery::{Query, QueryError};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
@@ -30,8 +32,10 @@ pub struct PlannedJob {
     pub monitor: Option<ObjectRef>,
     /// Its target relabelling.
     pub rules: Rules,
-    /// Where its targets are looked for, static ones apart.
+    /// Where its targets are looked for in the cluster.
     pub queries: Vec<Query>,
+    /// Where else they are looked for, static ones apart.
+    pub sources: Vec<Source>,
 }
 
 /// Why a job cannot be served although Prometheus would take it.
@@ -43,6 +47,12 @@ enum Unserved {
     Query(#[from] QueryError),
     #[error("service discovery of this kind is not served here, name the targets by another: {0}")]
     Kind(&'static str),
+    #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
+    FilesForObject,
+    #[error("http_sd_configs: {0}")]
+    Client(#[from] ClientError),
+    #[error("its service discovery cannot be told apart: {0}")]
+    Sources(#[from] serde_json::Error),
 }
 
 /// A query's error and its cause.
@@ -90,19 +100,31 @@ pub fn plan(config: &Config, cluster: &Cluster) -> Plan {
 
 impl PlannedJob {
     fn new(scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, own_namespace: &str) -> Result<Self, Unserved> {
-        let ServiceDiscovery { kubernetes, r#static: _, http, dns, ec2, file } = &scrape_config.service_discovery;
-        let unserved =
-            [(http.is_empty(), "http"), (dns.is_empty(), "dns"), (ec2.is_empty(), "ec2"), (file.is_empty(), "file")];
-        if let Some((_, kind)) = unserved.into_iter().find(|(empty, _)| !empty) {
-            return Err(Unserved::Kind(kind));
+        let ServiceDiscovery { kubernetes, r#static: _, http, dns: _, ec2, file } = &scrape_config.service_discovery;
+        if !ec2.is_empty() {
+            return Err(Unserved::Kind("ec2"));
         }
+        if monitor.is_some() && !file.is_empty() {
+            return Err(Unserved::FilesForObject);
+        }
+        let files = if monitor.is_some() { Files::Refused } else { Files::Read };
+        http.iter().try_for_each(|config| check_client(&config.http_client, files))?;
+        let sources = sources(&scrape_config.service_discovery)?;
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
         let queries = kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
-        Ok(Self { scrape_config, monitor, rules, queries })
+        Ok(Self { scrape_config, monitor, rules, queries, sources })
     }
 }
 
 impl Plan {
+    /// What the jobs look for outside of the cluster, each once.
+    #[must_use]
+    pub fn external(&self) -> Vec<Source> {
+        let all = self.jobs.iter().flat_map(|job| &job.sources);
+        let by_key: BTreeMap<_, _> = all.map(|source| (&source.key, source)).collect();
+        by_key.into_values().cloned().collect()
+    }
+
     /// The kinds of objects that the jobs discover, and those that tell who collects.
     #[must_use]
     pub fn kinds(&self, config: &Config) -> BTreeSet<Kind> {
@@ -126,6 +148,6 @@ fn config_report(config: &Config) -> Report {
 }
 
 /// How reports name a job of `config.scrape_configs`.
-fn config_object(job_name: &str) -> ObjectRef {
+pub(super) fn config_object(job_name: &str) -> ObjectRef {
     ObjectRef::new("Config", "", job_name)
 }

@@ -1,11 +1,13 @@
 //! The file as it is written, key by key, and what becomes of each.
 
+use std::net::SocketAddr;
+
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
-use super::{Config, ConfigError, NOT_READY_GRACE_PERIOD, Note, collectors, strategy};
+use super::{Config, ConfigError, Egress, NOT_READY_GRACE_PERIOD, Note, collectors, strategy};
 use crate::duration::Duration;
 use crate::monitors;
 use crate::monitors::finding::Finding;
@@ -35,6 +37,8 @@ pub(super) struct File {
     collectors: Option<CollectorsKey>,
     allocation_replicas: Option<u32>,
     allocation_fallback_without_collector: Option<bool>,
+    http_sd_allow: Option<Vec<String>>,
+    dns_sd_servers: Option<Vec<SocketAddr>>,
 }
 
 /// `prometheus_cr`.
@@ -85,6 +89,8 @@ impl File {
             collectors,
             allocation_replicas,
             allocation_fallback_without_collector,
+            http_sd_allow,
+            dns_sd_servers,
         } = self;
         let mut notes = Vec::new();
         let mut note = |present: bool, key: &str, reason| {
@@ -126,6 +132,12 @@ impl File {
         let grace_period = collector_not_ready_grace_period.map_or(NOT_READY_GRACE_PERIOD, |given| given.0);
         let selector = collector_selector.map(|selector| selector.0.selector()).transpose();
         let selector = selector.map_err(|error| ConfigError::key("collector_selector", error.to_string()))?;
+        let egress = Egress::new(&http_sd_allow.unwrap_or_default()).map_err(|text| {
+            ConfigError::key(
+                "http_sd_allow",
+                format!("not a host, an address or a network such as 10.0.0.0/8: {text:?}"),
+            )
+        })?;
         Ok(Config {
             collectors: collectors::read(collectors, selector, &namespace, grace_period)?,
             namespace,
@@ -138,6 +150,8 @@ impl File {
             filter: strategy::read_filter(filter_strategy.as_deref())?,
             monitors,
             scrape_configs,
+            egress,
+            dns_servers: dns_sd_servers.unwrap_or_default(),
             notes,
         })
     }

@@ -14,6 +14,7 @@ mod service_discovery;
 use serde_json::Value;
 
 use super::globals::Globals;
+use super::service_discovery::StaticSd;
 use super::validation::ScrapeConfigError;
 use super::{NameValidation, ScrapeConfig};
 use crate::duration::DurationError;
@@ -40,6 +41,15 @@ pub struct RefusedJob {
     /// Why.
     #[source]
     pub error: ParseError,
+}
+
+/// A list of target groups, as files hold it: each is written like a static config.
+///
+/// # Errors
+/// When Prometheus would not take the list.
+pub fn target_groups(list: &Value) -> Result<Vec<StaticSd>, ParseError> {
+    let groups = Node::root(list, "").list()?;
+    groups.iter().map(service_discovery::target_group).collect()
 }
 
 /// What is wrong, and where.

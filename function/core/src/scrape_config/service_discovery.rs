@@ -156,7 +156,7 @@ pub struct StaticSd {
 }
 
 /// A URL that answers with a list of targets. Follows `discovery/http/http.go`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct HttpSd {
     #[serde(flatten)]

@@ -112,6 +112,14 @@ fn attach_metadata(node: &Node<'_>) -> Result<AttachMetadata> {
     Ok(attach)
 }
 
+/// A target group of a list; Prometheus refuses null there.
+pub fn target_group(node: &Node<'_>) -> Result<StaticSd> {
+    if node.is_null() {
+        return Err(node.error(Problem::WrongType { wanted: "a map" }));
+    }
+    static_targets(node)
+}
+
 fn static_targets(node: &Node<'_>) -> Result<StaticSd> {
     let mut fields = node.fields()?;
     let mut group = StaticSd::default();

@@ -1,0 +1,75 @@
+//! HTTP SD: what a URL answers.
+//!
+//! Input: type and body of an answer. Output: target groups with `__meta_url`.
+//! Follows `discovery/http/http.go` of Prometheus.
+
+use super::ExternalGroup;
+use super::groups::{self, GroupsError};
+
+/// Whether an answer's content type is the one that Prometheus takes.
+#[must_use]
+pub fn is_json(content_type: &str) -> bool {
+    let lower = content_type.trim().to_ascii_lowercase();
+    let Some(rest) = lower.strip_prefix("application/json") else { return false };
+    let Some(parameter) = rest.strip_prefix(';') else { return rest.is_empty() };
+    matches!(parameter.trim_start(), "charset=utf-8" | "charset=\"utf-8\"")
+}
+
+/// The groups that `url` answered.
+///
+/// # Errors
+/// When Prometheus would not take the body.
+pub fn groups(url: &str, body: &[u8]) -> Result<Vec<ExternalGroup>, GroupsError> {
+    groups::json(body, ("__meta_url", url))
+}
+
+/// A URL without what may be secret: user, password and query.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_those_of_prometheus() {
+        let cases = [
+            ("application/json", true),
+            (" Application/JSON ", true),
+            ("application/json;charset=utf-8", true),
+            ("application/json;  charset=\"UTF-8\"", true),
+            ("application/json; charset=latin1", false),
+            ("application/json ; charset=utf-8", false),
+            ("application/json;", false),
+            ("application/jsonp", false),
+            ("text/plain", false),
+            ("", false),
+        ];
+        for (content_type, expected) in cases {
+            assert_eq!(is_json(content_type), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_secret_is_not_shown() {
+        let cases = [
+            ("http://u:p@sd:80/a?token=b#c", "http://sd:80/a"),
+            ("https://sd", "https://sd"),
+            ("http://sd?x=http://u@y/", "http://sd"),
+            ("odd", "odd"),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(shown(url), expected, "{url}");
+        }
+    }
+}

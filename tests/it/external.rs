@@ -1,0 +1,334 @@
+//! Service discovery outside of the cluster: a source that fails costs nobody its
+//! targets, is never an empty list, and touches no other job.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::function::{Answer, Function, RuntimeApi};
+use crate::sources::{DnsServer, HttpServer, Reply, Said, dns_name};
+
+/// A cluster without objects, and a folder of files.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("cluster")).unwrap();
+        std::fs::create_dir(folder.path().join("sd")).unwrap();
+        Self { folder }
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        std::fs::write(self.folder.path().join(path), content).unwrap();
+    }
+
+    /// A function with these jobs that reads the cluster anew for each answer.
+    async fn start(&self, keys: &str, jobs: &Value) -> Function {
+        self.start_beside(keys, |_| jobs.clone()).await
+    }
+
+    /// The same, with jobs that are made of the runtime API's address.
+    async fn start_beside(&self, keys: &str, jobs: impl FnOnce(&str) -> Value) -> Function {
+        let runtime = RuntimeApi::bind().await;
+        let jobs = jobs(&runtime.address());
+        let config = json!({"scrape_configs": jobs});
+        let config = format!("collectors: {{names: [c]}}\n{keys}\nconfig: {config}\n");
+        let cluster = format!("manifests:{}", self.folder.path().join("cluster").display());
+        let variables = [
+            ("CLUSTER", cluster.as_str()),
+            ("ALLOCATOR_CONFIG", &config),
+            ("SNAPSHOT_TTL", "0"),
+            ("TARGET_LABELS", "all"),
+            ("LAMBDA_TASK_ROOT", self.folder.path().to_str().unwrap()),
+        ];
+        Function::start_on(runtime, &variables)
+    }
+}
+
+async fn share(function: &Function, job: &str) -> Answer {
+    function.get(&format!("/jobs/{job}/targets?collector_id=c")).await
+}
+
+fn addresses(answer: &Answer) -> Vec<String> {
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    let groups = answer.json();
+    groups.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap().to_owned()).collect()
+}
+
+/// The report's entries on a job: outcome and reason.
+async fn report(function: &Function, job: &str) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let report = function.get("/debug/report").await.json();
+    let entries = report.as_array().unwrap().iter().filter(|entry| entry["object"]["name"] == job);
+    entries.map(|entry| (text(&entry["outcome"]), text(&entry["reason"]))).collect()
+}
+
+const LOOPBACK: &str = "http_sd_allow: [127.0.0.1/32]";
+const TARGETS: &str = r#"[{"targets":["10.0.0.1:80"],"labels":{"team":"shop"}}]"#;
+const FIXED: &str = "10.9.9.9:80";
+
+/// A job that gets its targets from `url` once in a second, and one that needs nobody.
+fn jobs(url: &str) -> Value {
+    json!([
+        {"job_name": "sd", "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]},
+        {"job_name": "fixed", "static_configs": [{"targets": [FIXED]}]}
+    ])
+}
+
+#[tokio::test]
+async fn a_failing_url_keeps_its_last_targets_and_before_the_first_is_a_failure_of_its_job_alone() {
+    let text = |text: &str| text.to_owned();
+    let faults = [
+        (Reply::Body(500, "application/json", text(TARGETS)), "the server answered 500"),
+        (Reply::Body(204, "application/json", text("")), "the server answered 204"),
+        (Reply::Body(200, "text/html", text("[]")), "the content type is not application/json: \"text/html\""),
+        (Reply::json("<html>"), "not json"),
+        (Reply::json("{}"), "not a list of target groups"),
+        (Reply::json(r#"[{"targets":["a:1"],"more":1}]"#), "unknown field in target group [0]: \"more\""),
+        (Reply::json("[null]"), "not a target group"),
+        (Reply::Redirect(text("/nowhere")), "the server answered 404"),
+        (Reply::Redirect(text("/sd")), "more than 10 redirects"),
+        (Reply::Slow(Duration::from_secs(60)), "no answer within 5s"),
+    ];
+    let cases = faults.map(|(fault, expected)| tokio::spawn(fails_and_recovers(fault, expected)));
+    for case in cases {
+        case.await.unwrap();
+    }
+}
+
+async fn fails_and_recovers(fault: Reply, expected: &str) {
+    let place = Place::new();
+    let (server, address) = HttpServer::start().await;
+    let function = place.start(LOOPBACK, &jobs(&format!("http://{address}/sd"))).await;
+    server.set("/sd", fault.clone());
+    let failed = share(&function, "sd").await;
+    assert_eq!(failed.status, 503, "{expected}");
+    assert!(failed.message().contains(expected) && failed.message().contains("sd"), "{}", failed.message());
+    assert_eq!(addresses(&share(&function, "fixed").await), [FIXED], "{expected}");
+    assert!(function.get("/scrape_configs").await.json()["sd"].is_object(), "{expected}");
+    let [(outcome, reason)] = &report(&function, "sd").await[..] else { panic!("one entry: {expected}") };
+    assert_eq!(outcome, "unknown");
+    assert!(reason.contains(expected), "{reason}");
+
+    server.set("/sd", Reply::json(TARGETS));
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "sd").await), ["10.0.0.1:80"], "{expected}");
+    assert_eq!(report(&function, "sd").await, [], "{expected}");
+    server.set("/sd", fault);
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "sd").await), ["10.0.0.1:80"], "{expected}");
+    let [(outcome, reason)] = &report(&function, "sd").await[..] else { panic!("one entry: {expected}") };
+    assert_eq!(outcome, "adjusted");
+    assert!(reason.contains(expected), "{reason}");
+
+    server.set("/sd", Reply::json("[]"));
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "sd").await), [""; 0], "an empty list that is true: {expected}");
+}
+
+#[tokio::test]
+async fn a_url_is_asked_once_in_its_interval_with_the_configs_own_credentials() {
+    let (server, address) = HttpServer::start().await;
+    let (other, elsewhere) = HttpServer::start().await;
+    let place = Place::new();
+    place.write("sd/password", "p\n");
+    let url = format!("http://{address}/sd");
+    let sd = json!({"url": url, "basic_auth": {"username": "u", "password_file": "sd/password"},
+        "http_headers": {"X-Team": {"values": ["shop"]}}});
+    let jobs = json!([
+        {"job_name": "sd", "http_sd_configs": [sd.clone()]},
+        {"job_name": "again", "http_sd_configs": [sd]}
+    ]);
+    let function = place.start(LOOPBACK, &jobs).await;
+    server.set("/sd", Reply::Redirect("/next".to_owned()));
+    server.set("/next", Reply::Redirect(format!("http://{elsewhere}/sd")));
+    other.set("/sd", Reply::json(TARGETS));
+    for _ in 0..3 {
+        let answer = share(&function, "sd").await;
+        let expected = json!([{"targets": ["10.0.0.1:80"],
+            "labels": {"__address__": "10.0.0.1:80", "__meta_url": url, "team": "shop"}}]);
+        assert_eq!(answer.json(), expected);
+        assert_eq!(addresses(&share(&function, "again").await), ["10.0.0.1:80"]);
+    }
+    assert_eq!((server.requests(), other.requests()), (2, 1), "once for both jobs");
+    let sent = ["authorization", "x-team", "x-prometheus-refresh-interval-seconds", "accept"];
+    let own = sent.map(|name| server.header(name));
+    assert_eq!(own, ["Basic dTpw", "shop", "60", "application/json"].map(|value| Some(value.to_owned())));
+    assert_eq!(other.header("authorization"), None, "the other server is not meant");
+    assert_eq!(other.header("x-team"), None);
+}
+
+#[tokio::test]
+async fn what_only_the_function_reaches_is_not_fetched_from() {
+    let (server, address) = HttpServer::start().await;
+    server.set("/sd", Reply::json(TARGETS));
+    let port = address.port();
+    let refused = "targets may not be fetched from there";
+    let loopback = [
+        format!("http://127.0.0.1:{port}/sd"),
+        format!("http://localhost:{port}/sd"),
+        format!("http://[::ffff:127.0.0.1]:{port}/sd"),
+        format!("http://0x7f.1:{port}/sd"),
+        format!("http://0.0.0.0:{port}/sd"),
+        "http://169.254.169.254/latest/meta-data/".to_owned(),
+        "http://[fd00:ec2::254]/latest/meta-data/".to_owned(),
+    ];
+    let place = Place::new();
+    let configs: Vec<_> = loopback
+        .iter()
+        .enumerate()
+        .map(|(at, url)| json!({"job_name": format!("sd-{at}"), "http_sd_configs": [{"url": url}]}))
+        .collect();
+    let function = place.start("", &json!(configs)).await;
+    for (at, url) in loopback.iter().enumerate() {
+        let answer = share(&function, &format!("sd-{at}")).await;
+        assert_eq!(answer.status, 503, "{url}");
+        assert!(answer.message().contains(refused), "{url}: {}", answer.message());
+    }
+    assert_eq!(server.requests(), 0);
+
+    // A permitted server cannot send the function where it may not go by itself.
+    server.set("/sd", Reply::Redirect("http://169.254.169.254/".to_owned()));
+    let function = place.start(LOOPBACK, &jobs(&format!("http://127.0.0.1:{port}/sd"))).await;
+    let answer = share(&function, "sd").await;
+    assert!(answer.message().contains(refused), "{}", answer.message());
+}
+
+#[tokio::test]
+async fn nobody_but_the_function_talks_to_the_runtime_api() {
+    let place = Place::new();
+    let jobs = |api: &str| {
+        let url = |host: &str| format!("http://{host}/2018-06-01/runtime/invocation/next");
+        let port = api.rsplit(':').next().unwrap();
+        json!([
+            {"job_name": "sd", "http_sd_configs": [{"url": url(api)}]},
+            {"job_name": "mapped", "http_sd_configs": [{"url": url(&format!("[::ffff:127.0.0.1]:{port}"))}]},
+            {"job_name": "other", "http_sd_configs": [{"url": url("127.0.0.1:1")}]}
+        ])
+    };
+    let function = place.start_beside(LOOPBACK, jobs).await;
+    for (job, expected) in
+        [("sd", "may not be fetched from"), ("mapped", "may not be fetched from"), ("other", "cannot connect")]
+    {
+        let message = share(&function, job).await.message();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn names_in_the_dns_become_targets_and_only_a_server_that_fails_keeps_the_last() {
+    let (server, address) = DnsServer::start().await;
+    let (a, srv) = (1, 33);
+    server.set("web.shop", a, Said::Records(vec![vec![10, 0, 0, 1], vec![10, 0, 0, 2]]));
+    let record = [&[0, 0, 0, 0, 0x23, 0x8c][..], &dns_name("web-1.shop")].concat();
+    server.set("_http.shop", srv, Said::Records(vec![record]));
+    server.set("broken.shop", a, Said::Code(2));
+    let sd = |name: &str, kind: &str| json!([{"names": [name], "type": kind, "port": 80, "refresh_interval": "1s"}]);
+    let jobs = json!([
+        {"job_name": "a", "dns_sd_configs": sd("web.shop", "A")},
+        {"job_name": "srv", "dns_sd_configs": sd("_http.shop", "SRV")},
+        {"job_name": "broken", "dns_sd_configs": sd("broken.shop", "A")},
+        {"job_name": "gone", "dns_sd_configs": sd("gone.shop", "A")}
+    ]);
+    let place = Place::new();
+    let function = place.start(&format!("dns_sd_servers: ['{address}']"), &jobs).await;
+    let mut found = addresses(&share(&function, "a").await);
+    found.sort();
+    assert_eq!(found, ["10.0.0.1:80", "10.0.0.2:80"]);
+    let labels = json!({"__address__": "web-1.shop:9100", "__meta_dns_name": "_http.shop",
+        "__meta_dns_srv_record_target": "web-1.shop.", "__meta_dns_srv_record_port": "9100",
+        "__meta_dns_mx_record_target": "", "__meta_dns_ns_record_target": ""});
+    assert_eq!(share(&function, "srv").await.json(), json!([{"targets": ["web-1.shop:9100"], "labels": labels}]));
+    assert_eq!(addresses(&share(&function, "gone").await), [""; 0], "no such name is an answer");
+    let failed = share(&function, "broken").await;
+    assert_eq!(failed.status, 503);
+    assert!(failed.message().contains("dns_sd_configs: A broken.shop"), "{}", failed.message());
+
+    server.set("web.shop", a, Said::Code(2));
+    server.set("_http.shop", srv, Said::Code(3));
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "a").await).len(), 2, "the server fails");
+    assert_eq!(addresses(&share(&function, "srv").await), [""; 0], "the name is gone");
+}
+
+#[tokio::test]
+async fn files_of_the_function_become_targets() {
+    let place = Place::new();
+    place.write("sd/a.json", TARGETS);
+    place.write("sd/b.yml", "- targets: [10.0.0.2:80]\n");
+    place.write("sd/c.json", "[");
+    let sd = |files: &Value| json!([{"files": files, "refresh_interval": "1s"}]);
+    let jobs = json!([
+        {"job_name": "files", "file_sd_configs": sd(&json!(["sd/a*.json", "sd/b.yml", "sd/none*.yml"]))},
+        {"job_name": "missing", "file_sd_configs": sd(&json!(["sd/missing.yml"]))},
+        {"job_name": "broken", "file_sd_configs": sd(&json!(["sd/*.json"]))},
+        {"job_name": "outside", "file_sd_configs": sd(&json!(["../a.json"]))},
+        {"job_name": "absolute", "file_sd_configs": sd(&json!(["/etc/a.json"]))}
+    ]);
+    let function = place.start("", &jobs).await;
+    let answer = share(&function, "files").await.json();
+    let labels: Vec<_> = answer.as_array().unwrap().iter().map(|group| group["labels"].clone()).collect();
+    let expected = json!([
+        {"__address__": "10.0.0.1:80", "__meta_filepath": "sd/a.json", "team": "shop"},
+        {"__address__": "10.0.0.2:80", "__meta_filepath": "sd/b.yml"}
+    ]);
+    assert_eq!(json!(labels), expected);
+    let outside = "does not lie in the function's folder";
+    for (job, expected) in
+        [("missing", "No such file"), ("broken", "sd/c.json: not json"), ("outside", outside), ("absolute", outside)]
+    {
+        let failed = share(&function, job).await;
+        assert_eq!(failed.status, 503, "{job}");
+        assert!(failed.message().contains(expected), "{}", failed.message());
+    }
+    place.write("sd/b.yml", "- {");
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(addresses(&share(&function, "files").await), ["10.0.0.1:80", "10.0.0.2:80"]);
+}
+
+#[tokio::test]
+async fn an_object_has_urls_fetched_but_no_files_read() {
+    let (server, address) = HttpServer::start().await;
+    server.set("/sd", Reply::json(TARGETS));
+    let object = |name: &str, spec: &Value| {
+        json!({"apiVersion": "monitoring.coreos.com/v1alpha1", "kind": "ScrapeConfig",
+            "metadata": {"namespace": "shop", "name": name}, "spec": spec})
+        .to_string()
+    };
+    let place = Place::new();
+    place.write("sd/a.json", TARGETS);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    place.write("cluster/namespace.yaml", &namespace.to_string());
+    let url = format!("http://{address}/sd");
+    place.write("cluster/url.yaml", &object("url", &json!({"httpSDConfigs": [{"url": url}]})));
+    place.write("cluster/file.yaml", &object("file", &json!({"fileSDConfigs": [{"files": ["sd/a.json"]}]})));
+    let keys = format!("{LOOPBACK}\nprometheus_cr: {{enabled: true, scrape_config_selector: {{}}}}");
+    let function = place.start(&keys, &json!([])).await;
+    let jobs = function.get("/scrape_configs").await.json();
+    let names: Vec<_> = jobs.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["scrapeConfig/shop/url"]);
+    assert_eq!(addresses(&share(&function, "scrapeConfig%2Fshop%2Furl").await), ["10.0.0.1:80"]);
+    let [(outcome, reason)] = &report(&function, "file").await[..] else { panic!("one entry") };
+    assert_eq!(outcome, "job-left-out");
+    assert!(reason.contains("an object cannot have files of the function read"), "{reason}");
+}
+
+#[tokio::test]
+async fn many_slow_urls_take_no_longer_than_one() {
+    let (server, address) = HttpServer::start().await;
+    server.set("/slow", Reply::Slow(Duration::from_secs(60)));
+    let slow = (0..200).map(|at| json!({"url": format!("http://{address}/slow?{at}")})).collect::<Vec<_>>();
+    let jobs = json!([
+        {"job_name": "slow", "http_sd_configs": slow},
+        {"job_name": "fixed", "static_configs": [{"targets": [FIXED]}]}
+    ]);
+    let place = Place::new();
+    let function = place.start(LOOPBACK, &jobs).await;
+    let started = Instant::now();
+    assert_eq!(addresses(&share(&function, "fixed").await), [FIXED]);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}

@@ -1,0 +1,165 @@
+//! An HTTP SD server and a DNS server whose answers and faults a test decides.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::net::{TcpListener, UdpSocket};
+
+/// What the HTTP server does.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Status, content type, body.
+    Body(u16, &'static str, String),
+    /// Sends elsewhere.
+    Redirect(String),
+    /// Answers an empty list after a while.
+    Slow(Duration),
+}
+
+impl Reply {
+    pub fn json(body: &str) -> Self {
+        Self::Body(200, "application/json", body.to_owned())
+    }
+}
+
+/// An HTTP server: replies by path.
+#[derive(Clone, Default)]
+pub struct HttpServer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    replies: Mutex<BTreeMap<String, Reply>>,
+    requests: AtomicUsize,
+    headers: Mutex<HeaderMap>,
+}
+
+impl HttpServer {
+    /// Starts a server; gives its address, too.
+    pub async fn start() -> (Self, SocketAddr) {
+        let server = Self::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(reply).with_state(Arc::clone(&server.shared));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (server, address)
+    }
+
+    pub fn set(&self, path: &str, reply: Reply) {
+        self.shared.replies.lock().unwrap().insert(path.to_owned(), reply);
+    }
+
+    /// How many requests came so far.
+    pub fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// A header of the last request.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.shared.headers.lock().unwrap().get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+}
+
+async fn reply(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+    shared.requests.fetch_add(1, Ordering::Relaxed);
+    *shared.headers.lock().unwrap() = headers;
+    let reply = shared.replies.lock().unwrap().get(uri.path()).cloned();
+    match reply {
+        None => StatusCode::NOT_FOUND.into_response(),
+        Some(Reply::Body(status, content_type, body)) => {
+            (StatusCode::from_u16(status).unwrap(), [("content-type", content_type)], body).into_response()
+        }
+        Some(Reply::Redirect(location)) => (StatusCode::FOUND, [("location", location)]).into_response(),
+        Some(Reply::Slow(time)) => {
+            tokio::time::sleep(time).await;
+            ([("content-type", "application/json")], "[]").into_response()
+        }
+    }
+}
+
+/// What a DNS server says of a name and a type.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// The data of records, as in a message.
+    Records(Vec<Vec<u8>>),
+    /// A code other than success: 2 for a failure, 3 for a name that does not exist.
+    Code(u8),
+}
+
+/// A DNS server over UDP.
+#[derive(Clone, Default)]
+pub struct DnsServer {
+    names: Arc<Mutex<BTreeMap<(String, u16), Said>>>,
+}
+
+impl DnsServer {
+    /// Starts a server; gives its address, too.
+    pub async fn start() -> (Self, SocketAddr) {
+        let server = Self::default();
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let names = Arc::clone(&server.names);
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+                let answer = answer(&buffer[..length], &names.lock().unwrap());
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        });
+        (server, address)
+    }
+
+    pub fn set(&self, name: &str, kind: u16, said: Said) {
+        self.names.lock().unwrap().insert((name.to_owned(), kind), said);
+    }
+}
+
+/// A name as in a message.
+pub fn dns_name(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in name.split('.').filter(|label| !label.is_empty()) {
+        bytes.push(u8::try_from(label.len()).unwrap());
+        bytes.extend_from_slice(label.as_bytes());
+    }
+    bytes.push(0);
+    bytes
+}
+
+fn answer(query: &[u8], names: &BTreeMap<(String, u16), Said>) -> Vec<u8> {
+    let mut at = 12;
+    let mut labels = Vec::new();
+    while query[at] != 0 {
+        let length = usize::from(query[at]);
+        labels.push(String::from_utf8(query[at + 1..=at + length].to_vec()).unwrap().to_lowercase());
+        at += length + 1;
+    }
+    let question = &query[12..at + 5];
+    let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
+    let said = names.get(&(labels.join("."), kind)).cloned().unwrap_or(Said::Code(3));
+    let (code, records) = match said {
+        Said::Records(records) => (0, records),
+        Said::Code(code) => (code, Vec::new()),
+    };
+    let count = u8::try_from(records.len()).unwrap();
+    let mut message = query[..2].to_vec();
+    // A recursive, authoritative answer to one question.
+    message.extend_from_slice(&[0x85, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
+    message.extend_from_slice(question);
+    for data in records {
+        // The question's name, its type, class IN, a TTL of one minute.
+        message.extend_from_slice(&[0xc0, 12]);
+        message.extend_from_slice(&kind.to_be_bytes());
+        message.extend_from_slice(&[0, 1, 0, 0, 0, 60]);
+        message.extend_from_slice(&u16::try_from(data.len()).unwrap().to_be_bytes());
+        message.extend_from_slice(&data);
+    }
+    message
+}
