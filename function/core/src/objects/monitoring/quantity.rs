@@ -46,7 +46,8 @@ impl Quantity {
         } else {
             scaled(&digits, 0, decimal_exponent(suffix)?.checked_sub(fraction_digits)?)?
         };
-        Some(Self(if negative { -magnitude } else { magnitude }))
+        // The peer reads more, and then cannot write any answer: JSON has no such numbers.
+        magnitude.is_finite().then_some(Self(if negative { -magnitude } else { magnitude }))
     }
 }
 
@@ -147,6 +148,9 @@ mod tests {
             ("1 k", None),
             ("1ki", None),
             ("much", None),
+            // No number that JSON can hold; found by fuzzing.
+            ("0e2151", None),
+            ("1e400", None),
         ];
         for (text, expected) in cases {
             assert_eq!(Quantity::parse(text).map(Quantity::as_f64), expected, "{text}");

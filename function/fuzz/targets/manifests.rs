@@ -1,0 +1,97 @@
+//! Manifests: any text, or a complete cluster with a few changes; then all that follows.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+use target_allocator::cluster::{Kind, Objects};
+use target_allocator::settings::Source;
+use target_allocator_core::allocation;
+use target_allocator_core::config::Config;
+use target_allocator_core::objects::Cluster;
+use target_allocator_core::report::Report;
+use target_allocator_core::targets::ServedLabels;
+use target_allocator_fuzz::allocation::checked;
+use target_allocator_fuzz::edit::edited;
+
+/// A cluster for each monitor of the seed: with all of them every run would take long.
+static CLUSTERS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let documents = serde_norway::Deserializer::from_str(include_str!("../seeds/cluster.yaml"));
+    let documents = documents.map(|document| Value::deserialize(document).expect("the seed is valid"));
+    let (monitors, others): (Vec<Value>, Vec<Value>) = documents
+        .partition(|document| document["apiVersion"].as_str().is_some_and(|version| version.starts_with("monitoring")));
+    let cluster = |monitor| {
+        let items: Vec<_> = std::iter::once(monitor).chain(others.iter().cloned()).collect();
+        json!({"apiVersion": "v1", "kind": "List", "items": items})
+    };
+    monitors.into_iter().map(cluster).collect()
+});
+
+/// Everything is selected; each strategy has its turn.
+static CONFIGS: LazyLock<Vec<(Config, ServedLabels)>> = LazyLock::new(|| {
+    let with = |more: &str| {
+        let selectors: String = ["service_monitor", "pod_monitor", "probe", "scrape_config"]
+            .map(|kind| format!("  {kind}_selector: {{}}\n  {kind}_namespace_selector: {{}}\n"))
+            .concat();
+        let text = format!(
+            "collector_namespace: monitoring\ncollector_selector: {{matchLabels: {{app: collector}}}}\n\
+             prometheus_cr:\n  enabled: true\n{selectors}{more}\n"
+        );
+        Config::parse(&text, None).expect("the config is valid")
+    };
+    vec![
+        (with("allocation_strategy: consistent-hashing\nfilter_strategy: relabel-config"), ServedLabels::Referenced),
+        (with("allocation_strategy: least-weighted"), ServedLabels::All),
+        (with("allocation_strategy: per-node\nallocation_fallback_strategy: consistent-hashing"), ServedLabels::All),
+    ]
+});
+
+const KINDS: [Kind; 13] = [
+    Kind::Namespace,
+    Kind::Node,
+    Kind::Pod,
+    Kind::Service,
+    Kind::Endpoints,
+    Kind::EndpointSlice,
+    Kind::Ingress,
+    Kind::ReplicaSet,
+    Kind::Job,
+    Kind::ServiceMonitor,
+    Kind::PodMonitor,
+    Kind::Probe,
+    Kind::ScrapeConfig,
+];
+
+static FILE: LazyLock<PathBuf> =
+    LazyLock::new(|| std::env::temp_dir().join(format!("fuzz-manifests-{}.yaml", std::process::id())));
+
+async fn run(text: &[u8]) {
+    std::fs::write(&*FILE, text).expect("the file can be written");
+    let objects = Objects::open(&Source::Manifests(FILE.clone())).await.expect("nothing is read yet");
+    let (mut cluster, mut report) = (Cluster::default(), Report::default());
+    if let Err(error) = objects.list(&KINDS.into(), &mut cluster, &mut report).await {
+        assert!(error.to_string().contains("fuzz-manifests"), "{error}");
+        return;
+    }
+    let (config, served) = &CONFIGS[text.iter().map(|byte| usize::from(*byte)).sum::<usize>() % CONFIGS.len()];
+    let references = allocation::references(config, &cluster);
+    objects.get(&references, &mut cluster, &mut report).await.expect("it was read before");
+    checked(config, allocation::plan(config, &cluster), &cluster, *served);
+}
+
+fuzz_target!(|data: &[u8]| {
+    let edited = match data {
+        [0, which, edits @ ..] => match edited(&CLUSTERS[usize::from(*which) % CLUSTERS.len()], edits) {
+            Some(document) => document.to_string(),
+            None => return,
+        },
+        _ => String::new(),
+    };
+    let text = if edited.is_empty() { data } else { edited.as_bytes() };
+    // Nothing waits for anything: manifests are read from a file.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+    runtime.block_on(run(text));
+});
