@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -29,12 +29,15 @@ pub enum Behaviour {
 pub struct Kubernetes {
     shared: Arc<Shared>,
     pub kubeconfig: Arc<Kubeconfig>,
+    /// Where it listens.
+    pub server: String,
 }
 
 #[derive(Default)]
 struct Shared {
     behaviours: Mutex<BTreeMap<String, Behaviour>>,
     requests: AtomicUsize,
+    authorization: Mutex<Option<String>>,
 }
 
 /// A kubeconfig that is gone with the test.
@@ -58,11 +61,11 @@ impl Kubernetes {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "c",
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "clusters": [{"name": "c", "cluster": {"server": &server}}],
             "users": [{"name": "u", "user": {}}]
         });
         std::fs::write(kubeconfig.path(), config.to_string()).unwrap();
-        let kubernetes = Self { shared, kubeconfig: Arc::new(kubeconfig) };
+        let kubernetes = Self { shared, kubeconfig: Arc::new(kubeconfig), server };
         kubernetes.put(objects);
         kubernetes
     }
@@ -101,14 +104,21 @@ impl Kubernetes {
         self.shared.behaviours.lock().unwrap().remove(resource);
     }
 
+    /// The `Authorization` of the last request.
+    pub fn authorization(&self) -> Option<String> {
+        self.shared.authorization.lock().unwrap().clone()
+    }
+
     /// How many requests came so far.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
     }
 }
 
-async fn serve(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri) -> Response {
+async fn serve(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
     shared.requests.fetch_add(1, Ordering::Relaxed);
+    let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    *shared.authorization.lock().unwrap() = authorization;
     let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
     // .../RESOURCE, or .../namespaces/NAMESPACE/RESOURCE/NAME
     let (resource, name) = match segments.as_slice() {

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod eks;
 mod events;
 mod external;
 mod faults;
