@@ -1,3 +1,5 @@
+//! What `targetallocator.yaml` means, key by key.
+
 use super::*;
 use crate::shard::{Collector, Fallback};
 

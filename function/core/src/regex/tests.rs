@@ -1,3 +1,5 @@
+//! What Go's regular expressions take and match.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What rules do to labels, as Prometheus does it.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Who gets what, and how little moves.
+
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::consistent_hashing::Version;

@@ -1,3 +1,5 @@
+//! What is read from files, and what is reported.
+
 use super::*;
 
 fn read(text: &str) -> (Cluster, Report) {

@@ -1,3 +1,5 @@
+//! What is asked, in every kind of event, however it is written.
+
 use lambda_http::request::from_str;
 use proptest::prelude::{any, prop_assert, proptest};
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Which route and job a path means.
+
 use super::*;
 
 #[test]
