@@ -11,7 +11,6 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use target_allocator_core::allocation::{self, Allocation};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
@@ -124,8 +123,6 @@ impl Snapshot {
 
 /// Job name → scrape config, as JSON with sorted keys.
 fn scrape_configs(allocation: &Allocation, secrets: Secrets) -> Result<Vec<u8>, serde_json::Error> {
-    #[derive(Serialize)]
-    struct Configs(serde_json::Map<String, serde_json::Value>);
     let mut configs = serde_json::Map::new();
     for (name, job) in allocation.jobs() {
         let config = match secrets {
@@ -138,7 +135,7 @@ fn scrape_configs(allocation: &Allocation, secrets: Secrets) -> Result<Vec<u8>, 
         };
         configs.insert(name.clone(), config);
     }
-    serde_json::to_vec(&Configs(configs))
+    serde_json::to_vec(&configs)
 }
 
 /// An error and all its causes on one line.

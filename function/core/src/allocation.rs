@@ -98,8 +98,7 @@ impl Allocation {
 /// Finds the targets of the planned jobs and gives them to the collectors.
 ///
 /// `cluster` must hold all objects of [`Plan::kinds`], `external` what is known of
-/// [`Plan::external`]; `now` decides how long a
-/// collector has not been ready.
+/// [`Plan::external`]; `now` decides how long a collector has not been ready.
 ///
 /// # Errors
 /// When the strategy cannot handle that many collectors.
@@ -123,13 +122,12 @@ pub fn allocate(
         let PlannedJob { scrape_config, monitor, .. } = planned;
         jobs.insert(scrape_config.job_name.clone(), Job { scrape_config, monitor, targets, unknown, first: 0 });
     }
-    let mut keys = Vec::new();
     let mut first = 0;
     for job in jobs.values_mut() {
         job.first = first;
         first += job.targets.len();
     }
-    keys.extend(jobs.values().flat_map(|job| &job.targets).map(Target::key));
+    let keys: Vec<_> = jobs.values().flat_map(|job| &job.targets).map(Target::key).collect();
     let owners = shard::assign(config.strategy, members.as_ref().unwrap_or(&Members::default()), &keys)?;
     drop(keys);
     if members.is_some() {
