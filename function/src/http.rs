@@ -6,17 +6,19 @@
 //! takes for an empty list.
 
 mod answer;
+mod caller;
 mod event;
 mod lists;
 mod route;
 
 use std::future::ready;
+use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_http::lambda_runtime::{LambdaEvent, tower};
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Error, service_fn};
+use target_allocator_core::access::{Access, Denied};
 use tower::Service as _;
 use tracing::error;
 
@@ -26,6 +28,7 @@ use crate::settings::Settings;
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
+pub use event::Event;
 use route::{Route, Routed};
 
 /// What is left of the function's time for writing the answer.
@@ -73,18 +76,20 @@ impl Service {
     ///
     /// # Errors
     /// When the event is of none of the known kinds.
-    pub async fn handle(&self, mut event: LambdaEvent<LambdaRequest>) -> Result<impl serde::Serialize + use<>, Error> {
-        let asked = Asked::take(&mut event.payload);
-        let answer = self.answer(&asked, budget(event.context.deadline)).await;
+    pub async fn handle(&self, mut event: LambdaEvent<Event>) -> Result<impl serde::Serialize + use<>, Error> {
+        let mut asked = Asked::take(&mut event.payload);
+        let answer = self.answer(&mut asked, budget(event.context.deadline)).await;
         let mut response = Some(answer.into_response(&asked));
         // The adapter knows the form of answer that each kind of event wants.
         let respond = service_fn(move |_| ready(response.take().ok_or_else(|| Error::from("answered already"))));
-        Adapter::from(respond).call(event).await
+        let LambdaEvent { payload, context, .. } = event;
+        Adapter::from(respond).call(LambdaEvent::new(payload.request, context)).await
     }
 
-    async fn answer(&self, asked: &Asked, budget: Duration) -> Answer {
-        let Some(Routed { base, route }) = route::find(&asked.path) else {
-            return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {}", asked.path));
+    async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {
+        let path = take(&mut asked.path);
+        let Some(Routed { base, route }) = route::find(&path) else {
+            return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {path}"));
         };
         if !asked.reads {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
@@ -102,7 +107,10 @@ impl Service {
             return Answer::error(Status::NotFound, message);
         };
         match cluster.snapshots.get(budget).await {
-            Ok(snapshot) => lists::answer(&snapshot, &route, asked).aged(snapshot.age()),
+            Ok(snapshot) => match permit(&snapshot.access, &route, asked) {
+                Ok(()) => lists::answer(&snapshot, &route, asked).aged(snapshot.age()),
+                Err(denied) => Answer::denied(&denied),
+            },
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
                 Answer::error(Status::Unavailable, error)
             }
@@ -110,14 +118,28 @@ impl Service {
     }
 }
 
+/// Whether that may be asked; a share that is not named becomes the asker's own.
+fn permit(access: &Access, route: &Route<'_>, asked: &mut Asked) -> Result<(), Denied> {
+    match route {
+        // For those who watch over the function: it says nothing but that it can answer.
+        Route::Live | Route::Ready => Ok(()),
+        Route::Index | Route::ScrapeConfigs | Route::Jobs | Route::Report => access.admit(&asked.caller),
+        Route::Targets(_) => {
+            access.admit(&asked.caller)?;
+            asked.collector_id = access.share(&asked.caller, asked.collector_id.as_deref())?;
+            Ok(())
+        }
+    }
+}
+
 async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
-    let Settings { clusters, config, freshness, target_labels, secrets, place } = settings;
+    let Settings { clusters, config, freshness, target_labels, secrets, secret_rotation, place } = settings;
     let config = Arc::new(config);
     let mut opened = Vec::new();
     for cluster in clusters {
         let objects = Objects::open(&cluster.source).await?;
         let externals = Arc::new(Externals::new(&config, place.clone()));
-        let recipe = Recipe { config: Arc::clone(&config), externals, target_labels, secrets };
+        let recipe = Recipe { config: Arc::clone(&config), externals, target_labels, secrets, secret_rotation };
         opened.push(NamedSnapshots { name: cluster.name, snapshots: Snapshots::new(objects, recipe, freshness) });
     }
     Ok(opened)

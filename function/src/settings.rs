@@ -29,6 +29,8 @@ pub struct Settings {
     pub target_labels: TargetLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
+    /// Whether a collector notices that nothing but credentials has changed.
+    pub secret_rotation: SecretRotation,
     /// Where the function runs.
     pub place: Place,
 }
@@ -56,8 +58,17 @@ pub enum TargetLabels {
 pub enum Secrets {
     /// `<secret>` in their place.
     Omit,
-    /// As they are.
+    /// As they are, to those whom an authorizer knows.
     Inline,
+}
+
+/// Whether credentials that are served bring changes of theirs to running collectors (`SECRET_ROTATION`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretRotation {
+    /// A collector takes new credentials at its next start or change of anything else, as with the peer.
+    Off,
+    /// A rule without effect carries their version.
+    On,
 }
 
 impl Settings {
@@ -83,6 +94,11 @@ impl Settings {
                 None | Some("omit") => Secrets::Omit,
                 Some("inline") => Secrets::Inline,
                 Some(other) => bail!("SECRETS must be omit or inline: {other:?}"),
+            },
+            secret_rotation: match get("SECRET_ROTATION").as_deref() {
+                None | Some("off") => SecretRotation::Off,
+                Some("on") => SecretRotation::On,
+                Some(other) => bail!("SECRET_ROTATION must be on or off: {other:?}"),
             },
             place: Place {
                 folder: get("LAMBDA_TASK_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from),
@@ -142,6 +158,7 @@ mod tests {
         assert_eq!(settings.freshness, freshness);
         assert_eq!(settings.target_labels, TargetLabels::Referenced);
         assert_eq!(settings.secrets, Secrets::Omit);
+        assert_eq!(settings.secret_rotation, SecretRotation::Off);
     }
 
     #[test]
@@ -152,6 +169,7 @@ mod tests {
             (("SNAPSHOT_MAX_STALE", "-1"), "SNAPSHOT_MAX_STALE must be a whole number of seconds: \"-1\""),
             (("TARGET_LABELS", "some"), "TARGET_LABELS must be referenced or all: \"some\""),
             (("SECRETS", "yes"), "SECRETS must be omit or inline: \"yes\""),
+            (("SECRET_ROTATION", "true"), "SECRET_ROTATION must be on or off: \"true\""),
             (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
             (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),
         ];

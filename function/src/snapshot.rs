@@ -6,11 +6,13 @@
 pub mod cache;
 pub(crate) mod moment;
 mod payload;
+mod scrape_configs;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use target_allocator_core::access::Access;
 use target_allocator_core::allocation::{self, Allocation};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
@@ -21,10 +23,11 @@ use thiserror::Error as ThisError;
 
 pub use cache::{SnapshotError, Snapshots};
 pub use payload::Payload;
+pub use scrape_configs::ScrapeConfigs;
 
 use crate::cluster::{ClusterError, Objects};
 use crate::external::Externals;
-use crate::settings::{Secrets, TargetLabels};
+use crate::settings::{SecretRotation, Secrets, TargetLabels};
 use moment::Moment;
 
 /// Everything that an answer needs.
@@ -32,8 +35,10 @@ use moment::Moment;
 pub struct Snapshot {
     /// Jobs, targets and owners.
     pub allocation: Allocation,
-    /// The answer to `/scrape_configs`.
-    pub scrape_configs: Payload,
+    /// The answers to `/scrape_configs`.
+    pub scrape_configs: ScrapeConfigs,
+    /// Who may ask for what.
+    pub access: Access,
     taken: Moment,
 }
 
@@ -65,6 +70,8 @@ pub struct Recipe {
     pub target_labels: TargetLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
+    /// Whether collectors notice that they have changed.
+    pub secret_rotation: SecretRotation,
 }
 
 impl Recipe {
@@ -108,8 +115,10 @@ impl Recipe {
         };
         let mut allocation = allocation::allocate(&self.config, plan, cluster, external, served, taken.timestamp())?;
         allocation.add_to_report(report);
-        let scrape_configs = Payload::new(scrape_configs(&allocation, self.secrets)?);
-        Ok(Snapshot { allocation, scrape_configs, taken })
+        let configs = allocation.jobs().values().map(|job| &job.scrape_config);
+        let scrape_configs = ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)?;
+        let access = Access::new(&self.config, cluster);
+        Ok(Snapshot { allocation, scrape_configs, access, taken })
     }
 }
 
@@ -119,23 +128,6 @@ impl Snapshot {
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
     }
-}
-
-/// Job name → scrape config, as JSON with sorted keys.
-fn scrape_configs(allocation: &Allocation, secrets: Secrets) -> Result<Vec<u8>, serde_json::Error> {
-    let mut configs = serde_json::Map::new();
-    for (name, job) in allocation.jobs() {
-        let config = match secrets {
-            Secrets::Inline => serde_json::to_value(&job.scrape_config)?,
-            Secrets::Omit => {
-                let mut config = job.scrape_config.clone();
-                config.hide_secrets();
-                serde_json::to_value(&config)?
-            }
-        };
-        configs.insert(name.clone(), config);
-    }
-    serde_json::to_vec(&configs)
 }
 
 /// An error and all its causes on one line.

@@ -5,10 +5,9 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
-use lambda_http::request::LambdaRequest;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use target_allocator::http::Service;
+use target_allocator::http::{Event, Service};
 use target_allocator::settings::Settings;
 use target_allocator_fuzz::edit::edited;
 use tokio::runtime::Runtime;
@@ -52,7 +51,7 @@ fn service() -> &'static (Runtime, Service) {
 }
 
 fn run(event: &[u8]) {
-    let Ok(request) = serde_json::from_slice::<LambdaRequest>(event) else { return };
+    let Ok(request) = serde_json::from_slice::<Event>(event) else { return };
     let mut context = Context::default();
     context.deadline = u64::MAX;
     let (runtime, service) = service();

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use lambda_http::Body;
 use lambda_http::http::header::{
-    AGE, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    AGE, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
+use target_allocator_core::access::Denied;
 
 use super::event::Asked;
 use crate::snapshot::Payload;
@@ -27,6 +28,10 @@ pub enum Status {
     NotFound,
     /// Only reading is allowed.
     MethodNotAllowed,
+    /// Nobody has said who asks.
+    Unauthorized,
+    /// Whoever asks may not have it.
+    Forbidden,
     /// The function is set up wrong.
     Internal,
     /// Nothing can be answered now.
@@ -79,11 +84,22 @@ impl Answer {
         let status = match status {
             Status::NotFound => StatusCode::NOT_FOUND,
             Status::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Status::Unauthorized => StatusCode::UNAUTHORIZED,
+            Status::Forbidden => StatusCode::FORBIDDEN,
             Status::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         let body = json!({ "message": message.to_string() }).to_string();
         Self { status, ..Self::json(body.into_bytes()) }
+    }
+
+    /// A refusal.
+    pub fn denied(denied: &Denied) -> Self {
+        let status = match denied {
+            Denied::Unauthenticated => Status::Unauthorized,
+            _ => Status::Forbidden,
+        };
+        Self::error(status, denied)
     }
 
     /// Says how old the data is that the answer is made of.
@@ -125,8 +141,9 @@ impl Answer {
         match status {
             StatusCode::OK => {
                 put(ETAG, &tag);
-                put(VARY, "accept-encoding");
+                put(VARY, "accept-encoding, authorization");
             }
+            StatusCode::UNAUTHORIZED => put(WWW_AUTHENTICATE, "Bearer"),
             StatusCode::METHOD_NOT_ALLOWED => put(ALLOW, "GET, HEAD"),
             StatusCode::SERVICE_UNAVAILABLE => put(RETRY_AFTER, "5"),
             _ => {}

@@ -22,7 +22,7 @@ pub fn answer(snapshot: &Snapshot, route: &Route<'_>, asked: &Asked) -> Answer {
     match route {
         Route::Live | Route::Ready => Answer::text(""),
         Route::Index => Answer::json(index(snapshot)),
-        Route::ScrapeConfigs => Answer::shared_json(&snapshot.scrape_configs, asked),
+        Route::ScrapeConfigs => Answer::shared_json(snapshot.scrape_configs.shown_to(&asked.caller), asked),
         Route::Jobs => Answer::json(jobs(allocation)),
         Route::Report => Answer::json(report(allocation)),
         Route::Targets(rests) => targets(allocation, rests, asked),
