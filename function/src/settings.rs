@@ -14,7 +14,7 @@ use target_allocator_core::config::Config;
 
 use crate::external::Place;
 
-pub use source::{NamedSource, Source};
+pub use source::{EksCluster, NamedSource, Source};
 
 /// All settings.
 #[derive(Debug, Clone)]
