@@ -10,26 +10,27 @@ mod caller;
 mod event;
 mod lists;
 mod route;
+mod send;
 
-use std::future::ready;
 use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lambda_http::lambda_runtime::{LambdaEvent, tower};
-use lambda_http::{Adapter, Error, service_fn};
+use lambda_http::Error;
+use lambda_http::lambda_runtime::{FunctionResponse, LambdaEvent};
+use serde::Serialize;
 use target_allocator_core::access::{Access, Denied};
-use tower::Service as _;
 use tracing::error;
 
 use crate::cluster::Objects;
 use crate::external::Externals;
-use crate::settings::Settings;
+use crate::settings::{ResponseMode, Settings};
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;
 use route::{Route, Routed};
+pub use send::Pieces;
 
 /// What is left of the function's time for writing the answer.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -41,6 +42,7 @@ const NO_DEADLINE: Duration = Duration::from_secs(25);
 #[derive(Clone)]
 pub struct Service {
     state: Arc<State>,
+    mode: ResponseMode,
 }
 
 enum State {
@@ -69,21 +71,33 @@ impl Service {
             },
             State::Ready,
         );
-        Self { state: Arc::new(state) }
+        Self { state: Arc::new(state), mode: ResponseMode::Buffer }
+    }
+
+    /// The same, with answers that are sent so: whatever else is wrong, a failure must
+    /// have the form that the gateway expects.
+    #[must_use]
+    pub fn responding(self, mode: ResponseMode) -> Self {
+        Self { mode, ..self }
     }
 
     /// Answers one event.
     ///
     /// # Errors
     /// When the event is of none of the known kinds.
-    pub async fn handle(&self, mut event: LambdaEvent<Event>) -> Result<impl serde::Serialize + use<>, Error> {
-        let mut asked = Asked::take(&mut event.payload);
-        let answer = self.answer(&mut asked, budget(event.context.deadline)).await;
-        let mut response = Some(answer.into_response(&asked));
-        // The adapter knows the form of answer that each kind of event wants.
-        let respond = service_fn(move |_| ready(response.take().ok_or_else(|| Error::from("answered already"))));
-        let LambdaEvent { payload, context, .. } = event;
-        Adapter::from(respond).call(LambdaEvent::new(payload.request, context)).await
+    pub async fn handle(
+        &self,
+        event: LambdaEvent<Event>,
+    ) -> Result<FunctionResponse<impl Serialize + use<>, Pieces>, Error> {
+        let LambdaEvent { mut payload, context, .. } = event;
+        let mut asked = Asked::take(&mut payload);
+        let streams = send::streams(self.mode, &payload.request, asked.decoded);
+        let answer = self.answer(&mut asked, budget(context.deadline)).await;
+        let sent = answer.sent(&asked, streams);
+        if streams {
+            return Ok(FunctionResponse::StreamingResponse(send::streamed(sent)));
+        }
+        send::buffered(sent, payload.request, context).await
     }
 
     async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {

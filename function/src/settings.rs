@@ -62,6 +62,29 @@ pub enum Secrets {
     Inline,
 }
 
+/// How answers are sent (`RESPONSE_MODE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In one piece, of 6 MB at most.
+    Buffer,
+    /// As a stream, where the gateway can have one.
+    Stream,
+}
+
+impl ResponseMode {
+    /// Reads the setting.
+    ///
+    /// # Errors
+    /// When its value is unknown.
+    pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        match lookup("RESPONSE_MODE").as_deref().map(str::trim) {
+            None | Some("" | "buffer") => Ok(Self::Buffer),
+            Some("stream") => Ok(Self::Stream),
+            Some(other) => bail!("RESPONSE_MODE must be buffer or stream: {other:?}"),
+        }
+    }
+}
+
 /// Whether credentials that are served bring changes of theirs to running collectors (`SECRET_ROTATION`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretRotation {
@@ -81,6 +104,8 @@ impl Settings {
     /// When a variable is missing or wrong, by its name.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let get = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        // Read by itself, since it decides how an error of the others is sent.
+        ResponseMode::load(&lookup)?;
         Ok(Self {
             clusters: source::parse_clusters(get("CLUSTER").as_deref())?,
             config: load_config(get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"), get("OTELCOL_NAMESPACE"))?,
@@ -169,6 +194,7 @@ mod tests {
             (("SNAPSHOT_MAX_STALE", "-1"), "SNAPSHOT_MAX_STALE must be a whole number of seconds: \"-1\""),
             (("TARGET_LABELS", "some"), "TARGET_LABELS must be referenced or all: \"some\""),
             (("SECRETS", "yes"), "SECRETS must be omit or inline: \"yes\""),
+            (("RESPONSE_MODE", "chunks"), "RESPONSE_MODE must be buffer or stream: \"chunks\""),
             (("SECRET_ROTATION", "true"), "SECRET_ROTATION must be on or off: \"true\""),
             (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
             (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),

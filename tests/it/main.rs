@@ -16,5 +16,6 @@ mod faults;
 mod function;
 mod golden;
 mod kubernetes;
+mod sending;
 mod shop;
 mod sources;
