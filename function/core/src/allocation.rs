@@ -24,7 +24,7 @@ use jiff::Timestamp;
 pub use job::Job;
 pub use kinds::{Kind, kinds_of_monitors};
 pub use merged::{Form, MergedJob};
-pub use plan::{Plan, PlannedJob, plan, references};
+pub use plan::{Plan, PlannedJob, is_planned_alike, plan, references};
 
 use crate::config::Config;
 use crate::discovery::Index;
@@ -144,9 +144,7 @@ impl Allocation {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let entries = self.jobs.values();
-        entries.fold((0, 0), |(all, unassigned), entry| {
-            (all + entry.job.len(), unassigned + entry.shares.unassigned)
-        })
+        entries.fold((0, 0), |(all, unassigned), entry| (all + entry.job.len(), unassigned + entry.shares.unassigned))
     }
 }
 

@@ -27,9 +27,7 @@ pub use static_targets::static_groups;
 pub use view::Wanted;
 
 use crate::labels::LabelSet;
-use crate::objects::{
-    Collection, EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, ObjectKey, Pod, Service,
-};
+use crate::objects::{Collection, EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, ObjectKey, Pod, Service};
 use crate::scrape_config::service_discovery::{KubernetesSd, Role};
 use index::Prepared;
 use view::View;

@@ -53,7 +53,7 @@ const ZONE: &str = "__meta_kubernetes_endpointslice_endpoint_zone";
 const READ_HERE: [&str; 3] = [ADDRESS_TARGET_KIND, ADDRESS_TARGET_NAME, ZONE];
 
 /// The forms in which targets are served.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Views {
     /// As discovered; collectors relabel them.
     pub plain: bool,
@@ -62,6 +62,13 @@ pub struct Views {
 }
 
 impl Views {
+    /// Neither.
+    pub const NONE: Self = Self { plain: false, merged: false };
+    /// As discovered.
+    pub const PLAIN: Self = Self { plain: true, merged: false };
+    /// Relabelled.
+    pub const MERGED: Self = Self { plain: false, merged: true };
+
     /// The forms of both.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {

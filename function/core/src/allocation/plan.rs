@@ -72,6 +72,18 @@ pub fn references(config: &Config, cluster: &Cluster) -> BTreeSet<ReferencedObje
     config.monitors.as_ref().map(|settings| monitors::references(settings, cluster)).unwrap_or_default()
 }
 
+/// Whether both states of a cluster give the same jobs.
+#[must_use]
+pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
+    now.service_monitors.is_same(&before.service_monitors)
+        && now.pod_monitors.is_same(&before.pod_monitors)
+        && now.probes.is_same(&before.probes)
+        && now.scrape_configs.is_same(&before.scrape_configs)
+        && now.namespaces.is_same(&before.namespaces)
+        && now.secrets.is_same(&before.secrets)
+        && now.config_maps.is_same(&before.config_maps)
+}
+
 /// Makes jobs of the selected monitors and of `config.scrape_configs`. A job that is
 /// the same as in `before` is not compiled again.
 ///

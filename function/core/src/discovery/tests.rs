@@ -7,9 +7,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Group, Index, Query, TargetGroup, Wanted, discover, static_groups, Touched};
+use super::{Group, Index, Query, TargetGroup, Touched, Wanted, discover, static_groups};
 use crate::labels::{LabelSet, META_PREFIX};
-use crate::objects::{ObjectKey, Cluster, Object};
+use crate::objects::{Cluster, Object, ObjectKey};
 use crate::scrape_config::service_discovery::{KubernetesSd, Role, Selector, StaticSd};
 
 const ROLES: [Role; 6] = [Role::Node, Role::Pod, Role::Service, Role::Endpoints, Role::EndpointSlice, Role::Ingress];

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
 use super::{
-    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReplicaSet, Secret, Service,
+    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReplicaSet, Secret,
+    Service,
 };
 
 /// Objects of one kind, ordered by namespace and name.
@@ -121,16 +122,16 @@ impl<T: Object> Collection<T> {
         &'a self,
         before: &'a Self,
     ) -> impl Iterator<Item = (ObjectKey, Option<&'a Arc<T>>)> + use<'a, T> {
-        merged(&self.namespaces, &before.namespaces)
-            .filter(|(_, now, before)| !same(*now, *before))
-            .flat_map(|(namespace, now, before)| {
+        merged(&self.namespaces, &before.namespaces).filter(|(_, now, before)| !same(*now, *before)).flat_map(
+            |(namespace, now, before)| {
                 let none = const { &BTreeMap::new() };
                 merged(now.map_or(none, AsRef::as_ref), before.map_or(none, AsRef::as_ref))
                     .filter(|(_, now, before)| !same(*now, *before))
                     .map(move |(name, now, _)| {
                         (ObjectKey { namespace: Arc::clone(namespace), name: Arc::clone(name) }, now)
                     })
-            })
+            },
+        )
     }
 }
 

@@ -11,8 +11,7 @@ use crate::scrape_config::ScrapeConfig;
 
 /// What is set before the rules run, besides parameters. A target of the merged
 /// view must have all of them, or a collector would set them from the job.
-const SETTINGS: [&str; 5] =
-    ["__metrics_path__", "__scheme__", "__scrape_interval__", "__scrape_timeout__", "job"];
+const SETTINGS: [&str; 5] = ["__metrics_path__", "__scheme__", "__scrape_interval__", "__scrape_timeout__", "job"];
 const PARAM_PREFIX: &str = "__param_";
 
 /// How the targets of a job are made.

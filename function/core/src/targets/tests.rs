@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::relabel::{RelabelConfig, Rules};
-use crate::scrape_config::{NameValidation, ScrapeConfig};
 use crate::scrape_config::globals::Globals;
+use crate::scrape_config::{NameValidation, ScrapeConfig};
 
 fn rules(configs: &Value) -> Rules {
     let configs: Vec<RelabelConfig> = serde_json::from_value(configs.clone()).unwrap();
@@ -58,7 +58,11 @@ fn rules_see_what_prometheus_sets_before_relabelling() {
     for (label, value) in cases {
         let keep = |regex: &str| json!([{"action": "keep", "source_labels": [label], "regex": regex}]);
         assert_eq!(made(&keep(value), true, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(), 1, "{label}");
-        assert_eq!(made(&keep("other"), true, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(), 0, "{label}");
+        assert_eq!(
+            made(&keep("other"), true, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
+            0,
+            "{label}"
+        );
         assert_eq!(
             made(&keep("other"), false, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
             1,
@@ -123,7 +127,10 @@ fn the_merged_view_has_what_rules_made() {
         (json!([{"source_labels": ["__meta_a"], "target_label": "a"}]), Some(with(json!({"a": "x"})))),
         (json!([{"source_labels": ["__meta_a"], "target_label": "__tmp_a"}]), Some(settings.clone())),
         (json!([{"target_label": "job", "replacement": "web"}]), Some(with(json!({"job": "web"})))),
-        (json!([{"target_label": "__metrics_path__", "replacement": "/m"}]), Some(with(json!({"__metrics_path__": "/m"})))),
+        (
+            json!([{"target_label": "__metrics_path__", "replacement": "/m"}]),
+            Some(with(json!({"__metrics_path__": "/m"}))),
+        ),
         // Without the label a collector takes the parameter from the job.
         (json!([{"action": "labeldrop", "regex": "__param_module"}]), Some(settings.clone())),
         // The rules see a changed label, a collector's resource attributes the one that was discovered.
