@@ -29,7 +29,7 @@ use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;
-use route::{Route, Routed};
+use route::Route;
 pub use send::Pieces;
 
 /// What is left of the function's time for writing the answer.
@@ -102,27 +102,27 @@ impl Service {
 
     async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {
         let path = take(&mut asked.path);
-        let Some(Routed { base, route }) = route::find(&path) else {
+        let Some(routed) = route::find(&path) else {
             return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {path}"));
         };
         if !asked.reads {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
         }
-        if matches!(route, Route::Live) {
+        if matches!(routed.route, Route::Live) {
             return Answer::text("");
         }
         let clusters = match self.state.as_ref() {
             State::Ready(clusters) => clusters,
             State::Misconfigured(message) => return Answer::error(Status::Internal, message),
         };
-        let Some(cluster) = route::cluster_of(base, clusters, |cluster| cluster.name.as_deref()) else {
+        let Some(cluster) = route::cluster_of(routed.base, clusters, |cluster| cluster.name.as_deref()) else {
             let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
             let message = format!("name a cluster before the route, one of: {}", names.join(", "));
             return Answer::error(Status::NotFound, message);
         };
-        match cluster.snapshots.get(budget).await {
-            Ok(snapshot) => match permit(&snapshot.access, &route, asked) {
-                Ok(()) => lists::answer(&snapshot, &route, asked).aged(snapshot.age()),
+        match cluster.snapshots.get(budget, lists::views(&routed)).await {
+            Ok(snapshot) => match permit(&snapshot.access, &routed.route, asked) {
+                Ok(()) => lists::answer(&snapshot, &routed, asked).aged(snapshot.age()),
                 Err(denied) => Answer::denied(&denied),
             },
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
@@ -138,7 +138,7 @@ fn permit(access: &Access, route: &Route<'_>, asked: &mut Asked) -> Result<(), D
         // For those who watch over the function: it says nothing but that it can answer.
         Route::Live | Route::Ready => Ok(()),
         Route::Index | Route::ScrapeConfigs | Route::Jobs | Route::Report => access.admit(&asked.caller),
-        Route::Targets(_) => {
+        Route::Targets(_) | Route::PlainTargets => {
             access.admit(&asked.caller)?;
             asked.collector_id = access.share(&asked.caller, asked.collector_id.as_deref())?;
             Ok(())

@@ -13,32 +13,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use target_allocator_core::access::Access;
-use target_allocator_core::allocation::{self, Allocation};
+use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
 use target_allocator_core::objects::Cluster;
-use target_allocator_core::report::Report;
-use target_allocator_core::targets::ServedLabels;
+use target_allocator_core::targets::{ServedLabels, Views};
 use thiserror::Error as ThisError;
+use tokio::task::spawn_blocking;
 
 pub use cache::{SnapshotError, Snapshots};
 pub use payload::Payload;
 pub use scrape_configs::ScrapeConfigs;
 
-use crate::cluster::{ClusterError, Objects};
+use crate::cluster::{ClusterError, Objects, Reading};
 use crate::external::Externals;
-use crate::settings::{SecretRotation, Secrets, TargetLabels};
+use crate::settings::{SecretRotation, Secrets};
 use moment::Moment;
 
-/// Everything that an answer needs.
+/// Everything that an answer needs, and what the next snapshot is made of.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Jobs, targets and owners.
     pub allocation: Allocation,
     /// The answers to `/scrape_configs`.
-    pub scrape_configs: ScrapeConfigs,
+    pub scrape_configs: Arc<ScrapeConfigs>,
+    /// The answers to `/merged/scrape_configs`, if that view was asked for.
+    pub merged_scrape_configs: Option<ScrapeConfigs>,
     /// Who may ask for what.
     pub access: Access,
+    reading: Reading,
+    external: External,
     taken: Moment,
 }
 
@@ -67,7 +71,7 @@ pub struct Recipe {
     /// What is asked for outside of the cluster.
     pub externals: Arc<Externals>,
     /// Which labels of a target are served.
-    pub target_labels: TargetLabels,
+    pub target_labels: ServedLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
     /// Whether collectors notice that they have changed.
@@ -75,50 +79,98 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Reads the cluster and computes what answers need.
+    /// Reads the cluster and computes what answers of these views need. What did not
+    /// change since `before` is neither read nor computed again.
     ///
     /// # Errors
     /// When anything could not be read; then there is no snapshot at all.
-    pub async fn take(&self, objects: &Objects) -> Result<Snapshot, RefreshError> {
+    pub async fn take(
+        &self,
+        objects: &Objects,
+        views: Views,
+        before: Option<Arc<Snapshot>>,
+    ) -> Result<Snapshot, RefreshError> {
         let taken = Moment::now();
-        let (mut cluster, mut report) = (Cluster::default(), Report::default());
+        let mut reading = before.as_ref().map(|before| before.reading.clone()).unwrap_or_default();
+        reading.bytes = 0;
         let first = allocation::kinds_of_monitors(&self.config);
-        objects.list(&first, &mut cluster, &mut report).await?;
-        let references = allocation::references(&self.config, &cluster);
-        objects.get(&references, &mut cluster, &mut report).await?;
-        let config = Arc::clone(&self.config);
-        let (plan, mut cluster) = tokio::task::spawn_blocking(move || {
-            let plan = allocation::plan(&config, &cluster);
-            (plan, cluster)
-        })
-        .await?;
+        objects.list(&first, &mut reading).await?;
+        objects.get(&allocation::references(&self.config, &reading.cluster), &mut reading).await?;
+        let (recipe, known) = (self.clone(), before.clone());
+        let (plan, mut reading) =
+            spawn_blocking(move || (recipe.plan(&reading.cluster, known.as_deref()), reading)).await?;
         let rest = plan.kinds(&self.config).difference(&first).copied().collect();
         let sources = plan.external();
-        let (listed, external) =
-            tokio::join!(objects.list(&rest, &mut cluster, &mut report), self.externals.answers(&sources));
+        let (listed, external) = tokio::join!(objects.list(&rest, &mut reading), self.externals.answers(&sources));
         listed?;
+        reading.retain(&first.union(&rest).copied().collect());
         let recipe = self.clone();
-        tokio::task::spawn_blocking(move || recipe.allocate(plan, &cluster, &external, report, taken)).await?
+        let allocate = move || recipe.allocate(&plan, reading, external, views, taken, before.as_deref());
+        spawn_blocking(allocate).await?
+    }
+
+    /// The same snapshot with more views; the cluster is not read.
+    ///
+    /// # Errors
+    /// When the targets cannot be given to the collectors.
+    pub async fn widen(&self, snapshot: Arc<Snapshot>, views: Views) -> Result<Snapshot, RefreshError> {
+        let recipe = self.clone();
+        let widened = move || {
+            let (reading, external) = (snapshot.reading.clone(), snapshot.external.clone());
+            let views = views.or(snapshot.allocation.views());
+            recipe.allocate(snapshot.allocation.plan(), reading, external, views, snapshot.taken, Some(&snapshot))
+        };
+        spawn_blocking(widened).await?
+    }
+
+    /// The jobs; those of `before` if nothing changed that decides on them.
+    fn plan(&self, cluster: &Cluster, before: Option<&Snapshot>) -> Arc<Plan> {
+        let Some(before) = before else {
+            return Arc::new(allocation::plan(&self.config, cluster, None));
+        };
+        let (known, plan) = (&before.reading.cluster, before.allocation.plan());
+        if allocation::is_planned_alike(known, cluster) {
+            Arc::clone(plan)
+        } else {
+            Arc::new(allocation::plan(&self.config, cluster, Some(plan)))
+        }
     }
 
     fn allocate(
         &self,
-        plan: allocation::Plan,
-        cluster: &Cluster,
-        external: &External,
-        report: Report,
+        plan: &Arc<Plan>,
+        reading: Reading,
+        external: External,
+        views: Views,
         taken: Moment,
+        before: Option<&Snapshot>,
     ) -> Result<Snapshot, RefreshError> {
-        let served = match self.target_labels {
-            TargetLabels::All => ServedLabels::All,
-            TargetLabels::Referenced => ServedLabels::Referenced,
+        let inputs = Inputs {
+            config: &self.config,
+            plan,
+            cluster: &reading.cluster,
+            external: &external,
+            served: self.target_labels,
+            views,
+            now: taken.timestamp(),
         };
-        let mut allocation = allocation::allocate(&self.config, plan, cluster, external, served, taken.timestamp())?;
-        allocation.add_to_report(report);
-        let configs = allocation.jobs().values().map(|job| &job.scrape_config);
-        let scrape_configs = ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)?;
-        let access = Access::new(&self.config, cluster);
-        Ok(Snapshot { allocation, scrape_configs, access, taken })
+        let mut allocation = allocation::allocate(inputs, before.map(|before| &before.allocation))?;
+        allocation.add_to_report(reading.report());
+        let scrape_configs = match before.filter(|before| Arc::ptr_eq(before.allocation.plan(), plan)) {
+            Some(before) => Arc::clone(&before.scrape_configs),
+            None => {
+                let configs = allocation.jobs().map(|(_, job)| job.scrape_config());
+                Arc::new(ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)?)
+            }
+        };
+        let merged_scrape_configs = if views.merged {
+            let configs = allocation.merged().values().map(|job| &job.scrape_config);
+            Some(ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)?)
+        } else {
+            None
+        };
+        let access = Access::new(&self.config, &reading.cluster);
+        Ok(Snapshot { allocation, scrape_configs, merged_scrape_configs, access, reading, external, taken })
     }
 }
 
@@ -127,6 +179,12 @@ impl Snapshot {
     #[must_use]
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
+    }
+
+    /// Bytes of JSON that were read for it.
+    #[must_use]
+    pub const fn bytes_read(&self) -> usize {
+        self.reading.bytes
     }
 }
 

@@ -16,12 +16,10 @@ use aws_sdk_eks::error::{DisplayErrorContext, SdkError};
 use aws_sdk_eks::operation::describe_cluster::DescribeClusterError;
 use serde_json::json;
 use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::Cluster;
-use target_allocator_core::report::Report;
 use tokio::sync::Mutex;
 
 use super::api::Api;
-use super::{ClusterError, Kind};
+use super::{ClusterError, Kind, Reading};
 use crate::settings::EksCluster;
 use token::Tokens;
 
@@ -46,14 +44,9 @@ impl Eks {
     }
 
     /// See [`super::Objects::list`].
-    pub async fn list(
-        &self,
-        kinds: &BTreeSet<Kind>,
-        cluster: &mut Cluster,
-        report: &mut Report,
-    ) -> Result<(), ClusterError> {
+    pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
         let connection = self.connection().await?;
-        let listed = connection.api.list(kinds, cluster, report).await;
+        let listed = connection.api.list(kinds, reading).await;
         self.explain(listed, &connection).await
     }
 
@@ -61,11 +54,10 @@ impl Eks {
     pub async fn get(
         &self,
         references: &BTreeSet<ReferencedObject>,
-        cluster: &mut Cluster,
-        report: &mut Report,
+        reading: &mut Reading,
     ) -> Result<(), ClusterError> {
         let connection = self.connection().await?;
-        let fetched = connection.api.get(references, cluster, report).await;
+        let fetched = connection.api.get(references, reading).await;
         self.explain(fetched, &connection).await
     }
 

@@ -21,6 +21,8 @@ const WORTH_COMPRESSING: usize = 1_400;
 /// Statuses of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// The request does not say what is needed.
+    BadRequest,
     /// There is nothing there.
     NotFound,
     /// Only reading is allowed.
@@ -79,6 +81,7 @@ impl Answer {
     /// empty and never a list: `{"message": "..."}`.
     pub fn error(status: Status, message: impl Display) -> Self {
         let status = match status {
+            Status::BadRequest => StatusCode::BAD_REQUEST,
             Status::NotFound => StatusCode::NOT_FOUND,
             Status::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Status::Unauthorized => StatusCode::UNAUTHORIZED,
