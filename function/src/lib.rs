@@ -7,5 +7,6 @@
 pub mod cluster;
 pub mod external;
 pub mod http;
+pub mod metrics;
 pub mod settings;
 pub mod snapshot;

@@ -34,6 +34,8 @@ pub struct Settings {
     pub secret_rotation: SecretRotation,
     /// Where the function runs.
     pub place: Place,
+    /// The function's name; none outside of Lambda.
+    pub function: Option<String>,
 }
 
 /// How old an answer may be.
@@ -121,6 +123,7 @@ impl Settings {
                 folder: get("LAMBDA_TASK_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from),
                 runtime_api: get("AWS_LAMBDA_RUNTIME_API"),
             },
+            function: get("AWS_LAMBDA_FUNCTION_NAME"),
         })
     }
 }
