@@ -8,6 +8,7 @@ pub mod dns;
 pub mod ec2;
 mod groups;
 pub mod http;
+pub mod proxy;
 
 use std::collections::BTreeMap;
 use std::fmt;
