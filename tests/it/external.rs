@@ -10,31 +10,40 @@ use crate::function::{Answer, Function, RuntimeApi};
 use crate::sources::{DnsServer, HttpServer, Reply, Said, dns_name};
 
 /// A cluster without objects, and a folder of files.
-struct Place {
+pub struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("cluster")).unwrap();
         std::fs::create_dir(folder.path().join("sd")).unwrap();
         Self { folder }
     }
 
-    fn write(&self, path: &str, content: &str) {
+    pub fn write(&self, path: &str, content: &str) {
         std::fs::write(self.folder.path().join(path), content).unwrap();
     }
 
     /// A function with these jobs that reads the cluster anew for each answer.
-    async fn start(&self, keys: &str, jobs: &Value) -> Function {
-        self.start_beside(keys, |_| jobs.clone()).await
+    pub async fn start(&self, keys: &str, jobs: &Value) -> Function {
+        self.start_in(&[], keys, jobs).await
+    }
+
+    /// The same, with more variables in its environment.
+    pub async fn start_in(&self, variables: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
+        self.start_on(RuntimeApi::bind().await, variables, keys, jobs)
     }
 
     /// The same, with jobs that are made of the runtime API's address.
     async fn start_beside(&self, keys: &str, jobs: impl FnOnce(&str) -> Value) -> Function {
         let runtime = RuntimeApi::bind().await;
         let jobs = jobs(&runtime.address());
+        self.start_on(runtime, &[], keys, &jobs)
+    }
+
+    fn start_on(&self, runtime: RuntimeApi, more: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
         let config = json!({"scrape_configs": jobs});
         let config = format!("collectors: {{names: [c]}}\n{keys}\nconfig: {config}\n");
         let cluster = format!("manifests:{}", self.folder.path().join("cluster").display());
@@ -45,30 +54,30 @@ impl Place {
             ("TARGET_LABELS", "all"),
             ("LAMBDA_TASK_ROOT", self.folder.path().to_str().unwrap()),
         ];
-        Function::start_on(runtime, &variables)
+        Function::start_on(runtime, &[&variables, more].concat())
     }
 }
 
-async fn share(function: &Function, job: &str) -> Answer {
+pub async fn share(function: &Function, job: &str) -> Answer {
     function.get(&format!("/jobs/{job}/targets?collector_id=c")).await
 }
 
-fn addresses(answer: &Answer) -> Vec<String> {
+pub fn addresses(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let groups = answer.json();
     groups.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap().to_owned()).collect()
 }
 
 /// The report's entries on a job: outcome and reason.
-async fn report(function: &Function, job: &str) -> Vec<(String, String)> {
+pub async fn report(function: &Function, job: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let report = function.get("/debug/report").await.json();
     let entries = report.as_array().unwrap().iter().filter(|entry| entry["object"]["name"] == job);
     entries.map(|entry| (text(&entry["outcome"]), text(&entry["reason"]))).collect()
 }
 
-const LOOPBACK: &str = "http_sd_allow: [127.0.0.1/32]";
-const TARGETS: &str = r#"[{"targets":["10.0.0.1:80"],"labels":{"team":"shop"}}]"#;
+pub const LOOPBACK: &str = "http_sd_allow: [127.0.0.1/32]";
+pub const TARGETS: &str = r#"[{"targets":["10.0.0.1:80"],"labels":{"team":"shop"}}]"#;
 const FIXED: &str = "10.9.9.9:80";
 
 /// A job that gets its targets from `url` once in a second, and one that needs nobody.
