@@ -9,6 +9,7 @@
 )]
 
 mod certificates;
+mod ec2;
 mod eks;
 mod events;
 mod external;
