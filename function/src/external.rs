@@ -73,8 +73,7 @@ impl Externals {
     #[must_use]
     pub fn new(config: &Config, place: Place) -> Self {
         let Place { folder, runtime_api, proxies } = place;
-        let connector =
-            http::Connector { egress: config.egress.clone(), runtime_api, folder: folder.clone(), proxies };
+        let connector = http::Connector { egress: config.egress.clone(), runtime_api, folder: folder.clone(), proxies };
         Self {
             http: http::Client::new(connector),
             dns: dns::Client::new(&config.dns_servers),

@@ -34,7 +34,9 @@ fn page(address: &str, next: &str) -> Reply {
     let reservation = format!("<item><instancesSet>{instance}</instancesSet></item>");
     xml(
         200,
-        &format!("<DescribeInstancesResponse><reservationSet>{reservation}</reservationSet>{next}</DescribeInstancesResponse>"),
+        &format!(
+            "<DescribeInstancesResponse><reservationSet>{reservation}</reservationSet>{next}</DescribeInstancesResponse>"
+        ),
     )
 }
 
@@ -95,7 +97,10 @@ async fn all_pages_are_asked_for_with_the_filters_and_signed() {
     let asked: Vec<_> = requests.iter().map(|request| field(request, "Action")).collect();
     assert_eq!(asked, ["DescribeAvailabilityZones", "DescribeInstances", "DescribeInstances", "DescribeInstances"]);
     for request in &requests[1..] {
-        assert_eq!((field(request, "Filter.1.Name"), field(request, "Filter.1.Value.1")), ("tag:team".into(), "a b".into()));
+        assert_eq!(
+            (field(request, "Filter.1.Name"), field(request, "Filter.1.Value.1")),
+            ("tag:team".into(), "a b".into())
+        );
         assert_eq!(scope(request), "AKIDFUNCTION eu-central-1 ec2");
     }
     sleep(Duration::from_millis(1_050)).await;
@@ -131,11 +136,15 @@ async fn credentials_are_those_of_the_config_or_of_a_role() {
         sleep(Duration::from_millis(1_050)).await;
         assert_eq!(addresses(&share(&function, "ec2").await), ["10.0.0.1:80"], "{more}");
         let requests = server.take();
-        let (assumed, asked): (Vec<_>, Vec<_>) = requests.iter().partition(|request| request.target.starts_with("/sts"));
+        let (assumed, asked): (Vec<_>, Vec<_>) =
+            requests.iter().partition(|request| request.target.starts_with("/sts"));
         assert!(asked.len() == 3 && asked.iter().all(|request| scope(request) == expected), "{more}");
         assert_eq!(assumed.iter().map(|request| scope(request)).collect::<Vec<_>>(), Vec::from_iter(assumes), "{more}");
         if let [request] = &assumed[..] {
-            assert_eq!((field(request, "RoleArn"), field(request, "ExternalId")), ("arn:aws:iam::1:role/r".into(), "x".into()));
+            assert_eq!(
+                (field(request, "RoleArn"), field(request, "ExternalId")),
+                ("arn:aws:iam::1:role/r".into(), "x".into())
+            );
             assert_eq!(asked[0].header("x-amz-security-token"), Some("t"));
         }
     }
@@ -161,7 +170,8 @@ async fn a_failure_keeps_the_last_instances_and_names_the_reason() {
     let function = start(&place, address, &json!({})).await;
     let answer = share(&function, "ec2").await;
     assert_eq!(answer.status, 503, "the first page alone is no answer");
-    let expected = "ec2_sd_configs: the function's region: ec2 answered 403 Forbidden: UnauthorizedOperation: of the test";
+    let expected =
+        "ec2_sd_configs: the function's region: ec2 answered 403 Forbidden: UnauthorizedOperation: of the test";
     assert!(answer.message().contains(expected), "{}", answer.message());
     fails.store(false, Ordering::Relaxed);
     sleep(Duration::from_millis(1_050)).await;

@@ -64,9 +64,7 @@ async fn a_server_is_trusted_as_tls_config_says() {
     let sd = |url: &str, tls: Value| json!({"url": url, "tls_config": tls});
     let place = Place::new();
     place.write("sd/ca.pem", &authority.pem);
-    let pair = |identity: &crate::certificates::Identity| {
-        json!({"ca": authority.pem, "cert": identity.certificate, "key": identity.key})
-    };
+    let pair = |identity: &crate::certificates::Identity| json!({"ca": authority.pem, "cert": identity.certificate, "key": identity.key});
     let cases = [
         ("own-authority", sd(&open, json!({"ca": authority.pem})), Ok(())),
         ("authority-of-a-file", sd(&open, json!({"ca_file": "sd/ca.pem"})), Ok(())),
@@ -110,18 +108,26 @@ async fn a_proxy_is_asked_where_the_config_has_one() {
         ("exception", with(&sd(&direct), json!({"no_proxy": "a.shop,127.0.0.0/8"})), Ok(())),
         ("no-exception", sd("http://else.shop/sd"), Err("the server answered 407")),
         ("refused", sd("https://else.shop/sd"), Err("the proxy: it answered 407")),
-        ("dead", with(&sd("http://sd.shop/sd"), json!({"proxy_url": "http://127.0.0.1:1"})), Err("the proxy: cannot connect")),
+        (
+            "dead",
+            with(&sd("http://sd.shop/sd"), json!({"proxy_url": "http://127.0.0.1:1"})),
+            Err("the proxy: cannot connect"),
+        ),
         ("metadata", sd("http://169.254.169.254/latest"), Err(REFUSED)),
     ];
     let place = Place::new();
     let function = place.start(LOOPBACK, &jobs(&cases)).await;
     check(&function, &cases).await;
     let heads = proxy.take();
-    let of = |start: &str| heads.iter().find(|head| head.starts_with(start)).unwrap_or_else(|| panic!("{start}: {heads:?}"));
+    let of =
+        |start: &str| heads.iter().find(|head| head.starts_with(start)).unwrap_or_else(|| panic!("{start}: {heads:?}"));
     assert!(of("get http://sd.shop/sd?a=b http/1.1").contains("proxy-authorization: basic dtpwqa=="), "{heads:?}");
     assert!(of("get http://away.shop/sd").contains("host: away.shop"), "{heads:?}");
     let connect = heads.iter().find(|head| head.contains("x-team: shop")).expect("a tunnel is asked for");
-    assert!(connect.starts_with("connect sd.shop:443 http/1.1") && connect.contains("proxy-authorization"), "{connect}");
+    assert!(
+        connect.starts_with("connect sd.shop:443 http/1.1") && connect.contains("proxy-authorization"),
+        "{connect}"
+    );
     assert!(!heads.iter().any(|head| head.contains("169.254") || head.contains("127.0.0.1")), "{heads:?}");
     assert!(server.take().iter().all(|request| request.header("x-team").is_none()), "that is for the proxy");
 
@@ -188,8 +194,11 @@ async fn a_token_is_fetched_with_the_clients_own_credentials_and_used_until_it_e
         ("form", sd("/b", "/form"), Ok(())),
         ("away", sd("/away", "/token"), Ok(())),
         ("no-token", sd("/a", "/sd"), Err("oauth2.token_url: the server answered no access_token")),
-        ("denied", changed("/a", json!({"token_url": format!("http://{address}/form"), "client_secret": "x"})),
-            Err("oauth2.token_url: the server answered 400 Bad Request: invalid_client")),
+        (
+            "denied",
+            changed("/a", json!({"token_url": format!("http://{address}/form"), "client_secret": "x"})),
+            Err("oauth2.token_url: the server answered 400 Bad Request: invalid_client"),
+        ),
         ("metadata", changed("/a", json!({"token_url": "http://169.254.169.254/token"})), Err(REFUSED)),
         ("stale", sd("/a", "/stale"), Err("the server answered 401")),
     ];
@@ -201,7 +210,10 @@ async fn a_token_is_fetched_with_the_clients_own_credentials_and_used_until_it_e
     assert_eq!(token.form(), form.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     assert_eq!(token.header("authorization"), Some("Basic aStkOnMlMkYx"), "i+d:s%2F1");
     assert_eq!(requests.iter().filter(|request| request.target == "/form").count(), 4, "each tried in both ways");
-    assert!(other.take().iter().all(|request| request.header("authorization").is_none()), "the other server is not meant");
+    assert!(
+        other.take().iter().all(|request| request.header("authorization").is_none()),
+        "the other server is not meant"
+    );
 
     sleep(Duration::from_millis(2_100)).await;
     check(&function, &cases[..4]).await;
@@ -225,7 +237,10 @@ async fn objects_have_all_of_it_with_their_own_secrets() {
         let object = json!({"apiVersion": version, "kind": kind, "metadata": {"namespace": "shop", "name": name}});
         with(&object, fields).to_string()
     };
-    place.write("cluster/s.json", &object("Secret", "v1", "s", json!({"stringData": {"id": "i", "secret": "s", "x": "y"}})));
+    place.write(
+        "cluster/s.json",
+        &object("Secret", "v1", "s", json!({"stringData": {"id": "i", "secret": "s", "x": "y"}})),
+    );
     let reference = |key: &str| json!({"name": "s", "key": key});
     let oauth2 = json!({"clientId": {"secret": reference("id")}, "clientSecret": reference("secret"),
         "tokenUrl": format!("http://{address}/token")});

@@ -198,9 +198,8 @@ impl Account {
 
     async fn credentials(&self) -> Result<Credentials, String> {
         let mut latest = self.credentials.lock().await;
-        let fresh = |credentials: &&Credentials| {
-            credentials.expiry().is_none_or(|expiry| SystemTime::now() + EARLY < expiry)
-        };
+        let fresh =
+            |credentials: &&Credentials| credentials.expiry().is_none_or(|expiry| SystemTime::now() + EARLY < expiry);
         if let Some(credentials) = latest.as_ref().filter(fresh) {
             return Ok(credentials.clone());
         }

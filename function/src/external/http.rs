@@ -97,7 +97,8 @@ impl Client {
                     if response.status() == StatusCode::UNAUTHORIZED
                         && let Some(oauth2) = &client.oauth2
                     {
-                        self.tokens.forget(oauth2, &self.text(oauth2.client_secret.expose(), &oauth2.client_secret_file)?);
+                        self.tokens
+                            .forget(oauth2, &self.text(oauth2.client_secret.expose(), &oauth2.client_secret_file)?);
                     }
                     return collected(response).await;
                 }

@@ -72,7 +72,9 @@ fn what_cannot_be_read_is_an_error_that_names_the_file() {
 
 #[test]
 fn json_is_read_as_the_same_yaml_is() {
-    let pod = |name: &str| format!(r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}", "namespace": "n"}}}}"#);
+    let pod = |name: &str| {
+        format!(r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}", "namespace": "n"}}}}"#)
+    };
     let names = |text: &str| -> Vec<String> {
         let (cluster, report) = read(text);
         assert_eq!(report.entries(), [], "{text}");

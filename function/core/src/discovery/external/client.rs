@@ -87,7 +87,8 @@ fn check_tls(tls: &TlsConfig, files: Files) -> Result<(), ClientError> {
     let references =
         [(ca_ref, "tls_config.ca_ref"), (cert_ref, "tls_config.cert_ref"), (key_ref, "tls_config.key_ref")];
     not_by_reference(&references)?;
-    let paths = [(ca_file, "tls_config.ca_file"), (cert_file, "tls_config.cert_file"), (key_file, "tls_config.key_file")];
+    let paths =
+        [(ca_file, "tls_config.ca_file"), (cert_file, "tls_config.cert_file"), (key_file, "tls_config.key_file")];
     not_by_file(files, &paths)
 }
 

@@ -36,7 +36,9 @@ fn instances_have_the_labels_that_prometheus_gives_them() {
     let private = "<privateIpAddress>10.0.0.1</privateIpAddress>";
     let (one, two) = ("<subnetId>subnet-1</subnetId>", "<subnetId>subnet-2</subnetId>");
     let vpc = |interfaces: &str| {
-        format!("<vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId><networkInterfaceSet>{interfaces}</networkInterfaceSet>")
+        format!(
+            "<vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId><networkInterfaceSet>{interfaces}</networkInterfaceSet>"
+        )
     };
     let in_vpc = [("vpc_id", "vpc-1"), ("primary_subnet_id", "subnet-1")];
     type Case<'a> = (&'a str, String, &'a str, Vec<(&'a str, &'a str)>);
@@ -67,7 +69,13 @@ fn instances_have_the_labels_that_prometheus_gives_them() {
         (
             "subnets, each once and in order",
             private.to_owned()
-                + &vpc(&[interface(two, 0, &[]), interface("", 1, &[]), interface(one, 2, &[]), interface(two, 3, &[])].concat()),
+                + &vpc(&[
+                    interface(two, 0, &[]),
+                    interface("", 1, &[]),
+                    interface(one, 2, &[]),
+                    interface(two, 3, &[]),
+                ]
+                .concat()),
             "10.0.0.1:80",
             [&in_vpc[..], &[("private_ip", "10.0.0.1"), ("subnet_id", ",subnet-2,subnet-1,")]].concat(),
         ),
@@ -83,22 +91,24 @@ fn instances_have_the_labels_that_prometheus_gives_them() {
             "[fd00::1]:80",
             [
                 &in_vpc[..],
-                &[("subnet_id", ",subnet-1,"), ("default_ipv6_address", "fd00::1"), ("ipv6_addresses", ",fd00::1,fd00::2,")],
+                &[
+                    ("subnet_id", ",subnet-1,"),
+                    ("default_ipv6_address", "fd00::1"),
+                    ("ipv6_addresses", ",fd00::1,fd00::2,"),
+                ],
             ]
             .concat(),
         ),
         (
             "primary addresses by interface",
             private.to_owned()
-                + &vpc(
-                    &[
-                        interface(one, 0, &[("fd00::1", Some(false))]),
-                        interface(two, 3, &[("fd00::3", Some(true))]),
-                        interface(one, 1, &[("fd00::2", Some(true))]),
-                        interface("", 2, &[("fd00::4", Some(true))]),
-                    ]
-                    .concat(),
-                ),
+                + &vpc(&[
+                    interface(one, 0, &[("fd00::1", Some(false))]),
+                    interface(two, 3, &[("fd00::3", Some(true))]),
+                    interface(one, 1, &[("fd00::2", Some(true))]),
+                    interface("", 2, &[("fd00::4", Some(true))]),
+                ]
+                .concat()),
             "10.0.0.1:80",
             [
                 &in_vpc[..],
@@ -151,8 +161,11 @@ fn instances_have_the_labels_that_prometheus_gives_them() {
             ("owner_id", "1234"),
             ("region", "eu-1"),
         ];
-        let mut expected: BTreeMap<_, _> =
-            common.iter().chain(&labels).map(|(name, value)| (format!("__meta_ec2_{name}"), (*value).to_owned())).collect();
+        let mut expected: BTreeMap<_, _> = common
+            .iter()
+            .chain(&labels)
+            .map(|(name, value)| (format!("__meta_ec2_{name}"), (*value).to_owned()))
+            .collect();
         expected.insert("__address__".to_owned(), address.to_owned());
         assert_eq!(group.targets, [expected], "{what}");
         assert_eq!((group.source.as_str(), group.labels.len()), ("eu-1", 0), "{what}");
@@ -171,9 +184,12 @@ fn instances_without_an_address_are_no_targets() {
 
 #[test]
 fn pages_are_followed_to_the_last() {
-    for (more, expected) in
-        [("", None), ("<nextToken/>", None), ("<nextToken></nextToken>", None), ("<nextToken>a+/=</nextToken>", Some("a+/="))]
-    {
+    for (more, expected) in [
+        ("", None),
+        ("<nextToken/>", None),
+        ("<nextToken></nextToken>", None),
+        ("<nextToken>a+/=</nextToken>", Some("a+/=")),
+    ] {
         assert_eq!(page("", more).next_token(), expected, "{more}");
     }
     let one = |address: &str| page(&instance(&format!("<privateIpAddress>{address}</privateIpAddress>")), "");
