@@ -231,15 +231,25 @@ async fn nobody_but_the_function_talks_to_the_runtime_api() {
 #[tokio::test]
 async fn names_in_the_dns_become_targets_and_only_a_server_that_fails_keeps_the_last() {
     let (server, address) = DnsServer::start().await;
-    let (a, srv) = (1, 33);
+    let (a, ns, mx, aaaa, srv) = (1, 2, 15, 28, 33);
     server.set("web.shop", a, Said::Records(vec![vec![10, 0, 0, 1], vec![10, 0, 0, 2]]));
     let record = [&[0, 0, 0, 0, 0x23, 0x8c][..], &dns_name("web-1.shop")].concat();
     server.set("_http.shop", srv, Said::Records(vec![record]));
     server.set("broken.shop", a, Said::Code(2));
+    let address_of = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets().to_vec();
+    server.set("web.shop", aaaa, Said::Records(vec![address_of("fd00::1"), address_of("::ffff:10.0.0.3")]));
+    server.set("web.shop", mx, Said::Records(vec![[&[0, 10][..], &dns_name("mail.shop")].concat()]));
+    server.set("web.shop", ns, Said::Records(vec![dns_name("ns-1.shop"), dns_name("NS-2.shop")]));
+    server.set("bare.shop", a, Said::Records(Vec::new()));
     let sd = |name: &str, kind: &str| json!([{"names": [name], "type": kind, "port": 80, "refresh_interval": "1s"}]);
     let jobs = json!([
         {"job_name": "a", "dns_sd_configs": sd("web.shop", "A")},
         {"job_name": "srv", "dns_sd_configs": sd("_http.shop", "SRV")},
+        {"job_name": "aaaa", "dns_sd_configs": sd("web.shop", "AAAA")},
+        {"job_name": "mx", "dns_sd_configs": sd("web.shop", "MX")},
+        {"job_name": "ns", "dns_sd_configs": sd("web.shop", "NS")},
+        {"job_name": "several", "dns_sd_configs": [{"names": ["web.shop.", "gone.shop"], "type": "a", "port": 81}]},
+        {"job_name": "bare", "dns_sd_configs": sd("bare.shop", "A")},
         {"job_name": "broken", "dns_sd_configs": sd("broken.shop", "A")},
         {"job_name": "gone", "dns_sd_configs": sd("gone.shop", "A")}
     ]);
@@ -252,7 +262,27 @@ async fn names_in_the_dns_become_targets_and_only_a_server_that_fails_keeps_the_
         "__meta_dns_srv_record_target": "web-1.shop.", "__meta_dns_srv_record_port": "9100",
         "__meta_dns_mx_record_target": "", "__meta_dns_ns_record_target": ""});
     assert_eq!(share(&function, "srv").await.json(), json!([{"targets": ["web-1.shop:9100"], "labels": labels}]));
-    assert_eq!(addresses(&share(&function, "gone").await), [""; 0], "no such name is an answer");
+    let cases: [(&str, &[&str], &str); 4] = [
+        ("aaaa", &["10.0.0.3:80", "[fd00::1]:80"], ""),
+        ("mx", &["mail.shop:80"], "__meta_dns_mx_record_target"),
+        ("ns", &["NS-2.shop:80", "ns-1.shop:80"], "__meta_dns_ns_record_target"),
+        ("several", &["10.0.0.1:81", "10.0.0.2:81"], ""),
+    ];
+    for (job, expected, label) in cases {
+        let answer = share(&function, job).await;
+        let mut found = addresses(&answer);
+        found.sort();
+        assert_eq!(found, expected, "{job}");
+        for group in answer.json().as_array().unwrap() {
+            let host = group["targets"][0].as_str().unwrap().rsplit_once(':').unwrap().0;
+            if !label.is_empty() {
+                assert_eq!(group["labels"][label], format!("{host}."), "{job}");
+            }
+        }
+    }
+    for (job, what) in [("gone", "no such name is an answer"), ("bare", "so is a name without records")] {
+        assert_eq!(addresses(&share(&function, job).await), [""; 0], "{what}");
+    }
     let failed = share(&function, "broken").await;
     assert_eq!(failed.status, 503);
     assert!(failed.message().contains("dns_sd_configs: A broken.shop"), "{}", failed.message());
