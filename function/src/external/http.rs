@@ -82,14 +82,16 @@ impl Client {
 
     /// The answer at the end of all redirects.
     pub async fn fetch(&self, client: &HttpClientConfig, ask: &Ask) -> Result<(response::Parts, Bytes), String> {
-        let own = self.own_headers(client, ask).await?;
+        let mut own = self.own_headers(client, ask).await?;
         let mut url = ask.url.clone();
         for _ in 0..=MOST_REDIRECTS {
             let mut connection = self.connector.connect(&url, &client.tls_config, &client.proxy).await?;
-            let mut headers = ask.headers.clone();
-            if url.origin() == ask.url.origin() {
-                headers.extend(own.clone());
+            if url.origin() != ask.url.origin() {
+                // Whoever was redirected to must not choose what they are sent for, either.
+                own.clear();
             }
+            let mut headers = ask.headers.clone();
+            headers.extend(own.clone());
             let response = connection.send(&ask.method, &url, headers, ask.body.clone()).await?;
             match redirect(&response, &url).filter(|_| client.follow_redirects && ask.method == Method::GET) {
                 Some(next) => url = next?,

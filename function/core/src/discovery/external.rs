@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::TargetGroup;
+use super::view::join_host_port;
 use crate::duration::Duration;
 use crate::labels::{ADDRESS, Label, LabelSet};
 use crate::scrape_config::service_discovery::{Ec2Sd, HttpSd, ServiceDiscovery};
@@ -146,7 +147,6 @@ fn address_only(address: String) -> BTreeMap<String, String> {
     BTreeMap::from([(ADDRESS.to_owned(), address)])
 }
 
-/// As Go's `net.JoinHostPort`.
 fn host_port(host: &str, port: i64) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    join_host_port(host, &port.to_string())
 }
