@@ -1,18 +1,21 @@
-// Command external says which targets Prometheus finds outside of a cluster: at URLs
-// and in AWS accounts.
+// Command external says which targets Prometheus finds outside of a cluster: at URLs,
+// in the DNS and in AWS accounts.
 //
 // Input: lines of JSON, each an SD config as {"KIND_sd_configs": [CONFIG]}. Output: a
 // line of JSON for each: the target groups, or why there are none. Prometheus' own
-// discovery/http and discovery/aws ask the servers that the configs name.
+// discovery/http, discovery/dns and discovery/aws ask the servers that the configs or
+// the system name.
 //
 // With other arguments it is such a server:
 //
 //	external serve SEED COUNT CASES
 //	    answers what nobody would, by chance, as an HTTP SD server and as EC2
+//	external names SEED COUNT CASES
+//	    answers questions to the DNS by chance, on 127.0.0.53
 //	external fill ENDPOINT SEED COUNT CASES
 //	    starts instances in an EC2, and ends
 //
-// Both write COUNT cases to the file CASES, to be fed to this program and to the
+// They write COUNT cases to the file CASES, to be fed to this program and to the
 // example external_differential.
 package main
 
@@ -30,6 +33,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/aws"
+	"github.com/prometheus/prometheus/discovery/dns"
 	"github.com/prometheus/prometheus/discovery/http"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	"go.yaml.in/yaml/v2"
@@ -63,6 +67,8 @@ func run(arguments []string) error {
 		return answerAll()
 	case len(arguments) == 4 && arguments[0] == "serve":
 		return serve(arguments[1], arguments[2], arguments[3])
+	case len(arguments) == 4 && arguments[0] == "names":
+		return names(arguments[1], arguments[2], arguments[3])
 	case len(arguments) == 5 && arguments[0] == "fill":
 		return fill(arguments[1], arguments[2], arguments[3], arguments[4])
 	default:
@@ -98,16 +104,20 @@ func answerAll() error {
 
 func answerTo(line string) answer {
 	var configs struct {
-		HTTP []http.SDConfig    `yaml:"http_sd_configs"`
+		HTTP []http.SDConfig   `yaml:"http_sd_configs"`
 		EC2  []aws.EC2SDConfig `yaml:"ec2_sd_configs"`
+		DNS  []dns.SDConfig    `yaml:"dns_sd_configs"`
 	}
 	if err := yaml.UnmarshalStrict([]byte(line), &configs); err != nil {
 		return answer{Refused: err.Error()}
 	}
 	var config discovery.Config
-	if len(configs.HTTP) > 0 {
+	switch {
+	case len(configs.HTTP) > 0:
 		config = &configs.HTTP[0]
-	} else {
+	case len(configs.DNS) > 0:
+		config = &configs.DNS[0]
+	default:
 		config = &configs.EC2[0]
 	}
 	registry := prometheus.NewRegistry()
@@ -125,6 +135,12 @@ func answerTo(line string) answer {
 	go discoverer.Run(ctx, updates)
 	select {
 	case found := <-updates:
+		// Of a name that cannot be asked about, the discovery tells beside an empty list.
+		select {
+		case reason := <-failures:
+			return answer{Failed: reason}
+		default:
+		}
 		groups := []group{}
 		for _, g := range found {
 			groups = append(groups, group{g.Source, g.Labels, g.Targets})
