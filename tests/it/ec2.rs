@@ -214,6 +214,22 @@ async fn a_service_that_is_too_busy_is_asked_again_and_zones_need_not_be_known()
 }
 
 #[tokio::test]
+async fn the_environment_may_name_the_endpoint() {
+    let (_server, address) = ec2(|_| page("10.0.0.1", "")).await;
+    let url = format!("http://{address}/");
+    let jobs = json!([{"job_name": "ec2", "ec2_sd_configs": [{}]}]);
+    for (more, found) in [
+        (&[("AWS_ENDPOINT_URL_EC2", url.as_str())][..], true),
+        (&[("AWS_ENDPOINT_URL", &url)], true),
+        (&[("AWS_ENDPOINT_URL", &url), ("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:1")], false),
+    ] {
+        let place = Place::new();
+        let function = place.start_in(&[&KEYS[..], more].concat(), LOOPBACK, &jobs).await;
+        assert_eq!(share(&function, "ec2").await.status == 200, found, "{more:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_that_only_the_function_reaches_is_not_asked() {
     let (server, address) = ec2(|_| page("10.0.0.1", "")).await;
     let sd = json!([{"endpoint": format!("http://{address}/")}]);

@@ -81,10 +81,10 @@ async fn answers_have_the_shapes_of_the_contract() {
     let nobody_has_any = COLLECTORS.map(|collector| {
         (
             collector.to_owned(),
-            json!({"_link": format!("/jobs/no+such/targets?collector_id={collector}"), "targets": []}),
+            json!({"_link": format!("/jobs/nothing/targets?collector_id={collector}"), "targets": []}),
         )
     });
-    assert_eq!(function.get("/jobs/no+such/targets").await.json(), Value::Object(nobody_has_any.into_iter().collect()));
+    assert_eq!(function.get("/jobs/nothing/targets").await.json(), Value::Object(nobody_has_any.into_iter().collect()));
     let all = function.get(job).await.json();
     let collectors: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(collectors, COLLECTORS);

@@ -92,11 +92,6 @@ impl HttpServer {
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
-
-    /// A header of the last request.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.shared.requests.lock().unwrap().last().and_then(|request| request.header(name).map(str::to_owned))
-    }
 }
 
 async fn reply(

@@ -16,6 +16,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
+use aws_types::service_config::ServiceConfigKey;
 use target_allocator_core::discovery::external::ExternalGroup;
 use target_allocator_core::discovery::external::ec2::{
     Page, failure, group, host, instances_query, zones, zones_query,
@@ -109,11 +110,9 @@ impl Account {
         let region = sdk.region().ok_or("no region is known, set it in the config")?.to_string();
         let provider = sdk.credentials_provider().ok_or("there are no credentials")?;
         let provider = if config.role_arn.is_empty() { provider } else { assume_role(config, &sdk).await };
-        let endpoint = match (config.endpoint.as_str(), sdk.endpoint_url()) {
-            ("", None) => format!("https://{}/", host(&region)),
-            ("", Some(url)) => url.to_owned(),
-            (url, _) => url.to_owned(),
-        };
+        let own = (!config.endpoint.is_empty()).then(|| config.endpoint.clone());
+        let endpoint = own.or_else(|| endpoint_of_environment(&sdk));
+        let endpoint = endpoint.unwrap_or_else(|| format!("https://{}/", host(&region)));
         let endpoint = Url::parse(&endpoint).map_err(|error| format!("the endpoint is not a url: {error}"))?;
         Ok(Self { region, endpoint, provider, credentials: AsyncMutex::default(), zones: OnceCell::new() })
     }
@@ -122,7 +121,7 @@ impl Account {
         // As in Prometheus, instances are targets although nobody may ask for the zones.
         let zones = self.zones.get_or_try_init(|| self.zones(http, config)).await;
         let unknown = BTreeMap::new();
-        let zones = zones.unwrap_or_else(|_| &unknown);
+        let zones = zones.unwrap_or(&unknown);
         let mut pages: Vec<Page> = Vec::new();
         loop {
             let next = pages.last().map(Page::next_token);
@@ -224,6 +223,13 @@ async fn sdk_config(config: &Ec2Sd) -> SdkConfig {
         loader = loader.credentials_provider(Credentials::new(access_key, secret_key.expose(), None, None, "ec2_sd"));
     }
     loader.load().await
+}
+
+/// What `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL` or the profile says.
+fn endpoint_of_environment(sdk: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id("EC2").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let of_service = key.ok().and_then(|key| sdk.service_config()?.load_config(key));
+    of_service.or_else(|| sdk.endpoint_url().map(str::to_owned))
 }
 
 async fn assume_role(config: &Ec2Sd, sdk: &SdkConfig) -> SharedCredentialsProvider {

@@ -66,8 +66,8 @@ pub fn check_client(client: &HttpClientConfig, files: Files) -> Result<(), Clien
         not_by_reference(&[(&oauth2.client_secret_ref, "oauth2.client_secret_ref")])?;
         not_by_file(files, &[(&oauth2.client_secret_file, "oauth2.client_secret_file")])?;
     }
-    let paths = http_headers.values().flat_map(|header| &header.files);
-    paths.map(|path| not_by_file(files, &[(path, "http_headers.files")])).collect()
+    let mut paths = http_headers.values().flat_map(|header| &header.files);
+    paths.try_for_each(|path| not_by_file(files, &[(path, "http_headers.files")]))
 }
 
 fn check_proxy(proxy: &ProxyConfig) -> Result<(), ClientError> {
