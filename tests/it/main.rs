@@ -8,12 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificates;
+mod ec2;
 mod eks;
 mod events;
 mod external;
 mod faults;
 mod function;
 mod golden;
+mod http_client;
 mod kubernetes;
 mod shop;
 mod sources;
