@@ -30,7 +30,7 @@ use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;
-use route::Route;
+use route::{Route, Routed};
 pub use send::Pieces;
 
 /// What is left of the function's time for writing the answer.
@@ -127,7 +127,7 @@ impl Service {
             return Answer::error(Status::NotFound, message);
         };
         match cluster.snapshots.get(budget, lists::views(&routed)).await {
-            Ok(snapshot) => match permit(&snapshot.access, &routed.route, asked) {
+            Ok(snapshot) => match permit(&snapshot.access, &routed, asked) {
                 Ok(()) => lists::answer(&snapshot, &routed, asked).aged(snapshot.age()),
                 Err(denied) => Answer::denied(&denied),
             },
@@ -139,8 +139,8 @@ impl Service {
 }
 
 /// Whether that may be asked; a share that is not named becomes the asker's own.
-fn permit(access: &Access, route: &Route<'_>, asked: &mut Asked) -> Result<(), Denied> {
-    match route {
+fn permit(access: &Access, routed: &Routed<'_>, asked: &mut Asked) -> Result<(), Denied> {
+    match routed.route {
         // For those who watch over the function: it says nothing but that it can answer.
         Route::Live | Route::Ready => Ok(()),
         Route::Index | Route::ScrapeConfigs | Route::Jobs | Route::Report => access.admit(&asked.caller),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use target_allocator_core::config::Config;
+use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::targets::ServedLabels;
 
 use crate::external::Place;
@@ -122,10 +123,17 @@ impl Settings {
             place: Place {
                 folder: get("LAMBDA_TASK_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from),
                 runtime_api: get("AWS_LAMBDA_RUNTIME_API"),
+                proxies: load_proxies(get),
             },
             function: get("AWS_LAMBDA_FUNCTION_NAME"),
         })
     }
+}
+
+/// The usual variables, in capitals or not.
+fn load_proxies(get: impl Fn(&str) -> Option<String>) -> EnvironmentProxies {
+    let either = |name: &str| get(name).or_else(|| get(&name.to_ascii_lowercase())).unwrap_or_default();
+    EnvironmentProxies { http: either("HTTP_PROXY"), https: either("HTTPS_PROXY"), no_proxy: either("NO_PROXY") }
 }
 
 fn load_freshness(ttl: Option<String>, max_stale: Option<String>) -> Result<Freshness> {

@@ -17,6 +17,7 @@ use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
 use target_allocator_core::objects::Cluster;
+use target_allocator_core::scrape_config::ScrapeConfig;
 use target_allocator_core::targets::{ServedLabels, Views};
 use thiserror::Error as ThisError;
 use tokio::task::spawn_blocking;
@@ -156,16 +157,15 @@ impl Recipe {
         };
         let mut allocation = allocation::allocate(inputs, before.map(|before| &before.allocation))?;
         allocation.add_to_report(reading.report());
+        let shown = |configs: &mut dyn Iterator<Item = &ScrapeConfig>| {
+            ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)
+        };
         let scrape_configs = match before.filter(|before| Arc::ptr_eq(before.allocation.plan(), plan)) {
             Some(before) => Arc::clone(&before.scrape_configs),
-            None => {
-                let configs = allocation.jobs().map(|(_, job)| job.scrape_config());
-                Arc::new(ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)?)
-            }
+            None => Arc::new(shown(&mut allocation.jobs().map(|(_, job)| job.scrape_config()))?),
         };
         let merged_scrape_configs = if views.merged {
-            let configs = allocation.merged().values().map(|job| &job.scrape_config);
-            Some(ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)?)
+            Some(shown(&mut allocation.merged().values().map(|job| &job.scrape_config))?)
         } else {
             None
         };

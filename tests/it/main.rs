@@ -9,12 +9,15 @@
 )]
 
 mod access;
+mod certificates;
+mod ec2;
 mod eks;
 mod events;
 mod external;
 mod faults;
 mod function;
 mod golden;
+mod http_client;
 mod kubernetes;
 mod sending;
 mod shop;

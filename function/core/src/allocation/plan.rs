@@ -48,12 +48,10 @@ enum Unserved {
     Rules(#[from] RelabelError),
     #[error("kubernetes_sd_configs: {}", chain(.0))]
     Query(#[from] QueryError),
-    #[error("service discovery of this kind is not served here, name the targets by another: {0}")]
-    Kind(&'static str),
     #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
     FilesForObject,
-    #[error("http_sd_configs: {0}")]
-    Client(#[from] ClientError),
+    #[error("{0}: {1}")]
+    Client(&'static str, ClientError),
     #[error("its service discovery cannot be told apart: {0}")]
     Sources(#[from] serde_json::Error),
 }
@@ -125,14 +123,13 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
 impl PlannedJob {
     fn new(scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, own_namespace: &str) -> Result<Self, Unserved> {
         let ServiceDiscovery { kubernetes, r#static: _, http, dns: _, ec2, file } = &scrape_config.service_discovery;
-        if !ec2.is_empty() {
-            return Err(Unserved::Kind("ec2"));
-        }
         if monitor.is_some() && !file.is_empty() {
             return Err(Unserved::FilesForObject);
         }
         let files = if monitor.is_some() { Files::Refused } else { Files::Read };
-        http.iter().try_for_each(|config| check_client(&config.http_client, files))?;
+        let check = |kind, client| check_client(client, files).map_err(|error| Unserved::Client(kind, error));
+        http.iter().try_for_each(|config| check("http_sd_configs", &config.http_client))?;
+        ec2.iter().try_for_each(|config| check("ec2_sd_configs", &config.http_client))?;
         let sources = sources(&scrape_config.service_discovery)?;
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
         let queries: Vec<_> =
