@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+pub use collectors::{NotCollecting, not_collecting};
 pub use kinds::{Kind, kinds_of_monitors};
-pub use plan::{Plan, PlannedJob, plan, references};
+pub use plan::{Plan, PlannedJob, WrittenRules, plan, references};
 
 use crate::config::Config;
 use crate::discovery::external::{Answer, External, ExternalGroup};
@@ -25,7 +26,7 @@ use crate::objects::Cluster;
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::shard::consistent_hashing::RingError;
-use crate::shard::{self, Members, Owners};
+use crate::shard::{self, Collector, Members, Owners};
 use crate::targets::{Maker, ServedLabels, Target};
 
 /// Jobs, targets and owners: what answers are made of.
@@ -85,6 +86,12 @@ impl Allocation {
             let mut owners = self.owners.of(job.first + position);
             owners.any(|owner| Some(owner) == collector).then_some(target)
         })
+    }
+
+    /// The collectors that have the target at that position of the job.
+    pub fn owners<'a>(&'a self, job: &Job, position: usize) -> impl Iterator<Item = &'a Collector> {
+        let collectors = self.members.as_ref().map(Members::collectors).unwrap_or_default();
+        self.owners.of(job.first + position).filter_map(|owner| collectors.get(owner as usize))
     }
 
     /// How many targets there are, and how many of them nobody scrapes.

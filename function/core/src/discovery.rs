@@ -11,6 +11,7 @@ mod index;
 mod ingress;
 mod names;
 mod node;
+mod passed_over;
 mod pod;
 mod query;
 mod service;
@@ -20,12 +21,13 @@ mod tests;
 mod view;
 
 pub use index::Index;
+pub use passed_over::{PassedOver, Scope};
 pub use query::{Query, QueryError};
 pub use static_targets::static_groups;
 pub use view::Wanted;
 
 use crate::labels::LabelSet;
-use crate::objects::{EndpointSlice, Endpoints, Ingress, Node, Object, Pod, Service};
+use crate::objects::{EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, Pod, Service};
 use crate::scrape_config::service_discovery::{KubernetesSd, Role};
 use index::Prepared;
 use view::View;
@@ -67,6 +69,31 @@ enum GroupObject<'a> {
     Service(&'a Prepared<Service>),
 }
 
+impl<'a> GroupObject<'a> {
+    fn metadata(self) -> &'a Metadata {
+        match self {
+            Self::Endpoints(object) => object.metadata(),
+            Self::EndpointSlice(object) => object.metadata(),
+            Self::Ingress(object) => object.metadata(),
+            Self::Node(object) => object.metadata(),
+            Self::Pod(object) => object.metadata(),
+            Self::Service(object) => object.metadata(),
+        }
+    }
+
+    fn group<'q>(self, view: View<'a, 'q>) -> Result<Group<'a, 'q>, PassedOver> {
+        let labels = match self {
+            Self::Endpoints(object) => endpoints::group(view, object),
+            Self::EndpointSlice(object) => endpoint_slice::group(view, object),
+            Self::Ingress(object) => ingress::group(view, object),
+            Self::Node(object) => node::group(view, object),
+            Self::Pod(object) => pod::group(view, object),
+            Self::Service(object) => service::group(view, object),
+        }?;
+        Ok(Group { view, object: self, labels })
+    }
+}
+
 impl<'a> Group<'a, '_> {
     /// Labels of all targets.
     #[must_use]
@@ -77,15 +104,16 @@ impl<'a> Group<'a, '_> {
     /// Names the object, as Prometheus does.
     #[must_use]
     pub fn source(&self) -> String {
-        let (prefix, metadata) = match self.object {
-            GroupObject::Endpoints(object) => ("endpoints", object.metadata()),
-            GroupObject::EndpointSlice(object) => ("endpointslice", object.metadata()),
-            GroupObject::Ingress(object) => ("ingress", object.metadata()),
-            GroupObject::Node(object) => return format!("node/{}", object.metadata().name),
-            GroupObject::Pod(object) => ("pod", object.metadata()),
-            GroupObject::Service(object) => ("svc", object.metadata()),
+        let Metadata { namespace, name, .. } = self.object.metadata();
+        let prefix = match self.object {
+            GroupObject::Endpoints(_) => "endpoints",
+            GroupObject::EndpointSlice(_) => "endpointslice",
+            GroupObject::Ingress(_) => "ingress",
+            GroupObject::Node(_) => return format!("node/{name}"),
+            GroupObject::Pod(_) => "pod",
+            GroupObject::Service(_) => "svc",
         };
-        format!("{prefix}/{}/{}", metadata.namespace, metadata.name)
+        format!("{prefix}/{namespace}/{name}")
     }
 
     /// Makes the targets.
@@ -116,6 +144,21 @@ impl Query {
         names::is_shared(self.role, name)
     }
 
+    /// What the query looks at.
+    #[must_use]
+    pub fn scope(&self) -> Scope<'_> {
+        let role = match self.role {
+            Role::Endpoints => "endpoints",
+            Role::EndpointSlice => "endpointslice",
+            Role::Ingress => "ingress",
+            Role::Node => "node",
+            Role::Pod => "pod",
+            Role::Service => "service",
+        };
+        let namespaces = self.namespaces.as_deref().filter(|_| self.role != Role::Node);
+        Scope { role, namespaces }
+    }
+
     /// The groups that the query asks for, ordered by namespace and name of their objects.
     pub fn groups<'a, 'q>(
         &'q self,
@@ -126,34 +169,40 @@ impl Query {
         'a: 'q,
     {
         let view = View { index, query: self, wanted };
-        let group = move |labels: Option<LabelSet<'a>>, object| Some(Group { view, object, labels: labels? });
+        Box::new(self.objects(index).filter_map(move |object| object.group(view).ok()))
+    }
+
+    /// The same for the objects that `pick` approves of, each with its name; those that are
+    /// passed over with the reason.
+    pub fn looked_at<'a, 'q>(
+        &'q self,
+        index: &'a Index,
+        wanted: &'q Wanted,
+        mut pick: impl FnMut(&Metadata) -> bool + 'q,
+    ) -> impl Iterator<Item = (&'a Metadata, Result<Group<'a, 'q>, PassedOver>)> + 'q
+    where
+        'a: 'q,
+    {
+        let view = View { index, query: self, wanted };
+        let picked = self.objects(index).filter(move |object| pick(object.metadata()));
+        picked.map(move |object| (object.metadata(), object.group(view)))
+    }
+
+    /// The objects of the kind and the namespaces that the query asks for.
+    fn objects<'a, 'q>(&'q self, index: &'a Index) -> Box<dyn Iterator<Item = GroupObject<'a>> + 'q>
+    where
+        'a: 'q,
+    {
+        let wanted = &Wanted::ALL;
+        let view = View { index, query: self, wanted };
         match self.role {
-            Role::Endpoints => Box::new(
-                view.walk(&index.endpoints)
-                    .filter_map(move |object| group(endpoints::group(view, object), GroupObject::Endpoints(object))),
-            ),
-            Role::EndpointSlice => Box::new(view.walk(&index.endpoint_slices).filter_map(move |object| {
-                group(endpoint_slice::group(view, object), GroupObject::EndpointSlice(object))
-            })),
-            Role::Ingress => Box::new(
-                view.walk(&index.ingresses)
-                    .filter_map(move |object| group(ingress::group(view, object), GroupObject::Ingress(object))),
-            ),
+            Role::Endpoints => Box::new(view.walk(&index.endpoints).map(GroupObject::Endpoints)),
+            Role::EndpointSlice => Box::new(view.walk(&index.endpoint_slices).map(GroupObject::EndpointSlice)),
+            Role::Ingress => Box::new(view.walk(&index.ingresses).map(GroupObject::Ingress)),
             // Nodes are in no namespace: those of the query do not matter.
-            Role::Node => Box::new(
-                index
-                    .nodes
-                    .iter()
-                    .filter_map(move |object| group(node::group(view, object), GroupObject::Node(object))),
-            ),
-            Role::Pod => Box::new(
-                view.walk(&index.pods)
-                    .filter_map(move |object| group(pod::group(view, object), GroupObject::Pod(object))),
-            ),
-            Role::Service => Box::new(
-                view.walk(&index.services)
-                    .filter_map(move |object| group(service::group(view, object), GroupObject::Service(object))),
-            ),
+            Role::Node => Box::new(index.nodes.iter().map(|node| GroupObject::Node(node))),
+            Role::Pod => Box::new(view.walk(&index.pods).map(GroupObject::Pod)),
+            Role::Service => Box::new(view.walk(&index.services).map(GroupObject::Service)),
         }
     }
 }

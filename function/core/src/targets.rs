@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::labels::{ADDRESS, LabelSet, META_PREFIX};
-use crate::relabel::Rules;
+use crate::relabel::{Outcome, Rules};
 use crate::scrape_config::ScrapeConfig;
 use crate::shard::TargetKey;
 
@@ -114,7 +114,7 @@ impl<'a> Maker<'a> {
             [ADDRESS_TARGET_KIND, ADDRESS_TARGET_NAME].into_iter().filter(|name| !self.serves(name)).collect();
         for labels in discovered {
             let mut relabelled = labels.clone();
-            if !self.relabel(&mut relabelled) {
+            if !self.relabel(&mut relabelled, |_, _, _| {}) {
                 continue;
             }
             let target = Target {
@@ -139,7 +139,15 @@ impl<'a> Maker<'a> {
         self.targets
     }
 
-    fn relabel<'l>(&self, labels: &mut LabelSet<'l>) -> bool
+    /// Relabels what was discovered, telling `watch` of each rule; the identity of the target unless a rule drops it.
+    pub fn follow<'l>(&self, labels: &mut LabelSet<'l>, watch: impl FnMut(usize, Outcome, &LabelSet<'l>)) -> Option<u64>
+    where
+        'a: 'l,
+    {
+        self.relabel(labels, watch).then(|| identity(labels, self.job_name, &mut Vec::new()))
+    }
+
+    fn relabel<'l>(&self, labels: &mut LabelSet<'l>, watch: impl FnMut(usize, Outcome, &LabelSet<'l>)) -> bool
     where
         'a: 'l,
     {
@@ -149,7 +157,7 @@ impl<'a> Maker<'a> {
                 labels.set(name.clone(), value.clone());
             }
         }
-        self.rules.apply(labels)
+        self.rules.apply_watched(labels, watch)
     }
 }
 

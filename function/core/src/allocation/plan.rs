@@ -1,6 +1,7 @@
 //! Which jobs there are, before anything is discovered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::Kind;
 use super::kinds::kinds_of_discovery;
@@ -17,25 +18,45 @@ use crate::scrape_config::parse::ParseError;
 use crate::scrape_config::service_discovery::ServiceDiscovery;
 
 /// The jobs to find targets for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     pub(super) jobs: Vec<PlannedJob>,
     pub(super) report: Report,
 }
 
 /// A job with its rules compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PlannedJob {
     /// What collectors are told of it.
     pub scrape_config: ScrapeConfig,
     /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
     pub monitor: Option<ObjectRef>,
+    /// Which endpoint of the monitor it is, if it can have several.
+    pub endpoint: Option<usize>,
+    /// Which of its rules somebody wrote; the operator makes the others.
+    pub written: WrittenRules,
     /// Its target relabelling.
     pub rules: Rules,
     /// Where its targets are looked for in the cluster.
     pub queries: Vec<Query>,
     /// Where else they are looked for, static ones apart.
     pub sources: Vec<Source>,
+}
+
+/// Where a job comes from.
+struct Origin {
+    monitor: Option<ObjectRef>,
+    endpoint: Option<usize>,
+    written: WrittenRules,
+}
+
+/// The rules of a job that stand in a monitor or in the config.
+#[derive(Debug, Clone, Default)]
+pub struct WrittenRules {
+    /// Where among the job's rules.
+    pub range: Range<usize>,
+    /// The field that holds them, such as `spec.endpoints[0].relabelings`.
+    pub field: String,
 }
 
 /// Why a job cannot be served although Prometheus would take it.
@@ -76,9 +97,9 @@ pub fn references(config: &Config, cluster: &Cluster) -> BTreeSet<ReferencedObje
 pub fn plan(config: &Config, cluster: &Cluster) -> Plan {
     let mut report = config_report(config);
     let mut jobs = BTreeMap::new();
-    let mut add = |scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, report: &mut Report| {
-        let object = monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
-        match PlannedJob::new(scrape_config, monitor, &config.namespace) {
+    let mut add = |scrape_config: ScrapeConfig, origin: Origin, report: &mut Report| {
+        let object = origin.monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
+        match PlannedJob::new(scrape_config, origin, &config.namespace) {
             Ok(job) => {
                 jobs.insert(job.scrape_config.job_name.clone(), job);
             }
@@ -86,20 +107,24 @@ pub fn plan(config: &Config, cluster: &Cluster) -> Plan {
         }
     };
     for scrape_config in config.scrape_configs.iter().flatten().cloned() {
-        add(scrape_config, None, &mut report);
+        let range = 0..scrape_config.relabel_configs.len();
+        let written = WrittenRules { range, field: "relabel_configs".to_owned() };
+        add(scrape_config, Origin { monitor: None, endpoint: None, written }, &mut report);
     }
     if let Some(settings) = &config.monitors {
         let (found, refused) = monitors::scrape_jobs(settings, cluster);
         report.extend(refused);
-        for ScrapeJob { monitor, scrape_config, .. } in found {
-            add(scrape_config, Some(monitor), &mut report);
+        for ScrapeJob { monitor, endpoint, own_relabelings, own_relabelings_field, scrape_config } in found {
+            let written = WrittenRules { range: own_relabelings, field: own_relabelings_field };
+            add(scrape_config, Origin { monitor: Some(monitor), endpoint, written }, &mut report);
         }
     }
     Plan { jobs: jobs.into_values().collect(), report }
 }
 
 impl PlannedJob {
-    fn new(scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, own_namespace: &str) -> Result<Self, Unserved> {
+    fn new(scrape_config: ScrapeConfig, origin: Origin, own_namespace: &str) -> Result<Self, Unserved> {
+        let Origin { monitor, endpoint, written } = origin;
         let ServiceDiscovery { kubernetes, r#static: _, http, dns: _, ec2, file } = &scrape_config.service_discovery;
         if !ec2.is_empty() {
             return Err(Unserved::Kind("ec2"));
@@ -112,7 +137,7 @@ impl PlannedJob {
         let sources = sources(&scrape_config.service_discovery)?;
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
         let queries = kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
-        Ok(Self { scrape_config, monitor, rules, queries, sources })
+        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, sources })
     }
 }
 
@@ -123,6 +148,12 @@ impl Plan {
         let all = self.jobs.iter().flat_map(|job| &job.sources);
         let by_key: BTreeMap<_, _> = all.map(|source| (&source.key, source)).collect();
         by_key.into_values().cloned().collect()
+    }
+
+    /// The jobs, in the order of their names.
+    #[must_use]
+    pub fn jobs(&self) -> &[PlannedJob] {
+        &self.jobs
     }
 
     /// The kinds of objects that the jobs discover, and those that tell who collects.

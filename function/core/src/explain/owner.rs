@@ -1,0 +1,100 @@
+//! Why a collector has a target, or none has.
+
+use serde::Serialize;
+
+use super::World;
+use crate::allocation::Job;
+use crate::shard::consistent_hashing::partition;
+use crate::shard::{Members, Spread, Strategy};
+use crate::targets::Target;
+
+/// A collector that has a target, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "named as what they hold")]
+pub struct Owner {
+    pub collector: String,
+    pub reason: String,
+}
+
+/// The collectors that have the target at that position of a job.
+pub(super) fn owners(world: World<'_>, job: &Job, position: usize) -> Vec<Owner> {
+    let Some(target) = job.targets.get(position) else { return Vec::new() };
+    let owners = world.allocation.owners(job, position).enumerate();
+    owners
+        .map(|(copy, collector)| {
+            let on_node = !target.node.is_empty() && collector.node == *target.node;
+            let reason = match world.config.strategy {
+                Strategy::PerNode { .. } if on_node => format!("it runs on the target's node: {}", target.node),
+                Strategy::PerNode { fallback: Some(fallback) } => {
+                    let why = if target.node.is_empty() {
+                        "the target has no node".to_owned()
+                    } else {
+                        format!("no collector is on the target's node {}", target.node)
+                    };
+                    format!("{why}, so the fallback decides: {}", by_spread(fallback.strategy, target, copy))
+                }
+                Strategy::PerNode { fallback: None } => format!("it runs on the target's node: {}", target.node),
+                Strategy::Spread { strategy, .. } => by_spread(strategy, target, copy),
+            };
+            Owner { collector: collector.name.clone(), reason }
+        })
+        .collect()
+}
+
+fn by_spread(strategy: Spread, target: &Target, copy: usize) -> String {
+    let address = &target.address;
+    match (strategy, copy) {
+        (Spread::ConsistentHashing(_), 0) => {
+            format!("the hash of {address} falls into partition {}, which is this collector's", partition(address))
+        }
+        (Spread::ConsistentHashing(_), copy) => format!(
+            "copy {} goes to the next collector after partition {}, that of the hash of {address}",
+            copy + 1,
+            partition(address)
+        ),
+        (Spread::LeastWeighted, 0) => "the shares are balanced: they differ by at most one target".to_owned(),
+        (Spread::LeastWeighted, copy) => format!("copy {} goes to the next collector in order", copy + 1),
+    }
+}
+
+/// Why nobody has a target.
+pub(super) fn nobody(world: World<'_>, target: &Target) -> String {
+    let Some(members) = world.allocation.members() else {
+        return "the allocator config does not say who the collectors are".to_owned();
+    };
+    if members.collectors().is_empty() {
+        return "there is no collector that could have it".to_owned();
+    }
+    match world.config.strategy {
+        Strategy::PerNode { .. } if target.node.is_empty() => {
+            "per-node: the target has no node, and there is no allocation_fallback_strategy".to_owned()
+        }
+        Strategy::PerNode { fallback } => {
+            let advice = match fallback {
+                Some(_) => "set allocation_fallback_without_collector",
+                None => "run one there",
+            };
+            format!("per-node: no collector is on the target's node {}, {advice}", target.node)
+        }
+        Strategy::Spread { .. } => "the strategy gives it to nobody".to_owned(),
+    }
+}
+
+/// How targets are given out, in one line.
+pub(super) fn strategy(world: World<'_>, members: &Members) -> String {
+    let count = super::counted(members.collectors().len(), "collector");
+    let name = |spread| match spread {
+        Spread::ConsistentHashing(_) => "by the hash of their addresses",
+        Spread::LeastWeighted => "in balanced shares",
+    };
+    match world.config.strategy {
+        Strategy::Spread { strategy, replicas: 1 } => format!("targets are given to {count} {}", name(strategy)),
+        Strategy::Spread { strategy, replicas } => {
+            format!("targets are given to {count} {}, each to {replicas} of them", name(strategy))
+        }
+        Strategy::PerNode { fallback: None } => format!("targets are given to {count} by their nodes"),
+        Strategy::PerNode { fallback: Some(fallback) } => {
+            format!("targets are given to {count} by their nodes, the rest {}", name(fallback.strategy))
+        }
+    }
+}
