@@ -9,7 +9,9 @@ mod answer;
 mod event;
 mod lists;
 mod route;
+mod screens;
 
+use std::fmt::Display;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,6 +24,7 @@ use tracing::error;
 
 use crate::cluster::Objects;
 use crate::external::Externals;
+use crate::pages::Page;
 use crate::settings::Settings;
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
@@ -86,6 +89,11 @@ impl Service {
         let Some(Routed { base, route }) = route::find(&asked.path) else {
             return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {}", asked.path));
         };
+        let page = screens::page(&route, asked);
+        let failed = |status, message: &dyn Display| match page {
+            Some(page) => screens::failure(page, status, message),
+            None => Answer::error(status, message),
+        };
         if !asked.reads {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
         }
@@ -94,17 +102,26 @@ impl Service {
         }
         let clusters = match self.state.as_ref() {
             State::Ready(clusters) => clusters,
-            State::Misconfigured(message) => return Answer::error(Status::Internal, message),
+            State::Misconfigured(message) => return failed(Status::Internal, message),
         };
         let Some(cluster) = route::cluster_of(base, clusters, |cluster| cluster.name.as_deref()) else {
             let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
+            if page == Some(Page::Overview) {
+                return screens::clusters(&names);
+            }
             let message = format!("name a cluster before the route, one of: {}", names.join(", "));
-            return Answer::error(Status::NotFound, message);
+            return failed(Status::NotFound, &message);
         };
         match cluster.snapshots.get(budget).await {
-            Ok(snapshot) => lists::answer(&snapshot, &route, asked).aged(snapshot.age()),
+            Ok(snapshot) => {
+                let answer = match page {
+                    Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
+                    None => lists::answer(&snapshot, &route, asked),
+                };
+                answer.aged(snapshot.age())
+            }
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
-                Answer::error(Status::Unavailable, error)
+                failed(Status::Unavailable, &error)
             }
         }
     }

@@ -8,18 +8,20 @@ pub(crate) mod moment;
 mod payload;
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use target_allocator_core::allocation::{self, Allocation};
 use target_allocator_core::config::Config;
+use target_allocator_core::discovery::Index;
 use target_allocator_core::discovery::external::External;
+use target_allocator_core::explain::World;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::report::Report;
 use target_allocator_core::targets::ServedLabels;
 use thiserror::Error as ThisError;
 
-pub use cache::{SnapshotError, Snapshots};
+pub use cache::{Refresh, SnapshotError, Snapshots};
 pub use payload::Payload;
 
 use crate::cluster::{ClusterError, Objects};
@@ -34,7 +36,20 @@ pub struct Snapshot {
     pub allocation: Allocation,
     /// The answer to `/scrape_configs`.
     pub scrape_configs: Payload,
+    /// What the allocation was made of, for explanations.
+    made_of: MadeOf,
     taken: Moment,
+}
+
+/// What an allocation is made of.
+#[derive(Debug)]
+struct MadeOf {
+    config: Arc<Config>,
+    plan: allocation::Plan,
+    cluster: Cluster,
+    /// Made when it is first asked for.
+    index: OnceLock<Index>,
+    external: External,
 }
 
 /// Why there is no new snapshot.
@@ -91,14 +106,14 @@ impl Recipe {
             tokio::join!(objects.list(&rest, &mut cluster, &mut report), self.externals.answers(&sources));
         listed?;
         let recipe = self.clone();
-        tokio::task::spawn_blocking(move || recipe.allocate(plan, &cluster, &external, report, taken)).await?
+        tokio::task::spawn_blocking(move || recipe.allocate(plan, cluster, external, report, taken)).await?
     }
 
     fn allocate(
         &self,
         plan: allocation::Plan,
-        cluster: &Cluster,
-        external: &External,
+        cluster: Cluster,
+        external: External,
         report: Report,
         taken: Moment,
     ) -> Result<Snapshot, RefreshError> {
@@ -106,14 +121,24 @@ impl Recipe {
             TargetLabels::All => ServedLabels::All,
             TargetLabels::Referenced => ServedLabels::Referenced,
         };
-        let mut allocation = allocation::allocate(&self.config, plan, cluster, external, served, taken.timestamp())?;
+        let now = taken.timestamp();
+        let mut allocation = allocation::allocate(&self.config, plan.clone(), &cluster, &external, served, now)?;
         allocation.add_to_report(report);
         let scrape_configs = Payload::new(scrape_configs(&allocation, self.secrets)?);
-        Ok(Snapshot { allocation, scrape_configs, taken })
+        let made_of = MadeOf { config: Arc::clone(&self.config), plan, cluster, index: OnceLock::new(), external };
+        Ok(Snapshot { allocation, scrape_configs, made_of, taken })
     }
 }
 
 impl Snapshot {
+    /// What explanations look back at.
+    #[must_use]
+    pub fn world(&self) -> World<'_> {
+        let MadeOf { config, plan, cluster, index, external } = &self.made_of;
+        let index = index.get_or_init(|| Index::new(cluster));
+        World { config, plan, cluster, index, external, allocation: &self.allocation, now: self.taken.timestamp() }
+    }
+
     /// How long ago the cluster was read.
     #[must_use]
     pub fn age(&self) -> Duration {

@@ -10,10 +10,12 @@
 
 mod eks;
 mod events;
+mod explain;
 mod external;
 mod faults;
 mod function;
 mod golden;
 mod kubernetes;
+mod preview;
 mod shop;
 mod sources;

@@ -23,12 +23,14 @@ pub use job::{DroppedBy, JobTrace, LookedAt, PassedOverObject};
 pub use near::{Match, NearMiss};
 pub use owner::Owner;
 pub use question::{Question, QuestionError};
+use job::Walker;
 pub use trace::{Change, Fate, Name, Origin, Read, RuleTrace, TargetTrace};
 
-use crate::allocation::{Allocation, Plan};
+use crate::allocation::{Allocation, Plan, PlannedJob};
 use crate::config::Config;
 use crate::discovery::Index;
 use crate::discovery::external::External;
+use crate::labels::ADDRESS;
 use crate::objects::Cluster;
 use crate::report::{Entry, ObjectRef};
 
@@ -143,6 +145,33 @@ pub fn explain(world: World<'_>, question: &Question) -> Explanation {
         Question::Collector { id } => collector::explain(world, id, &mut explanation),
     }
     explanation
+}
+
+/// What became of the targets of a job; `None` if there is no such job.
+#[must_use]
+pub fn job_trace(world: World<'_>, name: &str) -> Option<JobTrace> {
+    Some(Walker::new(world, planned(world, name)?).all())
+}
+
+/// A target of a job, rule by rule; `None` if the job has none of that identity.
+#[must_use]
+pub fn target_trace(world: World<'_>, job: &str, identity: u64) -> Option<TargetTrace> {
+    let target = world.allocation.jobs().get(job)?.targets.iter().find(|target| target.identity == identity)?;
+    let walker = Walker::new(world, planned(world, job)?);
+    let traces = walker.some(|_| true, |_, labels| labels.get(ADDRESS) == &*target.address);
+    traces.into_iter().find(|trace| trace.identity == Some(identity) && !matches!(trace.fate, Fate::Merged { .. }))
+}
+
+/// All targets of a job that its rules keep, rule by rule, equal ones once.
+#[must_use]
+pub fn kept_targets(world: World<'_>, job: &str) -> Vec<TargetTrace> {
+    let Some(planned) = planned(world, job) else { return Vec::new() };
+    let traces = Walker::new(world, planned).some(|_| true, |_, _| true);
+    traces.into_iter().filter(|trace| matches!(trace.fate, Fate::Served { .. } | Fate::Unassigned { .. })).collect()
+}
+
+fn planned<'a>(world: World<'a>, name: &str) -> Option<&'a PlannedJob> {
+    world.plan.jobs().iter().find(|planned| planned.scrape_config.job_name == name)
 }
 
 impl Explanation {

@@ -6,7 +6,7 @@
 //!
 //! The modules stand in the order of the flow, and each uses only earlier ones:
 //! objects → monitors → scrape jobs → discovery → relabel → targets → shard; `explain`
-//! looks back at all of them.
+//! looks back at all of them, `preview` compares two states.
 
 pub mod allocation;
 pub mod config;
@@ -16,6 +16,7 @@ pub mod explain;
 pub mod labels;
 pub mod monitors;
 pub mod objects;
+pub mod preview;
 pub mod regex;
 pub mod relabel;
 pub mod report;

@@ -6,13 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use lambda_http::Body;
 use lambda_http::http::header::{
-    AGE, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    AGE, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
+    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::event::Asked;
+use crate::pages;
 use crate::snapshot::Payload;
+
+/// The content type of pages.
+const HTML: &str = "text/html; charset=utf-8";
 
 /// Lambda refuses answers of more than 6 MB, headers and JSON escapes included.
 const MOST_BYTES: usize = 5_900_000;
@@ -23,6 +28,8 @@ const WORTH_COMPRESSING: usize = 1_400;
 /// Statuses of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// The question cannot be understood.
+    BadRequest,
     /// There is nothing there.
     NotFound,
     /// Only reading is allowed.
@@ -31,6 +38,18 @@ pub enum Status {
     Internal,
     /// Nothing can be answered now.
     Unavailable,
+}
+
+impl Status {
+    const fn code(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
 }
 
 /// An answer before it is sent.
@@ -76,14 +95,16 @@ impl Answer {
     /// A failure. Collectors read the body whatever the status is, so it is never
     /// empty and never a list: `{"message": "..."}`.
     pub fn error(status: Status, message: impl Display) -> Self {
-        let status = match status {
-            Status::NotFound => StatusCode::NOT_FOUND,
-            Status::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Status::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        };
+        let status = status.code();
         let body = json!({ "message": message.to_string() }).to_string();
         Self { status, ..Self::json(body.into_bytes()) }
+    }
+
+    /// A page for people.
+    pub fn page(status: Option<Status>, body: String) -> Self {
+        let status = status.map_or(StatusCode::OK, Status::code);
+        let body = Shared::Own(Payload::new(body.into_bytes()));
+        Self { status, body, content_type: HTML, age: None }
     }
 
     /// Says how old the data is that the answer is made of.
@@ -119,13 +140,18 @@ impl Answer {
         };
         put(CONTENT_TYPE, content_type);
         put(X_CONTENT_TYPE_OPTIONS, "nosniff");
+        if content_type == HTML {
+            put(CONTENT_SECURITY_POLICY, pages::policy());
+            put(REFERRER_POLICY, "no-referrer");
+            put(CACHE_CONTROL, "no-cache");
+        }
         if let Some(age) = age {
             put(AGE, &age.as_secs().to_string());
         }
         match status {
             StatusCode::OK => {
                 put(ETAG, &tag);
-                put(VARY, "accept-encoding");
+                put(VARY, "accept, accept-encoding");
             }
             StatusCode::METHOD_NOT_ALLOWED => put(ALLOW, "GET, HEAD"),
             StatusCode::SERVICE_UNAVAILABLE => put(RETRY_AFTER, "5"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use target_allocator_core::allocation::{Allocation, Job};
+use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
 use target_allocator_core::targets::Target;
 
@@ -25,6 +26,9 @@ pub fn answer(snapshot: &Snapshot, route: &Route<'_>, asked: &Asked) -> Answer {
         Route::ScrapeConfigs => Answer::shared_json(&snapshot.scrape_configs, asked),
         Route::Jobs => Answer::json(jobs(allocation)),
         Route::Report => Answer::json(report(allocation)),
+        Route::Explain => explain(snapshot, asked),
+        // Answered by pages alone.
+        Route::Page(_) => Answer::error(Status::NotFound, "there is only a page at this path"),
         Route::Targets(rests) => targets(allocation, rests, asked),
     }
 }
@@ -98,6 +102,22 @@ fn jobs(allocation: &Allocation) -> Vec<u8> {
     json!(links).to_string().into_bytes()
 }
 
+fn explain(snapshot: &Snapshot, asked: &Asked) -> Answer {
+    match question(asked) {
+        Ok(question) => Answer::json(json!(explain::explain(snapshot.world(), &question)).to_string().into_bytes()),
+        Err(error) => Answer::error(Status::BadRequest, error),
+    }
+}
+
+/// The question that the parameters ask; a form asks it by the name of the parameter and its value.
+pub fn question(asked: &Asked) -> Result<Question, QuestionError> {
+    let get = |name: &str| asked.parameters.get(name).map(String::as_str);
+    let by_form = get("by").map(|by| (by, get("name").unwrap_or_default()));
+    let by_name = Question::PARAMETERS.iter().find_map(|name| Some((*name, get(name)?)));
+    let (parameter, value) = by_form.or(by_name).unwrap_or_default();
+    Question::parse(parameter, value)
+}
+
 fn report(allocation: &Allocation) -> Vec<u8> {
     json!(allocation.report()).to_string().into_bytes()
 }
@@ -112,7 +132,7 @@ fn index(snapshot: &Snapshot) -> Vec<u8> {
         "unassigned_targets": unassigned,
         "collectors": collectors,
         "skipped": snapshot.allocation.report().entries().len(),
-        "links": ["scrape_configs", "jobs", "debug/report", "livez", "readyz"],
+        "links": ["scrape_configs", "jobs", "explain", "debug/report", "livez", "readyz"],
     })
     .to_string()
     .into_bytes()

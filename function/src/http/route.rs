@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 
+use crate::pages::Page;
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -22,6 +24,10 @@ pub enum Route<'a> {
     Targets(Vec<&'a str>),
     /// `/debug/report`.
     Report,
+    /// `/explain`.
+    Explain,
+    /// A page under `/debug/`, at the addresses that the operator's allocator has and a few more.
+    Page(Page),
     /// `/livez`.
     Live,
     /// `/readyz`.
@@ -47,9 +53,17 @@ pub fn find(path: &str) -> Option<Routed<'_>> {
 
 fn fixed(path: &str) -> Option<Routed<'_>> {
     let routes = [
+        ("/debug/jobs", Route::Page(Page::Jobs)),
+        ("/debug/job", Route::Page(Page::Job)),
+        ("/debug/targets", Route::Page(Page::Targets)),
+        ("/debug/target", Route::Page(Page::Target)),
+        ("/debug/collectors", Route::Page(Page::Collectors)),
+        ("/debug/collector", Route::Page(Page::Collector)),
+        ("/debug/scrape_configs", Route::Page(Page::ScrapeConfigs)),
+        ("/debug/report", Route::Report),
+        ("/explain", Route::Explain),
         ("/scrape_configs", Route::ScrapeConfigs),
         ("/jobs", Route::Jobs),
-        ("/debug/report", Route::Report),
         ("/livez", Route::Live),
         ("/readyz", Route::Ready),
         ("/", Route::Index),

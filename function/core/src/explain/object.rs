@@ -183,7 +183,7 @@ fn targets(
         explanation.stopped(Stage::Assignment, text);
     }
     explanation.served = served > 0;
-    found.sort_by_key(|(meant, trace)| (!matches!(trace.fate, Fate::Served { .. }), !meant));
+    found.sort_by_key(|(meant, trace)| (trace.rank().min(1), !meant, trace.rank()));
     explanation.add_targets(found.into_iter().map(|(_, trace)| trace).collect());
 }
 

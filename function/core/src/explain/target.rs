@@ -36,7 +36,7 @@ pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explana
             explanation.note(Stage::Discovery, text);
         }
     }
-    found.sort_by_key(|trace| !matches!(trace.fate, Fate::Served { .. }));
+    found.sort_by_key(super::TargetTrace::rank);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for trace in &found {
         *counts.entry(fate(&trace.fate)).or_default() += 1;

@@ -134,6 +134,19 @@ pub struct Change {
     pub after: Option<String>,
 }
 
+impl TargetTrace {
+    /// What people look for comes first: what is served, and then what a rule dropped that somebody wrote.
+    pub(super) fn rank(&self) -> u8 {
+        match (&self.fate, self.rules.last().map(|rule| &rule.from)) {
+            (Fate::Served { .. }, _) => 0,
+            (Fate::Unassigned { .. }, _) => 1,
+            (Fate::Merged { .. }, _) => 2,
+            (Fate::Dropped { .. }, Some(Origin::Written(_))) => 3,
+            (Fate::Dropped { .. }, _) => 4,
+        }
+    }
+}
+
 /// The rules of a job, as the compiled ones stand: those of the allocator around those of the scrape config.
 pub(super) fn rules_of(job: &PlannedJob) -> Vec<(Origin, RelabelConfig)> {
     let [first, last] = allocator_rules();
