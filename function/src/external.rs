@@ -1,10 +1,11 @@
-//! What is asked for outside of the cluster: URLs, the DNS, files of the function.
+//! What is asked for outside of the cluster: URLs, the DNS, AWS, files of the function.
 //!
 //! Input: the sources of all jobs. Output: what is known of each. A source is asked at
 //! most once in its refresh interval, all that are due at once; when one fails, what it
 //! answered last stays. What answers mean is decided in the core.
 
 mod dns;
+mod ec2;
 mod file;
 mod http;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use target_allocator_core::config::Config;
+use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::discovery::external::{Answer, External, ExternalGroup, Source, SourceKey, Wanted};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -25,6 +27,9 @@ use crate::snapshot::moment::Moment;
 
 /// How long all that is due may take together.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the pages of a large account may take.
+const TIMEOUT_OF_PAGES: Duration = Duration::from_secs(15);
 
 /// How many sources are asked at the same time.
 const AT_ONCE: usize = 64;
@@ -39,12 +44,15 @@ pub struct Place {
     pub folder: PathBuf,
     /// Whom the function gets its events from (`AWS_LAMBDA_RUNTIME_API`); nobody else may talk to it.
     pub runtime_api: Option<String>,
+    /// The proxies that its environment names.
+    pub proxies: EnvironmentProxies,
 }
 
 /// The sources of one cluster's jobs, and what they answered last.
 pub struct Externals {
     http: http::Client,
     dns: dns::Client,
+    ec2: ec2::Client,
     folder: PathBuf,
     states: Mutex<BTreeMap<SourceKey, State>>,
 }
@@ -64,10 +72,12 @@ impl Externals {
     /// Nothing is asked yet.
     #[must_use]
     pub fn new(config: &Config, place: Place) -> Self {
-        let Place { folder, runtime_api } = place;
+        let Place { folder, runtime_api, proxies } = place;
+        let connector = http::Connector { egress: config.egress.clone(), runtime_api, folder: folder.clone(), proxies };
         Self {
-            http: http::Client::new(config.egress.clone(), runtime_api, folder.clone()),
+            http: http::Client::new(connector),
             dns: dns::Client::new(&config.dns_servers),
+            ec2: ec2::Client::default(),
             folder,
             states: Mutex::default(),
         }
@@ -80,17 +90,18 @@ impl Externals {
             sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source))).collect()
         };
         let permits = Semaphore::new(AT_ONCE);
-        let deadline = Instant::now() + TIMEOUT;
+        let started = Instant::now();
         let asked = Moment::now();
         let asking: FuturesUnordered<_> = due
             .into_iter()
             .map(async |source| {
-                let answer = timeout_at(deadline, async {
+                let most = if matches!(source.wanted, Wanted::Ec2(_)) { TIMEOUT_OF_PAGES } else { TIMEOUT };
+                let answer = timeout_at(started + most, async {
                     // The semaphore is never closed.
                     let _permit = permits.acquire().await;
                     self.ask(&source.wanted).await
                 });
-                (source.key.clone(), answer.await.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}"))))
+                (source.key.clone(), answer.await.unwrap_or_else(|_| Err(format!("no answer within {most:?}"))))
             })
             .collect();
         let answered: Vec<_> = asking.collect().await;
@@ -112,6 +123,7 @@ impl Externals {
         match wanted {
             Wanted::Http(config) => self.http.groups(config).await,
             Wanted::Dns(question) => self.dns.group(question).await.map(|group| vec![group]),
+            Wanted::Ec2(config) => self.ec2.group(&self.http, config).await.map(|group| vec![group]),
             Wanted::File(path) => file::groups(self.folder.clone(), path.clone()).await,
         }
     }

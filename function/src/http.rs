@@ -29,7 +29,7 @@ use crate::settings::Settings;
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
-use route::{Route, Routed};
+use route::Route;
 
 /// What is left of the function's time for writing the answer.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -86,25 +86,25 @@ impl Service {
     }
 
     async fn answer(&self, asked: &Asked, budget: Duration) -> Answer {
-        let Some(Routed { base, route }) = route::find(&asked.path) else {
+        let Some(routed) = route::find(&asked.path) else {
             return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {}", asked.path));
-        };
-        let page = screens::page(&route, asked);
-        let failed = |status, message: &dyn Display| match page {
-            Some(page) => screens::failure(page, status, message),
-            None => Answer::error(status, message),
         };
         if !asked.reads {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
         }
-        if matches!(route, Route::Live) {
+        if matches!(routed.route, Route::Live) {
             return Answer::text("");
         }
+        let page = screens::page(&routed, asked);
+        let failed = |status, message: &dyn Display| match page {
+            Some(page) => screens::failure(page, status, message),
+            None => Answer::error(status, message),
+        };
         let clusters = match self.state.as_ref() {
             State::Ready(clusters) => clusters,
             State::Misconfigured(message) => return failed(Status::Internal, message),
         };
-        let Some(cluster) = route::cluster_of(base, clusters, |cluster| cluster.name.as_deref()) else {
+        let Some(cluster) = route::cluster_of(routed.base, clusters, |cluster| cluster.name.as_deref()) else {
             let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
             if page == Some(Page::Overview) {
                 return screens::clusters(&names);
@@ -112,11 +112,11 @@ impl Service {
             let message = format!("name a cluster before the route, one of: {}", names.join(", "));
             return failed(Status::NotFound, &message);
         };
-        match cluster.snapshots.get(budget).await {
+        match cluster.snapshots.get(budget, lists::views(&routed)).await {
             Ok(snapshot) => {
                 let answer = match page {
                     Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
-                    None => lists::answer(&snapshot, &route, asked),
+                    None => lists::answer(&snapshot, &routed, asked),
                 };
                 answer.aged(snapshot.age())
             }

@@ -10,31 +10,40 @@ use crate::function::{Answer, Function, RuntimeApi};
 use crate::sources::{DnsServer, HttpServer, Reply, Said, dns_name};
 
 /// A cluster without objects, and a folder of files.
-struct Place {
+pub struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("cluster")).unwrap();
         std::fs::create_dir(folder.path().join("sd")).unwrap();
         Self { folder }
     }
 
-    fn write(&self, path: &str, content: &str) {
+    pub fn write(&self, path: &str, content: &str) {
         std::fs::write(self.folder.path().join(path), content).unwrap();
     }
 
     /// A function with these jobs that reads the cluster anew for each answer.
-    async fn start(&self, keys: &str, jobs: &Value) -> Function {
-        self.start_beside(keys, |_| jobs.clone()).await
+    pub async fn start(&self, keys: &str, jobs: &Value) -> Function {
+        self.start_in(&[], keys, jobs).await
+    }
+
+    /// The same, with more variables in its environment.
+    pub async fn start_in(&self, variables: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
+        self.start_on(RuntimeApi::bind().await, variables, keys, jobs)
     }
 
     /// The same, with jobs that are made of the runtime API's address.
     async fn start_beside(&self, keys: &str, jobs: impl FnOnce(&str) -> Value) -> Function {
         let runtime = RuntimeApi::bind().await;
         let jobs = jobs(&runtime.address());
+        self.start_on(runtime, &[], keys, &jobs)
+    }
+
+    fn start_on(&self, runtime: RuntimeApi, more: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
         let config = json!({"scrape_configs": jobs});
         let config = format!("collectors: {{names: [c]}}\n{keys}\nconfig: {config}\n");
         let cluster = format!("manifests:{}", self.folder.path().join("cluster").display());
@@ -45,30 +54,30 @@ impl Place {
             ("TARGET_LABELS", "all"),
             ("LAMBDA_TASK_ROOT", self.folder.path().to_str().unwrap()),
         ];
-        Function::start_on(runtime, &variables)
+        Function::start_on(runtime, &[&variables, more].concat())
     }
 }
 
-async fn share(function: &Function, job: &str) -> Answer {
+pub async fn share(function: &Function, job: &str) -> Answer {
     function.get(&format!("/jobs/{job}/targets?collector_id=c")).await
 }
 
-fn addresses(answer: &Answer) -> Vec<String> {
+pub fn addresses(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let groups = answer.json();
     groups.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap().to_owned()).collect()
 }
 
 /// The report's entries on a job: outcome and reason.
-async fn report(function: &Function, job: &str) -> Vec<(String, String)> {
+pub async fn report(function: &Function, job: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let report = function.get("/debug/report").await.json();
     let entries = report.as_array().unwrap().iter().filter(|entry| entry["object"]["name"] == job);
     entries.map(|entry| (text(&entry["outcome"]), text(&entry["reason"]))).collect()
 }
 
-const LOOPBACK: &str = "http_sd_allow: [127.0.0.1/32]";
-const TARGETS: &str = r#"[{"targets":["10.0.0.1:80"],"labels":{"team":"shop"}}]"#;
+pub const LOOPBACK: &str = "http_sd_allow: [127.0.0.1/32]";
+pub const TARGETS: &str = r#"[{"targets":["10.0.0.1:80"],"labels":{"team":"shop"}}]"#;
 const FIXED: &str = "10.9.9.9:80";
 
 /// A job that gets its targets from `url` once in a second, and one that needs nobody.
@@ -146,7 +155,8 @@ async fn a_url_is_asked_once_in_its_interval_with_the_configs_own_credentials() 
     let function = place.start(LOOPBACK, &jobs).await;
     server.set("/sd", Reply::Redirect("/next".to_owned()));
     server.set("/next", Reply::Redirect(format!("http://{elsewhere}/sd")));
-    other.set("/sd", Reply::json(TARGETS));
+    other.set("/sd", Reply::Redirect(format!("http://{address}/back")));
+    server.set("/back", Reply::json(TARGETS));
     for _ in 0..3 {
         let answer = share(&function, "sd").await;
         let expected = json!([{"targets": ["10.0.0.1:80"],
@@ -154,12 +164,14 @@ async fn a_url_is_asked_once_in_its_interval_with_the_configs_own_credentials() 
         assert_eq!(answer.json(), expected);
         assert_eq!(addresses(&share(&function, "again").await), ["10.0.0.1:80"]);
     }
-    assert_eq!((server.requests(), other.requests()), (2, 1), "once for both jobs");
-    let sent = ["authorization", "x-team", "x-prometheus-refresh-interval-seconds", "accept"];
-    let own = sent.map(|name| server.header(name));
-    assert_eq!(own, ["Basic dTpw", "shop", "60", "application/json"].map(|value| Some(value.to_owned())));
-    assert_eq!(other.header("authorization"), None, "the other server is not meant");
-    assert_eq!(other.header("x-team"), None);
+    let (requests, others) = (server.take(), other.take());
+    let paths: Vec<_> = requests.iter().map(|request| request.target.as_str()).collect();
+    assert_eq!((&paths[..], others.len()), (&["/sd", "/next", "/back"][..], 1), "once for both jobs");
+    let sent = ["x-prometheus-refresh-interval-seconds", "accept", "authorization", "x-team"];
+    let own = ["60", "application/json", "Basic dTpw", "shop"].map(Some);
+    assert_eq!([&requests[0], &requests[1]].map(|request| sent.map(|name| request.header(name))), [own, own]);
+    let common = [own[0], own[1], None, None];
+    assert_eq!([&others[0], &requests[2]].map(|request| sent.map(|name| request.header(name))), [common, common]);
 }
 
 #[tokio::test]
@@ -222,15 +234,25 @@ async fn nobody_but_the_function_talks_to_the_runtime_api() {
 #[tokio::test]
 async fn names_in_the_dns_become_targets_and_only_a_server_that_fails_keeps_the_last() {
     let (server, address) = DnsServer::start().await;
-    let (a, srv) = (1, 33);
+    let (a, ns, mx, aaaa, srv) = (1, 2, 15, 28, 33);
     server.set("web.shop", a, Said::Records(vec![vec![10, 0, 0, 1], vec![10, 0, 0, 2]]));
     let record = [&[0, 0, 0, 0, 0x23, 0x8c][..], &dns_name("web-1.shop")].concat();
     server.set("_http.shop", srv, Said::Records(vec![record]));
     server.set("broken.shop", a, Said::Code(2));
+    let address_of = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets().to_vec();
+    server.set("web.shop", aaaa, Said::Records(vec![address_of("fd00::1"), address_of("::ffff:10.0.0.3")]));
+    server.set("web.shop", mx, Said::Records(vec![[&[0, 10][..], &dns_name("mail.shop")].concat()]));
+    server.set("web.shop", ns, Said::Records(vec![dns_name("ns-1.shop"), dns_name("NS-2.shop")]));
+    server.set("bare.shop", a, Said::Records(Vec::new()));
     let sd = |name: &str, kind: &str| json!([{"names": [name], "type": kind, "port": 80, "refresh_interval": "1s"}]);
     let jobs = json!([
         {"job_name": "a", "dns_sd_configs": sd("web.shop", "A")},
         {"job_name": "srv", "dns_sd_configs": sd("_http.shop", "SRV")},
+        {"job_name": "aaaa", "dns_sd_configs": sd("web.shop", "AAAA")},
+        {"job_name": "mx", "dns_sd_configs": sd("web.shop", "MX")},
+        {"job_name": "ns", "dns_sd_configs": sd("web.shop", "NS")},
+        {"job_name": "several", "dns_sd_configs": [{"names": ["web.shop.", "gone.shop"], "type": "a", "port": 81}]},
+        {"job_name": "bare", "dns_sd_configs": sd("bare.shop", "A")},
         {"job_name": "broken", "dns_sd_configs": sd("broken.shop", "A")},
         {"job_name": "gone", "dns_sd_configs": sd("gone.shop", "A")}
     ]);
@@ -243,7 +265,27 @@ async fn names_in_the_dns_become_targets_and_only_a_server_that_fails_keeps_the_
         "__meta_dns_srv_record_target": "web-1.shop.", "__meta_dns_srv_record_port": "9100",
         "__meta_dns_mx_record_target": "", "__meta_dns_ns_record_target": ""});
     assert_eq!(share(&function, "srv").await.json(), json!([{"targets": ["web-1.shop:9100"], "labels": labels}]));
-    assert_eq!(addresses(&share(&function, "gone").await), [""; 0], "no such name is an answer");
+    let cases: [(&str, &[&str], &str); 4] = [
+        ("aaaa", &["10.0.0.3:80", "[fd00::1]:80"], ""),
+        ("mx", &["mail.shop:80"], "__meta_dns_mx_record_target"),
+        ("ns", &["NS-2.shop:80", "ns-1.shop:80"], "__meta_dns_ns_record_target"),
+        ("several", &["10.0.0.1:81", "10.0.0.2:81"], ""),
+    ];
+    for (job, expected, label) in cases {
+        let answer = share(&function, job).await;
+        let mut found = addresses(&answer);
+        found.sort();
+        assert_eq!(found, expected, "{job}");
+        for group in answer.json().as_array().unwrap() {
+            let host = group["targets"][0].as_str().unwrap().rsplit_once(':').unwrap().0;
+            if !label.is_empty() {
+                assert_eq!(group["labels"][label], format!("{host}."), "{job}");
+            }
+        }
+    }
+    for (job, what) in [("gone", "no such name is an answer"), ("bare", "so is a name without records")] {
+        assert_eq!(addresses(&share(&function, job).await), [""; 0], "{what}");
+    }
     let failed = share(&function, "broken").await;
     assert_eq!(failed.status, 503);
     assert!(failed.message().contains("dns_sd_configs: A broken.shop"), "{}", failed.message());

@@ -36,6 +36,10 @@ async fn start(recording: &Path) -> Function {
         ("TARGET_LABELS", "all"),
         ("SNAPSHOT_TTL", "3600"),
         ("SNAPSHOT_MAX_STALE", "3600"),
+        // No instances are recorded, and AWS is not asked for any.
+        ("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:1"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
     ])
     .await
 }
@@ -68,15 +72,17 @@ fn compare<T: PartialEq + std::fmt::Debug>(
 
 /// Service discovery that is done here. A job that uses another kind, objects of
 /// another cluster, or a client that is not built, is left out, by name.
-const SERVED: [&str; 3] = ["kubernetes_sd_configs", "http_sd_configs", "dns_sd_configs"];
+const SERVED: [&str; 4] = ["kubernetes_sd_configs", "http_sd_configs", "dns_sd_configs", "ec2_sd_configs"];
 
 /// Takes out the jobs whose service discovery is not done here, and says which of them the report does not name.
 fn take_unserved(expected: &mut BTreeMap<String, Value>, report: &Value) -> Vec<String> {
     let is_served = |config: &Value| {
         let kinds = config.as_object().unwrap().iter().filter(|(field, _)| field.ends_with("_sd_configs"));
         let elsewhere = |sd: &Value| {
-            let given = |field: &str| sd.get(field).is_some_and(|value| *value != "" && *value != false);
-            ["api_server", "oauth2", "proxy_url", "proxy_from_environment"].into_iter().any(given)
+            let text = |field: &str| sd[field].as_str().unwrap_or_default();
+            let proxy = text("proxy_url");
+            let old_tls = matches!(sd["tls_config"]["max_version"].as_str(), Some("TLS10" | "TLS11"));
+            !text("api_server").is_empty() || !(proxy.is_empty() || proxy.starts_with("http")) || old_tls
         };
         kinds
             .into_iter()

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificates;
+mod ec2;
 mod eks;
 mod events;
 mod explain;
@@ -15,6 +17,7 @@ mod external;
 mod faults;
 mod function;
 mod golden;
+mod http_client;
 mod kubernetes;
 mod preview;
 mod shop;

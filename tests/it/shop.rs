@@ -73,15 +73,25 @@ async fn answers_have_the_shapes_of_the_contract() {
         assert_eq!(config["job_name"], json!(name));
     }
     let job = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets";
-    assert_eq!(function.get("/jobs").await.json()["serviceMonitor/shop/web/0"], json!({ "_link": job }));
+    let jobs = function.get("/jobs").await.json();
+    assert_eq!(jobs["serviceMonitor/shop/web/0"], json!({ "_link": job }));
+    for (name, link) in jobs.as_object().unwrap() {
+        assert_eq!(link, &json!({"_link": format!("/jobs/{}/targets", name.replace('/', "%2F"))}));
+    }
+    let nobody_has_any = COLLECTORS.map(|collector| {
+        (
+            collector.to_owned(),
+            json!({"_link": format!("/jobs/nothing/targets?collector_id={collector}"), "targets": []}),
+        )
+    });
+    assert_eq!(function.get("/jobs/nothing/targets").await.json(), Value::Object(nobody_has_any.into_iter().collect()));
     let all = function.get(job).await.json();
     let collectors: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(collectors, COLLECTORS);
     for collector in COLLECTORS {
         let link = format!("{job}?collector_id={collector}");
-        assert_eq!(all[collector]["_link"], json!(link));
         let share = function.get(&link).await;
-        assert_eq!(all[collector]["targets"], share.json(), "{collector}");
+        assert_eq!(all[collector], json!({"_link": link, "targets": share.json()}), "{collector}");
         for group in share.json().as_array().unwrap() {
             let fields: Vec<_> = group.as_object().unwrap().keys().collect();
             assert_eq!(fields, ["labels", "targets"], "http_sd refuses any other field");

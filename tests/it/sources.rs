@@ -1,19 +1,40 @@
-//! An HTTP SD server and a DNS server whose answers and faults a test decides.
+//! An HTTP SD server, a proxy and a DNS server whose answers and faults a test decides.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Path and query, or the whole URL where a proxy is asked.
+    pub target: String,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The fields of a form, sorted.
+    pub fn form(&self) -> BTreeMap<String, String> {
+        url::form_urlencoded::parse(self.body.as_bytes()).into_owned().collect()
+    }
+}
 
 /// What the HTTP server does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Reply {
     /// Status, content type, body.
     Body(u16, &'static str, String),
@@ -21,11 +42,17 @@ pub enum Reply {
     Redirect(String),
     /// Answers an empty list after a while.
     Slow(Duration),
+    /// What the request decides.
+    By(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
 }
 
 impl Reply {
     pub fn json(body: &str) -> Self {
         Self::Body(200, "application/json", body.to_owned())
+    }
+
+    pub fn by(decide: impl Fn(&Request) -> Self + Send + Sync + 'static) -> Self {
+        Self::By(Arc::new(decide))
     }
 }
 
@@ -38,8 +65,7 @@ pub struct HttpServer {
 #[derive(Default)]
 struct Shared {
     replies: Mutex<BTreeMap<String, Reply>>,
-    requests: AtomicUsize,
-    headers: Mutex<HeaderMap>,
+    requests: Mutex<Vec<Request>>,
 }
 
 impl HttpServer {
@@ -59,21 +85,30 @@ impl HttpServer {
 
     /// How many requests came so far.
     pub fn requests(&self) -> usize {
-        self.shared.requests.load(Ordering::Relaxed)
+        self.shared.requests.lock().unwrap().len()
     }
 
-    /// A header of the last request.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.shared.headers.lock().unwrap().get(name).map(|value| value.to_str().unwrap().to_owned())
+    /// The requests that came since this was asked last.
+    pub fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
 }
 
-async fn reply(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
-    shared.requests.fetch_add(1, Ordering::Relaxed);
-    *shared.headers.lock().unwrap() = headers;
-    let reply = shared.replies.lock().unwrap().get(uri.path()).cloned();
+async fn reply(
+    State(shared): State<Arc<Shared>>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body = String::from_utf8(body.into()).unwrap();
+    let request = Request { target: uri.to_string(), headers, body };
+    let mut reply = shared.replies.lock().unwrap().get(uri.path()).cloned();
+    if let Some(Reply::By(decide)) = reply {
+        reply = Some(decide(&request));
+    }
+    shared.requests.lock().unwrap().push(request);
     match reply {
-        None => StatusCode::NOT_FOUND.into_response(),
+        None | Some(Reply::By(_)) => StatusCode::NOT_FOUND.into_response(),
         Some(Reply::Body(status, content_type, body)) => {
             (StatusCode::from_u16(status).unwrap(), [("content-type", content_type)], body).into_response()
         }
@@ -83,6 +118,61 @@ async fn reply(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri,
             ([("content-type", "application/json")], "[]").into_response()
         }
     }
+}
+
+/// A proxy that knows some hosts and no others.
+#[derive(Clone, Default)]
+pub struct Proxy {
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// Starts a proxy that takes `host:port` for addresses; gives its own address, too.
+    pub async fn start(known: &[(&str, SocketAddr)]) -> (Self, SocketAddr) {
+        let proxy = Self::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let known: BTreeMap<_, _> = known.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect();
+        let heads = Arc::clone(&proxy.heads);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (known, heads) = (known.clone(), Arc::clone(&heads));
+                // A client that goes away is no fault of the proxy.
+                tokio::spawn(async move { pass_on(stream, &known, &heads).await.ok() });
+            }
+        });
+        (proxy, address)
+    }
+
+    /// The heads of the requests that came since this was asked last, in lower case.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.heads.lock().unwrap())
+    }
+}
+
+async fn pass_on(
+    mut client: TcpStream,
+    known: &BTreeMap<String, SocketAddr>,
+    heads: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let text = String::from_utf8_lossy(&head).to_lowercase();
+    heads.lock().unwrap().push(text.clone());
+    let (method, rest) = text.split_once(' ').unwrap();
+    let host = rest.trim_start_matches("http://").split(['/', ' ']).next().unwrap();
+    let Some(address) = known.get(host) else {
+        return client.write_all(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n").await;
+    };
+    let mut server = TcpStream::connect(address).await?;
+    if method == "connect" {
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+    } else {
+        server.write_all(&head).await?;
+    }
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
 }
 
 /// What a DNS server says of a name and a type.

@@ -4,6 +4,7 @@
 //! with the `__meta_` labels that are wanted, borrowed from the objects. Everything is
 //! as `discovery/kubernetes` of Prometheus 3.14 makes it; nothing is relabelled here.
 
+mod changes;
 mod endpoint_slice;
 mod endpoints;
 pub mod external;
@@ -17,9 +18,10 @@ mod query;
 mod service;
 mod static_targets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 
+pub use changes::{Changes, Touched};
 pub use index::Index;
 pub use passed_over::{PassedOver, Scope};
 pub use query::{Query, QueryError};
@@ -27,7 +29,7 @@ pub use static_targets::static_groups;
 pub use view::Wanted;
 
 use crate::labels::LabelSet;
-use crate::objects::{EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, Pod, Service};
+use crate::objects::{Collection, EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, ObjectKey, Pod, Service};
 use crate::scrape_config::service_discovery::{KubernetesSd, Role};
 use index::Prepared;
 use view::View;
@@ -72,25 +74,13 @@ enum GroupObject<'a> {
 impl<'a> GroupObject<'a> {
     fn metadata(self) -> &'a Metadata {
         match self {
-            Self::Endpoints(object) => object.metadata(),
-            Self::EndpointSlice(object) => object.metadata(),
-            Self::Ingress(object) => object.metadata(),
-            Self::Node(object) => object.metadata(),
-            Self::Pod(object) => object.metadata(),
-            Self::Service(object) => object.metadata(),
+            Self::Endpoints(object) => &object.object.metadata,
+            Self::EndpointSlice(object) => &object.object.metadata,
+            Self::Ingress(object) => &object.object.metadata,
+            Self::Node(object) => &object.object.metadata,
+            Self::Pod(object) => &object.object.metadata,
+            Self::Service(object) => &object.object.metadata,
         }
-    }
-
-    fn group<'q>(self, view: View<'a, 'q>) -> Result<Group<'a, 'q>, PassedOver> {
-        let labels = match self {
-            Self::Endpoints(object) => endpoints::group(view, object),
-            Self::EndpointSlice(object) => endpoint_slice::group(view, object),
-            Self::Ingress(object) => ingress::group(view, object),
-            Self::Node(object) => node::group(view, object),
-            Self::Pod(object) => pod::group(view, object),
-            Self::Service(object) => service::group(view, object),
-        }?;
-        Ok(Group { view, object: self, labels })
     }
 }
 
@@ -99,6 +89,13 @@ impl<'a> Group<'a, '_> {
     #[must_use]
     pub const fn labels(&self) -> &LabelSet<'a> {
         &self.labels
+    }
+
+    /// Namespace and name of the object; groups of a query are in their order.
+    #[must_use]
+    pub fn key(&self) -> ObjectKey {
+        let Metadata { namespace, name, .. } = self.object.metadata();
+        ObjectKey { namespace: namespace.as_str().into(), name: name.as_str().into() }
     }
 
     /// Names the object, as Prometheus does.
@@ -155,8 +152,31 @@ impl Query {
             Role::Pod => "pod",
             Role::Service => "service",
         };
-        let namespaces = self.namespaces.as_deref().filter(|_| self.role != Role::Node);
-        Scope { role, namespaces }
+        Scope { role, namespaces: self.groups_namespaces() }
+    }
+
+    /// The objects of the query that `pick` approves of, with their groups; those that are
+    /// passed over with the reason.
+    pub fn looked_at<'a, 'q>(
+        &'q self,
+        index: &'a Index,
+        wanted: &'q Wanted,
+        mut pick: impl FnMut(&Metadata) -> bool + 'q,
+    ) -> impl Iterator<Item = (&'a Metadata, Result<Group<'a, 'q>, PassedOver>)> + 'q
+    where
+        'a: 'q,
+    {
+        let view = View { index, query: self, wanted };
+        let objects: Box<dyn Iterator<Item = GroupObject<'a>> + 'q> = match self.role {
+            Role::Endpoints => Box::new(view.walk(&index.endpoints).map(GroupObject::Endpoints)),
+            Role::EndpointSlice => Box::new(view.walk(&index.endpoint_slices).map(GroupObject::EndpointSlice)),
+            Role::Ingress => Box::new(view.walk(&index.ingresses).map(GroupObject::Ingress)),
+            Role::Node => Box::new(view.walk(&index.nodes).map(GroupObject::Node)),
+            Role::Pod => Box::new(view.walk(&index.pods).map(GroupObject::Pod)),
+            Role::Service => Box::new(view.walk(&index.services).map(GroupObject::Service)),
+        };
+        let picked = objects.filter(move |object| pick(object.metadata()));
+        picked.map(move |object| (object.metadata(), view.try_group(object)))
     }
 
     /// The groups that the query asks for, ordered by namespace and name of their objects.
@@ -169,41 +189,67 @@ impl Query {
         'a: 'q,
     {
         let view = View { index, query: self, wanted };
-        Box::new(self.objects(index).filter_map(move |object| object.group(view).ok()))
+        match self.role {
+            Role::Endpoints => view.groups(&index.endpoints, GroupObject::Endpoints),
+            Role::EndpointSlice => view.groups(&index.endpoint_slices, GroupObject::EndpointSlice),
+            Role::Ingress => view.groups(&index.ingresses, GroupObject::Ingress),
+            Role::Node => view.groups(&index.nodes, GroupObject::Node),
+            Role::Pod => view.groups(&index.pods, GroupObject::Pod),
+            Role::Service => view.groups(&index.services, GroupObject::Service),
+        }
     }
 
-    /// The same for the objects that `pick` approves of, each with its name; those that are
-    /// passed over with the reason.
-    pub fn looked_at<'a, 'q>(
+    /// The group of one object, if there is one and the query asks for it.
+    #[must_use]
+    pub fn group<'a, 'q>(
         &'q self,
         index: &'a Index,
         wanted: &'q Wanted,
-        mut pick: impl FnMut(&Metadata) -> bool + 'q,
-    ) -> impl Iterator<Item = (&'a Metadata, Result<Group<'a, 'q>, PassedOver>)> + 'q
+        namespace: &str,
+        name: &str,
+    ) -> Option<Group<'a, 'q>> {
+        let view = View { index, query: self, wanted };
+        if !view.sees(namespace) {
+            return None;
+        }
+        view.group(match self.role {
+            Role::Endpoints => GroupObject::Endpoints(index.endpoints.get(namespace, name)?),
+            Role::EndpointSlice => GroupObject::EndpointSlice(index.endpoint_slices.get(namespace, name)?),
+            Role::Ingress => GroupObject::Ingress(index.ingresses.get(namespace, name)?),
+            Role::Node => GroupObject::Node(index.nodes.get(namespace, name)?),
+            Role::Pod => GroupObject::Pod(index.pods.get(namespace, name)?),
+            Role::Service => GroupObject::Service(index.services.get(namespace, name)?),
+        })
+    }
+}
+
+impl<'a, 'q> View<'a, 'q> {
+    fn groups<T: Object>(
+        self,
+        objects: &'a Collection<Prepared<T>>,
+        object: impl Fn(&'a Prepared<T>) -> GroupObject<'a> + 'q,
+    ) -> Box<dyn Iterator<Item = Group<'a, 'q>> + 'q>
     where
         'a: 'q,
+        T: 'q,
     {
-        let view = View { index, query: self, wanted };
-        let picked = self.objects(index).filter(move |object| pick(object.metadata()));
-        picked.map(move |object| (object.metadata(), object.group(view)))
+        Box::new(self.walk(objects).filter_map(move |prepared| self.group(object(prepared))))
     }
 
-    /// The objects of the kind and the namespaces that the query asks for.
-    fn objects<'a, 'q>(&'q self, index: &'a Index) -> Box<dyn Iterator<Item = GroupObject<'a>> + 'q>
-    where
-        'a: 'q,
-    {
-        let wanted = &Wanted::ALL;
-        let view = View { index, query: self, wanted };
-        match self.role {
-            Role::Endpoints => Box::new(view.walk(&index.endpoints).map(GroupObject::Endpoints)),
-            Role::EndpointSlice => Box::new(view.walk(&index.endpoint_slices).map(GroupObject::EndpointSlice)),
-            Role::Ingress => Box::new(view.walk(&index.ingresses).map(GroupObject::Ingress)),
-            // Nodes are in no namespace: those of the query do not matter.
-            Role::Node => Box::new(index.nodes.iter().map(|node| GroupObject::Node(node))),
-            Role::Pod => Box::new(view.walk(&index.pods).map(GroupObject::Pod)),
-            Role::Service => Box::new(view.walk(&index.services).map(GroupObject::Service)),
-        }
+    fn group(self, object: GroupObject<'a>) -> Option<Group<'a, 'q>> {
+        self.try_group(object).ok()
+    }
+
+    fn try_group(self, object: GroupObject<'a>) -> Result<Group<'a, 'q>, PassedOver> {
+        let labels = match object {
+            GroupObject::Endpoints(object) => endpoints::group(self, object),
+            GroupObject::EndpointSlice(object) => endpoint_slice::group(self, object),
+            GroupObject::Ingress(object) => ingress::group(self, object),
+            GroupObject::Node(object) => node::group(self, object),
+            GroupObject::Pod(object) => pod::group(self, object),
+            GroupObject::Service(object) => service::group(self, object),
+        };
+        Ok(Group { view: self, object, labels: labels? })
     }
 }
 

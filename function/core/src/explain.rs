@@ -33,6 +33,7 @@ use crate::discovery::external::External;
 use crate::labels::ADDRESS;
 use crate::objects::Cluster;
 use crate::report::{Entry, ObjectRef};
+use crate::targets::address_hash;
 
 /// Most targets that one answer follows rule by rule.
 pub const MOST_TARGETS: usize = 40;
@@ -42,13 +43,21 @@ pub const MOST_TARGETS: usize = 40;
 #[allow(missing_docs, reason = "named as their types")]
 pub struct World<'a> {
     pub config: &'a Config,
-    pub plan: &'a Plan,
     pub cluster: &'a Cluster,
-    pub index: &'a Index,
     pub external: &'a External,
     pub allocation: &'a Allocation,
     /// When the cluster was read.
     pub now: Timestamp,
+}
+
+impl<'a> World<'a> {
+    fn plan(self) -> &'a Plan {
+        self.allocation.plan()
+    }
+
+    fn index(self) -> &'a Index {
+        self.allocation.index()
+    }
 }
 
 /// Where on its way something is.
@@ -156,9 +165,10 @@ pub fn job_trace(world: World<'_>, name: &str) -> Option<JobTrace> {
 /// A target of a job, rule by rule; `None` if the job has none of that identity.
 #[must_use]
 pub fn target_trace(world: World<'_>, job: &str, identity: u64) -> Option<TargetTrace> {
-    let target = world.allocation.jobs().get(job)?.targets.iter().find(|target| target.identity == identity)?;
+    let mut targets = world.allocation.job(job)?.targets();
+    let (_, target) = targets.find(|(_, target)| target.identity == identity)?;
     let walker = Walker::new(world, planned(world, job)?);
-    let traces = walker.some(|_| true, |_, labels| labels.get(ADDRESS) == &*target.address);
+    let traces = walker.some(|_| true, |_, labels| address_hash(labels.get(ADDRESS)) == target.address);
     traces.into_iter().find(|trace| trace.identity == Some(identity) && !matches!(trace.fate, Fate::Merged { .. }))
 }
 
@@ -171,7 +181,7 @@ pub fn kept_targets(world: World<'_>, job: &str) -> Vec<TargetTrace> {
 }
 
 fn planned<'a>(world: World<'a>, name: &str) -> Option<&'a PlannedJob> {
-    world.plan.jobs().iter().find(|planned| planned.scrape_config.job_name == name)
+    world.plan().job(name).map(AsRef::as_ref)
 }
 
 impl Explanation {

@@ -11,6 +11,7 @@
 pub mod assets;
 mod certificate;
 pub mod draft;
+pub mod endpoint;
 pub mod finding;
 pub mod http_client;
 pub mod job_settings;
@@ -95,10 +96,10 @@ pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, R
     let mut jobs = Jobs { settings, cluster, globals: settings.globals(), jobs: Vec::new(), report: Report::default() };
     let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, .. } = settings;
     for monitor in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
-        jobs.add(monitor, service_monitor::drafts);
+        jobs.add(monitor, endpoint::drafts);
     }
     for monitor in select(pod_monitors, namespaces, &cluster.pod_monitors, cluster) {
-        jobs.add(monitor, pod_monitor::drafts);
+        jobs.add(monitor, endpoint::drafts);
     }
     for monitor in select(probes, namespaces, &cluster.probes, cluster) {
         jobs.add(monitor, probe::drafts);

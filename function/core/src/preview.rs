@@ -98,24 +98,24 @@ type Kept = BTreeMap<u64, (String, BTreeMap<String, String>)>;
 /// Compares two states.
 #[must_use]
 pub fn compare(old: World<'_>, new: World<'_>) -> Preview {
-    let (before, after) = (old.allocation.jobs(), new.allocation.jobs());
+    let (before, after) = (old.allocation, new.allocation);
     let mut preview = Preview { targets: (old.allocation.counts().0, new.allocation.counts().0), ..Preview::default() };
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let names: BTreeSet<&str> = before.jobs().chain(after.jobs()).map(|(name, _)| name).collect();
     for name in names {
-        let (one, other) = (before.get(name), after.get(name));
+        let (one, other) = (before.job(name), after.job(name));
         match (one, other) {
-            (None, _) => preview.jobs_added.push(name.clone()),
-            (_, None) => preview.jobs_removed.push(name.clone()),
+            (None, _) => preview.jobs_added.push(name.to_owned()),
+            (_, None) => preview.jobs_removed.push(name.to_owned()),
             (Some(one), Some(other)) => {
                 let fields = changed_fields(one, other);
                 if !fields.is_empty() {
-                    preview.jobs_changed.push(JobChange { job: name.clone(), fields });
+                    preview.jobs_changed.push(JobChange { job: name.to_owned(), fields });
                 }
-                preview.targets_moved += moved(old.allocation, one, new.allocation, other);
+                preview.targets_moved += moved(before, one, after, other);
             }
         }
         let identities = |job: Option<&Job>| -> BTreeSet<u64> {
-            job.iter().flat_map(|job| &job.targets).map(|target| target.identity).collect()
+            job.into_iter().flat_map(Job::targets).map(|(_, target)| target.identity).collect()
         };
         if identities(one) != identities(other) {
             preview.compare_targets(name, kept(old, name), kept(new, name));
@@ -177,10 +177,10 @@ fn label_changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, Str
 
 /// The fields of the scrape config that differ.
 fn changed_fields(before: &Job, after: &Job) -> Vec<String> {
-    if before.scrape_config == after.scrape_config {
+    if before.scrape_config() == after.scrape_config() {
         return Vec::new();
     }
-    let fields = |job: &Job| match serde_json::to_value(&job.scrape_config) {
+    let fields = |job: &Job| match serde_json::to_value(job.scrape_config()) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
@@ -191,24 +191,21 @@ fn changed_fields(before: &Job, after: &Job) -> Vec<String> {
 
 /// How many targets both have, but other collectors.
 fn moved(old: &Allocation, before: &Job, new: &Allocation, after: &Job) -> usize {
-    let owners = |allocation: &Allocation, job: &Job, position: usize| -> Vec<String> {
-        allocation.owners(job, position).map(|owner| owner.name.clone()).collect()
+    let name = &before.scrape_config().job_name;
+    let owners = |allocation: &Allocation, position: usize| -> Vec<String> {
+        allocation.owners(name, position).map(|owner| owner.name.clone()).collect()
     };
-    let positions: BTreeMap<u64, usize> = before.targets.iter().map(|target| target.identity).zip(0..).collect();
-    let both = after.targets.iter().enumerate().filter_map(|(at, target)| Some((at, *positions.get(&target.identity)?)));
-    both.filter(|(now, then)| owners(new, after, *now) != owners(old, before, *then)).count()
+    let positions: BTreeMap<u64, usize> = before.targets().map(|(_, target)| target.identity).zip(0..).collect();
+    let targets = after.targets().enumerate();
+    let both = targets.filter_map(|(at, (_, target))| Some((at, *positions.get(&target.identity)?)));
+    both.filter(|(now, then)| owners(new, *now) != owners(old, *then)).count()
 }
 
 fn shares(old: &Allocation, new: &Allocation) -> Vec<ShareChange> {
     let counts = |allocation: &Allocation| -> BTreeMap<String, usize> {
         let collectors = allocation.members().into_iter().flat_map(|members| members.collectors());
-        let mut counts: BTreeMap<String, usize> = collectors.map(|collector| (collector.name.clone(), 0)).collect();
-        for job in allocation.jobs().values() {
-            for owner in (0..job.targets.len()).flat_map(|position| allocation.owners(job, position)) {
-                *counts.entry(owner.name.clone()).or_default() += 1;
-            }
-        }
-        counts
+        let share = |name: &str| allocation.jobs().map(|(job, _)| allocation.share(job, name).count()).sum();
+        collectors.map(|collector| (collector.name.clone(), share(&collector.name))).collect()
     };
     let (before, after) = (counts(old), counts(new));
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use target_allocator_core::allocation::{self, Allocation, Plan};
 use target_allocator_core::config::Config;
+use target_allocator_core::discovery::external::External;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::targets::ServedLabels;
 
@@ -15,7 +16,9 @@ use target_allocator_core::targets::ServedLabels;
 /// # Panics
 /// If something does not hold: that is what fuzzing looks for.
 pub fn checked(config: &Config, plan: Plan, cluster: &Cluster, served: ServedLabels) {
-    let Ok(allocation) = allocation::allocate(config, plan, cluster, served, Timestamp::UNIX_EPOCH) else { return };
+    let allocation =
+        allocation::allocate(config, plan, cluster, &External::default(), served, Timestamp::UNIX_EPOCH);
+    let Ok(allocation) = allocation else { return };
     let (targets, unassigned) = allocation.counts();
     let assigned = assigned(&allocation);
     assert_eq!(targets - unassigned, assigned.len(), "targets that nobody lists are those that are counted so");

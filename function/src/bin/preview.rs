@@ -11,6 +11,7 @@ use target_allocator::preview::{Format, render};
 use target_allocator::settings::Settings;
 use target_allocator::snapshot::{Recipe, Snapshot};
 use target_allocator_core::preview::compare;
+use target_allocator_core::targets::Views;
 
 const USAGE: &str = "\
 Shows which jobs, targets, labels and shares a change adds, removes and moves.
@@ -107,5 +108,5 @@ async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
     let externals = Arc::new(Externals::new(&config, settings.place));
     let recipe = Recipe { config, externals, target_labels: settings.target_labels, secrets: settings.secrets };
     let objects = Objects::open(&source.source).await?;
-    recipe.take(&objects).await.with_context(|| format!("cannot read {state}"))
+    recipe.take(&objects, Views::default(), None).await.with_context(|| format!("cannot read {state}"))
 }

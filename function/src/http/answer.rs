@@ -28,7 +28,7 @@ const WORTH_COMPRESSING: usize = 1_400;
 /// Statuses of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// The question cannot be understood.
+    /// The request does not say what is needed.
     BadRequest,
     /// There is nothing there.
     NotFound,
@@ -125,7 +125,7 @@ impl Answer {
         let sent = sent_size(&plain, gzip.as_ref());
         if sent > MOST_BYTES {
             let message = format!(
-                "the answer is too large for a Lambda function, use more collectors or TARGET_LABELS=referenced: {sent} bytes"
+                "the answer is too large for a Lambda function, use more collectors, the merged view or TARGET_LABELS=referenced: {sent} bytes"
             );
             return Self::error(Status::Internal, message).into_response(asked);
         }

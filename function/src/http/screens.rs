@@ -5,21 +5,23 @@ use std::fmt::Display;
 use super::answer::{Answer, Status};
 use super::event::Asked;
 use super::lists;
-use super::route::Route;
+use super::route::{Route, Routed};
 use crate::pages::{self, NotShown, Page, Shown};
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// The page of a route, if a page is the answer: always under `/debug/`, elsewhere if a browser asks.
-pub fn page(route: &Route<'_>, asked: &Asked) -> Option<Page> {
+pub fn page(routed: &Routed<'_>, asked: &Asked) -> Option<Page> {
     let by_browser = |page| asked.accepts_html.then_some(page);
-    match route {
+    match &routed.route {
+        // The merged view is for collectors.
+        _ if routed.merged => None,
         Route::Page(page) => Some(*page),
         Route::Index => by_browser(Page::Overview),
         Route::ScrapeConfigs => by_browser(Page::ScrapeConfigsOfCollectors),
         Route::Jobs => by_browser(Page::JobsOfCollectors),
         Route::Report => by_browser(Page::Report),
         Route::Explain => by_browser(Page::Explain),
-        Route::Targets(_) | Route::Live | Route::Ready => None,
+        Route::Targets(_) | Route::PlainTargets | Route::Live | Route::Ready => None,
     }
 }
 

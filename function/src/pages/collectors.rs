@@ -29,20 +29,11 @@ pub(super) fn shares(root: &str, shown: &Shown<'_>) -> Vec<Share> {
             link: href(root, "debug/collector", &[("collector_id", &collector.name)]),
         })
         .collect();
-    let positions: std::collections::BTreeMap<_, _> =
-        collectors.iter().map(|collector| collector.name.as_str()).zip(0..).collect();
-    for job in allocation.jobs().values() {
-        let mut holders = std::collections::BTreeSet::new();
-        for position in 0..job.targets.len() {
-            for owner in allocation.owners(job, position) {
-                if let Some(at) = positions.get(owner.name.as_str()) {
-                    shares[*at].targets += 1;
-                    holders.insert(*at);
-                }
-            }
-        }
-        for at in holders {
-            shares[at].jobs += 1;
+    for share in &mut shares {
+        for (name, _) in allocation.jobs() {
+            let targets = allocation.share(name, &share.name).count();
+            share.targets += targets;
+            share.jobs += usize::from(targets > 0);
         }
     }
     shares

@@ -51,14 +51,14 @@ const fn path(page: Page) -> &'static str {
     }
 }
 
-fn matching<'a>(shown: &Shown<'a>, query: &str) -> impl Iterator<Item = (&'a String, &'a AllocatedJob)> {
+fn matching<'a>(shown: &Shown<'a>, query: &str) -> impl Iterator<Item = (&'a str, &'a AllocatedJob)> + use<'a> {
     let query = query.to_lowercase();
-    let jobs = shown.snapshot.allocation.jobs().iter();
+    let jobs = shown.snapshot.allocation.jobs();
     jobs.filter(move |(name, _)| query.is_empty() || name.to_lowercase().contains(&query))
 }
 
 fn monitor(root: &str, job: &AllocatedJob) -> Option<Linked> {
-    job.monitor.as_ref().map(|monitor| Linked { text: monitor.to_string(), link: explain_href(root, monitor) })
+    job.monitor().map(|monitor| Linked { text: monitor.to_string(), link: explain_href(root, monitor) })
 }
 
 pub(super) fn jobs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
@@ -67,12 +67,12 @@ pub(super) fn jobs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
     let parameters = [("q", query)];
     let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), JOBS, root, path, &parameters);
     let jobs = jobs.into_iter().map(|(name, job)| JobLine {
-        name: name.clone(),
+        name: name.to_owned(),
         link: href(root, "debug/job", &[("job_id", name)]),
         monitor: monitor(root, job),
-        targets: job.targets.len(),
-        unassigned: (0..job.targets.len()).filter(|at| allocation.owners(job, *at).next().is_none()).count(),
-        unknown: job.unknown.is_some(),
+        targets: job.len(),
+        unassigned: allocation.unassigned(name),
+        unknown: job.unknown().is_some(),
     });
     let frame = shown.frame(page, "Jobs");
     Ok(Jobs { frame, path, query: query.to_owned(), jobs: jobs.collect(), paging }.render()?)
@@ -101,7 +101,7 @@ pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
     let root = Page::Job.root();
     let name = shown.parameter("job_id");
     let (Some(job), Some(mut trace)) =
-        (shown.snapshot.allocation.jobs().get(name), job_trace(shown.snapshot.world(), name))
+        (shown.snapshot.allocation.job(name), job_trace(shown.snapshot.world(), name))
     else {
         return Err(NotShown::Unknown(format!("there is no such job: {name:?}")));
     };
@@ -126,7 +126,7 @@ pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
 
 /// A scrape config, its credentials hidden.
 fn shown_config(job: &AllocatedJob) -> String {
-    let mut config = job.scrape_config.clone();
+    let mut config = job.scrape_config().clone();
     config.hide_secrets();
     // Sorted by name, as collectors get it.
     let fields: BTreeMap<String, serde_json::Value> =
@@ -155,7 +155,7 @@ pub(super) fn scrape_configs(page: Page, shown: &Shown<'_>) -> Result<String, No
     let parameters = [("q", query)];
     let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), CONFIGS, root, path, &parameters);
     let configs = jobs.into_iter().map(|(name, job)| Config {
-        name: name.clone(),
+        name: name.to_owned(),
         link: href(root, "debug/job", &[("job_id", name)]),
         text: shown_config(job),
     });

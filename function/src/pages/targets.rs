@@ -2,7 +2,7 @@
 
 use askama::Template;
 use memchr::memmem::Finder;
-use target_allocator_core::allocation::Job;
+use serde::Deserialize;
 use target_allocator_core::explain::target_trace;
 use target_allocator_core::targets::Target as AllocatedTarget;
 
@@ -42,25 +42,25 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
     let (query, only_job) = (shown.parameter("q"), shown.parameter("job_id"));
     let collector = shown.parameter("collector_id");
     let finder = Finder::new(query);
-    let jobs = allocation.jobs().iter().filter(|(name, _)| only_job.is_empty() || name.as_str() == only_job);
+    let jobs = allocation.jobs().filter(|(name, _)| only_job.is_empty() || *name == only_job);
     let all = jobs.flat_map(|(name, job)| {
         let whole = query.is_empty() || name.contains(query);
-        job.targets.iter().enumerate().map(move |(position, target)| (name, job, position, target, whole))
+        job.targets().enumerate().map(move |(position, (group, target))| (name, position, group.plain(target), target, whole))
     });
     // Labels are found too, as they stand in an answer.
-    let found = all.filter(|(_, job, position, target, whole)| {
-        (*whole || finder.find(&target.rendered).is_some()) && is_of(shown, job, *position, collector)
+    let found = all.filter(|(name, position, text, _, whole)| {
+        (*whole || finder.find(text).is_some()) && is_of(shown, name, *position, collector)
     });
     let parameters = [("q", query), ("job_id", only_job), ("collector_id", collector)];
     let (found, paging) = part(found, shown.parameter("page"), TARGETS, root, "debug/targets", &parameters);
-    let targets = found.into_iter().map(|(name, job, position, target, _)| TargetLine {
-        address: target.address.to_string(),
+    let targets = found.into_iter().map(|(name, position, text, target, _)| TargetLine {
+        address: address(text),
         link: target_href(root, name, target),
-        job: name.clone(),
+        job: name.to_owned(),
         job_link: href(root, "debug/job", &[("job_id", name)]),
         node: target.node.to_string(),
         collectors: allocation
-            .owners(job, position)
+            .owners(name, position)
             .map(|owner| (owner.name.clone(), href(root, "debug/collector", &[("collector_id", &owner.name)])))
             .collect(),
     });
@@ -75,13 +75,23 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
     Ok(page.render()?)
 }
 
-fn is_of(shown: &Shown<'_>, job: &Job, position: usize, collector: &str) -> bool {
+fn is_of(shown: &Shown<'_>, job: &str, position: usize, collector: &str) -> bool {
     let mut owners = shown.snapshot.allocation.owners(job, position);
     match collector {
         "" => true,
         NOBODY => owners.next().is_none(),
         collector => owners.any(|owner| owner.name == collector),
     }
+}
+
+/// The address in the text of a target.
+fn address(text: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Group {
+        targets: [String; 1],
+    }
+    // A text that is empty is of a view that was not asked for.
+    serde_json::from_slice::<Group>(text).map(|group| group.targets.concat()).unwrap_or_default()
 }
 
 fn target_href(root: &str, job: &str, target: &AllocatedTarget) -> String {

@@ -89,8 +89,11 @@ impl World {
     pub fn endpoint_slices(&self) -> impl Iterator<Item = String> {
         (0..self.monitors).flat_map(move |number| {
             let pods: Vec<_> = (number..self.pods).step_by(self.monitors).collect();
-            let slices: Vec<_> =
-                pods.chunks(ENDPOINTS_PER_SLICE).enumerate().map(|(part, pods)| self.slice(number, part, pods)).collect();
+            let slices: Vec<_> = pods
+                .chunks(ENDPOINTS_PER_SLICE)
+                .enumerate()
+                .map(|(part, pods)| self.slice(number, part, pods))
+                .collect();
             slices
         })
     }

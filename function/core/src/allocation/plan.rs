@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Kind;
 use super::kinds::kinds_of_discovery;
@@ -11,21 +12,21 @@ use crate::discovery::external::{Source, sources};
 use crate::discovery::{Query, QueryError};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
-use crate::relabel::{RelabelError, Rules};
+use crate::relabel::{Gate, RelabelError, Rules};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::parse::ParseError;
 use crate::scrape_config::service_discovery::ServiceDiscovery;
 
-/// The jobs to find targets for.
-#[derive(Debug, Clone)]
+/// The jobs to find targets for, in the order of their names.
+#[derive(Debug)]
 pub struct Plan {
-    pub(super) jobs: Vec<PlannedJob>,
+    pub(super) jobs: Vec<Arc<PlannedJob>>,
     pub(super) report: Report,
 }
 
 /// A job with its rules compiled.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct PlannedJob {
     /// What collectors are told of it.
     pub scrape_config: ScrapeConfig,
@@ -39,6 +40,8 @@ pub struct PlannedJob {
     pub rules: Rules,
     /// Where its targets are looked for in the cluster.
     pub queries: Vec<Query>,
+    /// For each query, the rules that decide on all targets of a group at once.
+    pub gates: Vec<Gate>,
     /// Where else they are looked for, static ones apart.
     pub sources: Vec<Source>,
 }
@@ -51,7 +54,7 @@ struct Origin {
 }
 
 /// The rules of a job that stand in a monitor or in the config.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WrittenRules {
     /// Where among the job's rules.
     pub range: Range<usize>,
@@ -66,12 +69,10 @@ enum Unserved {
     Rules(#[from] RelabelError),
     #[error("kubernetes_sd_configs: {}", chain(.0))]
     Query(#[from] QueryError),
-    #[error("service discovery of this kind is not served here, name the targets by another: {0}")]
-    Kind(&'static str),
     #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
     FilesForObject,
-    #[error("http_sd_configs: {0}")]
-    Client(#[from] ClientError),
+    #[error("{0}: {1}")]
+    Client(&'static str, ClientError),
     #[error("its service discovery cannot be told apart: {0}")]
     Sources(#[from] serde_json::Error),
 }
@@ -90,16 +91,39 @@ pub fn references(config: &Config, cluster: &Cluster) -> BTreeSet<ReferencedObje
     config.monitors.as_ref().map(|settings| monitors::references(settings, cluster)).unwrap_or_default()
 }
 
-/// Makes jobs of the selected monitors and of `config.scrape_configs`.
+/// Whether both states of a cluster give the same jobs.
+#[must_use]
+pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
+    now.service_monitors.is_same(&before.service_monitors)
+        && now.pod_monitors.is_same(&before.pod_monitors)
+        && now.probes.is_same(&before.probes)
+        && now.scrape_configs.is_same(&before.scrape_configs)
+        && now.namespaces.is_same(&before.namespaces)
+        && now.secrets.is_same(&before.secrets)
+        && now.config_maps.is_same(&before.config_maps)
+}
+
+/// Makes jobs of the selected monitors and of `config.scrape_configs`. A job that is
+/// the same as in `before` is not compiled again.
 ///
 /// `cluster` must hold the monitors, the namespaces and what [`references`] names.
 #[must_use]
-pub fn plan(config: &Config, cluster: &Cluster) -> Plan {
+pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
     let mut report = config_report(config);
+    let known = |scrape_config: &ScrapeConfig, origin: &Origin| {
+        let job = before?.job(&scrape_config.job_name)?;
+        let Origin { monitor, endpoint, written } = origin;
+        let same_origin = job.monitor == *monitor && job.endpoint == *endpoint && job.written == *written;
+        (same_origin && job.scrape_config == *scrape_config).then(|| Arc::clone(job))
+    };
     let mut jobs = BTreeMap::new();
     let mut add = |scrape_config: ScrapeConfig, origin: Origin, report: &mut Report| {
         let object = origin.monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
-        match PlannedJob::new(scrape_config, origin, &config.namespace) {
+        let planned = match known(&scrape_config, &origin) {
+            Some(job) => Ok(job),
+            None => PlannedJob::new(scrape_config, origin, &config.namespace).map(Arc::new),
+        };
+        match planned {
             Ok(job) => {
                 jobs.insert(job.scrape_config.job_name.clone(), job);
             }
@@ -126,34 +150,42 @@ impl PlannedJob {
     fn new(scrape_config: ScrapeConfig, origin: Origin, own_namespace: &str) -> Result<Self, Unserved> {
         let Origin { monitor, endpoint, written } = origin;
         let ServiceDiscovery { kubernetes, r#static: _, http, dns: _, ec2, file } = &scrape_config.service_discovery;
-        if !ec2.is_empty() {
-            return Err(Unserved::Kind("ec2"));
-        }
         if monitor.is_some() && !file.is_empty() {
             return Err(Unserved::FilesForObject);
         }
         let files = if monitor.is_some() { Files::Refused } else { Files::Read };
-        http.iter().try_for_each(|config| check_client(&config.http_client, files))?;
+        let check = |kind, client| check_client(client, files).map_err(|error| Unserved::Client(kind, error));
+        http.iter().try_for_each(|config| check("http_sd_configs", &config.http_client))?;
+        ec2.iter().try_for_each(|config| check("ec2_sd_configs", &config.http_client))?;
         let sources = sources(&scrape_config.service_discovery)?;
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
-        let queries = kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
-        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, sources })
+        let queries: Vec<_> =
+            kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
+        let gates = queries.iter().map(|query| rules.gate(|name| query.is_shared(name))).collect();
+        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, gates, sources })
     }
 }
 
 impl Plan {
+    /// The job of that name.
+    #[must_use]
+    pub fn job(&self, name: &str) -> Option<&Arc<PlannedJob>> {
+        let found = self.jobs.binary_search_by(|job| job.scrape_config.job_name.as_str().cmp(name));
+        found.ok().and_then(|position| self.jobs.get(position))
+    }
+
+    /// The jobs, in the order of their names.
+    #[must_use]
+    pub fn jobs(&self) -> &[Arc<PlannedJob>] {
+        &self.jobs
+    }
+
     /// What the jobs look for outside of the cluster, each once.
     #[must_use]
     pub fn external(&self) -> Vec<Source> {
         let all = self.jobs.iter().flat_map(|job| &job.sources);
         let by_key: BTreeMap<_, _> = all.map(|source| (&source.key, source)).collect();
         by_key.into_values().cloned().collect()
-    }
-
-    /// The jobs, in the order of their names.
-    #[must_use]
-    pub fn jobs(&self) -> &[PlannedJob] {
-        &self.jobs
     }
 
     /// The kinds of objects that the jobs discover, and those that tell who collects.

@@ -1,4 +1,4 @@
-//! Which addresses `http_sd` may be fetched from.
+//! Which addresses the function may fetch targets from.
 //!
 //! Input: `http_sd_allow`, a host and its addresses. Output: whether the function may
 //! connect. What a tenant writes must not reach what only the function itself can
@@ -56,7 +56,8 @@ impl Allowed {
     }
 }
 
-fn contains(network: IpAddr, prefix: u32, address: IpAddr) -> bool {
+/// Whether an address lies in a network, whose prefix is not longer than its addresses.
+pub(crate) fn contains(network: IpAddr, prefix: u32, address: IpAddr) -> bool {
     match (network, address) {
         (IpAddr::V4(network), IpAddr::V4(address)) => {
             let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);

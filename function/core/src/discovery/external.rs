@@ -1,12 +1,14 @@
-//! Targets that are not found in the cluster: at URLs, in the DNS, in files.
+//! Targets that are not found in the cluster: at URLs, in the DNS, in AWS, in files.
 //!
 //! Input: the SD configs of a job, and what was answered elsewhere. Output: what to
 //! ask for, and target groups with the labels of Prometheus 3.14. Nothing is fetched here.
 
 pub mod client;
 pub mod dns;
+pub mod ec2;
 mod groups;
 pub mod http;
+pub mod proxy;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +17,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::TargetGroup;
+use super::view::join_host_port;
 use crate::duration::Duration;
 use crate::labels::{ADDRESS, Label, LabelSet};
-use crate::scrape_config::service_discovery::{HttpSd, ServiceDiscovery};
+use crate::scrape_config::service_discovery::{Ec2Sd, HttpSd, ServiceDiscovery};
 use dns::DnsQuestion;
 pub use groups::{GroupsError, file as file_groups};
 
@@ -40,6 +43,8 @@ pub enum Wanted {
     Http(Box<HttpSd>),
     /// A name.
     Dns(DnsQuestion),
+    /// The instances of an account.
+    Ec2(Box<Ec2Sd>),
     /// A path, whose last part may hold one `*`.
     File(String),
 }
@@ -60,6 +65,8 @@ impl fmt::Display for Wanted {
         match self {
             Self::Http(config) => write!(f, "http_sd_configs: {}", http::shown(&config.url)),
             Self::Dns(question) => write!(f, "dns_sd_configs: {} {}", question.record, question.name),
+            Self::Ec2(config) if config.region.is_empty() => write!(f, "ec2_sd_configs: the function's region"),
+            Self::Ec2(config) => write!(f, "ec2_sd_configs: {}", config.region),
             Self::File(path) => write!(f, "file_sd_configs: {path}"),
         }
     }
@@ -77,16 +84,17 @@ impl Source {
 /// # Errors
 /// When a config cannot be written as JSON, by which sources are told apart.
 pub fn sources(discovery: &ServiceDiscovery) -> Result<Vec<Source>, serde_json::Error> {
-    let ServiceDiscovery { kubernetes: _, r#static: _, http, dns, ec2: _, file } = discovery;
+    let ServiceDiscovery { kubernetes: _, r#static: _, http, dns, ec2, file } = discovery;
     let http = http.iter().map(|config| (Wanted::Http(Box::new(config.clone())), config.refresh_interval));
     let dns = dns.iter().flat_map(|config| {
         let question = |name: &String| Wanted::Dns(DnsQuestion::new(config, name));
         config.names.iter().map(move |name| (question(name), config.refresh_interval))
     });
+    let ec2 = ec2.iter().map(|config| (Wanted::Ec2(Box::new(config.clone())), config.refresh_interval));
     let file = file
         .iter()
         .flat_map(|config| config.files.iter().map(|path| (Wanted::File(path.clone()), config.refresh_interval)));
-    http.chain(dns).chain(file).map(|(wanted, interval)| Source::new(wanted, interval)).collect()
+    http.chain(dns).chain(ec2).chain(file).map(|(wanted, interval)| Source::new(wanted, interval)).collect()
 }
 
 /// What is known of each source.
@@ -137,4 +145,8 @@ fn borrowed<'a>(labels: &'a BTreeMap<String, String>, wants: &mut impl FnMut(&st
 /// A target that has an address and nothing else.
 fn address_only(address: String) -> BTreeMap<String, String> {
     BTreeMap::from([(ADDRESS.to_owned(), address)])
+}
+
+fn host_port(host: &str, port: i64) -> String {
+    join_host_port(host, &port.to_string())
 }

@@ -231,7 +231,7 @@ impl Names {
 
 /// What can stand in a label name: each other character becomes an underscore
 /// (`strutil.SanitizeLabelName` of Prometheus).
-fn sanitized(key: &str) -> String {
+pub(super) fn sanitized(key: &str) -> String {
     key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 

@@ -19,10 +19,10 @@ pub(super) fn explain(world: World<'_>, id: &str, explanation: &mut Explanation)
     let place = if collector.node.is_empty() { String::new() } else { format!(", on the node {}", collector.node) };
     explanation.passed(Stage::Selection, format!("{id} is a collector{place}"));
     explanation.note(Stage::Assignment, owner::strategy(world, members));
-    for (name, job) in world.allocation.jobs() {
-        let targets = world.allocation.share(job, id).count();
+    for (name, _) in world.allocation.jobs() {
+        let targets = world.allocation.share(name, id).count();
         if targets > 0 {
-            explanation.share.push(ShareOfJob { job: name.clone(), targets });
+            explanation.share.push(ShareOfJob { job: name.to_owned(), targets });
         }
     }
     let targets: usize = explanation.share.iter().map(|share| share.targets).sum();

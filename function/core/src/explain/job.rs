@@ -12,7 +12,7 @@ use crate::discovery::{Group, PassedOver, TargetGroup, Wanted, static_groups};
 use crate::labels::{ADDRESS, LabelSet};
 use crate::objects::Metadata;
 use crate::relabel::{Outcome, RelabelConfig};
-use crate::targets::{Maker, ServedLabels};
+use crate::targets::{Maker, ServedLabels, Views};
 
 /// Most objects that are named as passed over.
 const MOST_NAMED: usize = 10;
@@ -119,8 +119,14 @@ impl<'a> Walker<'a> {
         Self {
             world,
             planned,
-            job: world.allocation.jobs().get(&planned.scrape_config.job_name),
-            maker: Maker::new(&planned.scrape_config, &planned.rules, world.config.filter, ServedLabels::All),
+            job: world.allocation.job(&planned.scrape_config.job_name),
+            maker: Maker::new(
+                &planned.scrape_config,
+                &planned.rules,
+                world.config.filter,
+                ServedLabels::All,
+                Views::default(),
+            ),
             rules: trace::rules_of(planned),
         }
     }
@@ -168,7 +174,7 @@ impl<'a> Walker<'a> {
         let mut walk = Walk::default();
         for query in &self.planned.queries {
             let mut looked_at = LookedAt { place: query.scope().to_string(), ..LookedAt::default() };
-            for (metadata, group) in query.looked_at(self.world.index, &Wanted::ALL, &pick) {
+            for (metadata, group) in query.looked_at(self.world.index(), &Wanted::ALL, &pick) {
                 looked_at.objects += 1;
                 let reason = match group.map(Group::target_group) {
                     Ok(group) if group.targets.is_empty() => PassedOver::NoTargets,
@@ -231,10 +237,7 @@ impl<'a> Walker<'a> {
             let name =
                 Name { source: group.source.clone(), place: *place, address: discovered.get(ADDRESS).to_owned() };
             *place += 1;
-            let mut labels: LabelSet<'_> = discovered.clone();
-            let mut last = 0;
-            let identity = self.follow(&mut labels, &mut last);
-            let found = identity.map_or(Found::Dropped(last), Found::Kept);
+            let found = self.found(&discovered);
             match found {
                 Found::Dropped(rule) => *walk.dropped.entry(rule).or_default() += 1,
                 Found::Kept(identity) => walk.equals.entry(identity).or_default().push(name.clone()),
@@ -245,36 +248,37 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn follow<'l>(&self, labels: &mut LabelSet<'l>, last: &mut usize) -> Option<u64>
-    where
-        'a: 'l,
-    {
-        self.maker.follow(labels, |position, outcome, _| {
+    /// What the rules make of a target.
+    fn found(&self, discovered: &LabelSet<'_>) -> Found {
+        let mut last = 0;
+        let kept = self.maker.follow(discovered, |position, outcome, _| {
             if outcome == Outcome::Dropped {
-                *last = position;
+                last = position;
             }
-        })
+        });
+        kept.map_or(Found::Dropped(last), |(_, identity)| Found::Kept(identity))
     }
 
     /// Whether rules make that address, or instance, of a target.
     pub(super) fn makes(&self, discovered: &LabelSet<'_>, address: &str) -> bool {
-        let mut labels = discovered.clone();
-        self.follow(&mut labels, &mut 0).is_some()
-            && [ADDRESS, "instance"].iter().any(|name| labels.get(name) == address)
+        let relabelled = self.maker.follow(discovered, |_, _, _| {});
+        relabelled.is_some_and(|(labels, _)| [ADDRESS, "instance"].iter().any(|name| labels.get(name) == address))
     }
 
     fn finish(&self, walk: Walk) -> JobTrace {
         let Walk { looked_at, found, dropped, places: _, equals, mut examples } = walk;
-        let positions: BTreeMap<u64, usize> =
-            self.job.iter().flat_map(|job| &job.targets).map(|target| target.identity).zip(0..).collect();
-        let mut collectors = BTreeMap::new();
+        let targets = self.job.into_iter().flat_map(Job::targets);
+        let positions: BTreeMap<u64, usize> = targets.map(|(_, target)| target.identity).zip(0..).collect();
+        let name = &self.planned.scrape_config.job_name;
+        let mut collectors: BTreeMap<String, usize> = BTreeMap::new();
         let mut unassigned = 0;
         for position in positions.values() {
-            let before = collectors.values().sum::<usize>();
-            for collector in self.job.iter().flat_map(|job| self.world.allocation.owners(job, *position)) {
+            let mut nobody = true;
+            for collector in self.world.allocation.owners(name, *position) {
                 *collectors.entry(collector.name.clone()).or_default() += 1;
+                nobody = false;
             }
-            unassigned += usize::from(collectors.values().sum::<usize>() == before);
+            unassigned += usize::from(nobody);
         }
         for example in &mut examples {
             if let Some(identity) = example.identity {
@@ -297,14 +301,14 @@ impl<'a> Walker<'a> {
             targets: positions.len(),
             unassigned,
             collectors,
-            unknown: self.job.and_then(|job| job.unknown.clone()),
+            unknown: self.job.and_then(Job::unknown).map(str::to_owned),
             examples,
         }
     }
 
     fn fate(&self, name: &Name, equals: Option<&Vec<Name>>, position: Option<usize>) -> Fate {
         let (Some(job), Some(position)) = (self.job, position) else {
-            let reason = self.job.and_then(|job| job.unknown.clone());
+            let reason = self.job.and_then(Job::unknown).map(str::to_owned);
             let reason = reason.unwrap_or_else(|| "the job is not served".to_owned());
             return Fate::Unassigned { reason, merged: Vec::new() };
         };
@@ -313,9 +317,9 @@ impl<'a> Walker<'a> {
             return Fate::Merged { into: last.clone() };
         }
         let merged = earlier.to_vec();
-        let by = owner::owners(self.world, job, position);
+        let by = owner::owners(self.world, job, position, &name.address);
         if by.is_empty() {
-            let reason = owner::nobody(self.world, &job.targets[position]);
+            let reason = owner::nobody(self.world, job.target(position).1);
             return Fate::Unassigned { reason, merged };
         }
         Fate::Served { by, merged }

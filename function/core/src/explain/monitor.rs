@@ -37,7 +37,7 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
         return;
     }
     acceptance(explanation);
-    let planned = world.plan.jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
+    let planned = world.plan().jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
     explanation.jobs = planned.map(|job| Walker::new(world, job).all()).collect();
     let targets: usize = explanation.jobs.iter().map(|job| job.targets).sum();
     let unassigned: usize = explanation.jobs.iter().map(|job| job.unassigned).sum();

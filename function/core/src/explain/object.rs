@@ -157,7 +157,7 @@ fn targets(
     explanation: &mut Explanation,
 ) {
     let mut found: Vec<(bool, TargetTrace)> = Vec::new();
-    for job in world.plan.jobs() {
+    for job in world.plan().jobs() {
         let roles: BTreeSet<_> = job.queries.iter().map(|query| query.scope().role).collect();
         let pick = |metadata: &Metadata| {
             roles.iter().any(|role| objects.contains(&(*role, metadata.namespace.clone(), metadata.name.clone())))

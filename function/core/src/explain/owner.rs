@@ -17,12 +17,12 @@ pub struct Owner {
 }
 
 /// The collectors that have the target at that position of a job.
-pub(super) fn owners(world: World<'_>, job: &Job, position: usize) -> Vec<Owner> {
-    let Some(target) = job.targets.get(position) else { return Vec::new() };
-    let owners = world.allocation.owners(job, position).enumerate();
+pub(super) fn owners(world: World<'_>, job: &Job, position: usize, address: &str) -> Vec<Owner> {
+    let (_, target) = job.target(position);
+    let owners = world.allocation.owners(&job.scrape_config().job_name, position);
     owners
-        .map(|(copy, collector)| {
-            let on_node = !target.node.is_empty() && collector.node == *target.node;
+        .map(|collector| {
+            let on_node = !target.node.is_empty() && *collector.node == *target.node;
             let reason = match world.config.strategy {
                 Strategy::PerNode { .. } if on_node => format!("it runs on the target's node: {}", target.node),
                 Strategy::PerNode { fallback: Some(fallback) } => {
@@ -31,29 +31,29 @@ pub(super) fn owners(world: World<'_>, job: &Job, position: usize) -> Vec<Owner>
                     } else {
                         format!("no collector is on the target's node {}", target.node)
                     };
-                    format!("{why}, so the fallback decides: {}", by_spread(fallback.strategy, target, copy))
+                    format!("{why}, so the fallback decides: {}", by_spread(fallback.strategy, 1, target, address))
                 }
                 Strategy::PerNode { fallback: None } => format!("it runs on the target's node: {}", target.node),
-                Strategy::Spread { strategy, .. } => by_spread(strategy, target, copy),
+                Strategy::Spread { strategy, replicas } => by_spread(strategy, replicas, target, address),
             };
             Owner { collector: collector.name.clone(), reason }
         })
         .collect()
 }
 
-fn by_spread(strategy: Spread, target: &Target, copy: usize) -> String {
-    let address = &target.address;
-    match (strategy, copy) {
-        (Spread::ConsistentHashing(_), 0) => {
-            format!("the hash of {address} falls into partition {}, which is this collector's", partition(address))
+fn by_spread(strategy: Spread, replicas: u32, target: &Target, address: &str) -> String {
+    let partition = partition(target.address);
+    match (strategy, replicas) {
+        (Spread::ConsistentHashing(_), 1) => {
+            format!("the hash of {address} falls into partition {partition}, which is this collector's")
         }
-        (Spread::ConsistentHashing(_), copy) => format!(
-            "copy {} goes to the next collector after partition {}, that of the hash of {address}",
-            copy + 1,
-            partition(address)
+        (Spread::ConsistentHashing(_), _) => format!(
+            "the hash of {address} falls into partition {partition}, and it is among the first {replicas} collectors from there on"
         ),
-        (Spread::LeastWeighted, 0) => "the shares are balanced: they differ by at most one target".to_owned(),
-        (Spread::LeastWeighted, copy) => format!("copy {} goes to the next collector in order", copy + 1),
+        (Spread::LeastWeighted, 1) => "the shares are balanced: they differ by at most one target".to_owned(),
+        (Spread::LeastWeighted, _) => {
+            format!("the shares are balanced, and copies go to the next of {replicas} collectors in order")
+        }
     }
 }
 

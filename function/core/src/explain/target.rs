@@ -11,11 +11,11 @@ use crate::labels::ADDRESS;
 type Objects = BTreeSet<(String, String)>;
 
 pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explanation) {
-    let nothing = Wanted::new(world.index, |_| false);
+    let nothing = Wanted::new(world.index(), |_| false);
     // Jobs that ask for the same find the same.
     let mut known: Vec<(&Query, Objects)> = Vec::new();
     let mut found = Vec::new();
-    for job in world.plan.jobs() {
+    for job in world.plan().jobs() {
         let mut objects = Objects::new();
         for query in &job.queries {
             let position = known.iter().position(|(other, _)| *other == query).unwrap_or_else(|| {
@@ -72,7 +72,7 @@ const fn fate(fate: &Fate) -> &'static str {
 
 /// The objects that have a target of that address.
 fn holders(world: World<'_>, query: &Query, nothing: &Wanted, address: &str) -> Objects {
-    let groups = query.looked_at(world.index, nothing, |_| true);
+    let groups = query.looked_at(world.index(), nothing, |_| true);
     let groups = groups.filter_map(|(metadata, group)| Some((metadata, group.ok()?)));
     let holding = groups.filter(|(_, group)| group.targets().iter().any(|target| target.get(ADDRESS) == address));
     holding.map(|(metadata, _)| (metadata.namespace.clone(), metadata.name.clone())).collect()
@@ -81,7 +81,7 @@ fn holders(world: World<'_>, query: &Query, nothing: &Wanted, address: &str) -> 
 /// The targets whose address, or instance, rules turn into that.
 fn relabelled(world: World<'_>, address: &str) -> Vec<super::TargetTrace> {
     let mut found = Vec::new();
-    for job in world.plan.jobs() {
+    for job in world.plan().jobs() {
         let walker = Walker::new(world, job);
         found.extend(walker.some(|_| true, |_, labels| walker.makes(labels, address)));
     }

@@ -2,24 +2,24 @@
 
 mod random;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::*;
-use crate::allocation;
+use crate::allocation::{self, Inputs};
 use crate::objects::{Collection, Object};
-use crate::targets::ServedLabels;
+use crate::targets::{ServedLabels, Views};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// Everything that an allocation is made of.
 struct Made {
     config: Config,
-    plan: Plan,
     cluster: Cluster,
-    index: Index,
     external: External,
     allocation: Allocation,
 }
@@ -29,17 +29,24 @@ impl Made {
         let config = Config::parse(config, None).unwrap();
         let mut cluster = Cluster::default();
         objects.into_iter().for_each(|object| insert(&mut cluster, object));
-        let plan = allocation::plan(&config, &cluster);
+        let plan = Arc::new(allocation::plan(&config, &cluster, None));
         let external = External::default();
-        let allocation =
-            allocation::allocate(&config, plan.clone(), &cluster, &external, ServedLabels::Referenced, NOW).unwrap();
-        let index = Index::new(&cluster);
-        Self { config, plan, cluster, index, external, allocation }
+        let inputs = Inputs {
+            config: &config,
+            plan: &plan,
+            cluster: &cluster,
+            external: &external,
+            served: ServedLabels::Referenced,
+            views: Views { plain: true, merged: true },
+            now: NOW,
+        };
+        let allocation = allocation::allocate(inputs, None).unwrap();
+        Self { config, cluster, external, allocation }
     }
 
     fn world(&self) -> World<'_> {
-        let Self { config, plan, cluster, index, external, allocation } = self;
-        World { config, plan, cluster, index, external, allocation, now: NOW }
+        let Self { config, cluster, external, allocation } = self;
+        World { config, cluster, external, allocation, now: NOW }
     }
 
     fn explain(&self, parameter: &str, value: &str) -> Explanation {

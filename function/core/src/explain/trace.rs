@@ -170,11 +170,10 @@ pub(super) fn follow(
     name: Name,
     discovered: &LabelSet<'_>,
 ) -> TargetTrace {
-    let mut labels = owned(discovered);
     let mut before = None;
     let mut current = texts(discovered);
     let mut seen = Vec::new();
-    let identity = maker.follow(&mut labels, |position, outcome, labels| {
+    let kept = maker.follow(discovered, |position, outcome, labels| {
         let Some((from, rule)) = rules.get(position) else { return };
         let after = texts(labels);
         if position == 0 {
@@ -193,9 +192,11 @@ pub(super) fn follow(
         });
         current = after;
     });
-    let after = identity.is_some().then(|| {
-        current.retain(|name, _| !name.starts_with(META_PREFIX));
-        current
+    let identity = kept.as_ref().map(|(_, identity)| *identity);
+    let after = kept.map(|(labels, _)| {
+        let mut labels = texts(&labels);
+        labels.retain(|name, _| !name.starts_with(META_PREFIX));
+        labels
     });
     let reason = seen.last().map(drop_reason).unwrap_or_default();
     TargetTrace {
@@ -209,11 +210,6 @@ pub(super) fn follow(
         after,
         identity,
     }
-}
-
-/// Labels that borrow from nothing.
-fn owned(labels: &LabelSet<'_>) -> LabelSet<'static> {
-    labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Labels that have a value.

@@ -193,7 +193,7 @@ impl Default for DnsSd {
 }
 
 /// Instances of an AWS account. Follows `discovery/aws/ec2.go`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct Ec2Sd {
     pub endpoint: String,

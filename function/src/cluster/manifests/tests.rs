@@ -69,3 +69,24 @@ fn what_cannot_be_read_is_an_error_that_names_the_file() {
         assert!(error.to_string().contains(name), "{error}");
     }
 }
+
+#[test]
+fn json_is_read_as_the_same_yaml_is() {
+    let pod = |name: &str| {
+        format!(r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}", "namespace": "n"}}}}"#)
+    };
+    let names = |text: &str| -> Vec<String> {
+        let (cluster, report) = read(text);
+        assert_eq!(report.entries(), [], "{text}");
+        cluster.pods.iter().map(|pod| pod.metadata.name.clone()).collect()
+    };
+    let (a, b) = (pod("a"), pod("b"));
+    for text in [
+        format!("{a}\n{b}\n"),
+        format!("{a}\n---\n{b}\n"),
+        format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{a}, {b}]}}"#),
+        format!("{{apiVersion: v1, kind: List, items: [{a}, {b}]}}"),
+    ] {
+        assert_eq!(names(&text), ["a", "b"], "{text}");
+    }
+}

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, version};
 use target_allocator_core::scrape_config::http_client::TlsConfig;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -20,12 +20,12 @@ use crate::external::file::read_file;
 use crate::snapshot::chain;
 
 /// Encrypts a connection to `host`.
-pub async fn wrap(
-    stream: TcpStream,
+pub async fn wrap<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     host: &str,
     settings: &TlsConfig,
     folder: &Path,
-) -> Result<TlsStream<TcpStream>, String> {
+) -> Result<TlsStream<S>, String> {
     let name = if settings.server_name.is_empty() { host } else { &settings.server_name };
     let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("not a server name: {name}"))?;
     let connector = TlsConnector::from(Arc::new(client_config(settings, folder)?));

@@ -3,7 +3,7 @@
 //! Input: the client's settings. Output: why it cannot be served; such a job is left
 //! out before anything is asked.
 
-use crate::scrape_config::http_client::{HttpClientConfig, ProxyConfig, TlsConfig};
+use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpClientConfig, ProxyConfig, TlsConfig};
 
 /// Whether settings may name files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +18,10 @@ pub enum Files {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum ClientError {
-    #[error("oauth2 is not served here, use authorization or basic_auth")]
-    OAuth2,
-    #[error("a proxy is not served here, remove it")]
-    Proxy,
+    #[error("oauth2.grant_type is not served here, use client_credentials: {0:?}")]
+    GrantType(String),
+    #[error("a proxy of this kind is not served here, use one with an http or https url: {0:?}")]
+    Proxy(String),
     #[error("a reference to a secret of Prometheus' own is not served here, use the value: {0}")]
     Reference(&'static str),
     #[error("an object cannot have files of the function read, use the value: {0}")]
@@ -45,49 +45,67 @@ pub fn check_client(client: &HttpClientConfig, files: Files) -> Result<(), Clien
         proxy,
         http_headers,
     } = client;
-    let ProxyConfig { proxy_url, no_proxy: _, proxy_from_environment, proxy_connect_header: _ } = proxy;
-    let TlsConfig { ca_file, cert_file, key_file, ca_ref, cert_ref, key_ref, max_version, .. } = tls_config;
-    if oauth2.is_some() {
-        return Err(ClientError::OAuth2);
+    check_proxy(proxy)?;
+    check_tls(tls_config, files)?;
+    if let Some(basic) = basic_auth {
+        let BasicAuth { username: _, username_file, username_ref, password: _, password_file, password_ref } = basic;
+        not_by_reference(&[(username_ref, "basic_auth.username_ref"), (password_ref, "basic_auth.password_ref")])?;
+        let paths = [(username_file, "basic_auth.username_file"), (password_file, "basic_auth.password_file")];
+        not_by_file(files, &paths)?;
     }
-    if *proxy_from_environment || proxy_url.as_ref().is_some_and(|url| !url.is_empty()) {
-        return Err(ClientError::Proxy);
+    if let Some(Authorization { r#type: _, credentials: _, credentials_file, credentials_ref }) = authorization {
+        not_by_reference(&[(credentials_ref, "authorization.credentials_ref")])?;
+        not_by_file(files, &[(credentials_file, "authorization.credentials_file")])?;
     }
+    if let Some(oauth2) = oauth2 {
+        check_proxy(&oauth2.proxy)?;
+        check_tls(&oauth2.tls_config, files)?;
+        if !matches!(oauth2.grant_type.as_str(), "" | "client_credentials") {
+            return Err(ClientError::GrantType(oauth2.grant_type.clone()));
+        }
+        not_by_reference(&[(&oauth2.client_secret_ref, "oauth2.client_secret_ref")])?;
+        not_by_file(files, &[(&oauth2.client_secret_file, "oauth2.client_secret_file")])?;
+    }
+    let mut paths = http_headers.values().flat_map(|header| &header.files);
+    paths.try_for_each(|path| not_by_file(files, &[(path, "http_headers.files")]))
+}
+
+fn check_proxy(proxy: &ProxyConfig) -> Result<(), ClientError> {
+    let url = proxy.proxy_url.as_deref().filter(|url| !url.is_empty());
+    let scheme = url.map(|url| url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase());
+    match scheme {
+        Some(scheme) if !matches!(scheme.as_str(), "http" | "https") => Err(ClientError::Proxy(scheme)),
+        _ => Ok(()),
+    }
+}
+
+fn check_tls(tls: &TlsConfig, files: Files) -> Result<(), ClientError> {
+    let TlsConfig { ca_file, cert_file, key_file, ca_ref, cert_ref, key_ref, max_version, .. } = tls;
     if matches!(max_version.as_str(), "TLS10" | "TLS11") {
         return Err(ClientError::OldTls);
     }
-    let (basic, other) = (basic_auth.as_ref(), authorization.as_ref());
-    let references = [
-        (basic.map(|basic| &basic.username_ref), "basic_auth.username_ref"),
-        (basic.map(|basic| &basic.password_ref), "basic_auth.password_ref"),
-        (other.map(|other| &other.credentials_ref), "authorization.credentials_ref"),
-        (Some(ca_ref), "tls_config.ca_ref"),
-        (Some(cert_ref), "tls_config.cert_ref"),
-        (Some(key_ref), "tls_config.key_ref"),
-    ];
-    let paths = [
-        (basic.map(|basic| &basic.username_file), "basic_auth.username_file"),
-        (basic.map(|basic| &basic.password_file), "basic_auth.password_file"),
-        (other.map(|other| &other.credentials_file), "authorization.credentials_file"),
-        (Some(ca_file), "tls_config.ca_file"),
-        (Some(cert_file), "tls_config.cert_file"),
-        (Some(key_file), "tls_config.key_file"),
-        (http_headers.values().flat_map(|header| &header.files).next(), "http_headers.files"),
-    ];
-    let set = |field: &&(Option<&String>, &'static str)| field.0.is_some_and(|text| !text.is_empty());
-    if let Some((_, field)) = references.iter().find(set) {
-        return Err(ClientError::Reference(field));
-    }
-    match paths.iter().find(set) {
-        Some((_, field)) if files == Files::Refused => Err(ClientError::File(field)),
-        _ => Ok(()),
-    }
+    let references =
+        [(ca_ref, "tls_config.ca_ref"), (cert_ref, "tls_config.cert_ref"), (key_ref, "tls_config.key_ref")];
+    not_by_reference(&references)?;
+    let paths =
+        [(ca_file, "tls_config.ca_file"), (cert_file, "tls_config.cert_file"), (key_file, "tls_config.key_file")];
+    not_by_file(files, &paths)
+}
+
+fn not_by_reference(references: &[(&String, &'static str)]) -> Result<(), ClientError> {
+    let set = references.iter().find(|(text, _)| !text.is_empty());
+    set.map_or(Ok(()), |(_, field)| Err(ClientError::Reference(field)))
+}
+
+fn not_by_file(files: Files, paths: &[(&String, &'static str)]) -> Result<(), ClientError> {
+    let set = paths.iter().find(|(text, _)| !text.is_empty() && files == Files::Refused);
+    set.map_or(Ok(()), |(_, field)| Err(ClientError::File(field)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpHeader, OAuth2};
+    use crate::scrape_config::http_client::{HttpHeader, OAuth2};
 
     #[test]
     fn only_what_can_be_served_passes() {
@@ -97,7 +115,14 @@ mod tests {
             client
         };
         let file = |field| (Some(ClientError::File(field)), None);
+        let oauth2 = |change: fn(&mut OAuth2)| {
+            let mut oauth2 = OAuth2::default();
+            change(&mut oauth2);
+            HttpClientConfig { oauth2: Some(oauth2), ..HttpClientConfig::default() }
+        };
         let never = |error: ClientError| (Some(error.clone()), Some(error));
+        let reference = |field| never(ClientError::Reference(field));
+        let proxy = |scheme: &str| ClientError::Proxy(scheme.to_owned());
         let cases = [
             (client(|_| {}), (None, None)),
             (client(|c| c.basic_auth = Some(BasicAuth { password: "p".into(), ..BasicAuth::default() })), (None, None)),
@@ -122,11 +147,19 @@ mod tests {
                 }),
                 file("http_headers.files"),
             ),
-            (client(|c| c.oauth2 = Some(OAuth2::default())), never(ClientError::OAuth2)),
-            (client(|c| c.proxy.proxy_url = Some("http://p".to_owned())), never(ClientError::Proxy)),
+            (oauth2(|_| {}), (None, None)),
+            (oauth2(|o| o.grant_type = "client_credentials".to_owned()), (None, None)),
+            (oauth2(|o| o.grant_type = "jwt".to_owned()), never(ClientError::GrantType("jwt".to_owned()))),
+            (oauth2(|o| o.client_secret_file = "f".to_owned()), file("oauth2.client_secret_file")),
+            (oauth2(|o| o.client_secret_ref = "r".to_owned()), reference("oauth2.client_secret_ref")),
+            (oauth2(|o| o.tls_config.ca_file = "f".to_owned()), file("tls_config.ca_file")),
+            (oauth2(|o| o.proxy.proxy_url = Some("socks5://p".to_owned())), never(proxy("socks5"))),
+            (client(|c| c.proxy.proxy_url = Some("http://p".to_owned())), (None, None)),
+            (client(|c| c.proxy.proxy_url = Some("HTTPS://p".to_owned())), (None, None)),
             (client(|c| c.proxy.proxy_url = Some(String::new())), (None, None)),
-            (client(|c| c.proxy.proxy_from_environment = true), never(ClientError::Proxy)),
-            (client(|c| c.tls_config.ca_ref = "r".to_owned()), never(ClientError::Reference("tls_config.ca_ref"))),
+            (client(|c| c.proxy.proxy_url = Some("p:3128".to_owned())), never(proxy(""))),
+            (client(|c| c.proxy.proxy_from_environment = true), (None, None)),
+            (client(|c| c.tls_config.ca_ref = "r".to_owned()), reference("tls_config.ca_ref")),
             (client(|c| c.tls_config.max_version = "TLS11".to_owned()), never(ClientError::OldTls)),
         ];
         for (client, (for_object, for_config)) in cases {

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
 
-use super::ExternalGroup;
+use super::{ExternalGroup, host_port};
 use crate::labels::ADDRESS;
 use crate::scrape_config::service_discovery::DnsSd;
 
@@ -114,11 +114,6 @@ impl DnsQuestion {
 /// Go writes an IPv4 address in an IPv6 one as the former.
 fn go_text(address: Ipv6Addr) -> String {
     address.to_ipv4_mapped().map_or_else(|| address.to_string(), |address| address.to_string())
-}
-
-/// As Go's `net.JoinHostPort`.
-fn host_port(host: &str, port: i64) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! `discovery/targetgroup`: what it refuses is an error here, never fewer targets.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde_json::Value;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{ExternalGroup, address_only};
 use crate::scrape_config::parse::{self, ParseError};
@@ -38,13 +40,14 @@ pub enum GroupsError {
 
 /// Reads JSON. Each group also has the label `origin`; its source is the origin's value and a number.
 pub(super) fn json(body: &[u8], origin: (&str, &str)) -> Result<Vec<ExternalGroup>, GroupsError> {
-    // Go takes bytes that are no text for U+FFFD.
+    // Go takes bytes that are no text, and escapes of half a character, for U+FFFD.
     let text = String::from_utf8_lossy(body);
-    let groups = match serde_json::from_str(&text).map_err(GroupsError::Json)? {
+    let parsed = serde_json::from_str(&text).or_else(|_| serde_json::from_str(&whole_characters(&text)));
+    let groups = match parsed.map_err(GroupsError::Json)? {
         // What a Go server writes for a list that it never made.
-        Value::Null => Vec::new(),
-        Value::Array(groups) => groups,
-        _ => return Err(GroupsError::NoList),
+        Written::Null => Vec::new(),
+        Written::List(groups) => groups,
+        Written::Text(_) | Written::Fields(_) | Written::Other => return Err(GroupsError::NoList),
     };
     let read = |(at, group)| Ok(named(json_group(at, group)?, at, origin));
     groups.into_iter().enumerate().map(read).collect()
@@ -74,12 +77,23 @@ fn named(group: StaticSd, at: usize, (label, origin): (&str, &str)) -> ExternalG
     ExternalGroup { source: format!("{origin}:{at}"), labels, targets: targets.into_iter().map(address_only).collect() }
 }
 
-fn json_group(at: usize, group: Value) -> Result<StaticSd, GroupsError> {
-    let Value::Object(fields) = group else { return Err(GroupsError::NoGroup(at)) };
+/// JSON with its fields in the order in which they are written: of a field that is
+/// there twice the last counts, but each is read.
+enum Written {
+    Null,
+    Text(String),
+    List(Vec<Written>),
+    Fields(Vec<(String, Written)>),
+    /// A number or a boolean, which stand nowhere.
+    Other,
+}
+
+fn json_group(at: usize, group: Written) -> Result<StaticSd, GroupsError> {
+    let Written::Fields(fields) = group else { return Err(GroupsError::NoGroup(at)) };
     let mut read = StaticSd::default();
     for (field, value) in fields {
-        // Go does not care for the case of a field.
-        match field.to_lowercase().as_str() {
+        // Go does not care for the case of a field, and to it the long s is one.
+        match field.to_lowercase().replace('ſ', "s").as_str() {
             "targets" => read.targets = texts(value).ok_or(GroupsError::Targets(at))?,
             "labels" => read.labels = text_map(value).ok_or(GroupsError::Labels(at))?,
             _ => return Err(GroupsError::UnknownField { at, field }),
@@ -88,30 +102,111 @@ fn json_group(at: usize, group: Value) -> Result<StaticSd, GroupsError> {
     Ok(read)
 }
 
-fn texts(value: Value) -> Option<Vec<String>> {
+/// JSON whose escapes of surrogates come in pairs: others give way to U+FFFD.
+fn whole_characters(json: &str) -> String {
+    let unit = |text: &str| -> Option<u16> {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+    };
+    let mut whole = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        whole.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let low = |text: &str| unit(text).is_some_and(|unit| (0xdc00..0xe000).contains(&unit));
+        let (taken, written) = match unit(rest) {
+            Some(0xd800..0xdc00) if low(&rest[6..]) => (12, &rest[..12]),
+            Some(0xd800..0xe000) => (6, "\\ufffd"),
+            Some(_) => (6, &rest[..6]),
+            None => {
+                let escape = rest.chars().nth(1).map_or(1, |escaped| 1 + escaped.len_utf8());
+                (escape, &rest[..escape])
+            }
+        };
+        whole.push_str(written);
+        rest = &rest[taken..];
+    }
+    whole + rest
+}
+
+fn texts(value: Written) -> Option<Vec<String>> {
     match value {
-        Value::Null => Some(Vec::new()),
-        Value::Array(values) => values.into_iter().map(text).collect(),
+        Written::Null => Some(Vec::new()),
+        Written::List(values) => values.into_iter().map(text).collect(),
         _ => None,
     }
 }
 
-fn text_map(value: Value) -> Option<BTreeMap<String, String>> {
+fn text_map(value: Written) -> Option<BTreeMap<String, String>> {
     match value {
-        Value::Null => Some(BTreeMap::new()),
-        Value::Object(fields) => {
-            let entry = |(name, value): (String, Value)| (!name.is_empty()).then_some((name, text(value)?));
+        Written::Null => Some(BTreeMap::new()),
+        Written::Fields(fields) => {
+            let entry = |(name, value): (String, Written)| (!name.is_empty()).then_some((name, text(value)?));
             fields.into_iter().map(entry).collect()
         }
         _ => None,
     }
 }
 
-fn text(value: Value) -> Option<String> {
+fn text(value: Written) -> Option<String> {
     match value {
-        Value::Null => Some(String::new()),
-        Value::String(text) => Some(text),
+        Written::Null => Some(String::new()),
+        Written::Text(text) => Some(text),
         _ => None,
+    }
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("json")
+            }
+
+            fn visit_unit<E>(self) -> Result<Written, E> {
+                Ok(Written::Null)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Written, E> {
+                Ok(Written::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Written, E> {
+                Ok(Written::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Written, E> {
+                Ok(Written::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Written, E> {
+                Ok(Written::Other)
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Written, E> {
+                Ok(Written::Text(value.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Written, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(Written::List(values))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Written::Fields(fields))
+            }
+        }
+        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -129,13 +224,22 @@ mod tests {
     fn what_prometheus_takes_is_read_as_it_reads_it() {
         type Read = (&'static [&'static str], BTreeMap<String, String>);
         let url = map(&[("__meta_url", "http://sd/")]);
-        let cases: [(&str, Vec<Read>); 7] = [
+        let cases: [(&str, Vec<Read>); 10] = [
             ("[]", vec![]),
             ("null", vec![]),
             (" [ {} ] ", vec![(&[], url.clone())]),
             (r#"[{"targets":null,"labels":null}]"#, vec![(&[], url.clone())]),
             (r#"[{"targets":["a:1",null]}]"#, vec![(&["a:1", ""], url.clone())]),
             (r#"[{"Targets":["a:1"],"LABELS":{}}]"#, vec![(&["a:1"], url.clone())]),
+            (r#"[{"targetſ":["a:1"]}]"#, vec![(&["a:1"], url.clone())]),
+            (
+                r#"[{"labels":{"x":"y"},"Labels":{"a":"b"},"LABELS":{"c":"d"}}]"#,
+                vec![(&[], map(&[("c", "d"), ("__meta_url", "http://sd/")]))],
+            ),
+            (
+                r#"[{"targets":["\ud800","\udc00x","\ud83d\ude00\ud83d\ud83d\ude00","\\ud800é\u00e9\ud800\"\u0041"]}]"#,
+                vec![(&["\u{fffd}", "\u{fffd}x", "😀\u{fffd}😀", "\\ud800éé\u{fffd}\"A"], url.clone())],
+            ),
             (
                 r#"[{"targets":["a:1","b:2"],"labels":{"x":"","__meta_url":"own","é":null}}]"#,
                 vec![(&["a:1", "b:2"], map(&[("x", ""), ("é", ""), ("__meta_url", "http://sd/")]))],
@@ -162,6 +266,10 @@ mod tests {
             ("", "not json"),
             ("[", "not json"),
             ("[] []", "not json"),
+            (r#"[{"targets":1,"targets":[]}]"#, "targets of target group [0] are not a list of texts"),
+            (r#"["\u12"#, "not json"),
+            (r#"["\ud800\"#, "not json"),
+            (r#"["\é"]"#, "not json"),
             ("<html>", "not json"),
             ("{}", "not a list of target groups"),
             ("\"a\"", "not a list of target groups"),

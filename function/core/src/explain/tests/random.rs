@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::super::job::Walker;
 use super::*;
+use crate::allocation::Form;
 use crate::objects::Object;
 
 const NAMESPACES: [&str; 3] = ["a", "b", "monitoring"];
@@ -113,17 +114,29 @@ proptest! {
         let monitors = monitors.into_iter().enumerate().map(|(at, drawn)| monitor(at, drawn));
         let made = Made::new(&config(strategy, selection, filter), services.chain(monitors));
         let world = made.world();
-        let jobs = made.allocation.jobs();
+        let jobs: BTreeMap<_, _> = made.allocation.jobs().collect();
 
         // Job by job: the same targets, the same owners, and the counts add up.
-        for planned in made.plan.jobs() {
+        for planned in made.allocation.plan().jobs() {
             let walker = Walker::new(world, planned);
-            let job = &jobs[&planned.scrape_config.job_name];
-            let expected: BTreeMap<u64, BTreeSet<String>> = job.targets.iter().enumerate().map(|(position, target)| {
-                (target.identity, made.allocation.owners(job, position).map(|owner| owner.name.clone()).collect())
+            let name = planned.scrape_config.job_name.as_str();
+            let job = jobs[name];
+            let expected: BTreeMap<u64, BTreeSet<String>> = job.targets().enumerate().map(|(position, (_, target))| {
+                (target.identity, made.allocation.owners(name, position).map(|owner| owner.name.clone()).collect())
             }).collect();
             let traces = walker.some(|_| true, |_, _| true);
             prop_assert_eq!(served_identities(&traces), expected);
+            // What is left of the labels is what the merged view serves.
+            let mergeable = made.allocation.merged().values().any(|merged| merged.form != Form::Discovered && merged.jobs.iter().any(|job| job == name));
+            for (group, target) in job.targets().filter(|_| mergeable && filter) {
+                let trace = traces.iter().find(|trace| trace.identity == Some(target.identity) && !matches!(trace.fate, Fate::Merged { .. })).unwrap();
+                let served: Value = serde_json::from_slice(group.merged(target)).unwrap();
+                let served: BTreeMap<&str, &str> = served["labels"].as_object().unwrap().iter()
+                    .filter(|(name, _)| !name.starts_with("__meta_")).map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+                let explained: BTreeMap<&str, &str> = trace.after.as_ref().unwrap().iter()
+                    .filter(|(name, _)| !name.starts_with("__tmp_")).map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                prop_assert_eq!(served, explained);
+            }
             for trace in &traces {
                 let was_dropped = trace.rules.last().is_some_and(|rule| rule.dropped);
                 let is_dropped = matches!(trace.fate, Fate::Dropped { .. });
@@ -132,7 +145,7 @@ proptest! {
             }
             let all = walker.all();
             let dropped: usize = all.dropped.iter().map(|dropped| dropped.targets).sum();
-            prop_assert_eq!(all.targets, job.targets.len());
+            prop_assert_eq!(all.targets, job.len());
             prop_assert_eq!(all.found, traces.len());
             prop_assert_eq!(all.found, dropped + all.merged + all.targets);
         }
@@ -142,10 +155,10 @@ proptest! {
         let monitors = monitors.chain(made.cluster.pod_monitors.iter().map(|monitor| monitor.object_ref()));
         for monitor in monitors {
             let explanation = made.explain("monitor", &monitor.to_string());
-            let served: BTreeSet<_> = jobs.iter().filter(|(_, job)| job.monitor.as_ref() == Some(&monitor)).map(|(name, _)| name.clone()).collect();
+            let served: BTreeSet<_> = jobs.iter().filter(|(_, job)| job.monitor() == Some(&monitor)).map(|(name, _)| (*name).to_owned()).collect();
             let explained: BTreeSet<_> = explanation.jobs.iter().map(|job| job.job.clone()).collect();
             prop_assert_eq!(&explained, &served);
-            let targets: usize = served.iter().map(|name| jobs[name].targets.len()).sum();
+            let targets: usize = served.iter().map(|name| jobs[name.as_str()].len()).sum();
             prop_assert_eq!(explanation.jobs.iter().map(|job| job.targets).sum::<usize>(), targets);
             let stopped = explanation.steps.iter().any(|step| step.progress == Progress::Stopped);
             prop_assert!(stopped || targets > 0, "no reason is given: {:?}", explanation);
@@ -153,11 +166,11 @@ proptest! {
 
         // Pod by pod: it is explained as served exactly if a collector has a target that names it.
         let mut named = BTreeSet::new();
-        for job in jobs.values() {
-            for (position, target) in job.targets.iter().enumerate() {
-                let target: Value = serde_json::from_slice(&target.rendered).unwrap();
+        for (name, job) in &jobs {
+            for (position, (group, target)) in job.targets().enumerate() {
+                let target: Value = serde_json::from_slice(group.plain(target)).unwrap();
                 let label = |name: &str| target["labels"][name].as_str().unwrap_or_default().to_owned();
-                if made.allocation.owners(job, position).next().is_some() {
+                if made.allocation.owners(name, position).next().is_some() {
                     named.insert((label("__meta_kubernetes_namespace"), label("__meta_kubernetes_pod_name")));
                 }
             }

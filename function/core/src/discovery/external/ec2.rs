@@ -1,0 +1,178 @@
+//! EC2 SD: the instances of an account in a region.
+//!
+//! Input: an `ec2_sd` config, and what the EC2 API answers, as XML. Output: what to
+//! ask, and a target group. Follows `discovery/aws/ec2.go` of Prometheus.
+
+mod answer;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use answer::{Ec2Error, Page, failure, zones};
+
+use super::{ExternalGroup, host_port};
+use crate::discovery::names::sanitized;
+use crate::labels::ADDRESS;
+use crate::scrape_config::service_discovery::Ec2Sd;
+use answer::{Instance, Reservation};
+
+/// The version of the API that is spoken.
+const VERSION: &str = "2016-11-15";
+
+/// Instances in a page, the most that EC2 takes.
+const MOST_IN_PAGE: &str = "1000";
+
+/// The host of EC2 in a region.
+#[must_use]
+pub fn host(region: &str) -> String {
+    let suffix = match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some("eusc") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    };
+    format!("ec2.{region}.{suffix}")
+}
+
+/// The parameters that ask for a page of instances.
+#[must_use]
+pub fn instances_query(config: &Ec2Sd, next_token: Option<&str>) -> Vec<(String, String)> {
+    let mut query = action("DescribeInstances");
+    query.push(("MaxResults".to_owned(), MOST_IN_PAGE.to_owned()));
+    for (at, filter) in (1..).zip(&config.filters) {
+        query.push((format!("Filter.{at}.Name"), filter.name.clone()));
+        let values = (1..).zip(&filter.values);
+        query.extend(values.map(|(nth, value)| (format!("Filter.{at}.Value.{nth}"), value.clone())));
+    }
+    query.extend(next_token.map(|token| ("NextToken".to_owned(), token.to_owned())));
+    query
+}
+
+/// The parameters that ask for the region's availability zones.
+#[must_use]
+pub fn zones_query() -> Vec<(String, String)> {
+    action("DescribeAvailabilityZones")
+}
+
+fn action(name: &str) -> Vec<(String, String)> {
+    [("Action", name), ("Version", VERSION)].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// The group of all instances that have an address. `zones` gives the zones' identifiers, if they are known.
+#[must_use]
+pub fn group(region: &str, port: i64, zones: &BTreeMap<String, String>, pages: &[Page]) -> ExternalGroup {
+    let reservations = pages.iter().flat_map(|page| &page.reservations.item);
+    let targets = reservations.flat_map(|reservation| {
+        let instances = reservation.instances.item.iter();
+        instances.filter_map(move |instance| target(reservation, instance, region, port, zones))
+    });
+    ExternalGroup { source: region.to_owned(), labels: BTreeMap::new(), targets: targets.collect() }
+}
+
+fn target(
+    reservation: &Reservation,
+    instance: &Instance,
+    region: &str,
+    port: i64,
+    zones: &BTreeMap<String, String>,
+) -> Option<BTreeMap<String, String>> {
+    let ipv6 = Ipv6::of(instance);
+    let address = instance.private_ip_address.as_ref().or(ipv6.first())?;
+    let mut labels = BTreeMap::from([(ADDRESS.to_owned(), host_port(address, port))]);
+    let mut add = |name: &str, value: &str| labels.insert(format!("__meta_ec2_{name}"), value.to_owned());
+    add("instance_id", &instance.instance_id);
+    add("region", region);
+    add("ami", &instance.image_id);
+    let zone = &instance.placement.availability_zone;
+    add("availability_zone", zone);
+    add("availability_zone_id", zones.get(zone).map_or("", String::as_str));
+    add("instance_state", &instance.state.name);
+    add("instance_type", &instance.instance_type);
+    let optional = [
+        ("owner_id", &reservation.owner_id),
+        ("private_ip", &instance.private_ip_address),
+        ("private_dns_name", &instance.private_dns_name),
+        ("public_ip", &instance.public_ip_address),
+        ("vpc_id", &instance.vpc_id),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            add(name, value);
+        }
+    }
+    if instance.public_ip_address.is_some() {
+        add("public_dns_name", &instance.public_dns_name);
+    }
+    let words = [
+        ("platform", &instance.platform),
+        ("instance_lifecycle", &instance.lifecycle),
+        ("architecture", &instance.architecture),
+    ];
+    for (name, value) in words.into_iter().filter(|(_, value)| !value.is_empty()) {
+        add(name, value);
+    }
+    if let Some(address) = ipv6.first() {
+        add("default_ipv6_address", address);
+    }
+    for (name, addresses) in [("primary_ipv6_addresses", &ipv6.primary), ("ipv6_addresses", &ipv6.all)] {
+        if !addresses.is_empty() {
+            add(name, &list(addresses));
+        }
+    }
+    if instance.vpc_id.is_some() {
+        add("primary_subnet_id", &instance.subnet_id);
+        let mut seen = BTreeSet::new();
+        let subnets = instance.interfaces.item.iter().filter_map(|interface| interface.subnet_id.as_ref());
+        let subnets: Vec<_> = subnets.filter(|subnet| seen.insert(*subnet)).cloned().collect();
+        add("subnet_id", &list(&subnets));
+    }
+    for tag in &instance.tags.item {
+        if let (Some(key), Some(value)) = (&tag.key, &tag.value) {
+            add(&format!("tag_{}", sanitized(key)), value);
+        }
+    }
+    Some(labels)
+}
+
+/// A list that rules can match the parts of: it begins and ends with a comma.
+fn list(parts: &[String]) -> String {
+    format!(",{},", parts.join(","))
+}
+
+/// The IPv6 addresses of an instance.
+#[derive(Default)]
+struct Ipv6 {
+    /// By the number of the interface; empty where one has none.
+    primary: Vec<String>,
+    all: Vec<String>,
+}
+
+impl Ipv6 {
+    /// More interfaces than any instance can have.
+    const MOST_INTERFACES: usize = 256;
+
+    fn of(instance: &Instance) -> Self {
+        let mut found = Self::default();
+        if instance.vpc_id.is_none() {
+            return found;
+        }
+        let Self { primary, all } = &mut found;
+        for interface in instance.interfaces.item.iter().filter(|interface| interface.subnet_id.is_some()) {
+            let place = interface.attachment.device_index;
+            for address in &interface.ipv6_addresses.item {
+                all.push(address.address.clone());
+                if address.is_primary && place < Self::MOST_INTERFACES {
+                    primary.resize(primary.len().max(place + 1), String::new());
+                    primary[place].clone_from(&address.address);
+                }
+            }
+        }
+        found
+    }
+
+    /// The first primary address, or the first at all.
+    fn first(&self) -> Option<&String> {
+        self.primary.iter().chain(&self.all).find(|address| !address.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests;

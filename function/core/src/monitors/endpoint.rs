@@ -1,0 +1,174 @@
+//! Jobs of monitors that have endpoints: one an endpoint.
+//!
+//! In: a `ServiceMonitor` or a `PodMonitor`, the settings and what it refers to; out:
+//! scrape configs as the operator generates them. What the two kinds do not have in
+//! common stands in files of their own.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::draft::{Context, Draft};
+use super::finding::{Finding, Within};
+use super::job_settings::{self, Times};
+use super::{http_client, relabeling};
+use crate::objects::Object;
+use crate::objects::monitoring::common::{Limits, NativeHistograms, Protocols, Scheme};
+use crate::objects::monitoring::http::{HttpConfig, ProxyConfig, TlsConfig};
+use crate::objects::monitoring::relabeling::Relabeling;
+use crate::objects::monitoring::{KeySelector, ScrapeClass};
+use crate::relabel::RelabelConfig;
+use crate::scrape_config::service_discovery::KubernetesSd;
+
+/// A monitor that has endpoints.
+pub trait Endpoints: Object {
+    /// One of its endpoints.
+    type Endpoint;
+    /// What the names of its jobs begin with.
+    const JOB_PREFIX: &'static str;
+    /// The field of its endpoints.
+    const FIELD: &'static str;
+
+    /// The settings of the monitor itself.
+    fn shared(&self) -> Shared<'_>;
+
+    /// Its endpoints.
+    fn endpoints(&self) -> &[Self::Endpoint];
+
+    /// The settings of an endpoint.
+    fn settings(endpoint: &Self::Endpoint) -> EndpointSettings<'_>;
+
+    /// Where the targets of all endpoints are looked for.
+    ///
+    /// # Errors
+    /// If the operator refuses the selector.
+    fn discovery(&self, class: &ScrapeClass) -> Result<KubernetesSd, Finding>;
+
+    /// The rules that the operator makes for an endpoint.
+    fn generated_rules(&self, endpoint: &Self::Endpoint, discovery: &KubernetesSd) -> Vec<RelabelConfig>;
+}
+
+/// What is set for all endpoints of a monitor.
+#[allow(missing_docs, reason = "named as in the CRDs")]
+pub struct Shared<'a> {
+    pub scrape_class_name: Option<&'a str>,
+    pub body_size_limit: Option<&'a str>,
+    pub limits: &'a Limits,
+    pub native_histograms: &'a NativeHistograms,
+    pub protocols: &'a Protocols,
+}
+
+/// What is set for one endpoint.
+#[allow(missing_docs, reason = "named as in the CRDs")]
+pub struct EndpointSettings<'a> {
+    pub path: &'a str,
+    pub scheme: Option<Scheme>,
+    pub params: &'a BTreeMap<String, Vec<String>>,
+    pub interval: &'a str,
+    pub scrape_timeout: &'a str,
+    pub honor_labels: bool,
+    pub honor_timestamps: Option<bool>,
+    pub track_timestamps_staleness: Option<bool>,
+    pub metric_relabelings: &'a [Relabeling],
+    pub relabelings: &'a [Relabeling],
+    /// Only one that is complete enough to be used.
+    pub bearer_token_secret: Option<&'a KeySelector>,
+    pub bearer_token_file: &'a str,
+    pub tls_config: Option<Cow<'a, TlsConfig>>,
+    pub http: &'a HttpConfig,
+    pub proxy: &'a ProxyConfig,
+}
+
+/// The job of each endpoint. A finding that refuses the monitor, in any of them, refuses all.
+///
+/// # Errors
+/// If the operator refuses the monitor whatever its endpoints are.
+pub fn drafts<M: Endpoints>(monitor: &M, context: &mut Context<'_>) -> Result<Vec<Result<Draft, Finding>>, Finding> {
+    let class = context.settings.scrape_classes.of(monitor.shared().scrape_class_name).within("spec")?;
+    let discovery = monitor.discovery(class)?;
+    let endpoints = monitor.endpoints().iter().enumerate();
+    Ok(endpoints.map(|(index, endpoint)| draft(monitor, index, endpoint, class, &discovery, context)).collect())
+}
+
+fn draft<M: Endpoints>(
+    monitor: &M,
+    index: usize,
+    endpoint: &M::Endpoint,
+    class: &ScrapeClass,
+    discovery: &KubernetesSd,
+    context: &mut Context<'_>,
+) -> Result<Draft, Finding> {
+    let metadata = monitor.metadata();
+    let job_name = format!("{}/{}/{}/{index}", M::JOB_PREFIX, metadata.namespace, metadata.name);
+    let field = format!("spec.{}[{index}]", M::FIELD);
+    let mut draft = Draft::new(job_name, field.clone(), Some(index));
+    let mut notes = Vec::new();
+    let rules = apply(M::settings(endpoint), class, context, &mut notes, &mut draft).within(&field);
+    context.notes.extend(notes.into_iter().map(|note| note.within(&field)));
+    let (own, own_metric) = rules?;
+
+    let Shared { scrape_class_name: _, body_size_limit, limits, native_histograms, protocols } = monitor.shared();
+    let config = &mut draft.config;
+    config.service_discovery.kubernetes = vec![discovery.clone()];
+    job_settings::limits(limits, config).within("spec")?;
+    job_settings::native_histograms(native_histograms, config).within("spec")?;
+    job_settings::body_size_limit(body_size_limit, config).within("spec")?;
+    job_settings::protocols(protocols, class, config);
+    let generated = monitor.generated_rules(endpoint, discovery);
+    draft.set_relabelings(generated, class, own, "relabelings", "__address__")?;
+    draft.set_metric_relabelings(class, own_metric)?;
+    Ok(draft)
+}
+
+/// Writes what stands in the endpoint; its rules are returned. What the operator refuses comes first,
+/// then what only Prometheus refuses.
+fn apply(
+    settings: EndpointSettings<'_>,
+    class: &ScrapeClass,
+    context: &Context<'_>,
+    notes: &mut Vec<Finding>,
+    draft: &mut Draft,
+) -> Result<(Vec<RelabelConfig>, Vec<RelabelConfig>), Finding> {
+    let EndpointSettings {
+        path,
+        scheme,
+        params,
+        interval,
+        scrape_timeout,
+        honor_labels,
+        honor_timestamps,
+        track_timestamps_staleness,
+        metric_relabelings,
+        relabelings,
+        bearer_token_secret,
+        bearer_token_file,
+        tls_config,
+        http,
+        proxy,
+    } = settings;
+    let assets = context.assets;
+    http_client::check_credentials(http)?;
+    let mut client = http_client::http_client(http, tls_config.as_deref(), class, assets, notes)?;
+    client.proxy = http_client::proxy(proxy, assets)?;
+    let token = bearer_token_secret.map_or_else(|| Ok(String::new()), |own| http_client::bearer_token(own, assets))?;
+    relabeling::check(relabelings).within("relabelings")?;
+    relabeling::check(metric_relabelings).within("metricRelabelings")?;
+    let times = Times::new(interval, scrape_timeout, context.settings.scrape_interval)?;
+
+    let rules = relabeling::converted(relabelings).within("relabelings")?;
+    let metric_rules = relabeling::converted(metric_relabelings).within("metricRelabelings")?;
+    http_client::set_bearer_token(&mut client, token, bearer_token_file)?;
+    let config = &mut draft.config;
+    times.apply(config);
+    config.http_client = client;
+    config.honor_labels = honor_labels;
+    config.honor_timestamps = honor_timestamps.unwrap_or(config.honor_timestamps);
+    config.track_timestamps_staleness = track_timestamps_staleness.unwrap_or(config.track_timestamps_staleness);
+    config.params.clone_from(params);
+    if !path.is_empty() {
+        path.clone_into(&mut config.metrics_path);
+    }
+    if let Some(scheme) = scheme {
+        scheme.as_str().clone_into(&mut config.scheme);
+    }
+    Ok((rules, metric_rules))
+}

@@ -1,0 +1,146 @@
+//! Compares the targets that the function finds outside of a cluster with those that Prometheus finds.
+//!
+//! Arguments: a file of cases (lines of JSON, each `{"KIND_sd_configs": [CONFIG]}`) and
+//! a file of the answers that `tests/peers/external` gives to them. The servers that the
+//! configs name must run. Prints the first disagreements, and how many configs agree;
+//! fails if one does not.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use target_allocator::external::{Externals, Place};
+use target_allocator_core::config::Config;
+use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
+use target_allocator_core::discovery::external::{Answer, ExternalGroup, sources};
+use target_allocator_core::scrape_config::parse::parse;
+
+/// How many disagreements are shown.
+const SHOWN: usize = 10;
+
+/// What becomes of a config.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Groups(Value),
+    Failed(String),
+    Refused(String),
+}
+
+impl Outcome {
+    /// Reasons are worded otherwise.
+    fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Groups(one), Self::Groups(other)) => one == other,
+            (Self::Failed(_), Self::Failed(_)) | (Self::Refused(_), Self::Refused(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let usage = "usage: external_differential CASES ANSWERS";
+    let mut lines = || Ok::<_, anyhow::Error>(BufReader::new(File::open(arguments.next().context(usage)?)?).lines());
+    let (cases, answers) = (lines()?, lines()?);
+    let config = Config::parse("{http_sd_allow: [127.0.0.1/32], prometheus_cr: {enabled: true}}", None)?;
+    let place = Place { folder: PathBuf::from("."), runtime_api: None, proxies: EnvironmentProxies::default() };
+    let externals = Externals::new(&config, place);
+    let (mut agreed, mut failed, mut refused, mut targets, mut disagreed) = (0, 0, 0, 0, 0);
+    let mut out = std::io::stdout().lock();
+    for (case, answer) in cases.zip(answers) {
+        let (case, answer): (Value, Value) = (serde_json::from_str(&case?)?, serde_json::from_str(&answer?)?);
+        let (ours, theirs) = (ours(&case, &externals).await?, theirs(&answer));
+        if !ours.agrees(&theirs) {
+            disagreed += 1;
+            if disagreed <= SHOWN {
+                writeln!(out, "{case}:{}", difference(&ours, &theirs))?;
+            }
+            continue;
+        }
+        match ours {
+            Outcome::Groups(groups) => {
+                agreed += 1;
+                let of = |group: &Value| group["targets"].as_array().map_or(0, Vec::len);
+                targets += groups.as_array().into_iter().flatten().map(of).sum::<usize>();
+            }
+            Outcome::Failed(_) => failed += 1,
+            Outcome::Refused(_) => refused += 1,
+        }
+    }
+    let same = agreed + failed + refused;
+    writeln!(
+        out,
+        "{same}/{} configs agreed: {agreed} with {targets} targets, {failed} whose server failed, {refused} refused",
+        same + disagreed
+    )?;
+    ensure!(disagreed == 0, "{disagreed} configs disagree");
+    Ok(())
+}
+
+/// The first place where two outcomes differ.
+fn difference(ours: &Outcome, theirs: &Outcome) -> String {
+    let (Outcome::Groups(one), Outcome::Groups(other)) = (ours, theirs) else {
+        let short = |outcome: &Outcome| format!("{outcome:?}").chars().take(300).collect::<String>();
+        return format!("\n  ours:   {}\n  theirs: {}", short(ours), short(theirs));
+    };
+    let mut place = (String::new(), one, other);
+    loop {
+        let (path, one, other) = place;
+        let fields: Vec<String> = match (one, other) {
+            (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+                (0..one.len()).map(|at| format!("/{at}")).collect()
+            }
+            (Value::Object(one), Value::Object(other)) if one.keys().eq(other.keys()) => {
+                one.keys().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let both = fields.iter().filter_map(|field| Some((field, one.pointer(field)?, other.pointer(field)?)));
+        let first = both.clone().find(|(_, one, other)| one != other);
+        match first {
+            Some((field, one, other)) => place = (path + field, one, other),
+            None => return format!("\n  at {path}\n  ours:   {one}\n  theirs: {other}"),
+        }
+    }
+}
+
+async fn ours(case: &Value, externals: &Externals) -> Result<Outcome> {
+    let mut job = case.clone();
+    job["job_name"] = "job".into();
+    let parsed = parse(&json!({ "scrape_configs": [job] }))?;
+    let job = match parsed.jobs.into_iter().next().context("there is a job")? {
+        Ok(job) => job,
+        Err(refused) => return Ok(Outcome::Refused(refused.error.to_string())),
+    };
+    let sources = sources(&job.service_discovery)?;
+    let answers = externals.answers(&sources).await.answers;
+    Ok(match answers.into_values().next().context("there is a source")? {
+        Answer::Known(groups) => Outcome::Groups(groups.iter().map(group).collect()),
+        Answer::Kept(_, reason) | Answer::Unknown(reason) => Outcome::Failed(reason),
+    })
+}
+
+fn group(group: &ExternalGroup) -> Value {
+    let ExternalGroup { source, labels, targets } = group;
+    json!({"source": source, "labels": labels, "targets": targets})
+}
+
+/// Lists that are null in Go are empty.
+fn theirs(answer: &Value) -> Outcome {
+    let reason = |name: &str| answer[name].as_str().map(str::to_owned);
+    if let Some(reason) = reason("refused") {
+        return Outcome::Refused(reason);
+    }
+    if let Some(reason) = reason("failed") {
+        return Outcome::Failed(reason);
+    }
+    let empty = |value: &Value, instead: Value| if value.is_null() { instead } else { value.clone() };
+    let groups = answer["groups"].as_array().into_iter().flatten().map(|group| {
+        json!({"source": group["source"], "labels": empty(&group["labels"], json!({})),
+            "targets": empty(&group["targets"], json!([]))})
+    });
+    Outcome::Groups(groups.collect())
+}

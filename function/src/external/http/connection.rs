@@ -1,0 +1,215 @@
+//! Connections to the servers that name targets.
+//!
+//! Input: a URL and a client's settings. Output: an open connection, through the proxy
+//! if there is one. Connects only to addresses that were checked after the name was
+//! resolved, those of proxies included.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use ::http::header::{HOST, PROXY_AUTHORIZATION};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use target_allocator_core::config::Egress;
+use target_allocator_core::discovery::external::proxy::{EnvironmentProxies, proxy_for};
+use target_allocator_core::scrape_config::http_client::{ProxyConfig, Secret, TlsConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use url::{Position, Url};
+
+use super::{of_user, tls};
+use crate::snapshot::chain;
+
+/// Opens connections.
+pub struct Connector {
+    /// Where they may lead.
+    pub egress: Egress,
+    /// Where they never lead.
+    pub runtime_api: Option<String>,
+    /// Where files of TLS settings lie.
+    pub folder: PathBuf,
+    /// The proxies of clients that take them from the environment.
+    pub proxies: EnvironmentProxies,
+}
+
+/// Encrypted or not.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+type AnyStream = Box<dyn Stream>;
+
+/// An open connection; it is closed with the set.
+pub struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    /// A proxy at the other end sends requests on.
+    forwarded: Option<Forwarded>,
+    _driver: JoinSet<()>,
+}
+
+struct Forwarded {
+    authorization: Option<HeaderValue>,
+}
+
+/// The other end as a URL names it.
+struct Server<'a> {
+    host: &'a str,
+    port: u16,
+    secure: bool,
+}
+
+impl<'a> Server<'a> {
+    fn of(url: &'a Url) -> Result<Self, String> {
+        let secure = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            other => return Err(format!("the scheme is neither http nor https: {other}")),
+        };
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return Err("the url has no host".to_owned());
+        };
+        Ok(Self { host: host.trim_start_matches('[').trim_end_matches(']'), port, secure })
+    }
+
+    fn authority(&self) -> String {
+        let Self { host, port, secure: _ } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+impl Connector {
+    /// A connection to the server of `url`.
+    pub async fn connect(&self, url: &Url, tls: &TlsConfig, proxy: &ProxyConfig) -> Result<Connection, String> {
+        let server = Server::of(url)?;
+        let Some(way) = proxy_for(proxy, &self.proxies, server.secure, server.host, server.port) else {
+            let stream = self.open(&server).await?;
+            return Connection::start(self.secured(stream, &server, tls).await?, None).await;
+        };
+        // Names are resolved by the proxy, but an address is one already.
+        if let Ok(address) = server.host.parse::<IpAddr>() {
+            self.check(server.host, SocketAddr::new(address, server.port))?;
+        }
+        let of_proxy = |reason: String| format!("the proxy: {reason}");
+        let way = Url::parse(way).map_err(|error| of_proxy(format!("not a url: {error}")))?;
+        let first = Server::of(&way).map_err(of_proxy)?;
+        let stream = self.open(&first).await.map_err(of_proxy)?;
+        let stream = self.secured(Box::new(stream), &first, tls).await.map_err(of_proxy)?;
+        let authorization = of_user(&way)?;
+        if !server.secure {
+            return Connection::start(stream, Some(Forwarded { authorization })).await;
+        }
+        let stream = tunnel(stream, &server, authorization, &proxy.proxy_connect_header).await.map_err(of_proxy)?;
+        Connection::start(self.secured(stream, &server, tls).await?, None).await
+    }
+
+    async fn secured(&self, stream: AnyStream, server: &Server<'_>, tls: &TlsConfig) -> Result<AnyStream, String> {
+        if !server.secure {
+            return Ok(stream);
+        }
+        Ok(Box::new(tls::wrap(stream, server.host, tls, &self.folder).await?))
+    }
+
+    /// A connection to the first address of the host that may be connected to and answers.
+    async fn open(&self, server: &Server<'_>) -> Result<AnyStream, String> {
+        let Server { host, port, secure: _ } = *server;
+        let addresses = tokio::net::lookup_host((host, port)).await;
+        let addresses = addresses.map_err(|error| format!("the host cannot be resolved: {host}: {error}"))?;
+        let mut failure = format!("the host has no address: {host}");
+        for address in addresses {
+            if let Err(refusal) = self.check(host, address) {
+                failure = refusal;
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(Box::new(stream)),
+                Err(error) => failure = format!("cannot connect to {address}: {error}"),
+            }
+        }
+        Err(failure)
+    }
+
+    fn check(&self, host: &str, address: SocketAddr) -> Result<(), String> {
+        if self.is_runtime_api(host, address) || !self.egress.permits(host, address.ip()) {
+            return Err(format!("targets may not be fetched from there, http_sd_allow can permit it: {address}"));
+        }
+        Ok(())
+    }
+
+    fn is_runtime_api(&self, host: &str, address: SocketAddr) -> bool {
+        let canonical = SocketAddr::new(address.ip().to_canonical(), address.port());
+        self.runtime_api.as_deref().is_some_and(|api| {
+            api == format!("{host}:{}", address.port()) || api.parse().is_ok_and(|api: SocketAddr| api == canonical)
+        })
+    }
+}
+
+/// Has a proxy connect to the server.
+async fn tunnel(
+    stream: AnyStream,
+    server: &Server<'_>,
+    authorization: Option<HeaderValue>,
+    headers: &BTreeMap<String, Vec<Secret>>,
+) -> Result<AnyStream, String> {
+    let authority = server.authority();
+    let request = Request::connect(&authority).header(HOST, &authority).body(Full::new(Bytes::new()));
+    let mut request = request.map_err(|error| chain(&error))?;
+    for (name, values) in headers {
+        let wrong = |_| format!("proxy_connect_header holds what is no header: {name}");
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(()))?;
+        for value in values {
+            let value = HeaderValue::from_str(value.expose()).map_err(|_| wrong(()))?;
+            request.headers_mut().append(header.clone(), value);
+        }
+    }
+    request.headers_mut().extend(authorization.map(|value| (PROXY_AUTHORIZATION, value)));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| chain(&error))?;
+    let mut driver = JoinSet::new();
+    driver.spawn(connection.with_upgrades());
+    let response = sender.send_request(request).await.map_err(|error| chain(&error))?;
+    if !response.status().is_success() {
+        return Err(format!("it answered {}", response.status()));
+    }
+    let upgraded = hyper::upgrade::on(response).await.map_err(|error| chain(&error))?;
+    Ok(Box::new(TokioIo::new(upgraded)))
+}
+
+impl Connection {
+    async fn start(stream: AnyStream, forwarded: Option<Forwarded>) -> Result<Self, String> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| chain(&error))?;
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // The request says what went wrong.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, forwarded, _driver: driver })
+    }
+
+    /// Sends a request for `url` and waits for the head of its answer.
+    pub async fn send(
+        &mut self,
+        method: &Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, String> {
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        let path = &url[Position::BeforePath..Position::AfterQuery];
+        let target = match self.forwarded {
+            Some(_) => format!("{}://{host}{path}", url.scheme()),
+            None => path.to_owned(),
+        };
+        let request = Request::builder().method(method).uri(target).body(Full::new(body));
+        let mut request = request.map_err(|error| chain(&error))?;
+        *request.headers_mut() = headers;
+        let host = HeaderValue::from_str(host).map_err(|error| chain(&error))?;
+        request.headers_mut().insert(HOST, host);
+        if let Some(Forwarded { authorization: Some(value) }) = &self.forwarded {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, value.clone());
+        }
+        self.sender.send_request(request).await.map_err(|error| chain(&error))
+    }
+}

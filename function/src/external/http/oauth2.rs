@@ -1,0 +1,162 @@
+//! OAuth 2.0: tokens for a client's own credentials.
+//!
+//! Input: the settings, and the client's secret. Output: the `Authorization` header,
+//! the same until shortly before the token expires. Follows `clientcredentials` of
+//! Go's `x/oauth2`: the credentials are sent as a header, and if the server does not
+//! take them so, in the form.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use ::http::{HeaderMap, HeaderValue, Method, response};
+use bytes::Bytes;
+use serde_json::Value;
+use target_allocator_core::scrape_config::http_client::OAuth2;
+use url::Url;
+use url::form_urlencoded::{self, byte_serialize};
+
+use super::connection::Connector;
+use super::{basic, collected, sensitive, user_agent};
+use crate::snapshot::moment::Moment;
+
+/// How long before its end a token is renewed.
+const EARLY: Duration = Duration::from_secs(10);
+
+/// The latest token of each client.
+#[derive(Default)]
+pub struct Tokens {
+    known: Mutex<BTreeMap<Key, Token>>,
+}
+
+/// All that a token depends on; holds secrets.
+type Key = (String, String);
+
+struct Token {
+    header: HeaderValue,
+    since: Moment,
+    lifetime: Option<Duration>,
+}
+
+impl Token {
+    fn is_fresh(&self) -> bool {
+        self.lifetime.is_none_or(|lifetime| self.since.elapsed() + EARLY < lifetime)
+    }
+}
+
+impl Tokens {
+    /// A header with a token that counts.
+    pub async fn header(&self, connector: &Connector, config: &OAuth2, secret: &str) -> Result<HeaderValue, String> {
+        let key = key(config, secret)?;
+        let known = |tokens: &Self| {
+            let known = tokens.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.get(&key).filter(|token| token.is_fresh()).map(|token| token.header.clone())
+        };
+        if let Some(header) = known(self) {
+            return Ok(header);
+        }
+        let token = fetch(connector, config, secret).await.map_err(|reason| format!("oauth2.token_url: {reason}"))?;
+        let header = token.header.clone();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, token| token.is_fresh());
+        known.insert(key, token);
+        Ok(header)
+    }
+
+    /// A token that a server did not take is not sent again.
+    pub fn forget(&self, config: &OAuth2, secret: &str) {
+        if let Ok(key) = key(config, secret) {
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        }
+    }
+}
+
+fn key(config: &OAuth2, secret: &str) -> Result<Key, String> {
+    let config = serde_json::to_string(config).map_err(|error| error.to_string())?;
+    Ok((config, secret.to_owned()))
+}
+
+async fn fetch(connector: &Connector, config: &OAuth2, secret: &str) -> Result<Token, String> {
+    let form = form(config)?;
+    let escaped = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    let header = sensitive(&basic(&escaped(&config.client_id), &escaped(secret)))?;
+    let since = Moment::now();
+    let (mut parts, mut body) = ask(connector, config, &form, Some(header)).await?;
+    if !parts.status.is_success() {
+        let mut form = form.clone();
+        form.push(("client_id", &config.client_id));
+        if !secret.is_empty() {
+            form.push(("client_secret", secret));
+        }
+        (parts, body) = ask(connector, config, &form, None).await?;
+    }
+    read(&parts, &body, since)
+}
+
+/// The parameters of a request for a token.
+fn form(config: &OAuth2) -> Result<Vec<(&str, &str)>, String> {
+    let mut form = Vec::new();
+    if !config.endpoint_params.contains_key("grant_type") {
+        form.push(("grant_type", "client_credentials"));
+    }
+    if !config.scopes.is_empty() && config.endpoint_params.contains_key("scope") {
+        return Err("endpoint_params sets what scopes does: scope".to_owned());
+    }
+    form.extend(config.endpoint_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    Ok(form)
+}
+
+async fn ask(
+    connector: &Connector,
+    config: &OAuth2,
+    form: &[(&str, &str)],
+    authorization: Option<HeaderValue>,
+) -> Result<(response::Parts, Bytes), String> {
+    let url = Url::parse(&config.token_url).map_err(|error| format!("not a url: {error}"))?;
+    let scope = (!config.scopes.is_empty()).then(|| ("scope", config.scopes.join(" ")));
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(scope).finish();
+    let mut headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        user_agent(),
+    ]);
+    headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
+    let mut connection = connector.connect(&url, &config.tls_config, &config.proxy).await?;
+    collected(connection.send(&Method::POST, &url, headers, body.into()).await?).await
+}
+
+fn read(parts: &response::Parts, body: &[u8], since: Moment) -> Result<Token, String> {
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_form = matches!(
+        content_type.split(';').next().unwrap_or_default().trim(),
+        "application/x-www-form-urlencoded" | "text/plain"
+    );
+    let fields: BTreeMap<String, Value> = if is_form {
+        form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), Value::from(value))).collect()
+    } else {
+        serde_json::from_slice(body).unwrap_or_default()
+    };
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    if !parts.status.is_success() {
+        let reason = text("error");
+        return Err(if reason.is_empty() {
+            format!("the server answered {}", parts.status)
+        } else {
+            format!("the server answered {}: {reason}", parts.status)
+        });
+    }
+    let (kind, token) = (text("token_type"), text("access_token"));
+    if token.is_empty() {
+        return Err("the server answered no access_token".to_owned());
+    }
+    let kind = match kind.to_ascii_lowercase().as_str() {
+        "" | "bearer" => "Bearer",
+        "mac" => "MAC",
+        "basic" => "Basic",
+        _ => kind,
+    };
+    let seconds = fields.get("expires_in").and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()));
+    let lifetime = seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    Ok(Token { header: sensitive(&format!("{kind} {token}"))?, since, lifetime })
+}
