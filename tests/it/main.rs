@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod certificates;
 mod ec2;
 mod eks;
@@ -20,5 +21,6 @@ mod golden;
 mod http_client;
 mod kubernetes;
 mod preview;
+mod sending;
 mod shop;
 mod sources;

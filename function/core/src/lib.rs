@@ -8,6 +8,7 @@
 //! objects → monitors → scrape jobs → discovery → relabel → targets → shard; `explain`
 //! looks back at all of them, `preview` compares two states.
 
+pub mod access;
 pub mod allocation;
 pub mod config;
 pub mod discovery;

@@ -106,7 +106,8 @@ async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
     let [source] = &settings.clusters[..] else { bail!("name one cluster: {state}") };
     let config = Arc::new(settings.config);
     let externals = Arc::new(Externals::new(&config, settings.place));
-    let recipe = Recipe { config, externals, target_labels: settings.target_labels, secrets: settings.secrets };
+    let Settings { target_labels, secrets, secret_rotation, .. } = settings;
+    let recipe = Recipe { config, externals, target_labels, secrets, secret_rotation };
     let objects = Objects::open(&source.source).await?;
     recipe.take(&objects, Views::default(), None).await.with_context(|| format!("cannot read {state}"))
 }
