@@ -21,10 +21,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use collectors::{NotCollecting, not_collecting};
 pub use job::Job;
 pub use kinds::{Kind, kinds_of_monitors};
 pub use merged::{Form, MergedJob};
-pub use plan::{Plan, PlannedJob, is_planned_alike, plan, references};
+pub use plan::{Plan, PlannedJob, WrittenRules, is_planned_alike, plan, references};
 
 use crate::config::Config;
 use crate::discovery::Index;
@@ -32,7 +33,7 @@ use crate::discovery::external::External;
 use crate::objects::Cluster;
 use crate::report::Report;
 use crate::shard::consistent_hashing::RingError;
-use crate::shard::{self, Members, Owners, TargetKey};
+use crate::shard::{self, Collector, Members, Owners, TargetKey};
 use crate::targets::{GroupTargets, Places, ServedLabels, Target, Views};
 use collectors::zone_of_node;
 use job::Making;
@@ -139,6 +140,21 @@ impl Allocation {
         share.into_iter().flat_map(|(Entry { job, shares }, index)| {
             shares.of(index).iter().map(|position| job.target(*position as usize))
         })
+    }
+
+    /// The collectors that have the target at that position of the job of that name, in their order.
+    pub fn owners(&self, job: &str, position: usize) -> impl Iterator<Item = &Collector> {
+        let collectors = self.members.as_ref().map(Members::collectors).unwrap_or_default();
+        let shares = self.jobs.get(job).map(|entry| &entry.shares);
+        let having =
+            (0..).zip(collectors).filter(move |(index, _)| shares.is_some_and(|shares| shares.has(*index, position)));
+        having.map(|(_, collector)| collector)
+    }
+
+    /// How many targets of the job of that name nobody has.
+    #[must_use]
+    pub fn unassigned(&self, job: &str) -> usize {
+        self.jobs.get(job).map(|entry| entry.shares.unassigned).unwrap_or_default()
     }
 
     /// How many targets there are, and how many of them nobody scrapes.

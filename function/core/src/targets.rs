@@ -13,6 +13,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use xxhash_rust::xxh64::xxh64;
+
 pub use maker::Maker;
 
 use crate::labels::LabelSet;
@@ -148,6 +150,12 @@ impl Places {
             }
         }
     }
+}
+
+/// The hash of an address, by which targets are given out.
+#[must_use]
+pub fn address_hash(address: &str) -> u64 {
+    xxh64(address.as_bytes(), 0)
 }
 
 /// The node that a target is on.
