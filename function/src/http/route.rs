@@ -46,6 +46,25 @@ pub struct Routed<'a> {
     pub route: Route<'a>,
 }
 
+impl Routed<'_> {
+    /// What it is called in metrics.
+    pub const fn name(&self) -> &'static str {
+        match (&self.route, self.merged) {
+            (Route::Index, _) => "index",
+            (Route::ScrapeConfigs, false) => "scrape_configs",
+            (Route::ScrapeConfigs, true) => "merged/scrape_configs",
+            (Route::Jobs, false) => "jobs",
+            (Route::Jobs, true) => "merged/jobs",
+            (Route::PlainTargets, _) => "merged/targets",
+            (Route::Targets(_), false) => "jobs/targets",
+            (Route::Targets(_), true) => "merged/jobs/targets",
+            (Route::Report, _) => "debug/report",
+            (Route::Live, _) => "livez",
+            (Route::Ready, _) => "readyz",
+        }
+    }
+}
+
 const JOBS: &str = "/jobs/";
 const TARGETS: &str = "/targets";
 /// Before the routes of the merged view; no cluster can have that name.

@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use super::moment::Moment;
 use super::{Recipe, RefreshError, Snapshot, chain};
 use crate::cluster::Objects;
+use crate::metrics::{Counts, Metrics};
 use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
@@ -44,6 +45,8 @@ struct Shared {
     objects: Objects,
     recipe: Recipe,
     freshness: Freshness,
+    metrics: Metrics,
+    began: Moment,
     latest: RwLock<Latest>,
     /// Refreshes by the generation that they produce: requests that find the same
     /// stale generation wait for the same refresh.
@@ -84,11 +87,13 @@ struct Failure {
 impl Snapshots {
     /// The snapshots of the cluster behind `objects`; none is taken yet.
     #[must_use]
-    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness) -> Self {
+    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness, metrics: Metrics) -> Self {
         let shared = Shared {
             objects,
             recipe,
             freshness,
+            metrics,
+            began: Moment::now(),
             latest: RwLock::default(),
             refreshes: Cache::new(1),
             widened: Cache::new(1),
@@ -226,6 +231,8 @@ impl Shared {
         *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let (targets, unassigned) = snapshot.allocation.counts();
+        let skipped = snapshot.allocation.report().entries().len();
+        self.metrics.refreshed(started.elapsed(), Counts { targets, unassigned, skipped });
         info!(
             generation,
             milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -234,14 +241,16 @@ impl Shared {
             targets,
             unassigned,
             collectors = snapshot.allocation.members().map(|members| members.collectors().len()),
-            skipped = snapshot.allocation.report().entries().len(),
+            skipped,
             "snapshot taken"
         );
     }
 
     fn fail(&self, error: &RefreshError) -> String {
         let message = chain(error);
-        let age = self.latest().snapshot.map(|snapshot| snapshot.age().as_secs());
+        let age = self.latest().snapshot.map(|snapshot| snapshot.age());
+        self.metrics.failed(age.unwrap_or_else(|| self.began.elapsed()));
+        let age = age.map(|age| age.as_secs());
         error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
         let failure = Failure { at: Moment::now(), message: message.clone() };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);

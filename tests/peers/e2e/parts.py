@@ -183,7 +183,7 @@ class World:
             "SECRET_ROTATION": "on",
         }
         env = os.environ | {"PATH": f"{tools.stdout.strip()}:{os.environ['PATH']}"} | settings
-        watch = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
+        watch = ["cargo", "lambda", "watch", "--package", "target-allocator", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
         self.start("function", *watch, env=env, cwd=ROOT)
         url = f"http://127.0.0.1:{port}"
 
