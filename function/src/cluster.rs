@@ -7,16 +7,17 @@
 mod api;
 mod eks;
 mod error;
+mod follow;
+mod items;
 mod manifests;
-mod page;
+mod reading;
 
 use std::collections::BTreeSet;
 
 use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::Cluster;
-use target_allocator_core::report::Report;
 
 pub use error::ClusterError;
+pub use reading::Reading;
 pub use target_allocator_core::allocation::Kind;
 
 use crate::settings::Source;
@@ -45,37 +46,32 @@ impl Objects {
         }
     }
 
-    /// Adds all objects of `kinds` to `cluster`.
+    /// Brings all objects of `kinds` up to date.
     ///
     /// # Errors
-    /// When one list fails; `cluster` is then incomplete and must not be used.
-    pub async fn list(
-        &self,
-        kinds: &BTreeSet<Kind>,
-        cluster: &mut Cluster,
-        report: &mut Report,
-    ) -> Result<(), ClusterError> {
+    /// When one kind cannot be read; `reading` is then incomplete and must not be used.
+    pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
         match self {
-            Self::Api(api) => api.list(kinds, cluster, report).await,
-            Self::Eks(eks) => eks.list(kinds, cluster, report).await,
-            Self::Manifests(manifests) => manifests.list(kinds, cluster, report),
+            Self::Api(api) => api.list(kinds, reading).await,
+            Self::Eks(eks) => eks.list(kinds, reading).await,
+            Self::Manifests(manifests) => manifests.list(kinds, reading),
         }
     }
 
-    /// Adds the secrets and config maps that are referred to; one that does not exist is left out.
+    /// Reads the secrets and config maps that are referred to, and forgets others; one
+    /// that does not exist is left out.
     ///
     /// # Errors
     /// When one cannot be read for another reason than that it does not exist.
     pub async fn get(
         &self,
         references: &BTreeSet<ReferencedObject>,
-        cluster: &mut Cluster,
-        report: &mut Report,
+        reading: &mut Reading,
     ) -> Result<(), ClusterError> {
         match self {
-            Self::Api(api) => api.get(references, cluster, report).await,
-            Self::Eks(eks) => eks.get(references, cluster, report).await,
-            Self::Manifests(manifests) => manifests.get(references, cluster, report),
+            Self::Api(api) => api.get(references, reading).await,
+            Self::Eks(eks) => eks.get(references, reading).await,
+            Self::Manifests(manifests) => manifests.get(references, reading),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::settings::Settings;
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
-use route::{Route, Routed};
+use route::Route;
 
 /// What is left of the function's time for writing the answer.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -83,26 +83,26 @@ impl Service {
     }
 
     async fn answer(&self, asked: &Asked, budget: Duration) -> Answer {
-        let Some(Routed { base, route }) = route::find(&asked.path) else {
+        let Some(routed) = route::find(&asked.path) else {
             return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {}", asked.path));
         };
         if !asked.reads {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
         }
-        if matches!(route, Route::Live) {
+        if matches!(routed.route, Route::Live) {
             return Answer::text("");
         }
         let clusters = match self.state.as_ref() {
             State::Ready(clusters) => clusters,
             State::Misconfigured(message) => return Answer::error(Status::Internal, message),
         };
-        let Some(cluster) = route::cluster_of(base, clusters, |cluster| cluster.name.as_deref()) else {
+        let Some(cluster) = route::cluster_of(routed.base, clusters, |cluster| cluster.name.as_deref()) else {
             let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
             let message = format!("name a cluster before the route, one of: {}", names.join(", "));
             return Answer::error(Status::NotFound, message);
         };
-        match cluster.snapshots.get(budget).await {
-            Ok(snapshot) => lists::answer(&snapshot, &route, asked).aged(snapshot.age()),
+        match cluster.snapshots.get(budget, lists::views(&routed)).await {
+            Ok(snapshot) => lists::answer(&snapshot, &routed, asked).aged(snapshot.age()),
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
                 Answer::error(Status::Unavailable, error)
             }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
+use target_allocator_core::targets::ServedLabels;
 
 use crate::external::Place;
 
@@ -27,7 +28,7 @@ pub struct Settings {
     /// When snapshots are refreshed.
     pub freshness: Freshness,
     /// Which labels of a target are served.
-    pub target_labels: TargetLabels,
+    pub target_labels: ServedLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
     /// Where the function runs.
@@ -41,15 +42,6 @@ pub struct Freshness {
     pub ttl: Duration,
     /// Past this age it no longer answers, even if refreshing fails (`SNAPSHOT_MAX_STALE`).
     pub max_stale: Duration,
-}
-
-/// Which labels of a target are served (`TARGET_LABELS`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TargetLabels {
-    /// All that discovery makes, as the peer does.
-    All,
-    /// Of the `__meta_` labels only those that a collector can make use of.
-    Referenced,
 }
 
 /// Whether credentials are served (`SECRETS`).
@@ -76,8 +68,8 @@ impl Settings {
             config: load_config(get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"), get("OTELCOL_NAMESPACE"))?,
             freshness: load_freshness(get("SNAPSHOT_TTL"), get("SNAPSHOT_MAX_STALE"))?,
             target_labels: match get("TARGET_LABELS").as_deref() {
-                None | Some("referenced") => TargetLabels::Referenced,
-                Some("all") => TargetLabels::All,
+                None | Some("referenced") => ServedLabels::Referenced,
+                Some("all") => ServedLabels::All,
                 Some(other) => bail!("TARGET_LABELS must be referenced or all: {other:?}"),
             },
             secrets: match get("SECRETS").as_deref() {
@@ -148,7 +140,7 @@ mod tests {
         let settings = load(&[("CLUSTER", "kubeconfig"), ("SECRETS", ""), ("SNAPSHOT_TTL", " ")]).unwrap();
         let freshness = Freshness { ttl: Duration::from_secs(15), max_stale: Duration::from_secs(600) };
         assert_eq!(settings.freshness, freshness);
-        assert_eq!(settings.target_labels, TargetLabels::Referenced);
+        assert_eq!(settings.target_labels, ServedLabels::Referenced);
         assert_eq!(settings.secrets, Secrets::Omit);
     }
 

@@ -11,29 +11,34 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use target_allocator_core::allocation::{self, Allocation};
+use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
 use target_allocator_core::objects::Cluster;
-use target_allocator_core::report::Report;
-use target_allocator_core::targets::ServedLabels;
+use target_allocator_core::scrape_config::ScrapeConfig;
+use target_allocator_core::targets::{ServedLabels, Views};
 use thiserror::Error as ThisError;
+use tokio::task::spawn_blocking;
 
 pub use cache::{SnapshotError, Snapshots};
 pub use payload::Payload;
 
-use crate::cluster::{ClusterError, Objects};
+use crate::cluster::{ClusterError, Objects, Reading};
 use crate::external::Externals;
-use crate::settings::{Secrets, TargetLabels};
+use crate::settings::Secrets;
 use moment::Moment;
 
-/// Everything that an answer needs.
+/// Everything that an answer needs, and what the next snapshot is made of.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Jobs, targets and owners.
     pub allocation: Allocation,
     /// The answer to `/scrape_configs`.
-    pub scrape_configs: Payload,
+    pub scrape_configs: Arc<Payload>,
+    /// The answer to `/merged/scrape_configs`, if that view was asked for.
+    pub merged_scrape_configs: Option<Payload>,
+    reading: Reading,
+    external: External,
     taken: Moment,
 }
 
@@ -62,54 +67,103 @@ pub struct Recipe {
     /// What is asked for outside of the cluster.
     pub externals: Arc<Externals>,
     /// Which labels of a target are served.
-    pub target_labels: TargetLabels,
+    pub target_labels: ServedLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
 }
 
 impl Recipe {
-    /// Reads the cluster and computes what answers need.
+    /// Reads the cluster and computes what answers of these views need. What did not
+    /// change since `before` is neither read nor computed again.
     ///
     /// # Errors
     /// When anything could not be read; then there is no snapshot at all.
-    pub async fn take(&self, objects: &Objects) -> Result<Snapshot, RefreshError> {
+    pub async fn take(
+        &self,
+        objects: &Objects,
+        views: Views,
+        before: Option<Arc<Snapshot>>,
+    ) -> Result<Snapshot, RefreshError> {
         let taken = Moment::now();
-        let (mut cluster, mut report) = (Cluster::default(), Report::default());
+        let mut reading = before.as_ref().map(|before| before.reading.clone()).unwrap_or_default();
+        reading.bytes = 0;
         let first = allocation::kinds_of_monitors(&self.config);
-        objects.list(&first, &mut cluster, &mut report).await?;
-        let references = allocation::references(&self.config, &cluster);
-        objects.get(&references, &mut cluster, &mut report).await?;
-        let config = Arc::clone(&self.config);
-        let (plan, mut cluster) = tokio::task::spawn_blocking(move || {
-            let plan = allocation::plan(&config, &cluster);
-            (plan, cluster)
-        })
-        .await?;
+        objects.list(&first, &mut reading).await?;
+        objects.get(&allocation::references(&self.config, &reading.cluster), &mut reading).await?;
+        let (recipe, known) = (self.clone(), before.clone());
+        let (plan, mut reading) =
+            spawn_blocking(move || (recipe.plan(&reading.cluster, known.as_deref()), reading)).await?;
         let rest = plan.kinds(&self.config).difference(&first).copied().collect();
         let sources = plan.external();
-        let (listed, external) =
-            tokio::join!(objects.list(&rest, &mut cluster, &mut report), self.externals.answers(&sources));
+        let (listed, external) = tokio::join!(objects.list(&rest, &mut reading), self.externals.answers(&sources));
         listed?;
+        reading.retain(&first.union(&rest).copied().collect());
         let recipe = self.clone();
-        tokio::task::spawn_blocking(move || recipe.allocate(plan, &cluster, &external, report, taken)).await?
+        let allocate = move || recipe.allocate(&plan, reading, external, views, taken, before.as_deref());
+        spawn_blocking(allocate).await?
+    }
+
+    /// The same snapshot with more views; the cluster is not read.
+    ///
+    /// # Errors
+    /// When the targets cannot be given to the collectors.
+    pub async fn widen(&self, snapshot: Arc<Snapshot>, views: Views) -> Result<Snapshot, RefreshError> {
+        let recipe = self.clone();
+        let widened = move || {
+            let (reading, external) = (snapshot.reading.clone(), snapshot.external.clone());
+            let views = views.or(snapshot.allocation.views());
+            recipe.allocate(snapshot.allocation.plan(), reading, external, views, snapshot.taken, Some(&snapshot))
+        };
+        spawn_blocking(widened).await?
+    }
+
+    /// The jobs; those of `before` if nothing changed that decides on them.
+    fn plan(&self, cluster: &Cluster, before: Option<&Snapshot>) -> Arc<Plan> {
+        let Some(before) = before else {
+            return Arc::new(allocation::plan(&self.config, cluster, None));
+        };
+        let (known, plan) = (&before.reading.cluster, before.allocation.plan());
+        if allocation::is_planned_alike(known, cluster) {
+            Arc::clone(plan)
+        } else {
+            Arc::new(allocation::plan(&self.config, cluster, Some(plan)))
+        }
     }
 
     fn allocate(
         &self,
-        plan: allocation::Plan,
-        cluster: &Cluster,
-        external: &External,
-        report: Report,
+        plan: &Arc<Plan>,
+        reading: Reading,
+        external: External,
+        views: Views,
         taken: Moment,
+        before: Option<&Snapshot>,
     ) -> Result<Snapshot, RefreshError> {
-        let served = match self.target_labels {
-            TargetLabels::All => ServedLabels::All,
-            TargetLabels::Referenced => ServedLabels::Referenced,
+        let inputs = Inputs {
+            config: &self.config,
+            plan,
+            cluster: &reading.cluster,
+            external: &external,
+            served: self.target_labels,
+            views,
+            now: taken.timestamp(),
         };
-        let mut allocation = allocation::allocate(&self.config, plan, cluster, external, served, taken.timestamp())?;
-        allocation.add_to_report(report);
-        let scrape_configs = Payload::new(scrape_configs(&allocation, self.secrets)?);
-        Ok(Snapshot { allocation, scrape_configs, taken })
+        let mut allocation = allocation::allocate(inputs, before.map(|before| &before.allocation))?;
+        allocation.add_to_report(reading.report());
+        let scrape_configs = match before.filter(|before| Arc::ptr_eq(before.allocation.plan(), plan)) {
+            Some(before) => Arc::clone(&before.scrape_configs),
+            None => {
+                let configs = allocation.jobs().map(|(name, job)| (name, job.scrape_config()));
+                Arc::new(Payload::new(shown_configs(configs, self.secrets)?))
+            }
+        };
+        let merged_scrape_configs = if views.merged {
+            let configs = allocation.merged().iter().map(|(name, job)| (name.as_str(), &job.scrape_config));
+            Some(Payload::new(shown_configs(configs, self.secrets)?))
+        } else {
+            None
+        };
+        Ok(Snapshot { allocation, scrape_configs, merged_scrape_configs, reading, external, taken })
     }
 }
 
@@ -119,23 +173,32 @@ impl Snapshot {
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
     }
+
+    /// Bytes of JSON that were read for it.
+    #[must_use]
+    pub const fn bytes_read(&self) -> usize {
+        self.reading.bytes
+    }
 }
 
 /// Job name → scrape config, as JSON with sorted keys.
-fn scrape_configs(allocation: &Allocation, secrets: Secrets) -> Result<Vec<u8>, serde_json::Error> {
-    let mut configs = serde_json::Map::new();
-    for (name, job) in allocation.jobs() {
+fn shown_configs<'c>(
+    configs: impl Iterator<Item = (&'c str, &'c ScrapeConfig)>,
+    secrets: Secrets,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let mut shown = serde_json::Map::new();
+    for (name, config) in configs {
         let config = match secrets {
-            Secrets::Inline => serde_json::to_value(&job.scrape_config)?,
+            Secrets::Inline => serde_json::to_value(config)?,
             Secrets::Omit => {
-                let mut config = job.scrape_config.clone();
+                let mut config = config.clone();
                 config.hide_secrets();
                 serde_json::to_value(&config)?
             }
         };
-        configs.insert(name.clone(), config);
+        shown.insert(name.to_owned(), config);
     }
-    serde_json::to_vec(&configs)
+    serde_json::to_vec(&shown)
 }
 
 /// An error and all its causes on one line.

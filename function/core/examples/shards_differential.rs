@@ -12,6 +12,7 @@ use serde::Deserialize;
 use target_allocator_core::shard::consistent_hashing::Version;
 use target_allocator_core::shard::{Collector, Members, Spread, Strategy, TargetKey, assign};
 use xxhash_rust::xxh64::Xxh64;
+use xxhash_rust::xxh64::xxh64;
 
 #[derive(Deserialize)]
 struct Ring {
@@ -56,8 +57,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn owners(version: Version, members: &[String], addresses: &[String]) -> Result<String, Box<dyn Error>> {
     let collectors = members.iter().map(|name| Collector { name: name.clone(), node: String::new() });
     let members = Members::new(collectors.collect());
-    let targets: Vec<TargetKey<'_>> =
-        addresses.iter().map(|address| TargetKey { address, node: "", identity: 0 }).collect();
+    let targets: Vec<TargetKey<'_>> = addresses
+        .iter()
+        .map(|address| TargetKey { address: xxh64(address.as_bytes(), 0), node: "", zone: "", identity: 0 })
+        .collect();
     let strategy = Strategy::Spread { strategy: Spread::ConsistentHashing(version), replicas: 1 };
     let owners = assign(strategy, &members, &targets)?;
     let mut hash = Xxh64::new(0);

@@ -1,68 +1,120 @@
 //! The whole of it: jobs, their targets, and who scrapes which.
 //!
-//! Input: the config and the objects of a cluster. Output: everything that an
-//! answer needs, and a report. The stages are separate functions because the
-//! shell lists objects between them: first what decides which monitors are
-//! selected, then the secrets that those name, then what their jobs discover.
+//! Input: the config, the objects of a cluster, and the allocation before. Output:
+//! everything that an answer needs, and a report; what did not change is shared with
+//! the allocation before. The stages are separate functions because the shell lists
+//! objects between them: first what decides which monitors are selected, then the
+//! secrets that those name, then what their jobs discover.
 
 mod collectors;
+mod job;
 mod kinds;
+mod merged;
 mod plan;
+mod shares;
+#[cfg(test)]
+mod tests;
 mod unassigned;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use job::Job;
 pub use kinds::{Kind, kinds_of_monitors};
-pub use plan::{Plan, PlannedJob, plan, references};
+pub use merged::{Form, MergedJob};
+pub use plan::{Plan, PlannedJob, is_planned_alike, plan, references};
 
 use crate::config::Config;
-use crate::discovery::external::{Answer, External, ExternalGroup};
-use crate::discovery::{Group, Index, Wanted, static_groups};
-use crate::labels::META_PREFIX;
+use crate::discovery::Index;
+use crate::discovery::external::External;
 use crate::objects::Cluster;
-use crate::report::{ObjectRef, Outcome, Report};
-use crate::scrape_config::ScrapeConfig;
+use crate::report::Report;
 use crate::shard::consistent_hashing::RingError;
 use crate::shard::{self, Members, Owners};
-use crate::targets::{Maker, ServedLabels, Target};
+use crate::targets::{GroupTargets, Places, ServedLabels, Target, Views};
+use job::Making;
+use shares::Shares;
 
 /// Jobs, targets and owners: what answers are made of.
 #[derive(Debug)]
 pub struct Allocation {
-    jobs: BTreeMap<String, Job>,
+    plan: Arc<Plan>,
+    index: Index,
+    places: Places,
+    views: Views,
+    jobs: BTreeMap<String, Entry>,
+    merged: BTreeMap<String, MergedJob>,
     members: Option<Members>,
-    owners: Owners,
     report: Report,
 }
 
-/// A job and its targets.
 #[derive(Debug)]
-pub struct Job {
-    /// What collectors are told of it.
-    pub scrape_config: ScrapeConfig,
-    /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
-    pub monitor: Option<ObjectRef>,
-    /// Its targets, in the order of discovery.
-    pub targets: Vec<Target>,
-    /// Why its targets are not known; then there are none here, and nobody must be told so.
-    pub unknown: Option<String>,
-    /// Position of its first target among those of all jobs.
-    first: usize,
+struct Entry {
+    job: Arc<Job>,
+    shares: Shares,
+}
+
+/// What an allocation is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// The jobs; must be made of these settings.
+    pub plan: &'a Arc<Plan>,
+    /// All objects of [`Plan::kinds`].
+    pub cluster: &'a Cluster,
+    /// What is known of [`Plan::external`].
+    pub external: &'a External,
+    /// Which labels are served.
+    pub served: ServedLabels,
+    /// In which forms targets are served.
+    pub views: Views,
+    /// Decides how long a collector has not been ready.
+    pub now: Timestamp,
 }
 
 impl Allocation {
     /// The jobs by name, those without targets too.
+    pub fn jobs(&self) -> impl ExactSizeIterator<Item = (&str, &Job)> {
+        self.jobs.iter().map(|(name, entry)| (name.as_str(), entry.job.as_ref()))
+    }
+
+    /// The job of that name.
     #[must_use]
-    pub const fn jobs(&self) -> &BTreeMap<String, Job> {
-        &self.jobs
+    pub fn job(&self, name: &str) -> Option<&Job> {
+        self.jobs.get(name).map(|entry| entry.job.as_ref())
+    }
+
+    /// The jobs of the merged view by name; none if that view was not asked for.
+    #[must_use]
+    pub const fn merged(&self) -> &BTreeMap<String, MergedJob> {
+        &self.merged
+    }
+
+    /// The forms in which targets are served.
+    #[must_use]
+    pub const fn views(&self) -> Views {
+        self.views
     }
 
     /// The collectors; `None` if the config does not say who they are.
     #[must_use]
     pub const fn members(&self) -> Option<&Members> {
         self.members.as_ref()
+    }
+
+    /// The jobs as they were planned.
+    #[must_use]
+    pub const fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The objects that targets were discovered in.
+    #[must_use]
+    pub const fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Everything that was left out.
@@ -78,121 +130,77 @@ impl Allocation {
         self.report = all.sorted();
     }
 
-    /// The targets of `job` that belong to the collector of that name; none if there is no such collector.
-    pub fn share<'a>(&'a self, job: &'a Job, collector: &str) -> impl Iterator<Item = &'a Target> {
-        let collector = self.members.as_ref().and_then(|members| members.index_of(collector));
-        job.targets.iter().enumerate().filter_map(move |(position, target)| {
-            let mut owners = self.owners.of(job.first + position);
-            owners.any(|owner| Some(owner) == collector).then_some(target)
+    /// The targets of the job of that name that belong to the collector of that name,
+    /// with the groups that hold their texts; none if there is no such job or collector.
+    pub fn share(&self, job: &str, collector: &str) -> impl Iterator<Item = (&GroupTargets, &Target)> {
+        let index = self.members.as_ref().and_then(|members| members.index_of(collector));
+        let share = self.jobs.get(job).zip(index);
+        share.into_iter().flat_map(|(Entry { job, shares }, index)| {
+            shares.of(index).iter().map(|position| job.target(*position as usize))
         })
     }
 
     /// How many targets there are, and how many of them nobody scrapes.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let targets = self.jobs.values().map(|job| job.targets.len()).sum();
-        (targets, (0..targets).filter(|position| self.owners.of(*position).next().is_none()).count())
+        let entries = self.jobs.values();
+        entries.fold((0, 0), |(all, unassigned), entry| (all + entry.job.len(), unassigned + entry.shares.unassigned))
     }
 }
 
-/// Finds the targets of the planned jobs and gives them to the collectors.
-///
-/// `cluster` must hold all objects of [`Plan::kinds`], `external` what is known of
-/// [`Plan::external`]; `now` decides how long a collector has not been ready.
+/// Finds the targets of the planned jobs and gives them to the collectors. What
+/// `before` was made of and did not change since is not made again.
 ///
 /// # Errors
 /// When the strategy cannot handle that many collectors.
-pub fn allocate(
-    config: &Config,
-    plan: Plan,
-    cluster: &Cluster,
-    external: &External,
-    served: ServedLabels,
-    now: Timestamp,
-) -> Result<Allocation, RingError> {
-    let Plan { jobs: planned, mut report } = plan;
+pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Allocation, RingError> {
+    let Inputs { config, plan, cluster, external, served, views, now } = inputs;
+    let mut report = plan.report.clone();
     let members = config.collectors.as_ref().map(|wanted| collectors::members(wanted, cluster, now));
-    let index = Index::new(cluster);
+    let (index, changes) = match before {
+        Some(before) => before.index.next(cluster),
+        None => Index::new(cluster).next(cluster),
+    };
+    let mut places = before.map(|before| before.places.clone()).unwrap_or_default();
+    let making = Making { index: &index, changes: &changes, external, filter: config.filter, served };
     let mut jobs = BTreeMap::new();
-    for planned in planned {
-        let (targets, unknown) = match planned.external_groups(external, &mut report) {
-            Ok(groups) => (planned.targets(&index, &groups, config.filter, served), None),
-            Err(reason) => (Vec::new(), Some(reason)),
-        };
-        let PlannedJob { scrape_config, monitor, .. } = planned;
-        jobs.insert(scrape_config.job_name.clone(), Job { scrape_config, monitor, targets, unknown, first: 0 });
+    for planned in &plan.jobs {
+        let name = &planned.scrape_config.job_name;
+        let known = before.and_then(|before| before.jobs.get(name)).map(|entry| &entry.job);
+        jobs.insert(name.clone(), Job::next(known, planned, views, &making, &mut places, &mut report));
     }
-    let mut first = 0;
-    for job in jobs.values_mut() {
-        job.first = first;
-        first += job.targets.len();
-    }
-    let keys: Vec<_> = jobs.values().flat_map(|job| &job.targets).map(Target::key).collect();
-    let owners = shard::assign(config.strategy, members.as_ref().unwrap_or(&Members::default()), &keys)?;
-    drop(keys);
-    if members.is_some() {
-        unassigned::report(&jobs, &owners, &mut report);
-    }
-    Ok(Allocation { jobs, members, owners, report: report.sorted() })
+    let owners = owners(config, members.as_ref(), &jobs)?;
+    let jobs = shared(jobs, members.as_ref(), &owners, &mut report);
+    let merged = if views.merged {
+        merged::merge(jobs.values().map(|entry| entry.job.as_ref()), &config.globals())
+    } else {
+        BTreeMap::new()
+    };
+    Ok(Allocation { plan: Arc::clone(plan), index, places, views, jobs, merged, members, report: report.sorted() })
 }
 
-impl PlannedJob {
-    /// What the job's sources answered, or why one of them never did. Either is reported.
-    fn external_groups<'a>(
-        &self,
-        external: &'a External,
-        report: &mut Report,
-    ) -> Result<Vec<&'a ExternalGroup>, String> {
-        let mut groups = Vec::new();
-        let mut unknown = None;
-        for source in &self.sources {
-            match external.answers.get(&source.key) {
-                Some(Answer::Known(known)) => groups.extend(known.iter()),
-                Some(Answer::Kept(known, reason)) => {
-                    groups.extend(known.iter());
-                    let reason = format!("the last targets stay, the source does not answer: {reason}");
-                    report.push(self.object(), Outcome::Adjusted, source.wanted.to_string(), reason);
-                }
-                Some(Answer::Unknown(reason)) => {
-                    report.push(self.object(), Outcome::Unknown, source.wanted.to_string(), reason);
-                    unknown.get_or_insert_with(|| format!("{}: {reason}", source.wanted));
-                }
-                None => {
-                    unknown.get_or_insert_with(|| format!("{}: it was not asked", source.wanted));
-                }
-            }
-        }
-        unknown.map_or(Ok(groups), Err)
-    }
+/// The owners of all targets, in the order of the jobs.
+fn owners(config: &Config, members: Option<&Members>, jobs: &BTreeMap<String, Arc<Job>>) -> Result<Owners, RingError> {
+    let keys: Vec<_> = jobs.values().flat_map(|job| job.targets()).map(|(_, target)| target.key()).collect();
+    shard::assign(config.strategy, members.unwrap_or(&Members::default()), &keys)
+}
 
-    fn object(&self) -> ObjectRef {
-        self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
-    }
-
-    /// Finds the targets of the job.
-    fn targets(&self, index: &Index, external: &[&ExternalGroup], filter: bool, served: ServedLabels) -> Vec<Target> {
-        let mut maker = Maker::new(&self.scrape_config, &self.rules, filter, served);
-        let wanted = match served {
-            ServedLabels::All => Wanted::ALL,
-            ServedLabels::Referenced => Wanted::new(index, |name| maker.wants(name)),
-        };
-        for query in &self.queries {
-            for group in query.groups(index, &wanted).map(Group::target_group) {
-                maker.add(group.label_sets());
-            }
+/// The jobs with their shares; targets that nobody has are reported if there are collectors.
+fn shared(
+    jobs: BTreeMap<String, Arc<Job>>,
+    members: Option<&Members>,
+    owners: &Owners,
+    report: &mut Report,
+) -> BTreeMap<String, Entry> {
+    let collectors = members.map_or(0, |members| members.collectors().len());
+    let mut first = 0;
+    let with_shares = |(name, job): (String, Arc<Job>)| {
+        let shares = Shares::new(&job, first, collectors, owners);
+        if members.is_some() && shares.unassigned > 0 {
+            unassigned::report(&job, first, owners, report);
         }
-        for group in static_groups(&self.scrape_config.service_discovery.r#static) {
-            maker.add(group.label_sets());
-        }
-        let mut known = BTreeMap::new();
-        for group in external {
-            let wants = |name: &str| match known.get(name) {
-                Some(wants) => *wants,
-                None => *known.entry(name.to_owned()).or_insert(!name.starts_with(META_PREFIX) || maker.wants(name)),
-            };
-            let group = group.target_group(wants);
-            maker.add(group.label_sets());
-        }
-        maker.finish()
-    }
+        first += job.len();
+        (name, Entry { job, shares })
+    };
+    jobs.into_iter().map(with_shares).collect()
 }

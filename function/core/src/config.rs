@@ -20,6 +20,7 @@ pub use egress::Egress;
 use crate::duration::Duration;
 use crate::monitors;
 use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::globals::Globals;
 use crate::scrape_config::parse::{ParseError, RefusedJob};
 use crate::shard::consistent_hashing::Version;
 use crate::shard::{Spread, Strategy};
@@ -108,6 +109,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What jobs take that say nothing for themselves.
+    #[must_use]
+    pub fn globals(&self) -> Globals {
+        self.monitors.as_ref().map(monitors::Settings::globals).unwrap_or_default()
+    }
+
     /// Reads the text of a `targetallocator.yaml`.
     ///
     /// `collector_namespace`, where given, goes before the file's own, as the

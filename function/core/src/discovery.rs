@@ -4,6 +4,7 @@
 //! with the `__meta_` labels that are wanted, borrowed from the objects. Everything is
 //! as `discovery/kubernetes` of Prometheus 3.14 makes it; nothing is relabelled here.
 
+mod changes;
 mod endpoint_slice;
 mod endpoints;
 pub mod external;
@@ -16,16 +17,17 @@ mod query;
 mod service;
 mod static_targets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 
+pub use changes::{Changes, Touched};
 pub use index::Index;
 pub use query::{Query, QueryError};
 pub use static_targets::static_groups;
 pub use view::Wanted;
 
 use crate::labels::LabelSet;
-use crate::objects::{EndpointSlice, Endpoints, Ingress, Node, Object, Pod, Service};
+use crate::objects::{Collection, EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, ObjectKey, Pod, Service};
 use crate::scrape_config::service_discovery::{KubernetesSd, Role};
 use index::Prepared;
 use view::View;
@@ -67,6 +69,19 @@ enum GroupObject<'a> {
     Service(&'a Prepared<Service>),
 }
 
+impl<'a> GroupObject<'a> {
+    fn metadata(self) -> &'a Metadata {
+        match self {
+            Self::Endpoints(object) => &object.object.metadata,
+            Self::EndpointSlice(object) => &object.object.metadata,
+            Self::Ingress(object) => &object.object.metadata,
+            Self::Node(object) => &object.object.metadata,
+            Self::Pod(object) => &object.object.metadata,
+            Self::Service(object) => &object.object.metadata,
+        }
+    }
+}
+
 impl<'a> Group<'a, '_> {
     /// Labels of all targets.
     #[must_use]
@@ -74,18 +89,26 @@ impl<'a> Group<'a, '_> {
         &self.labels
     }
 
+    /// Namespace and name of the object; groups of a query are in their order.
+    #[must_use]
+    pub fn key(&self) -> ObjectKey {
+        let Metadata { namespace, name, .. } = self.object.metadata();
+        ObjectKey { namespace: namespace.as_str().into(), name: name.as_str().into() }
+    }
+
     /// Names the object, as Prometheus does.
     #[must_use]
     pub fn source(&self) -> String {
-        let (prefix, metadata) = match self.object {
-            GroupObject::Endpoints(object) => ("endpoints", object.metadata()),
-            GroupObject::EndpointSlice(object) => ("endpointslice", object.metadata()),
-            GroupObject::Ingress(object) => ("ingress", object.metadata()),
-            GroupObject::Node(object) => return format!("node/{}", object.metadata().name),
-            GroupObject::Pod(object) => ("pod", object.metadata()),
-            GroupObject::Service(object) => ("svc", object.metadata()),
+        let Metadata { namespace, name, .. } = self.object.metadata();
+        let prefix = match self.object {
+            GroupObject::Endpoints(_) => "endpoints",
+            GroupObject::EndpointSlice(_) => "endpointslice",
+            GroupObject::Ingress(_) => "ingress",
+            GroupObject::Node(_) => return format!("node/{name}"),
+            GroupObject::Pod(_) => "pod",
+            GroupObject::Service(_) => "svc",
         };
-        format!("{prefix}/{}/{}", metadata.namespace, metadata.name)
+        format!("{prefix}/{namespace}/{name}")
     }
 
     /// Makes the targets.
@@ -126,35 +149,63 @@ impl Query {
         'a: 'q,
     {
         let view = View { index, query: self, wanted };
-        let group = move |labels: Option<LabelSet<'a>>, object| Some(Group { view, object, labels: labels? });
         match self.role {
-            Role::Endpoints => Box::new(
-                view.walk(&index.endpoints)
-                    .filter_map(move |object| group(endpoints::group(view, object), GroupObject::Endpoints(object))),
-            ),
-            Role::EndpointSlice => Box::new(view.walk(&index.endpoint_slices).filter_map(move |object| {
-                group(endpoint_slice::group(view, object), GroupObject::EndpointSlice(object))
-            })),
-            Role::Ingress => Box::new(
-                view.walk(&index.ingresses)
-                    .filter_map(move |object| group(ingress::group(view, object), GroupObject::Ingress(object))),
-            ),
-            // Nodes are in no namespace: those of the query do not matter.
-            Role::Node => Box::new(
-                index
-                    .nodes
-                    .iter()
-                    .filter_map(move |object| group(node::group(view, object), GroupObject::Node(object))),
-            ),
-            Role::Pod => Box::new(
-                view.walk(&index.pods)
-                    .filter_map(move |object| group(pod::group(view, object), GroupObject::Pod(object))),
-            ),
-            Role::Service => Box::new(
-                view.walk(&index.services)
-                    .filter_map(move |object| group(service::group(view, object), GroupObject::Service(object))),
-            ),
+            Role::Endpoints => view.groups(&index.endpoints, GroupObject::Endpoints),
+            Role::EndpointSlice => view.groups(&index.endpoint_slices, GroupObject::EndpointSlice),
+            Role::Ingress => view.groups(&index.ingresses, GroupObject::Ingress),
+            Role::Node => view.groups(&index.nodes, GroupObject::Node),
+            Role::Pod => view.groups(&index.pods, GroupObject::Pod),
+            Role::Service => view.groups(&index.services, GroupObject::Service),
         }
+    }
+
+    /// The group of one object, if there is one and the query asks for it.
+    #[must_use]
+    pub fn group<'a, 'q>(
+        &'q self,
+        index: &'a Index,
+        wanted: &'q Wanted,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Group<'a, 'q>> {
+        let view = View { index, query: self, wanted };
+        if !view.sees(namespace) {
+            return None;
+        }
+        view.group(match self.role {
+            Role::Endpoints => GroupObject::Endpoints(index.endpoints.get(namespace, name)?),
+            Role::EndpointSlice => GroupObject::EndpointSlice(index.endpoint_slices.get(namespace, name)?),
+            Role::Ingress => GroupObject::Ingress(index.ingresses.get(namespace, name)?),
+            Role::Node => GroupObject::Node(index.nodes.get(namespace, name)?),
+            Role::Pod => GroupObject::Pod(index.pods.get(namespace, name)?),
+            Role::Service => GroupObject::Service(index.services.get(namespace, name)?),
+        })
+    }
+}
+
+impl<'a, 'q> View<'a, 'q> {
+    fn groups<T: Object>(
+        self,
+        objects: &'a Collection<Prepared<T>>,
+        object: impl Fn(&'a Prepared<T>) -> GroupObject<'a> + 'q,
+    ) -> Box<dyn Iterator<Item = Group<'a, 'q>> + 'q>
+    where
+        'a: 'q,
+        T: 'q,
+    {
+        Box::new(self.walk(objects).filter_map(move |prepared| self.group(object(prepared))))
+    }
+
+    fn group(self, object: GroupObject<'a>) -> Option<Group<'a, 'q>> {
+        let labels = match object {
+            GroupObject::Endpoints(object) => endpoints::group(self, object),
+            GroupObject::EndpointSlice(object) => endpoint_slice::group(self, object),
+            GroupObject::Ingress(object) => ingress::group(self, object),
+            GroupObject::Node(object) => node::group(self, object),
+            GroupObject::Pod(object) => pod::group(self, object),
+            GroupObject::Service(object) => service::group(self, object),
+        };
+        Some(Group { view: self, object, labels: labels? })
     }
 }
 

@@ -68,6 +68,25 @@ impl<'a> LabelSet<'a> {
         Self { entries }
     }
 
+    /// These labels and those of `over` that have a value; where both hold a name,
+    /// that of `over` counts.
+    #[must_use]
+    pub fn overlaid<'b>(&'b self, over: &'b LabelSet<'_>) -> LabelSet<'b> {
+        // Rules set a few more.
+        let mut entries = Vec::with_capacity(self.len() + over.len() + 8);
+        let mut under = self.iter().peekable();
+        for (name, value) in over.iter().filter(|(_, value)| !value.is_empty()) {
+            while let Some((below, text)) = under.next_if(|(below, _)| *below <= name) {
+                if below < name {
+                    entries.push((Cow::Borrowed(below), Cow::Borrowed(text)));
+                }
+            }
+            entries.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+        }
+        entries.extend(under.map(|(name, text)| (Cow::Borrowed(name), Cow::Borrowed(text))));
+        LabelSet { entries }
+    }
+
     /// The value of `name`; empty if there is none.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
@@ -118,7 +137,7 @@ impl<'a> LabelSet<'a> {
     }
 
     /// The labels in order of their names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         self.entries.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 

@@ -13,7 +13,7 @@ pub mod service;
 pub mod store;
 pub mod workload;
 
-pub use cluster::{Cluster, Collection};
+pub use cluster::{Cluster, Collection, ObjectKey};
 pub use endpoints::{EndpointSlice, Endpoints};
 pub use metadata::Metadata;
 pub use node::{Namespace, Node};

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::labels::LabelSet;
 use crate::regex::RegexError;
 use crate::scrape_config::{NameValidation, is_default};
-use rule::{Outcome, Rule, Run};
+use rule::{Effect, Outcome, Rule, Run};
 
 /// What a rule does. Follows `model/relabel/relabel.go` of Prometheus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -123,6 +123,12 @@ pub struct Rules {
     order_matters: bool,
 }
 
+/// The rules of a job that decide on several targets at once; made by [`Rules::gate`].
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    positions: Vec<usize>,
+}
+
 /// While it is set, the operator's rules that choose the targets of one shard let all targets pass.
 const DISABLE_SHARDING: &str = "__tmp_disable_sharding";
 
@@ -166,6 +172,32 @@ impl Rules {
         labels.retain(|_, value| !value.is_empty());
         let mut run = Run::new(labels, self.order_matters);
         self.rules.iter().all(|rule| rule.apply(&mut run) == Outcome::Kept)
+    }
+
+    /// The rules that decide by labels that are `shared` between several targets and
+    /// that no rule before them can have changed: they decide on all those targets at once.
+    #[must_use]
+    pub fn gate(&self, shared: impl Fn(&str) -> bool) -> Gate {
+        let (mut positions, mut set) = (Vec::new(), Vec::new());
+        for (position, rule) in self.rules.iter().enumerate() {
+            match rule.effect() {
+                Effect::Decides if rule.reads().all(|name| shared(name) && !set.contains(&name)) => {
+                    positions.push(position);
+                }
+                Effect::Decides => {}
+                Effect::Sets(name) => set.push(name),
+                Effect::Changes => break,
+            }
+        }
+        Gate { positions }
+    }
+
+    /// Whether the rules of the gate keep targets that share these labels.
+    #[must_use]
+    pub fn passes(&self, gate: &Gate, shared: &LabelSet<'_>) -> bool {
+        let mut joined = String::new();
+        let mut rules = gate.positions.iter().filter_map(|position| self.rules.get(*position));
+        rules.all(|rule| rule.decide(shared, &mut joined) == Outcome::Kept)
     }
 
     /// Whether a rule can read the label, so that its value or its presence can

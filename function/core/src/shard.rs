@@ -65,10 +65,12 @@ fn natural_key(name: &str) -> (&str, u64) {
 /// What a strategy looks at in a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetKey<'a> {
-    /// The address as discovered, before relabelling.
-    pub address: &'a str,
+    /// xxhash64 of the address as discovered, before relabelling.
+    pub address: u64,
     /// The node that the target is on; empty if it has none.
     pub node: &'a str,
+    /// The zone that its endpoint slice names; empty if none does.
+    pub zone: &'a str,
     /// Hash of the job and the relabelled labels: what makes the target itself.
     pub identity: u64,
 }

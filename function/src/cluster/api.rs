@@ -1,10 +1,11 @@
 //! Objects from a Kubernetes API server.
 //!
-//! Lists come from the server's watch cache, page by page, all kinds at once.
+//! Lists come from the server's watch cache, all kinds at once, and are decoded while
+//! they arrive. Once a kind is known, a short watch tells what changed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::{FutureExt, try_join_all};
@@ -15,14 +16,18 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::{Cluster, Collection, Object};
-use target_allocator_core::report::Report;
+use target_allocator_core::objects::{Collection, Object};
+use target_allocator_core::report::{ObjectRef, Outcome, Report};
+use tracing::debug;
 
 use super::eks::token::Tokens;
 use super::error::advice;
-use super::page::{Page, decode};
+use super::follow::{self, Lines, Lost};
+use super::items::Items;
+use super::reading::{Known, Reading};
 use super::{ClusterError, Kind};
 
 /// Objects a page; the watch cache may answer more.
@@ -100,29 +105,27 @@ impl Api {
     }
 
     /// See [`super::Objects::list`].
-    pub async fn list(
-        &self,
-        kinds: &BTreeSet<Kind>,
-        cluster: &mut Cluster,
-        report: &mut Report,
-    ) -> Result<(), ClusterError> {
-        let lists = vec![
-            self.list_kind(kinds, Kind::Namespace, &mut cluster.namespaces).boxed(),
-            self.list_kind(kinds, Kind::Node, &mut cluster.nodes).boxed(),
-            self.list_kind(kinds, Kind::Pod, &mut cluster.pods).boxed(),
-            self.list_kind(kinds, Kind::Service, &mut cluster.services).boxed(),
-            self.list_kind(kinds, Kind::Endpoints, &mut cluster.endpoints).boxed(),
-            self.list_kind(kinds, Kind::EndpointSlice, &mut cluster.endpoint_slices).boxed(),
-            self.list_kind(kinds, Kind::Ingress, &mut cluster.ingresses).boxed(),
-            self.list_kind(kinds, Kind::ReplicaSet, &mut cluster.replica_sets).boxed(),
-            self.list_kind(kinds, Kind::Job, &mut cluster.jobs).boxed(),
-            self.list_kind(kinds, Kind::ServiceMonitor, &mut cluster.service_monitors).boxed(),
-            self.list_kind(kinds, Kind::PodMonitor, &mut cluster.pod_monitors).boxed(),
-            self.list_kind(kinds, Kind::Probe, &mut cluster.probes).boxed(),
-            self.list_kind(kinds, Kind::ScrapeConfig, &mut cluster.scrape_configs).boxed(),
+    pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
+        let Reading { cluster, kinds: known, .. } = reading;
+        let take = |kind: Kind| (kinds.contains(&kind), kind, known.get(&kind).cloned().unwrap_or_default());
+        let reads = vec![
+            self.read_kind(take(Kind::Namespace), &mut cluster.namespaces).boxed(),
+            self.read_kind(take(Kind::Node), &mut cluster.nodes).boxed(),
+            self.read_kind(take(Kind::Pod), &mut cluster.pods).boxed(),
+            self.read_kind(take(Kind::Service), &mut cluster.services).boxed(),
+            self.read_kind(take(Kind::Endpoints), &mut cluster.endpoints).boxed(),
+            self.read_kind(take(Kind::EndpointSlice), &mut cluster.endpoint_slices).boxed(),
+            self.read_kind(take(Kind::Ingress), &mut cluster.ingresses).boxed(),
+            self.read_kind(take(Kind::ReplicaSet), &mut cluster.replica_sets).boxed(),
+            self.read_kind(take(Kind::Job), &mut cluster.jobs).boxed(),
+            self.read_kind(take(Kind::ServiceMonitor), &mut cluster.service_monitors).boxed(),
+            self.read_kind(take(Kind::PodMonitor), &mut cluster.pod_monitors).boxed(),
+            self.read_kind(take(Kind::Probe), &mut cluster.probes).boxed(),
+            self.read_kind(take(Kind::ScrapeConfig), &mut cluster.scrape_configs).boxed(),
         ];
-        for part in try_join_all(lists).await? {
-            report.extend(part);
+        for (kind, read) in try_join_all(reads).await?.into_iter().flatten() {
+            reading.bytes += read.bytes;
+            reading.kinds.insert(kind, read);
         }
         Ok(())
     }
@@ -131,8 +134,7 @@ impl Api {
     pub async fn get(
         &self,
         references: &BTreeSet<ReferencedObject>,
-        cluster: &mut Cluster,
-        report: &mut Report,
+        reading: &mut Reading,
     ) -> Result<(), ClusterError> {
         let fetched = references.iter().map(async |reference| {
             let (resource, namespace, name) = match reference {
@@ -140,56 +142,124 @@ impl Api {
                 ReferencedObject::ConfigMap { namespace, name } => ("configmaps", namespace, name),
             };
             let path = format!("/api/v1/namespaces/{}/{resource}/{}", segment(namespace), segment(name));
-            Ok::<_, ClusterError>((reference, self.fetch("get", resource, &path).await?))
+            Ok::<_, ClusterError>((reference, self.fetch(Verb::Get, resource, &path).await?))
         });
+        let (mut secrets, mut config_maps, mut known) =
+            (Collection::default(), Collection::default(), Known::default());
         for (reference, answer) in try_join_all(fetched).await? {
             let Answer::Found(body) = answer else { continue };
+            reading.bytes += body.len();
             match reference {
-                ReferencedObject::Secret { .. } => decode(&body, &mut cluster.secrets, report),
-                ReferencedObject::ConfigMap { .. } => decode(&body, &mut cluster.config_maps, report),
+                ReferencedObject::Secret { .. } => known.put(&body, &mut secrets),
+                ReferencedObject::ConfigMap { .. } => known.put(&body, &mut config_maps),
             }
         }
+        secrets.share_with(&reading.cluster.secrets);
+        config_maps.share_with(&reading.cluster.config_maps);
+        (reading.cluster.secrets, reading.cluster.config_maps) = (secrets, config_maps);
+        reading.assets = known.report();
         Ok(())
     }
 
-    async fn list_kind<T: Object + DeserializeOwned>(
+    /// Brings the objects of a kind up to date: by what changed where that is known, else by a list.
+    async fn read_kind<T: Object + DeserializeOwned + PartialEq>(
         &self,
-        wanted: &BTreeSet<Kind>,
-        kind: Kind,
+        (wanted, kind, mut known): (bool, Kind, Known),
         collection: &mut Collection<T>,
-    ) -> Result<Report, ClusterError> {
-        let mut report = Report::default();
-        if !wanted.contains(&kind) {
-            return Ok(report);
+    ) -> Result<Option<(Kind, Known)>, ClusterError> {
+        if !wanted {
+            return Ok(None);
         }
-        let Resource { path, name, optional } = resource(kind);
+        (known.bytes, known.note) = (0, Report::default());
+        let resource = resource(kind);
+        if !known.version.is_empty() && known.list_bytes >= follow::WORTH_FOLLOWING {
+            match self.follow(&resource, &mut known, collection).await? {
+                Ok(()) => return Ok(Some((kind, known))),
+                Err(Lost(reason)) => debug!(resource = resource.name, reason, "listed again"),
+            }
+        }
+        let note = known.note;
+        let (mut listed, mut known) = self.list_kind::<T>(&resource).await?;
+        listed.share_with(collection);
+        *collection = listed;
+        known.note = note;
+        Ok(Some((kind, known)))
+    }
+
+    async fn list_kind<T: Object + DeserializeOwned + PartialEq>(
+        &self,
+        resource: &Resource,
+    ) -> Result<(Collection<T>, Known), ClusterError> {
+        let &Resource { path, name, optional } = resource;
+        let (mut collection, mut known) = (Collection::default(), Known::default());
         let mut query = format!("limit={PAGE}&resourceVersion=0");
         loop {
-            let body = match self.fetch("list", name, &format!("{path}?{query}")).await? {
-                Answer::Found(body) => body,
-                Answer::NotFound { .. } if optional => return Ok(report),
-                Answer::NotFound { message } => return Err(refused("list", name, StatusCode::NOT_FOUND, message)),
+            let path = format!("{path}?{query}");
+            let mut body = match self.send(Verb::List, name, &path).await? {
+                Sent::Found(body) => body,
+                Sent::NotFound { .. } if optional => return Ok((collection, known)),
+                Sent::NotFound { message } => return Err(refused(Verb::List, name, StatusCode::NOT_FOUND, message)),
+                Sent::Refused { status, message } => return Err(refused(Verb::List, name, status, message)),
             };
-            let page: Page<'_> = serde_json::from_slice(&body).map_err(|source| ClusterError::Malformed {
-                verb: "list",
+            let mut items = Items::default();
+            while let Some(piece) = next_piece(&mut body, Verb::List, name).await? {
+                known.bytes += piece.len();
+                items.feed(&piece, |item| known.put(item, &mut collection));
+            }
+            let page: Page = serde_json::from_slice(items.rest()).map_err(|source| ClusterError::Malformed {
+                verb: Verb::List.name(),
                 resource: name,
                 source,
             })?;
-            page.decode_into(collection, &mut report);
             if page.metadata.next.is_empty() {
-                return Ok(report);
+                known.list_bytes = known.bytes;
+                known.version = page.metadata.resource_version;
+                return Ok((collection, known));
             }
             query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&page.metadata.next, NON_ALPHANUMERIC));
         }
     }
 
-    async fn fetch(
+    /// Applies what changed since `known.version`.
+    async fn follow<T: Object + DeserializeOwned + PartialEq>(
         &self,
-        verb: &'static str,
-        resource: &'static str,
-        path_and_query: &str,
-    ) -> Result<Answer, ClusterError> {
-        let unreachable = |source| ClusterError::Unreachable { verb, resource, source };
+        resource: &Resource,
+        known: &mut Known,
+        collection: &mut Collection<T>,
+    ) -> Result<Result<(), Lost>, ClusterError> {
+        let &Resource { path, name, .. } = resource;
+        let query = format!(
+            "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
+            follow::SECONDS,
+            segment(&known.version)
+        );
+        let began = Instant::now();
+        let mut body = match self.send(Verb::Watch, name, &format!("{path}?{query}")).await? {
+            Sent::Found(body) => body,
+            Sent::NotFound { message } => return Ok(Err(Lost(message))),
+            Sent::Refused { status: StatusCode::GONE, message } => return Ok(Err(Lost(message))),
+            Sent::Refused { status: StatusCode::FORBIDDEN, message } => {
+                let object = ObjectRef::new("ClusterRole", "", name);
+                let advice = "read as a whole at each refresh, grant watch beside list (examples/rbac.yaml)";
+                known.note.push(object, Outcome::Adjusted, "", format_args!("{advice}: {message}"));
+                return Ok(Err(Lost(message)));
+            }
+            Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
+        };
+        let mut lines = Lines::default();
+        while let Some(piece) = next_piece(&mut body, Verb::Watch, name).await? {
+            known.bytes += piece.len();
+            if let Err(lost) = lines.feed(&piece, known, collection) {
+                return Ok(Err(lost));
+            }
+        }
+        // Ended before its time, by a server that shuts down for example, it may not have told all.
+        let lasted = began.elapsed() >= Duration::from_millis(follow::SECONDS * 900);
+        Ok(if lasted && lines.is_complete() { Ok(()) } else { Err(Lost("the watch ended early".to_owned())) })
+    }
+
+    async fn send(&self, verb: Verb, resource: &'static str, path_and_query: &str) -> Result<Sent, ClusterError> {
+        let unreachable = |source| ClusterError::Unreachable { verb: verb.name(), resource, source };
         let mut request = Request::get(path_and_query)
             .header(http::header::ACCEPT, "application/json")
             .body(Body::empty())
@@ -200,24 +270,95 @@ impl Api {
         }
         let response = self.client.send(request).await.map_err(unreachable)?;
         let status = response.status();
-        let body = response.into_body().collect().await;
-        let body = body.map_err(|source| ClusterError::CutOff { verb, resource, source })?.to_bytes();
-        match status {
-            StatusCode::OK => Ok(Answer::Found(body)),
-            StatusCode::NOT_FOUND => Ok(Answer::NotFound { message: message_of(&body) }),
-            _ => Err(refused(verb, resource, status, message_of(&body))),
+        let mut body = response.into_body();
+        if status == StatusCode::OK {
+            return Ok(Sent::Found(body));
+        }
+        let mut text = Vec::new();
+        while let Some(piece) = next_piece(&mut body, verb, resource).await? {
+            text.extend_from_slice(&piece);
+        }
+        let message = message_of(&text);
+        Ok(match status {
+            StatusCode::NOT_FOUND => Sent::NotFound { message },
+            _ => Sent::Refused { status, message },
+        })
+    }
+
+    async fn fetch(&self, verb: Verb, resource: &'static str, path: &str) -> Result<Answer, ClusterError> {
+        match self.send(verb, resource, path).await? {
+            Sent::Found(mut body) => {
+                let mut text = Vec::new();
+                while let Some(piece) = next_piece(&mut body, verb, resource).await? {
+                    text.extend_from_slice(&piece);
+                }
+                Ok(Answer::Found(text))
+            }
+            Sent::NotFound { .. } => Ok(Answer::NotFound),
+            Sent::Refused { status, message } => Err(refused(verb, resource, status, message)),
         }
     }
 }
 
-/// What came of a request that did not fail.
-enum Answer {
-    Found(Bytes),
-    NotFound { message: String },
+/// What is done to a resource.
+#[derive(Debug, Clone, Copy)]
+enum Verb {
+    Get,
+    List,
+    Watch,
 }
 
-fn refused(verb: &'static str, resource: &'static str, status: StatusCode, message: String) -> ClusterError {
-    ClusterError::Refused { verb, resource, status, message, advice: advice(status) }
+impl Verb {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+        }
+    }
+}
+
+/// An answer before its body was read.
+enum Sent {
+    Found(Body),
+    NotFound { message: String },
+    Refused { status: StatusCode, message: String },
+}
+
+/// A list without its items.
+#[derive(Deserialize)]
+struct Page {
+    metadata: PageMetadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMetadata {
+    /// Token of the next page; absent or empty on the last.
+    #[serde(rename = "continue", default)]
+    next: String,
+    #[serde(default)]
+    resource_version: String,
+}
+
+async fn next_piece(body: &mut Body, verb: Verb, resource: &'static str) -> Result<Option<Bytes>, ClusterError> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|source| ClusterError::CutOff { verb: verb.name(), resource, source })?;
+        if let Ok(piece) = frame.into_data() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
+/// What came of a request that did not fail.
+enum Answer {
+    Found(Vec<u8>),
+    NotFound,
+}
+
+fn refused(verb: Verb, resource: &'static str, status: StatusCode, message: String) -> ClusterError {
+    ClusterError::Refused { verb: verb.name(), resource, status, message, advice: advice(status) }
 }
 
 fn segment(text: &str) -> impl std::fmt::Display {

@@ -14,12 +14,10 @@ use aws_sdk_eks::error::{DisplayErrorContext, SdkError};
 use aws_sdk_eks::operation::describe_cluster::DescribeClusterError;
 use serde_json::json;
 use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::Cluster;
-use target_allocator_core::report::Report;
 use tokio::sync::Mutex;
 
 use super::api::Api;
-use super::{ClusterError, Kind};
+use super::{ClusterError, Kind, Reading};
 use token::Tokens;
 
 /// An EKS cluster.
@@ -37,13 +35,8 @@ impl Eks {
     }
 
     /// See [`super::Objects::list`].
-    pub async fn list(
-        &self,
-        kinds: &BTreeSet<Kind>,
-        cluster: &mut Cluster,
-        report: &mut Report,
-    ) -> Result<(), ClusterError> {
-        let listed = self.api().await?.list(kinds, cluster, report).await;
+    pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
+        let listed = self.api().await?.list(kinds, reading).await;
         self.remember(listed).await
     }
 
@@ -51,10 +44,9 @@ impl Eks {
     pub async fn get(
         &self,
         references: &BTreeSet<ReferencedObject>,
-        cluster: &mut Cluster,
-        report: &mut Report,
+        reading: &mut Reading,
     ) -> Result<(), ClusterError> {
-        let fetched = self.api().await?.get(references, cluster, report).await;
+        let fetched = self.api().await?.get(references, reading).await;
         self.remember(fetched).await
     }
 

@@ -16,8 +16,8 @@ use target_allocator_core::monitors::ReferencedObject;
 use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
 use target_allocator_core::report::Report;
 
-use super::page::report_malformed;
-use super::{ClusterError, Kind};
+use super::reading::report_malformed;
+use super::{ClusterError, Kind, Reading};
 
 /// A file or folder of manifests.
 #[derive(Clone)]
@@ -32,48 +32,45 @@ impl Manifests {
     }
 
     /// See [`super::Objects::list`].
-    pub fn list(&self, kinds: &BTreeSet<Kind>, cluster: &mut Cluster, report: &mut Report) -> Result<(), ClusterError> {
-        let (all, found) = self.read()?;
-        report.extend(found);
+    pub fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
+        let (all, report) = self.read()?;
+        reading.assets = report;
+        let cluster = &mut reading.cluster;
         for kind in kinds {
             match kind {
-                Kind::Namespace => cluster.namespaces = all.namespaces.clone(),
-                Kind::Node => cluster.nodes = all.nodes.clone(),
-                Kind::Pod => cluster.pods = all.pods.clone(),
-                Kind::Service => cluster.services = all.services.clone(),
-                Kind::Endpoints => cluster.endpoints = all.endpoints.clone(),
-                Kind::EndpointSlice => cluster.endpoint_slices = all.endpoint_slices.clone(),
-                Kind::Ingress => cluster.ingresses = all.ingresses.clone(),
-                Kind::ReplicaSet => cluster.replica_sets = all.replica_sets.clone(),
-                Kind::Job => cluster.jobs = all.jobs.clone(),
-                Kind::ServiceMonitor => cluster.service_monitors = all.service_monitors.clone(),
-                Kind::PodMonitor => cluster.pod_monitors = all.pod_monitors.clone(),
-                Kind::Probe => cluster.probes = all.probes.clone(),
-                Kind::ScrapeConfig => cluster.scrape_configs = all.scrape_configs.clone(),
+                Kind::Namespace => take_over(&all.namespaces, &mut cluster.namespaces),
+                Kind::Node => take_over(&all.nodes, &mut cluster.nodes),
+                Kind::Pod => take_over(&all.pods, &mut cluster.pods),
+                Kind::Service => take_over(&all.services, &mut cluster.services),
+                Kind::Endpoints => take_over(&all.endpoints, &mut cluster.endpoints),
+                Kind::EndpointSlice => take_over(&all.endpoint_slices, &mut cluster.endpoint_slices),
+                Kind::Ingress => take_over(&all.ingresses, &mut cluster.ingresses),
+                Kind::ReplicaSet => take_over(&all.replica_sets, &mut cluster.replica_sets),
+                Kind::Job => take_over(&all.jobs, &mut cluster.jobs),
+                Kind::ServiceMonitor => take_over(&all.service_monitors, &mut cluster.service_monitors),
+                Kind::PodMonitor => take_over(&all.pod_monitors, &mut cluster.pod_monitors),
+                Kind::Probe => take_over(&all.probes, &mut cluster.probes),
+                Kind::ScrapeConfig => take_over(&all.scrape_configs, &mut cluster.scrape_configs),
             }
         }
         Ok(())
     }
 
     /// See [`super::Objects::get`].
-    pub fn get(
-        &self,
-        references: &BTreeSet<ReferencedObject>,
-        cluster: &mut Cluster,
-        report: &mut Report,
-    ) -> Result<(), ClusterError> {
-        let (all, found) = self.read()?;
-        report.extend(found);
+    pub fn get(&self, references: &BTreeSet<ReferencedObject>, reading: &mut Reading) -> Result<(), ClusterError> {
+        let (all, report) = self.read()?;
+        reading.assets = report;
+        let (mut secrets, mut config_maps) = (Collection::default(), Collection::default());
         for reference in references {
             match reference {
-                ReferencedObject::Secret { namespace, name } => {
-                    pick(namespace, name, &all.secrets, &mut cluster.secrets);
-                }
+                ReferencedObject::Secret { namespace, name } => pick(namespace, name, &all.secrets, &mut secrets),
                 ReferencedObject::ConfigMap { namespace, name } => {
-                    pick(namespace, name, &all.config_maps, &mut cluster.config_maps);
+                    pick(namespace, name, &all.config_maps, &mut config_maps);
                 }
             }
         }
+        take_over(&secrets, &mut reading.cluster.secrets);
+        take_over(&config_maps, &mut reading.cluster.config_maps);
         Ok(())
     }
 
@@ -89,6 +86,13 @@ impl Manifests {
         defaults::add_namespaces(&mut cluster);
         Ok((cluster, report))
     }
+}
+
+/// What is equal in both stays the same object.
+fn take_over<T: Object + PartialEq>(now: &Collection<T>, collection: &mut Collection<T>) {
+    let mut now = now.clone();
+    now.share_with(collection);
+    *collection = now;
 }
 
 fn pick<T: Object>(namespace: &str, name: &str, from: &Collection<T>, into: &mut Collection<T>) {
@@ -203,7 +207,7 @@ fn insert<T: Object + DeserializeOwned>(
             complete(&mut object);
             collection.insert(object);
         }
-        Err(error) => report_malformed::<T>(metadata(), &error, report),
+        Err(error) => report_malformed::<T>(&metadata(), &error, report),
     }
 }
 

@@ -23,6 +23,8 @@ const WORTH_COMPRESSING: usize = 1_400;
 /// Statuses of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// The request does not say what is needed.
+    BadRequest,
     /// There is nothing there.
     NotFound,
     /// Only reading is allowed.
@@ -77,6 +79,7 @@ impl Answer {
     /// empty and never a list: `{"message": "..."}`.
     pub fn error(status: Status, message: impl Display) -> Self {
         let status = match status {
+            Status::BadRequest => StatusCode::BAD_REQUEST,
             Status::NotFound => StatusCode::NOT_FOUND,
             Status::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Status::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -104,7 +107,7 @@ impl Answer {
         let sent = sent_size(&plain, gzip.as_ref());
         if sent > MOST_BYTES {
             let message = format!(
-                "the answer is too large for a Lambda function, use more collectors or TARGET_LABELS=referenced: {sent} bytes"
+                "the answer is too large for a Lambda function, use more collectors, the merged view or TARGET_LABELS=referenced: {sent} bytes"
             );
             return Self::error(Status::Internal, message).into_response(asked);
         }

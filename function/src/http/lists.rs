@@ -4,98 +4,181 @@ use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use target_allocator_core::allocation::{Allocation, Job};
+use target_allocator_core::allocation::{Allocation, Form};
 use target_allocator_core::shard::Members;
-use target_allocator_core::targets::Target;
+use target_allocator_core::targets::{GroupTargets, Target, Views};
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
-use super::route::{self, Route, UnknownJob};
+use super::route::{self, Route, Routed, UnknownJob};
 use crate::snapshot::Snapshot;
 
 const NO_COLLECTORS: &str = "the allocator config does not say who the collectors are: \
     set collector_selector and collector_namespace, or collectors";
 
-/// Answers a request for what `snapshot` holds.
-pub fn answer(snapshot: &Snapshot, route: &Route<'_>, asked: &Asked) -> Answer {
-    let allocation = &snapshot.allocation;
-    match route {
-        Route::Live | Route::Ready => Answer::text(""),
-        Route::Index => Answer::json(index(snapshot)),
-        Route::ScrapeConfigs => Answer::shared_json(&snapshot.scrape_configs, asked),
-        Route::Jobs => Answer::json(jobs(allocation)),
-        Route::Report => Answer::json(report(allocation)),
-        Route::Targets(rests) => targets(allocation, rests, asked),
+/// The views that a route is answered from.
+pub const fn views(routed: &Routed<'_>) -> Views {
+    match (&routed.route, routed.merged) {
+        (_, true) => Views::MERGED,
+        (Route::ScrapeConfigs | Route::Jobs | Route::Targets(_), false) => Views::PLAIN,
+        _ => Views::NONE,
     }
 }
 
-fn targets(allocation: &Allocation, rests: &[&str], asked: &Asked) -> Answer {
-    let found = match route::job(rests, asked.decoded, allocation.jobs()) {
-        Ok((name, job)) => Some((name, job)),
+/// Answers a request for what `snapshot` holds.
+pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer {
+    let allocation = &snapshot.allocation;
+    let listed = Listed { allocation, merged: routed.merged };
+    match &routed.route {
+        Route::Live | Route::Ready => Answer::text(""),
+        Route::Index => Answer::json(index(snapshot)),
+        Route::ScrapeConfigs => match &snapshot.merged_scrape_configs {
+            Some(merged) if routed.merged => Answer::shared_json(merged, asked),
+            _ => Answer::shared_json(&snapshot.scrape_configs, asked),
+        },
+        Route::Jobs => Answer::json(listed.links()),
+        Route::Report => Answer::json(report(allocation)),
+        Route::PlainTargets => plain_targets(allocation, asked),
+        Route::Targets(rests) => targets(listed, rests, asked),
+    }
+}
+
+fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
+    let name = match route::job(rests, asked.decoded, |name| listed.name(name), listed.names()) {
+        Ok(name) => Some(name),
         Err(UnknownJob::NoSuchJob) => None,
         Err(error @ (UnknownJob::NoSuchRoute | UnknownJob::Ambiguous(..))) => {
             return Answer::error(Status::NotFound, error);
         }
     };
-    if let Some((name, Job { unknown: Some(reason), .. })) = found {
+    if let Some(name) = name
+        && let Some(reason) = listed.unknown(name)
+    {
         let message = format!("the targets of the job are not known yet: {name}: {reason}");
+        return Answer::error(Status::Unavailable, message);
+    }
+    if listed.allocation.members().is_none() {
+        return Answer::error(Status::Internal, NO_COLLECTORS);
+    }
+    match (&asked.collector_id, name) {
+        (Some(collector), Some(name)) => Answer::json(listed.share(name, collector)),
+        (Some(_), None) => Answer::json(b"[]".to_vec()),
+        (None, Some(name)) => Answer::json(listed.all_shares(name)),
+        (None, None) => {
+            let asked_for = rests.first().and_then(|rest| rest.strip_suffix("/targets")).unwrap_or_default();
+            Answer::json(listed.all_shares(asked_for))
+        }
+    }
+}
+
+/// The targets of a collector that any scraper can scrape, whatever its settings are.
+fn plain_targets(allocation: &Allocation, asked: &Asked) -> Answer {
+    let unknown = allocation.jobs().find_map(|(name, job)| Some((name, job.unknown()?)));
+    if let Some((name, reason)) = unknown {
+        let message = format!("the targets of a job are not known yet: {name}: {reason}");
         return Answer::error(Status::Unavailable, message);
     }
     if allocation.members().is_none() {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
-    match (&asked.collector_id, found) {
-        (Some(collector), Some((_, job))) => Answer::json(share(allocation, job, collector)),
-        (Some(_), None) => Answer::json(b"[]".to_vec()),
-        (None, Some((name, job))) => Answer::json(all_shares(allocation, name, Some(job))),
-        (None, None) => {
-            let asked_for = rests.first().and_then(|rest| rest.strip_suffix("/targets")).unwrap_or_default();
-            Answer::json(all_shares(allocation, asked_for, None))
+    let Some(collector) = &asked.collector_id else {
+        return Answer::error(Status::BadRequest, "name the collector whose targets are asked for: ?collector_id=ID");
+    };
+    let listed = Listed { allocation, merged: true };
+    let plain = allocation.merged().values().filter(|job| job.form == Form::Relabelled { is_plain: true });
+    Answer::json(list(plain.flat_map(|job| listed.texts(&job.scrape_config.job_name, collector))))
+}
+
+/// The jobs of one view.
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    allocation: &'a Allocation,
+    merged: bool,
+}
+
+impl<'a> Listed<'a> {
+    /// The name of a job as it is held.
+    fn name(self, name: &str) -> Option<&'a str> {
+        if self.merged {
+            self.allocation.merged().get_key_value(name).map(|(name, _)| name.as_str())
+        } else {
+            self.allocation.job(name).map(|job| job.scrape_config().job_name.as_str())
         }
+    }
+
+    fn names(self) -> impl Iterator<Item = &'a str> {
+        let merged = self.allocation.merged().keys().map(String::as_str).filter(move |_| self.merged);
+        let plain = self.allocation.jobs().map(|(name, _)| name).filter(move |_| !self.merged);
+        merged.chain(plain)
+    }
+
+    /// Why the targets of a job are not known. A job of which that is so is never merged with others.
+    fn unknown(self, name: &str) -> Option<&'a str> {
+        self.allocation.job(name)?.unknown()
+    }
+
+    /// The texts of the targets that a collector has of a job.
+    fn texts(self, name: &str, collector: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let merged = if self.merged { self.allocation.merged().get(name) } else { None };
+        let relabelled = merged.is_some_and(|job| job.form != Form::Discovered);
+        let text = move |(group, target): (&'a GroupTargets, &Target)| {
+            if relabelled { group.merged(target) } else { group.plain(target) }
+        };
+        let plain = self.name(name).filter(|_| merged.is_none());
+        let jobs = merged.into_iter().flat_map(|job| job.jobs.iter().map(String::as_str)).chain(plain);
+        let texts = jobs.flat_map(move |job| self.allocation.share(job, collector)).map(text);
+        // A collector would drop a target without an address.
+        texts.filter(|text| !text.is_empty())
+    }
+
+    /// The HTTP SD list of one collector.
+    fn share(self, name: &str, collector: &str) -> Vec<u8> {
+        list(self.texts(name, collector))
+    }
+
+    /// Every collector's list, with a link to it.
+    fn all_shares(self, name: &str) -> Vec<u8> {
+        let collectors = self.allocation.members().map(Members::collectors).unwrap_or_default();
+        let mut body = vec![b'{'];
+        for collector in collectors {
+            if body.len() > 1 {
+                body.push(b',');
+            }
+            let link = format!("{}?collector_id={}", link(name), collector.name);
+            body.extend_from_slice(
+                format!("{}:{{\"_link\":{},\"targets\":", json!(collector.name), json!(link)).as_bytes(),
+            );
+            body.extend(self.share(name, &collector.name));
+            body.push(b'}');
+        }
+        body.push(b'}');
+        body
+    }
+
+    /// The jobs that have targets, or may have some, with links to them.
+    fn links(self) -> Vec<u8> {
+        let has_targets =
+            |name: &str| self.allocation.job(name).is_some_and(|job| !job.is_empty() || job.unknown().is_some());
+        let listed = |name: &&str| match self.allocation.merged().get(*name).filter(|_| self.merged) {
+            Some(merged) => merged.jobs.iter().any(|job| has_targets(job)),
+            None => has_targets(name),
+        };
+        let links: BTreeMap<_, _> =
+            self.names().filter(listed).map(|name| (name, json!({ "_link": link(name) }))).collect();
+        json!(links).to_string().into_bytes()
     }
 }
 
-/// The HTTP SD list of one collector.
-fn share(allocation: &Allocation, job: &Job, collector: &str) -> Vec<u8> {
-    list(allocation.share(job, collector))
-}
-
-fn list<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<u8> {
+fn list<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut body = vec![b'['];
-    for target in targets {
+    for text in texts {
         if body.len() > 1 {
             body.push(b',');
         }
-        body.extend_from_slice(&target.rendered);
+        body.extend_from_slice(text);
     }
     body.push(b']');
     body
-}
-
-/// Every collector's list, with a link to it.
-fn all_shares(allocation: &Allocation, name: &str, job: Option<&Job>) -> Vec<u8> {
-    let collectors = allocation.members().map(Members::collectors).unwrap_or_default();
-    let mut body = vec![b'{'];
-    for collector in collectors {
-        if body.len() > 1 {
-            body.push(b',');
-        }
-        let link = format!("{}?collector_id={}", link(name), collector.name);
-        body.extend_from_slice(
-            format!("{}:{{\"_link\":{},\"targets\":", json!(collector.name), json!(link)).as_bytes(),
-        );
-        body.extend(job.map_or_else(|| b"[]".to_vec(), |job| share(allocation, job, &collector.name)));
-        body.push(b'}');
-    }
-    body.push(b'}');
-    body
-}
-
-/// The jobs that have targets, or may have some, with links to them.
-fn jobs(allocation: &Allocation) -> Vec<u8> {
-    let with_targets = allocation.jobs().iter().filter(|(_, job)| !job.targets.is_empty() || job.unknown.is_some());
-    let links: BTreeMap<_, _> = with_targets.map(|(name, _)| (name, json!({ "_link": link(name) }))).collect();
-    json!(links).to_string().into_bytes()
 }
 
 fn report(allocation: &Allocation) -> Vec<u8> {
@@ -112,7 +195,7 @@ fn index(snapshot: &Snapshot) -> Vec<u8> {
         "unassigned_targets": unassigned,
         "collectors": collectors,
         "skipped": snapshot.allocation.report().entries().len(),
-        "links": ["scrape_configs", "jobs", "debug/report", "livez", "readyz"],
+        "links": ["scrape_configs", "jobs", "merged/scrape_configs", "debug/report", "livez", "readyz"],
     })
     .to_string()
     .into_bytes()

@@ -5,7 +5,6 @@
 //! by comparing with those that exist.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 
@@ -18,6 +17,8 @@ pub enum Route<'a> {
     ScrapeConfigs,
     /// `/jobs`.
     Jobs,
+    /// `/merged/targets`.
+    PlainTargets,
     /// `/jobs/{job}/targets`: what follows each `/jobs/` in the path, `/targets` included.
     Targets(Vec<&'a str>),
     /// `/debug/report`.
@@ -33,52 +34,67 @@ pub enum Route<'a> {
 pub struct Routed<'a> {
     /// Stage, base path, cluster name: whatever comes before the route.
     pub base: &'a str,
+    /// Whether it is one of the merged view.
+    pub merged: bool,
     /// What is asked for.
     pub route: Route<'a>,
 }
 
 const JOBS: &str = "/jobs/";
 const TARGETS: &str = "/targets";
+/// Before the routes of the merged view; no cluster can have that name.
+pub const MERGED: &str = "merged";
 
 /// Finds the route of a path.
 pub fn find(path: &str) -> Option<Routed<'_>> {
-    targets(path).or_else(|| fixed(path))
+    let routed = targets(path).or_else(|| fixed(path))?;
+    let base = routed.base.strip_suffix(MERGED).and_then(|base| base.strip_suffix('/'));
+    match (base, &routed.route) {
+        (Some(base), Route::ScrapeConfigs | Route::Jobs | Route::Targets(_) | Route::PlainTargets) => {
+            Some(Routed { base, merged: true, ..routed })
+        }
+        (None, Route::PlainTargets) => None,
+        _ => Some(routed),
+    }
 }
 
 fn fixed(path: &str) -> Option<Routed<'_>> {
     let routes = [
         ("/scrape_configs", Route::ScrapeConfigs),
         ("/jobs", Route::Jobs),
+        (TARGETS, Route::PlainTargets),
         ("/debug/report", Route::Report),
         ("/livez", Route::Live),
         ("/readyz", Route::Ready),
         ("/", Route::Index),
     ];
-    routes.into_iter().find_map(|(suffix, route)| Some(Routed { base: path.strip_suffix(suffix)?, route }))
+    routes
+        .into_iter()
+        .find_map(|(suffix, route)| Some(Routed { base: path.strip_suffix(suffix)?, merged: false, route }))
 }
 
 fn targets(path: &str) -> Option<Routed<'_>> {
     let starts: Vec<_> = path.match_indices(JOBS).map(|(start, _)| start).collect();
     let base = &path[..*starts.first()?];
     let rests = starts.into_iter().map(|start| &path[start + JOBS.len()..]).filter(|rest| !rest.is_empty());
-    Some(Routed { base, route: Route::Targets(rests.collect()) })
+    Some(Routed { base, merged: false, route: Route::Targets(rests.collect()) })
 }
 
-/// The job that the texts after `/jobs/` mean, of those that `exists` knows.
+/// The job that the texts after `/jobs/` mean: `exists` knows those of `all` by name.
 ///
 /// # Errors
 /// [`UnknownJob`] when there is none.
-pub fn job<'a, J>(
+pub fn job<'a>(
     rests: &[&str],
     decoded: bool,
-    jobs: &'a BTreeMap<String, J>,
-) -> Result<(&'a str, &'a J), UnknownJob> {
+    exists: impl Fn(&str) -> Option<&'a str>,
+    all: impl Iterator<Item = &'a str>,
+) -> Result<&'a str, UnknownJob> {
     let texts = || rests.iter().filter_map(|rest| rest.strip_suffix(TARGETS));
-    let known = |name: Cow<'_, str>| jobs.get_key_value(name.as_ref()).map(|(name, job)| (name.as_str(), job));
-    if let Some(found) = texts().flat_map(|text| names(text, decoded)).find_map(known) {
+    if let Some(found) = texts().flat_map(|text| names(text, decoded)).find_map(|name| exists(&name)) {
         return Ok(found);
     }
-    if decoded && let Some(found) = cut_job(rests, jobs)? {
+    if decoded && let Some(found) = cut_job(rests, all)? {
         return Ok(found);
     }
     Err(if texts().next().is_some() { UnknownJob::NoSuchJob } else { UnknownJob::NoSuchRoute })
@@ -86,12 +102,12 @@ pub fn job<'a, J>(
 
 /// A gateway that decodes paths cuts them at a `?`, and with it the end of a
 /// job's name and `/targets`: what is left may still tell the job.
-fn cut_job<'a, J>(rests: &[&str], jobs: &'a BTreeMap<String, J>) -> Result<Option<(&'a str, &'a J)>, UnknownJob> {
+fn cut_job<'a>(rests: &[&str], all: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, UnknownJob> {
     let begins = |name: &str| name.split_once('?').is_some_and(|(before, _)| rests.contains(&before));
-    let mut found = jobs.iter().filter(|(name, _)| begins(name));
+    let mut found = all.filter(|name| begins(name));
     match (found.next(), found.next()) {
-        (Some((first, _)), Some((second, _))) => Err(UnknownJob::Ambiguous(first.clone(), second.clone())),
-        (found, _) => Ok(found.map(|(name, job)| (name.as_str(), job))),
+        (Some(first), Some(second)) => Err(UnknownJob::Ambiguous(first.to_owned(), second.to_owned())),
+        (found, _) => Ok(found),
     }
 }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use moka::future::Cache;
 use target_allocator_core::report::Report;
+use target_allocator_core::targets::Views;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
 use super::moment::Moment;
@@ -46,6 +47,9 @@ struct Shared {
     /// Refreshes by the generation that they produce: requests that find the same
     /// stale generation wait for the same refresh.
     refreshes: Cache<u64, Arc<Snapshot>>,
+    /// Snapshots of a generation with views that it did not have at first.
+    widened: Cache<(u64, Views), Arc<Snapshot>>,
+    wanted: Mutex<Views>,
     failure: Mutex<Option<Failure>>,
 }
 
@@ -70,30 +74,57 @@ impl Snapshots {
             recipe,
             freshness,
             latest: RwLock::default(),
-            refreshes: Cache::new(2),
+            refreshes: Cache::new(1),
+            widened: Cache::new(1),
+            wanted: Mutex::default(),
             failure: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// A snapshot to answer from, refreshed if it is past its TTL and `budget` allows for it.
+    /// A snapshot to answer from that has these views, refreshed if it is past its TTL
+    /// and `budget` allows for it.
     ///
     /// # Errors
     /// When no snapshot is young enough and none can be taken.
-    pub async fn get(&self, budget: Duration) -> Result<Arc<Snapshot>, SnapshotError> {
+    pub async fn get(&self, budget: Duration, views: Views) -> Result<Arc<Snapshot>, SnapshotError> {
+        self.shared.want(views);
+        let deadline = Instant::now() + budget;
+        let snapshot = self.young_enough(deadline).await?;
+        if snapshot.allocation.views().cover(views) {
+            return Ok(snapshot);
+        }
+        match timeout_at(deadline, self.widen(snapshot, views)).await {
+            Ok(widened) => widened.map_err(SnapshotError::Unavailable),
+            Err(_) => Err(SnapshotError::OutOfTime),
+        }
+    }
+
+    async fn young_enough(&self, deadline: Instant) -> Result<Arc<Snapshot>, SnapshotError> {
         let latest = self.shared.latest();
         if let Some(snapshot) = latest.younger_than(self.shared.freshness.ttl) {
             return Ok(snapshot);
         }
         let failed = match self.shared.recent_failure() {
             Some(message) => SnapshotError::Unavailable(message),
-            None => match timeout(budget, self.refresh(latest.generation + 1)).await {
+            None => match timeout_at(deadline, self.refresh(latest.generation + 1)).await {
                 Ok(Ok(snapshot)) => return Ok(snapshot),
                 Ok(Err(message)) => SnapshotError::Unavailable(message),
                 Err(_) => SnapshotError::OutOfTime,
             },
         };
         latest.younger_than(self.shared.freshness.max_stale).ok_or(failed)
+    }
+
+    /// Takes the next snapshot before anybody has to wait for it, if the latest one is
+    /// past half its TTL.
+    pub async fn refresh_ahead(&self) {
+        let latest = self.shared.latest();
+        let ahead = latest.snapshot.is_some() && latest.younger_than(self.shared.freshness.ttl / 2).is_none();
+        if ahead && self.shared.recent_failure().is_none() {
+            // A failure is logged and remembered where it happens.
+            let _ = self.refresh(latest.generation + 1).await;
+        }
     }
 
     /// Takes the snapshot of that generation, or waits for the one who does.
@@ -106,18 +137,49 @@ impl Snapshots {
         });
         task.await.unwrap_or_else(|error| Err(chain(&error)))
     }
+
+    /// Adds views to a snapshot, or waits for the one who does.
+    async fn widen(&self, snapshot: Arc<Snapshot>, views: Views) -> Result<Arc<Snapshot>, String> {
+        let (shared, generation) = (Arc::clone(&self.shared), self.shared.latest().generation);
+        let task = tokio::spawn(async move {
+            let widened = async {
+                let widened = shared.recipe.widen(snapshot, views).await.map(Arc::new);
+                widened.inspect(|widened| shared.replace(generation, widened)).map_err(|error| chain(&error))
+            };
+            shared.widened.try_get_with((generation, views), widened).await.map_err(Arc::unwrap_or_clone)
+        });
+        task.await.unwrap_or_else(|error| Err(chain(&error)))
+    }
 }
 
 impl Shared {
     async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let started = Moment::now();
-        match self.recipe.take(&self.objects).await {
+        match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
             Ok(snapshot) => {
                 let snapshot = Arc::new(snapshot);
                 self.publish(generation, &snapshot, started);
                 Ok(snapshot)
             }
             Err(error) => Err(self.fail(&error)),
+        }
+    }
+
+    /// From now on snapshots have these views too.
+    fn want(&self, views: Views) {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *wanted = wanted.or(views);
+    }
+
+    fn wanted(&self) -> Views {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a snapshot with more views in the place of that generation, unless a later one is there.
+    fn replace(&self, generation: u64, snapshot: &Arc<Snapshot>) {
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        if latest.generation == generation {
+            latest.snapshot = Some(Arc::clone(snapshot));
         }
     }
 
@@ -131,6 +193,7 @@ impl Shared {
         info!(
             generation,
             milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            bytes = snapshot.bytes_read(),
             jobs = snapshot.allocation.jobs().len(),
             targets,
             unassigned,

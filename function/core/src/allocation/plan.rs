@@ -1,6 +1,7 @@
 //! Which jobs there are, before anything is discovered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Kind;
 use super::kinds::kinds_of_discovery;
@@ -10,16 +11,16 @@ use crate::discovery::external::{Source, sources};
 use crate::discovery::{Query, QueryError};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
-use crate::relabel::{RelabelError, Rules};
+use crate::relabel::{Gate, RelabelError, Rules};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::parse::ParseError;
 use crate::scrape_config::service_discovery::ServiceDiscovery;
 
-/// The jobs to find targets for.
+/// The jobs to find targets for, in the order of their names.
 #[derive(Debug)]
 pub struct Plan {
-    pub(super) jobs: Vec<PlannedJob>,
+    pub(super) jobs: Vec<Arc<PlannedJob>>,
     pub(super) report: Report,
 }
 
@@ -34,6 +35,8 @@ pub struct PlannedJob {
     pub rules: Rules,
     /// Where its targets are looked for in the cluster.
     pub queries: Vec<Query>,
+    /// For each query, the rules that decide on all targets of a group at once.
+    pub gates: Vec<Gate>,
     /// Where else they are looked for, static ones apart.
     pub sources: Vec<Source>,
 }
@@ -67,16 +70,37 @@ pub fn references(config: &Config, cluster: &Cluster) -> BTreeSet<ReferencedObje
     config.monitors.as_ref().map(|settings| monitors::references(settings, cluster)).unwrap_or_default()
 }
 
-/// Makes jobs of the selected monitors and of `config.scrape_configs`.
+/// Whether both states of a cluster give the same jobs.
+#[must_use]
+pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
+    now.service_monitors.is_same(&before.service_monitors)
+        && now.pod_monitors.is_same(&before.pod_monitors)
+        && now.probes.is_same(&before.probes)
+        && now.scrape_configs.is_same(&before.scrape_configs)
+        && now.namespaces.is_same(&before.namespaces)
+        && now.secrets.is_same(&before.secrets)
+        && now.config_maps.is_same(&before.config_maps)
+}
+
+/// Makes jobs of the selected monitors and of `config.scrape_configs`. A job that is
+/// the same as in `before` is not compiled again.
 ///
 /// `cluster` must hold the monitors, the namespaces and what [`references`] names.
 #[must_use]
-pub fn plan(config: &Config, cluster: &Cluster) -> Plan {
+pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
     let mut report = config_report(config);
+    let known = |scrape_config: &ScrapeConfig, monitor: &Option<ObjectRef>| {
+        let job = before?.job(&scrape_config.job_name)?;
+        (job.scrape_config == *scrape_config && job.monitor == *monitor).then(|| Arc::clone(job))
+    };
     let mut jobs = BTreeMap::new();
     let mut add = |scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, report: &mut Report| {
         let object = monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
-        match PlannedJob::new(scrape_config, monitor, &config.namespace) {
+        let planned = match known(&scrape_config, &monitor) {
+            Some(job) => Ok(job),
+            None => PlannedJob::new(scrape_config, monitor, &config.namespace).map(Arc::new),
+        };
+        match planned {
             Ok(job) => {
                 jobs.insert(job.scrape_config.job_name.clone(), job);
             }
@@ -108,12 +132,21 @@ impl PlannedJob {
         ec2.iter().try_for_each(|config| check("ec2_sd_configs", &config.http_client))?;
         let sources = sources(&scrape_config.service_discovery)?;
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
-        let queries = kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
-        Ok(Self { scrape_config, monitor, rules, queries, sources })
+        let queries: Vec<_> =
+            kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
+        let gates = queries.iter().map(|query| rules.gate(|name| query.is_shared(name))).collect();
+        Ok(Self { scrape_config, monitor, rules, queries, gates, sources })
     }
 }
 
 impl Plan {
+    /// The job of that name.
+    #[must_use]
+    pub fn job(&self, name: &str) -> Option<&Arc<PlannedJob>> {
+        let found = self.jobs.binary_search_by(|job| job.scrape_config.job_name.as_str().cmp(name));
+        found.ok().and_then(|position| self.jobs.get(position))
+    }
+
     /// What the jobs look for outside of the cluster, each once.
     #[must_use]
     pub fn external(&self) -> Vec<Source> {

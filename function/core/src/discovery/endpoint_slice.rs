@@ -47,7 +47,12 @@ pub(super) fn push_service<'a>(labels: &mut Labels<'a, '_>, service: &'a Prepare
 }
 
 fn service_of<'a>(view: View<'a, '_>, slice: &EndpointSlice) -> Option<&'a Prepared<Service>> {
-    view.service(&slice.metadata.namespace, slice.metadata.labels.get(SERVICE_NAME)?)
+    view.service(&slice.metadata.namespace, service_name(slice)?)
+}
+
+/// The service that a slice is of.
+pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
+    slice.metadata.labels.get(SERVICE_NAME).map(String::as_str)
 }
 
 /// Whether a slice repeats the targets of a dual-stack service in its second address family.

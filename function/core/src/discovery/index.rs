@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::changes::Changes;
 use super::names::{Family, KeyNames, Keyed, Names};
 use crate::objects::{
-    Cluster, Collection, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReplicaSet,
-    Service,
+    Cluster, Collection, EndpointSlice, Endpoints, Ingress, Metadata, Namespace, Node, Object, Pod, Service,
 };
 
 /// The objects that discovery reads, prepared.
@@ -24,8 +24,7 @@ pub struct Index {
     pub(super) endpoints: Collection<Prepared<Endpoints>>,
     pub(super) endpoint_slices: Collection<Prepared<EndpointSlice>>,
     pub(super) ingresses: Collection<Prepared<Ingress>>,
-    pub(super) replica_sets: Collection<ReplicaSet>,
-    pub(super) jobs: Collection<Job>,
+    pub(super) cluster: Cluster,
 }
 
 impl Index {
@@ -41,29 +40,40 @@ impl Index {
             endpoints: Collection::default(),
             endpoint_slices: Collection::default(),
             ingresses: Collection::default(),
-            replica_sets: Collection::default(),
-            jobs: Collection::default(),
+            cluster: Cluster::default(),
         };
-        nothing.next(cluster)
+        nothing.next(cluster).0
     }
 
     /// Prepares the objects of a later state of the cluster, reusing what is
-    /// prepared of objects that both states share.
+    /// prepared of objects that both states share, and tells what differs.
     #[must_use]
-    pub fn next(&self, cluster: &Cluster) -> Self {
-        let mut names = Arc::clone(&self.names);
-        Self {
-            namespaces: prepare(&self.namespaces, &cluster.namespaces, &mut names),
-            nodes: prepare(&self.nodes, &cluster.nodes, &mut names),
-            pods: prepare(&self.pods, &cluster.pods, &mut names),
-            services: prepare(&self.services, &cluster.services, &mut names),
-            endpoints: prepare(&self.endpoints, &cluster.endpoints, &mut names),
-            endpoint_slices: prepare(&self.endpoint_slices, &cluster.endpoint_slices, &mut names),
-            ingresses: prepare(&self.ingresses, &cluster.ingresses, &mut names),
-            replica_sets: cluster.replica_sets.clone(),
-            jobs: cluster.jobs.clone(),
+    pub fn next(&self, cluster: &Cluster) -> (Self, Changes) {
+        let (known, mut names) = (&self.cluster, Arc::clone(&self.names));
+        let next = Self {
+            namespaces: prepare(&self.namespaces, &known.namespaces, &cluster.namespaces, &mut names),
+            nodes: prepare(&self.nodes, &known.nodes, &cluster.nodes, &mut names),
+            pods: prepare(&self.pods, &known.pods, &cluster.pods, &mut names),
+            services: prepare(&self.services, &known.services, &cluster.services, &mut names),
+            endpoints: prepare(&self.endpoints, &known.endpoints, &cluster.endpoints, &mut names),
+            endpoint_slices: prepare(
+                &self.endpoint_slices,
+                &known.endpoint_slices,
+                &cluster.endpoint_slices,
+                &mut names,
+            ),
+            ingresses: prepare(&self.ingresses, &known.ingresses, &cluster.ingresses, &mut names),
+            cluster: cluster.clone(),
             names,
-        }
+        };
+        let changes = Changes::between(self, &next);
+        (next, changes)
+    }
+
+    /// The objects as they were read.
+    #[must_use]
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 }
 
@@ -113,24 +123,25 @@ impl Learner<'_> {
     }
 }
 
+/// What is prepared of `now`, made of what is prepared of `before`.
 fn prepare<T: Described>(
-    before: &Collection<Prepared<T>>,
+    prepared: &Collection<Prepared<T>>,
+    before: &Collection<T>,
     now: &Collection<T>,
     names: &mut Arc<Names>,
 ) -> Collection<Prepared<T>> {
-    let mut prepared = Collection::default();
-    for object in now.iter() {
+    let mut prepared = prepared.clone();
+    for (key, object) in now.changes_since(before) {
+        let Some(object) = object else {
+            prepared.remove(&key.namespace, &key.name);
+            continue;
+        };
         let metadata = object.metadata();
-        match before.get(&metadata.namespace, &metadata.name) {
-            Some(known) if Arc::ptr_eq(&known.object, object) => prepared.insert(Arc::clone(known)),
-            _ => {
-                let mut learner = Learner { names };
-                object.learn(&mut learner);
-                let annotations = keyed_labels(&metadata.annotations, Keyed::Annotation(T::FAMILY), &mut learner);
-                let labels = keyed_labels(&metadata.labels, Keyed::Label(T::FAMILY), &mut learner);
-                prepared.insert(Prepared { object: Arc::clone(object), annotations, labels });
-            }
-        }
+        let mut learner = Learner { names };
+        object.learn(&mut learner);
+        let annotations = keyed_labels(&metadata.annotations, Keyed::Annotation(T::FAMILY), &mut learner);
+        let labels = keyed_labels(&metadata.labels, Keyed::Label(T::FAMILY), &mut learner);
+        prepared.insert(Prepared { object: Arc::clone(object), annotations, labels });
     }
     prepared
 }

@@ -106,12 +106,12 @@ pub(super) fn push_pod<'a>(
     labels.push_some(Fixed::PodControllerKind, Some(kind).filter(|kind| !kind.is_empty()));
     labels.push_some(Fixed::PodControllerName, Some(name).filter(|name| !name.is_empty()));
     if kind == "Job" && attach.cronjob {
-        let owner = view.index.jobs.get(&metadata.namespace, name).and_then(|job| job.metadata.controller());
+        let owner = view.index.cluster.jobs.get(&metadata.namespace, name).and_then(|job| job.metadata.controller());
         let cron_job = owner.filter(|owner| owner.kind == "CronJob");
         labels.push_some(Fixed::PodCronJobName, cron_job.map(|owner| owner.name.as_str()));
     }
     if kind == "ReplicaSet" && attach.deployment {
-        let replica_set = view.index.replica_sets.get(&metadata.namespace, name);
+        let replica_set = view.index.cluster.replica_sets.get(&metadata.namespace, name);
         let owner = replica_set.and_then(|replica_set| replica_set.metadata.controller());
         let deployment = owner.filter(|owner| owner.kind == "Deployment");
         labels.push_some(Fixed::PodDeploymentName, deployment.map(|owner| owner.name.as_str()));

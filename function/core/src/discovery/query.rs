@@ -109,6 +109,11 @@ impl Query {
         }
         Ok(query)
     }
+
+    /// The namespaces whose objects make groups; `None` for all. Nodes are in none.
+    pub(super) fn groups_namespaces(&self) -> Option<&[String]> {
+        self.namespaces.as_deref().filter(|_| self.role != Role::Node)
+    }
 }
 
 impl Choice {

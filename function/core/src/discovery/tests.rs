@@ -7,15 +7,15 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Group, Index, Query, TargetGroup, Wanted, discover, static_groups};
+use super::{Group, Index, Query, TargetGroup, Touched, Wanted, discover, static_groups};
 use crate::labels::{LabelSet, META_PREFIX};
-use crate::objects::{Cluster, Object};
+use crate::objects::{Cluster, Object, ObjectKey};
 use crate::scrape_config::service_discovery::{KubernetesSd, Role, Selector, StaticSd};
 
 const ROLES: [Role; 6] = [Role::Node, Role::Pod, Role::Service, Role::Endpoints, Role::EndpointSlice, Role::Ingress];
 
 /// Puts an object into the collection of its kind.
-fn add(cluster: &mut Cluster, object: Value) {
+pub(crate) fn add(cluster: &mut Cluster, object: Value) {
     fn read<T: serde::de::DeserializeOwned + Object>(object: Value) -> Arc<T> {
         Arc::new(serde_json::from_value(object).unwrap())
     }
@@ -33,7 +33,7 @@ fn add(cluster: &mut Cluster, object: Value) {
     }
 }
 
-fn cluster(objects: impl IntoIterator<Item = Value>) -> Cluster {
+pub(crate) fn cluster(objects: impl IntoIterator<Item = Value>) -> Cluster {
     let mut cluster = Cluster::default();
     objects.into_iter().for_each(|object| add(&mut cluster, object));
     cluster
@@ -161,11 +161,11 @@ impl Choices<'_> {
 }
 
 /// As many choices as some tens of objects need.
-fn bytes() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..1500)
 }
 
-fn objects(bytes: &[u8]) -> Vec<Value> {
+pub(crate) fn objects(bytes: &[u8]) -> Vec<Value> {
     let mut choices = Choices(bytes.iter());
     (0..30).map(|_| choices.object()).collect()
 }
@@ -215,8 +215,35 @@ proptest! {
         let now = cluster(now);
         let mut before = now.clone();
         objects(&earlier).into_iter().for_each(|object| add(&mut before, object));
-        let next = Index::new(&before).next(&now);
+        let (next, _) = Index::new(&before).next(&now);
         prop_assert_eq!(all(&next, &Wanted::ALL), all(&expected, &Wanted::ALL));
+    }
+
+    #[test]
+    fn groups_that_are_not_touched_are_as_before(bytes in bytes(), earlier in bytes(), all_touched: bool) {
+        let mut now = cluster(objects(&bytes));
+        let mut before = now.clone();
+        // Few objects of an earlier state, or all kinds of them.
+        let few = if all_touched { 30 } else { 2 };
+        objects(&earlier).into_iter().take(few).for_each(|object| add(&mut before, object));
+        now.pods.share_with(&before.pods);
+        let before = Index::new(&before);
+        let (next, changes) = before.next(&now);
+        for config in configs() {
+            let query = Query::new(&config, None).unwrap();
+            let Touched::Only(touched) = query.touched(&changes) else { continue };
+            let untouched = |index| {
+                let groups = query.groups(index, &Wanted::ALL).map(|group| (group.key(), group.target_group()));
+                let touched = |key: &ObjectKey| touched.contains(&(&*key.namespace, &*key.name));
+                groups.filter(|(key, _)| !touched(key)).map(|(_, group)| group).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(untouched(&before), untouched(&next), "{:?}", config);
+            for group in query.groups(&next, &Wanted::ALL) {
+                let ObjectKey { namespace, name } = group.key();
+                let found = query.group(&next, &Wanted::ALL, &namespace, &name);
+                prop_assert_eq!(found.map(Group::target_group), Some(group.target_group()));
+            }
+        }
     }
 
     #[test]

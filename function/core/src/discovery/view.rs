@@ -30,6 +30,16 @@ impl Wanted {
         Self { names: Some(index.names.iter().map(wanted).collect()) }
     }
 
+    /// The same for a later state of the index; only names that are new are asked for.
+    #[must_use]
+    pub fn next(&self, index: &Index, wanted: impl FnMut(&str) -> bool) -> Self {
+        let names = self.names.as_ref().map(|known| {
+            let new = index.names.iter().skip(known.len()).map(wanted);
+            known.iter().copied().chain(new).collect()
+        });
+        Self { names }
+    }
+
     fn contains(&self, name: NameId) -> bool {
         self.names.as_ref().is_none_or(|names| names.get(name.position()).copied().unwrap_or(true))
     }
@@ -46,11 +56,16 @@ pub(super) struct View<'a, 'q> {
 impl<'a, 'q> View<'a, 'q> {
     /// The objects of a kind in the namespaces of the query.
     pub(super) fn walk<T: Object>(self, objects: &'a Collection<T>) -> impl Iterator<Item = &'a T> + use<'a, 'q, T> {
-        let (all, some) = match &self.query.namespaces {
+        let (all, some) = match self.query.groups_namespaces() {
             None => (Some(objects.iter()), None),
             Some(names) => (None, Some(names.iter().flat_map(|name| objects.in_namespace(name)))),
         };
         all.into_iter().flatten().chain(some.into_iter().flatten()).map(AsRef::as_ref)
+    }
+
+    /// Whether objects of that namespace make groups of the query.
+    pub(super) fn sees(self, namespace: &str) -> bool {
+        self.query.groups_namespaces().is_none_or(|names| names.iter().any(|name| name == namespace))
     }
 
     /// The pod that an address of an object in `from` refers to.

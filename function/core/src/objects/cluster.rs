@@ -1,20 +1,49 @@
 //! All objects of a cluster, found by namespace and name.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
 use super::{
-    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Namespace, Node, Object, Pod, ReplicaSet, Secret, Service,
+    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReplicaSet, Secret,
+    Service,
 };
 
 /// Objects of one kind, ordered by namespace and name.
 ///
-/// Objects are shared: a refresh that replaces one pod copies pointers, not pods.
-#[derive(Debug, Clone)]
+/// Objects and whole namespaces are shared between the states of a cluster: a
+/// refresh copies the pointers of the namespaces in which something changed.
+#[derive(Debug)]
 pub struct Collection<T> {
-    /// By namespace, then by name; cluster-scoped objects have the namespace "".
-    namespaces: BTreeMap<Box<str>, BTreeMap<Box<str>, Arc<T>>>,
+    /// By namespace; cluster-scoped objects have the namespace "". None is empty.
+    namespaces: BTreeMap<Arc<str>, Arc<ByName<T>>>,
+}
+
+type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
+
+/// Namespace and name of an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Empty for cluster-scoped objects.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl ObjectKey {
+    /// The key of an object.
+    #[must_use]
+    pub fn of(object: &impl Object) -> Self {
+        let Metadata { namespace, name, .. } = object.metadata();
+        Self { namespace: namespace.as_str().into(), name: name.as_str().into() }
+    }
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self { namespaces: self.namespaces.clone() }
+    }
 }
 
 impl<T> Default for Collection<T> {
@@ -27,15 +56,26 @@ impl<T: Object> Collection<T> {
     /// Puts an object in, in place of one of the same namespace and name.
     pub fn insert(&mut self, object: impl Into<Arc<T>>) {
         let object = object.into();
-        let metadata = object.metadata();
-        let (namespace, name) = (metadata.namespace.as_str().into(), metadata.name.as_str().into());
-        self.namespaces.entry(namespace).or_default().insert(name, object);
+        let Metadata { namespace, name, .. } = object.metadata();
+        let name = name.as_str().into();
+        match self.namespaces.get_mut(namespace.as_str()) {
+            Some(objects) => {
+                Arc::make_mut(objects).insert(name, object);
+            }
+            None => {
+                let namespace = namespace.as_str().into();
+                self.namespaces.insert(namespace, Arc::new(BTreeMap::from([(name, object)])));
+            }
+        }
     }
 
     /// Takes an object out.
     pub fn remove(&mut self, namespace: &str, name: &str) -> Option<Arc<T>> {
         let objects = self.namespaces.get_mut(namespace)?;
-        let removed = objects.remove(name);
+        if !objects.contains_key(name) {
+            return None;
+        }
+        let removed = Arc::make_mut(objects).remove(name);
         if objects.is_empty() {
             self.namespaces.remove(namespace);
         }
@@ -50,18 +90,18 @@ impl<T: Object> Collection<T> {
 
     /// All objects, ordered by namespace and name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.namespaces.values().flat_map(BTreeMap::values)
+        self.namespaces.values().flat_map(|objects| objects.values())
     }
 
     /// The objects of one namespace, ordered by name.
     pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.namespaces.get(namespace).into_iter().flat_map(BTreeMap::values)
+        self.namespaces.get(namespace).into_iter().flat_map(|objects| objects.values())
     }
 
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.namespaces.values().map(BTreeMap::len).sum()
+        self.namespaces.values().map(|objects| objects.len()).sum()
     }
 
     /// Whether there is none.
@@ -69,6 +109,80 @@ impl<T: Object> Collection<T> {
     pub fn is_empty(&self) -> bool {
         self.namespaces.is_empty()
     }
+
+    /// Whether both are the same objects in memory.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.changes_since(other).next().is_none()
+    }
+
+    /// The objects that are not the same in memory as in `before`: new ones,
+    /// changed ones, and with `None` those that are gone.
+    pub fn changes_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (ObjectKey, Option<&'a Arc<T>>)> + use<'a, T> {
+        merged(&self.namespaces, &before.namespaces).filter(|(_, now, before)| !same(*now, *before)).flat_map(
+            |(namespace, now, before)| {
+                let none = const { &BTreeMap::new() };
+                merged(now.map_or(none, AsRef::as_ref), before.map_or(none, AsRef::as_ref))
+                    .filter(|(_, now, before)| !same(*now, *before))
+                    .map(move |(name, now, _)| {
+                        (ObjectKey { namespace: Arc::clone(namespace), name: Arc::clone(name) }, now)
+                    })
+            },
+        )
+    }
+}
+
+impl<T: Object + PartialEq> Collection<T> {
+    /// Shares with `before` what is equal in both, so that [`Collection::changes_since`] passes over it.
+    pub fn share_with(&mut self, before: &Self) {
+        for (namespace, objects) in &mut self.namespaces {
+            let Some(known) = before.namespaces.get(namespace) else { continue };
+            if objects == known {
+                *objects = Arc::clone(known);
+                continue;
+            }
+            for (name, object) in Arc::make_mut(objects) {
+                if let Some(known) = known.get(name).filter(|known| *known == object) {
+                    *object = Arc::clone(known);
+                }
+            }
+        }
+    }
+
+    /// Puts an object in unless an equal one is there.
+    pub fn update(&mut self, object: T) {
+        let Metadata { namespace, name, .. } = object.metadata();
+        if self.get(namespace, name).is_none_or(|known| **known != object) {
+            self.insert(object);
+        }
+    }
+}
+
+fn same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if Arc::ptr_eq(one, other))
+}
+
+/// The entries of two maps side by side, in the order of their keys.
+fn merged<'a, V>(
+    now: &'a BTreeMap<Arc<str>, V>,
+    before: &'a BTreeMap<Arc<str>, V>,
+) -> impl Iterator<Item = (&'a Arc<str>, Option<&'a V>, Option<&'a V>)> + use<'a, V> {
+    let (mut now, mut before) = (now.iter().peekable(), before.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (now.peek(), before.peek()) {
+            (Some((now, _)), Some((before, _))) => now.cmp(before),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let now = if order.is_le() { now.next() } else { None };
+        let before = if order.is_ge() { before.next() } else { None };
+        let (key, _) = now.or(before)?;
+        Some((key, now.map(|(_, value)| value), before.map(|(_, value)| value)))
+    })
 }
 
 impl<T: Object> FromIterator<T> for Collection<T> {
@@ -102,4 +216,51 @@ pub struct Cluster {
     pub pod_monitors: Collection<PodMonitor>,
     pub probes: Collection<Probe>,
     pub scrape_configs: Collection<ScrapeConfig>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(namespace: &str, name: &str, phase: &str) -> Pod {
+        let mut pod = Pod::default();
+        pod.metadata.namespace = namespace.to_owned();
+        pod.metadata.name = name.to_owned();
+        pod.status.phase = phase.to_owned();
+        pod
+    }
+
+    fn changes(now: &Collection<Pod>, before: &Collection<Pod>) -> Vec<(String, bool)> {
+        now.changes_since(before)
+            .map(|(key, object)| (format!("{}/{}", key.namespace, key.name), object.is_some()))
+            .collect()
+    }
+
+    #[test]
+    fn changes_are_what_is_not_the_same_object() {
+        let before: Collection<Pod> =
+            [pod("a", "1", "x"), pod("a", "2", "x"), pod("b", "1", "x"), pod("c", "1", "x")].into_iter().collect();
+        let mut now = before.clone();
+        assert!(now.is_same(&before));
+        now.update(pod("a", "1", "x"));
+        assert!(now.is_same(&before), "an equal object is no change");
+        now.update(pod("a", "1", "y"));
+        now.update(pod("b", "2", "x"));
+        now.remove("c", "1");
+        now.remove("c", "no such");
+        now.insert(pod("d", "1", "x"));
+        let expected = [("a/1", true), ("b/2", true), ("c/1", false), ("d/1", true)];
+        assert_eq!(changes(&now, &before), expected.map(|(key, there)| (key.to_owned(), there)));
+        assert_eq!(now.len(), 5);
+    }
+
+    #[test]
+    fn a_list_made_anew_shares_what_is_equal() {
+        let pods = || [pod("a", "1", "x"), pod("a", "2", "x"), pod("b", "1", "x")];
+        let before: Collection<Pod> = pods().into_iter().collect();
+        let mut now: Collection<Pod> = pods().into_iter().chain([pod("a", "3", "x")]).collect();
+        assert_eq!(changes(&now, &before).len(), 4, "nothing is shared yet");
+        now.share_with(&before);
+        assert_eq!(changes(&now, &before), [("a/3".to_owned(), true)]);
+    }
 }

@@ -18,8 +18,6 @@ pub struct Metadata {
     #[serde(deserialize_with = "null_to_default")]
     pub uid: String,
     #[serde(deserialize_with = "null_to_default")]
-    pub resource_version: String,
-    #[serde(deserialize_with = "null_to_default")]
     pub labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "null_to_default")]
     pub annotations: BTreeMap<String, String>,

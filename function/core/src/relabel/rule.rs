@@ -21,6 +21,17 @@ pub(super) enum Outcome {
     Dropped,
 }
 
+/// What a rule does to labels.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Effect<'r> {
+    /// Nothing: it keeps or drops the target.
+    Decides,
+    /// It can set one label.
+    Sets(&'r str),
+    /// It can set or drop any.
+    Changes,
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Rule {
     Replace { input: Input, regex: GoRegex, target: Target, value: Template },
@@ -97,13 +108,8 @@ impl Rule {
 
     pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Outcome {
         match self {
-            Self::Keep { input, regex } => return run.keep_if(input, |value, _| regex.is_match(value)),
-            Self::Drop { input, regex } => return run.keep_if(input, |value, _| !regex.is_match(value)),
-            Self::KeepEqual { input, target } => {
-                return run.keep_if(input, |value, labels| labels.get(target) == value);
-            }
-            Self::DropEqual { input, target } => {
-                return run.keep_if(input, |value, labels| labels.get(target) != value);
+            Self::Keep { .. } | Self::Drop { .. } | Self::KeepEqual { .. } | Self::DropEqual { .. } => {
+                return self.decide(run.labels, &mut run.joined);
             }
             Self::Replace { input, regex, target, value } => {
                 if let Some((target, value)) = run.replacement(input, regex, target, value) {
@@ -129,19 +135,52 @@ impl Rule {
         Outcome::Kept
     }
 
-    pub(super) fn may_read(&self, name: &str) -> bool {
+    /// What a rule that changes no label makes of a target; any other keeps it.
+    pub(super) fn decide(&self, labels: &LabelSet<'_>, joined: &mut String) -> Outcome {
+        let keeps = match self {
+            Self::Keep { input, regex } => regex.is_match(input.value(labels, joined).text),
+            Self::Drop { input, regex } => !regex.is_match(input.value(labels, joined).text),
+            Self::KeepEqual { input, target } => labels.get(target) == input.value(labels, joined).text,
+            Self::DropEqual { input, target } => labels.get(target) != input.value(labels, joined).text,
+            _ => true,
+        };
+        if keeps { Outcome::Kept } else { Outcome::Dropped }
+    }
+
+    /// Which labels the rule leaves as they are.
+    pub(super) fn effect(&self) -> Effect<'_> {
         match self {
-            Self::KeepEqual { input, target } | Self::DropEqual { input, target } => {
-                input.reads(name) || target == name
+            Self::Keep { .. } | Self::Drop { .. } | Self::KeepEqual { .. } | Self::DropEqual { .. } => Effect::Decides,
+            Self::Replace { target: Target::Fixed(target), .. }
+            | Self::HashMod { target, .. }
+            | Self::Lowercase { target, .. }
+            | Self::Uppercase { target, .. } => Effect::Sets(target),
+            Self::Replace { .. } | Self::LabelMap { .. } | Self::LabelDrop { .. } | Self::LabelKeep { .. } => {
+                Effect::Changes
             }
+        }
+    }
+
+    /// The labels that a rule reads by their names.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
+        let (input, target) = match self {
+            Self::KeepEqual { input, target } | Self::DropEqual { input, target } => (Some(input), Some(target)),
             Self::Replace { input, .. }
             | Self::Keep { input, .. }
             | Self::Drop { input, .. }
             | Self::HashMod { input, .. }
             | Self::Lowercase { input, .. }
-            | Self::Uppercase { input, .. } => input.reads(name),
+            | Self::Uppercase { input, .. } => (Some(input), None),
+            Self::LabelMap { .. } | Self::LabelDrop { .. } | Self::LabelKeep { .. } => (None, None),
+        };
+        input.into_iter().flat_map(|input| &input.labels).chain(target).map(String::as_str)
+    }
+
+    /// Whether the rule can read the label.
+    pub(super) fn may_read(&self, name: &str) -> bool {
+        match self {
             Self::LabelMap { regex, .. } => regex.is_match(name),
-            Self::LabelDrop { .. } | Self::LabelKeep { .. } => false,
+            _ => self.reads().any(|read| read == name),
         }
     }
 }
@@ -189,10 +228,6 @@ impl<'l, 'a> Value<'l, 'a> {
 }
 
 impl Input {
-    fn reads(&self, name: &str) -> bool {
-        self.labels.iter().any(|label| label == name)
-    }
-
     fn value<'l, 'a>(&self, labels: &'l LabelSet<'a>, joined: &'l mut String) -> Value<'l, 'a> {
         match self.labels.as_slice() {
             [] => Value::EMPTY,
@@ -213,11 +248,6 @@ impl Input {
 impl<'r, 'a> Run<'r, 'a> {
     pub(super) fn new(labels: &'r mut LabelSet<'a>, order_matters: bool) -> Self {
         Self { labels, set: order_matters.then(Vec::new), groups: Groups::default(), joined: String::new() }
-    }
-
-    fn keep_if(&mut self, input: &Input, keep: impl FnOnce(&str, &LabelSet<'a>) -> bool) -> Outcome {
-        let value = input.value(self.labels, &mut self.joined).text;
-        if keep(value, self.labels) { Outcome::Kept } else { Outcome::Dropped }
     }
 
     fn map(&mut self, input: &Input, map: impl FnOnce(&str) -> String) -> String {

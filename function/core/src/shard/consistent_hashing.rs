@@ -66,10 +66,10 @@ pub struct Ring {
     owners: Vec<CollectorIndex>,
 }
 
-/// The partition of a target address.
+/// The partition of a target address, by the address' xxhash64.
 #[must_use]
-pub fn partition(address: &str) -> usize {
-    usize::try_from(xxh64(address.as_bytes(), 0) % PARTITIONS).unwrap_or_default()
+pub fn partition(address: u64) -> usize {
+    usize::try_from(address % PARTITIONS).unwrap_or_default()
 }
 
 impl Ring {
@@ -99,7 +99,7 @@ impl Ring {
     ///
     /// The first is the peer's. The others are the owners of the partitions that
     /// follow, so that copies spread as evenly as the partitions do.
-    pub fn owners(&self, address: &str) -> impl Iterator<Item = CollectorIndex> {
+    pub fn owners(&self, address: u64) -> impl Iterator<Item = CollectorIndex> {
         let start = partition(address);
         let mut seen = Vec::new();
         self.owners[start..].iter().chain(&self.owners[..start]).copied().filter(move |owner| {

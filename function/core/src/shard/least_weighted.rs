@@ -29,7 +29,7 @@ pub(super) fn assign(members: &Members, targets: &[TargetKey<'_>]) -> Vec<Collec
 }
 
 /// How much a member wants a target. The address breaks the tie between equal identities.
-fn affinity<'a>(target: TargetKey<'a>, seed: u64) -> (u64, u64, &'a str) {
+fn affinity(target: TargetKey<'_>, seed: u64) -> (u64, u64, u64) {
     (xxh64(&target.identity.to_le_bytes(), seed), target.identity, target.address)
 }
 

@@ -18,10 +18,13 @@ fn addresses(count: u32) -> Vec<String> {
 }
 
 fn keys(addresses: &[String]) -> Vec<TargetKey<'_>> {
-    (0..)
-        .zip(addresses)
-        .map(|(n, address)| TargetKey { address, node: "", identity: u64::wrapping_mul(n, 0x9E37_79B9_7F4A_7C15) })
-        .collect()
+    let key = |(n, address): (u64, &String)| TargetKey {
+        address: xxhash_rust::xxh64::xxh64(address.as_bytes(), 0),
+        node: "",
+        zone: "",
+        identity: n.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+    };
+    (0..).zip(addresses).map(key).collect()
 }
 
 fn spread_of(strategy: Spread, replicas: u32) -> Strategy {
@@ -60,7 +63,7 @@ fn members_are_in_natural_order_and_each_once() {
 fn a_target_goes_to_the_collector_on_its_node() {
     let on = |name: &str, node: &str| Collector { name: name.to_owned(), node: node.to_owned() };
     let members = Members::new(vec![on("c-0", "a"), on("c-1", "b"), on("c-2", "b"), on("c-3", "")]);
-    let key = |node| TargetKey { address: "10.0.0.1:80", node, identity: 7 };
+    let key = |node| TargetKey { address: 80, node, zone: "", identity: 7 };
     let hashing = Spread::ConsistentHashing(Version::V1_0);
     let hashed = {
         let owners = assign(spread_of(hashing, 1), &members, &[key("")]).unwrap();

@@ -22,7 +22,24 @@ fn a_route_is_told_by_the_end_of_the_path() {
         ("/scrape_configs/more", None),
     ];
     for (path, expected) in cases {
-        assert_eq!(find(path), expected.map(|(base, route)| Routed { base, route }), "{path:?}");
+        assert_eq!(find(path), expected.map(|(base, route)| Routed { base, merged: false, route }), "{path:?}");
+    }
+}
+
+#[test]
+fn the_merged_view_has_routes_of_its_own() {
+    let cases = [
+        ("/merged/scrape_configs", Some(("", true, Route::ScrapeConfigs))),
+        ("/stage/prod/merged/jobs", Some(("/stage/prod", true, Route::Jobs))),
+        ("/merged/jobs/j/targets", Some(("", true, Route::Targets(vec!["j/targets"])))),
+        ("/merged/targets", Some(("", true, Route::PlainTargets))),
+        ("/prod/merged/targets", Some(("/prod", true, Route::PlainTargets))),
+        ("/submerged/jobs", Some(("/submerged", false, Route::Jobs))),
+        ("/merged/livez", Some(("/merged", false, Route::Live))),
+        ("/targets", None),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(find(path), expected.map(|(base, merged, route)| Routed { base, merged, route }), "{path}");
     }
 }
 
@@ -47,7 +64,7 @@ fn every_job_is_found_in_every_form() {
         "scrape_configs",
         "..",
     ];
-    let jobs: BTreeMap<String, usize> = names.iter().map(|name| (*name).to_owned()).zip(0..).collect();
+    let exists = |asked: &str| names.into_iter().find(|name| *name == asked);
     for name in names {
         // What Go's url.QueryEscape makes of the name.
         let escaped: String = url_query_escape(name);
@@ -60,14 +77,15 @@ fn every_job_is_found_in_every_form() {
             (cut(format!("/base/prod/jobs/{decoded_by_gateway}/targets")), true),
         ] {
             let Some(Routed { route: Route::Targets(rests), .. }) = find(&path) else { panic!("no route: {path}") };
-            assert_eq!(job(&rests, decoded, &jobs).map(|(found, _)| found), Ok(name), "{path}");
+            assert_eq!(job(&rests, decoded, exists, names.into_iter()), Ok(name), "{path}");
         }
     }
 }
 
 #[test]
 fn a_path_that_names_no_job_says_so() {
-    let jobs: BTreeMap<String, ()> = ["a?b", "a?c", "d?e"].map(|name| (name.to_owned(), ())).into();
+    let jobs = ["a?b", "a?c", "d?e"];
+    let exists = |asked: &str| jobs.into_iter().find(|name| *name == asked);
     let ambiguous = Err(UnknownJob::Ambiguous("a?b".to_owned(), "a?c".to_owned()));
     let cases = [
         ("x/targets", true, Err(UnknownJob::NoSuchJob)),
@@ -80,7 +98,7 @@ fn a_path_that_names_no_job_says_so() {
         ("%ff/targets", false, Err(UnknownJob::NoSuchJob)),
     ];
     for (rest, decoded, expected) in cases {
-        assert_eq!(job(&[rest], decoded, &jobs).map(|(found, ())| found), expected, "{rest}, decoded: {decoded}");
+        assert_eq!(job(&[rest], decoded, exists, jobs.into_iter()), expected, "{rest}, decoded: {decoded}");
     }
 }
 

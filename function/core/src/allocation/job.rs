@@ -1,0 +1,320 @@
+//! A job with its targets, made anew or of what was made before.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::merged::is_mergeable;
+use super::plan::{self, PlannedJob};
+use crate::discovery::external::{Answer, External, ExternalGroup};
+use crate::discovery::{Changes, Group, Index, Touched, Wanted, static_groups};
+use crate::labels::META_PREFIX;
+use crate::objects::ObjectKey;
+use crate::report::{ObjectRef, Outcome, Report};
+use crate::scrape_config::ScrapeConfig;
+use crate::targets::{GroupTargets, Maker, Places, ServedLabels, Target, Views};
+
+/// A job and its targets.
+#[derive(Debug)]
+pub struct Job {
+    planned: Arc<PlannedJob>,
+    wanted: Wanted,
+    views: Views,
+    /// Of objects, by query and object.
+    discovered: BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>,
+    /// Of external sources and static configs.
+    named: Vec<Arc<GroupTargets>>,
+    answers: Vec<Arc<[ExternalGroup]>>,
+    targets: Vec<Place>,
+    unknown: Option<String>,
+}
+
+/// Where a target is: its group among those of the job, and its position there.
+#[derive(Debug, Clone)]
+struct Place {
+    group: Arc<GroupTargets>,
+    position: u32,
+}
+
+/// What targets are made of.
+pub(super) struct Making<'a> {
+    pub index: &'a Index,
+    /// What differs from the index that `before` was made of.
+    pub changes: &'a Changes,
+    pub external: &'a External,
+    pub filter: bool,
+    pub served: ServedLabels,
+}
+
+impl Job {
+    /// What collectors are told of it.
+    #[must_use]
+    pub fn scrape_config(&self) -> &ScrapeConfig {
+        &self.planned.scrape_config
+    }
+
+    /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
+    #[must_use]
+    pub fn monitor(&self) -> Option<&ObjectRef> {
+        self.planned.monitor.as_ref()
+    }
+
+    /// How it was planned.
+    #[must_use]
+    pub fn planned(&self) -> &PlannedJob {
+        &self.planned
+    }
+
+    /// Why its targets are not known; then it has none here, and nobody must be told so.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
+    }
+
+    /// How many targets it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether it has no targets.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Its targets with the groups that hold their texts, in the order of discovery.
+    pub fn targets(&self) -> impl ExactSizeIterator<Item = (&GroupTargets, &Target)> {
+        self.targets.iter().map(Place::target)
+    }
+
+    /// The target at `position`, which must be one of the job's.
+    #[must_use]
+    pub fn target(&self, position: usize) -> (&GroupTargets, &Target) {
+        self.targets[position].target()
+    }
+
+    /// Whether labels can say what relabelling made of its targets.
+    pub(super) fn is_expressible(&self) -> bool {
+        self.discovered.values().chain(&self.named).all(|group| group.is_expressible())
+    }
+
+    /// The job with the targets of a later state; `before` itself if nothing of it changed.
+    pub(super) fn next(
+        before: Option<&Arc<Self>>,
+        planned: &Arc<PlannedJob>,
+        views: Views,
+        making: &Making<'_>,
+        places: &mut Places,
+        report: &mut Report,
+    ) -> Arc<Self> {
+        let answers = match planned.answers(making.external, report) {
+            Ok(answers) => answers,
+            Err(reason) => return Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) }),
+        };
+        let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
+        // A job that cannot be merged is served as discovered in the merged view too.
+        let views = if is_mergeable(&planned.scrape_config) { views } else { Views { plain: true, merged: false } };
+        let job = match before.filter(|before| before.views.cover(views)) {
+            Some(before) => before.updated(answers.clone(), making, places),
+            None => Arc::new(Self::new(planned, views, answers.clone(), making, places)),
+        };
+        if job.views.plain || job.is_expressible() {
+            return job;
+        }
+        Arc::new(Self::new(planned, Views { plain: true, ..views }, answers, making, places))
+    }
+
+    fn nothing(planned: &Arc<PlannedJob>, views: Views) -> Self {
+        Self {
+            planned: Arc::clone(planned),
+            wanted: Wanted::ALL,
+            views,
+            discovered: BTreeMap::new(),
+            named: Vec::new(),
+            answers: Vec::new(),
+            targets: Vec::new(),
+            unknown: None,
+        }
+    }
+
+    fn new(
+        planned: &Arc<PlannedJob>,
+        views: Views,
+        answers: Vec<Arc<[ExternalGroup]>>,
+        making: &Making<'_>,
+        places: &mut Places,
+    ) -> Self {
+        let maker = planned.maker(views, making);
+        let wanted = match making.served {
+            ServedLabels::All if views.plain => Wanted::ALL,
+            _ => Wanted::new(making.index, |name| maker.wants(name)),
+        };
+        let mut discovered = BTreeMap::new();
+        for query in 0..planned.queries.len() {
+            planned.discover_all(query, &maker, &wanted, making, places, &mut discovered);
+        }
+        let named = planned.named(&maker, &answers, places);
+        Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed()
+    }
+
+    /// This job with what was touched made again.
+    fn updated(
+        self: &Arc<Self>,
+        answers: Vec<Arc<[ExternalGroup]>>,
+        making: &Making<'_>,
+        places: &mut Places,
+    ) -> Arc<Self> {
+        let planned = &self.planned;
+        let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(making.changes)).collect();
+        let untouched = touched.iter().all(|touched| matches!(touched, Touched::Only(keys) if keys.is_empty()));
+        let same_answers = same_answers(&self.answers, &answers);
+        if untouched && same_answers {
+            return Arc::clone(self);
+        }
+        let maker = planned.maker(self.views, making);
+        let wanted = self.wanted.next(making.index, |name| maker.wants(name));
+        let mut discovered = self.discovered.clone();
+        for (query, touched) in touched.into_iter().enumerate() {
+            match touched {
+                Touched::All => {
+                    discovered.retain(|(of, _), _| *of != query);
+                    planned.discover_all(query, &maker, &wanted, making, places, &mut discovered);
+                }
+                Touched::Only(keys) => {
+                    for (namespace, name) in keys {
+                        let key = (query, ObjectKey { namespace: namespace.into(), name: name.into() });
+                        let group = planned.queries[query].group(making.index, &wanted, namespace, name);
+                        match group.and_then(|group| planned.make(query, &group, &maker, making, places)) {
+                            Some(targets) => discovered.insert(key, targets),
+                            None => discovered.remove(&key),
+                        };
+                    }
+                }
+            }
+        }
+        let named = if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places) };
+        let rest = Self::nothing(planned, self.views);
+        Arc::new(Self { wanted, discovered, named, answers, ..rest }.listed())
+    }
+
+    /// Lists the targets, each identity once: of several the last one is served, in the
+    /// place of the first. So the peer does within a group; between groups it takes any.
+    fn listed(mut self) -> Self {
+        let groups = self.discovered.values().chain(&self.named);
+        let mut by_identity = HashMap::new();
+        let mut targets: Vec<Place> = Vec::new();
+        for group in groups {
+            for (position, target) in (0..).zip(&group.targets) {
+                let place = Place { group: Arc::clone(group), position };
+                match by_identity.get(&target.identity) {
+                    Some(at) => targets[*at] = place,
+                    None => {
+                        by_identity.insert(target.identity, targets.len());
+                        targets.push(place);
+                    }
+                }
+            }
+        }
+        self.targets = targets;
+        self
+    }
+}
+
+impl Place {
+    fn target(&self) -> (&GroupTargets, &Target) {
+        (&self.group, &self.group.targets[self.position as usize])
+    }
+}
+
+fn same_answers(one: &[Arc<[ExternalGroup]>], other: &[Arc<[ExternalGroup]>]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+impl PlannedJob {
+    fn maker(&self, views: Views, making: &Making<'_>) -> Maker<'_> {
+        Maker::new(&self.scrape_config, &self.rules, making.filter, making.served, views)
+    }
+
+    fn discover_all(
+        &self,
+        query: usize,
+        maker: &Maker<'_>,
+        wanted: &Wanted,
+        making: &Making<'_>,
+        places: &mut Places,
+        discovered: &mut BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>,
+    ) {
+        for group in self.queries[query].groups(making.index, wanted) {
+            if let Some(targets) = self.make(query, &group, maker, making, places) {
+                discovered.insert((query, group.key()), targets);
+            }
+        }
+    }
+
+    /// The targets of a group, if any is kept.
+    fn make(
+        &self,
+        query: usize,
+        group: &Group<'_, '_>,
+        maker: &Maker<'_>,
+        making: &Making<'_>,
+        places: &mut Places,
+    ) -> Option<Arc<GroupTargets>> {
+        if making.filter && !self.rules.passes(&self.gates[query], group.labels()) {
+            return None;
+        }
+        let made = maker.make(group.labels(), group.targets(), places);
+        (!made.targets.is_empty()).then(|| Arc::new(made))
+    }
+
+    /// The targets that the job itself names, and those of its sources.
+    fn named(
+        &self,
+        maker: &Maker<'_>,
+        answers: &[Arc<[ExternalGroup]>],
+        places: &mut Places,
+    ) -> Vec<Arc<GroupTargets>> {
+        let mut named = Vec::new();
+        for group in static_groups(&self.scrape_config.service_discovery.r#static) {
+            named.push(Arc::new(maker.make(&group.labels, group.targets, places)));
+        }
+        let mut known = BTreeMap::new();
+        for group in answers.iter().flat_map(|groups| groups.iter()) {
+            let wants = |name: &str| match known.get(name) {
+                Some(wants) => *wants,
+                None => *known.entry(name.to_owned()).or_insert(!name.starts_with(META_PREFIX) || maker.wants(name)),
+            };
+            let group = group.target_group(wants);
+            named.push(Arc::new(maker.make(&group.labels, group.targets, places)));
+        }
+        named
+    }
+
+    /// What the job's sources answered, or why one of them never did. Either is reported.
+    fn answers(&self, external: &External, report: &mut Report) -> Result<Vec<Arc<[ExternalGroup]>>, String> {
+        let mut groups = Vec::new();
+        let mut unknown = None;
+        for source in &self.sources {
+            match external.answers.get(&source.key) {
+                Some(Answer::Known(known)) => groups.push(Arc::clone(known)),
+                Some(Answer::Kept(known, reason)) => {
+                    groups.push(Arc::clone(known));
+                    let reason = format!("the last targets stay, the source does not answer: {reason}");
+                    report.push(self.object(), Outcome::Adjusted, source.wanted.to_string(), reason);
+                }
+                Some(Answer::Unknown(reason)) => {
+                    report.push(self.object(), Outcome::Unknown, source.wanted.to_string(), reason);
+                    unknown.get_or_insert_with(|| format!("{}: {reason}", source.wanted));
+                }
+                None => {
+                    unknown.get_or_insert_with(|| format!("{}: it was not asked", source.wanted));
+                }
+            }
+        }
+        unknown.map_or(Ok(groups), Err)
+    }
+
+    fn object(&self) -> ObjectRef {
+        self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
+    }
+}

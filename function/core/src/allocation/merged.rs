@@ -1,0 +1,123 @@
+//! The merged view: jobs that agree on what a scrape config alone can say, as one.
+//!
+//! A job's settings are of two kinds. Some Prometheus takes from a target's labels:
+//! the job's name, the path, the scheme, parameters, interval, timeout, and all that
+//! relabelling makes. The others belong to the scrape config: credentials, TLS,
+//! limits, metric relabelling. Jobs whose settings of the second kind are equal are
+//! served as one job whose targets are relabelled already.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use xxhash_rust::xxh64::xxh64;
+
+use super::Job;
+use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::globals::Globals;
+use crate::scrape_config::service_discovery::ServiceDiscovery;
+
+/// A job of the merged view.
+#[derive(Debug)]
+pub struct MergedJob {
+    /// What collectors are told of it.
+    pub scrape_config: ScrapeConfig,
+    /// The jobs whose targets it has.
+    pub jobs: Vec<String>,
+    /// How its targets are served.
+    pub form: Form,
+}
+
+/// How the targets of a job of the merged view are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Relabelled.
+    Relabelled {
+        /// Whether a scraper without any job-level setting scrapes them the same way.
+        is_plain: bool,
+    },
+    /// As discovered: it is a job that cannot be merged, under its own name and with its own rules.
+    Discovered,
+}
+
+/// The jobs of the merged view by name.
+pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, globals: &Globals) -> BTreeMap<String, MergedJob> {
+    let mut merged = BTreeMap::new();
+    let mut by_settings: BTreeMap<String, Vec<&Job>> = BTreeMap::new();
+    for job in jobs {
+        match settings_text(job) {
+            Some(text) => by_settings.entry(text).or_default().push(job),
+            None => {
+                let scrape_config = job.scrape_config().clone();
+                let name = scrape_config.job_name.clone();
+                merged.insert(name.clone(), MergedJob { scrape_config, jobs: vec![name], form: Form::Discovered });
+            }
+        }
+    }
+    let plain = plain_settings(globals);
+    for jobs in by_settings.into_values() {
+        let Some(first) = jobs.first() else { continue };
+        let mut scrape_config = settings(first.scrape_config());
+        let form = Form::Relabelled { is_plain: scrape_config == plain };
+        scrape_config.job_name = name(&scrape_config, &first.scrape_config().job_name);
+        let jobs = jobs.iter().map(|job| job.scrape_config().job_name.clone()).collect();
+        merged.insert(scrape_config.job_name.clone(), MergedJob { scrape_config, jobs, form });
+    }
+    merged
+}
+
+/// Whether a job could be merged with others if its targets allow for it.
+pub(super) const fn is_mergeable(config: &ScrapeConfig) -> bool {
+    // How many targets there may be, and how many dropped ones are kept, is said of a job as a whole.
+    config.target_limit == 0 && config.keep_dropped_targets == 0
+}
+
+/// What must be equal in jobs that are merged, as text; `None` if the job cannot be merged.
+fn settings_text(job: &Job) -> Option<String> {
+    if !is_mergeable(job.scrape_config()) || !job.is_expressible() || job.unknown().is_some() {
+        return None;
+    }
+    serde_json::to_string(&settings(job.scrape_config())).ok()
+}
+
+/// The settings that labels cannot say, in a scrape config of no name. Interval and timeout must
+/// be there, though each target has its own.
+fn settings(config: &ScrapeConfig) -> ScrapeConfig {
+    let defaults = ScrapeConfig::new(String::new());
+    let Globals { scrape_interval, scrape_timeout, .. } = Globals::default();
+    ScrapeConfig {
+        job_name: String::new(),
+        params: if has_simple_params(config) { BTreeMap::new() } else { config.params.clone() },
+        scrape_interval,
+        scrape_timeout,
+        metrics_path: defaults.metrics_path,
+        scheme: defaults.scheme,
+        service_discovery: ServiceDiscovery::default(),
+        relabel_configs: Vec::new(),
+        ..config.clone()
+    }
+}
+
+/// Whether labels can say all parameters: a label holds one value, which is not empty.
+fn has_simple_params(config: &ScrapeConfig) -> bool {
+    config.params.values().all(|values| matches!(values.as_slice(), [value] if !value.is_empty()))
+}
+
+/// The settings of a job that says nothing for itself.
+fn plain_settings(globals: &Globals) -> ScrapeConfig {
+    let mut config = ScrapeConfig::with_globals("plain", globals);
+    // Only a name is needed for a config without service discovery to be valid.
+    let _ = config.validate(globals);
+    settings(&config)
+}
+
+/// A name that stays the same as long as the settings do. Credentials are not part of
+/// it, for a short one could be guessed from its hash: where there are some, the first job is.
+fn name(settings: &ScrapeConfig, first: &str) -> String {
+    let mut shown = settings.clone();
+    shown.hide_secrets();
+    let mut text = serde_json::to_value(&shown).unwrap_or(Value::Null).to_string();
+    if shown != *settings {
+        text.push_str(first);
+    }
+    format!("merged-{:016x}", xxh64(text.as_bytes(), 0))
+}

@@ -1,0 +1,50 @@
+//! The targets of a job by collector.
+
+use super::Job;
+use crate::shard::{CollectorIndex, Owners};
+
+/// Which targets of a job each collector has.
+#[derive(Debug, Default)]
+pub struct Shares {
+    /// Where the share of each collector starts in `positions`, and where the last one ends.
+    starts: Box<[u32]>,
+    /// Positions among the job's targets, ascending within a share.
+    positions: Box<[u32]>,
+    /// How many targets nobody has.
+    pub unassigned: usize,
+}
+
+impl Shares {
+    /// Sorts the targets of a job whose first one is `first` among those of all jobs.
+    pub(super) fn new(job: &Job, first: usize, collectors: usize, owners: &Owners) -> Self {
+        let mut starts = vec![0_u32; collectors + 1];
+        let mut unassigned = 0;
+        for position in 0..job.len() {
+            let mut nobody = true;
+            for owner in owners.of(first + position) {
+                starts[owner as usize + 1] += 1;
+                nobody = false;
+            }
+            unassigned += usize::from(nobody);
+        }
+        for collector in 0..collectors {
+            starts[collector + 1] += starts[collector];
+        }
+        let mut next = starts.clone();
+        let mut positions = vec![0; starts[collectors] as usize];
+        for (position, number) in (0..job.len()).zip(0..) {
+            for owner in owners.of(first + position) {
+                positions[next[owner as usize] as usize] = number;
+                next[owner as usize] += 1;
+            }
+        }
+        Self { starts: starts.into(), positions: positions.into(), unassigned }
+    }
+
+    /// Positions of the targets that a collector has.
+    pub(super) fn of(&self, collector: CollectorIndex) -> &[u32] {
+        let collector = collector as usize;
+        let range = self.starts.get(collector).zip(self.starts.get(collector + 1));
+        range.and_then(|(start, end)| self.positions.get(*start as usize..*end as usize)).unwrap_or_default()
+    }
+}

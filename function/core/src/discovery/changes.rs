@@ -1,0 +1,149 @@
+//! Which groups have to be made again when the cluster has changed.
+//!
+//! Input: the index before and after. Output: the objects of each role whose groups
+//! may differ, because they changed or because something changed that lends them labels.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Query;
+use super::index::{Index, Prepared};
+use crate::objects::endpoints::TargetRef;
+use crate::objects::{Collection, EndpointSlice, Endpoints, Object, ObjectKey};
+use crate::scrape_config::service_discovery::Role;
+
+/// Objects by namespace and name.
+#[derive(Debug, Default)]
+struct ObjectKeys(BTreeMap<Arc<str>, BTreeSet<Arc<str>>>);
+
+/// The objects whose groups may differ, and whether objects changed that lend labels to many.
+#[derive(Debug, Default)]
+pub struct Changes {
+    nodes: ObjectKeys,
+    pods: ObjectKeys,
+    services: ObjectKeys,
+    endpoints: ObjectKeys,
+    endpoint_slices: ObjectKeys,
+    ingresses: ObjectKeys,
+    namespaces: bool,
+    replica_sets: bool,
+    jobs: bool,
+}
+
+/// What a query has to make again.
+#[derive(Debug)]
+pub enum Touched<'c> {
+    /// All of its groups.
+    All,
+    /// Those of these objects, by namespace and name, in the order of the groups.
+    Only(Vec<(&'c str, &'c str)>),
+}
+
+impl ObjectKeys {
+    fn contains(&self, namespace: &str, name: &str) -> bool {
+        self.0.get(namespace).is_some_and(|names| names.contains(name))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = (&str, &str)> {
+        let namespace = self.0.get_key_value(namespace);
+        namespace.into_iter().flat_map(|(namespace, names)| names.iter().map(|name| (&**namespace, &**name)))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|(namespace, names)| names.iter().map(|name| (&**namespace, &**name)))
+    }
+}
+
+impl Extend<ObjectKey> for ObjectKeys {
+    fn extend<I: IntoIterator<Item = ObjectKey>>(&mut self, keys: I) {
+        for ObjectKey { namespace, name } in keys {
+            self.0.entry(namespace).or_default().insert(name);
+        }
+    }
+}
+
+fn changed<T: Object>(before: &Collection<T>, now: &Collection<T>) -> ObjectKeys {
+    let mut keys = ObjectKeys::default();
+    keys.extend(now.changes_since(before).map(|(key, _)| key));
+    keys
+}
+
+impl Changes {
+    pub(super) fn between(before: &Index, now: &Index) -> Self {
+        let pods = changed(&before.pods, &now.pods);
+        let services = changed(&before.services, &now.services);
+        let mut changes = Self {
+            nodes: changed(&before.nodes, &now.nodes),
+            endpoints: changed(&before.endpoints, &now.endpoints),
+            endpoint_slices: changed(&before.endpoint_slices, &now.endpoint_slices),
+            ingresses: changed(&before.ingresses, &now.ingresses),
+            namespaces: !now.namespaces.is_same(&before.namespaces),
+            replica_sets: !now.cluster.replica_sets.is_same(&before.cluster.replica_sets),
+            jobs: !now.cluster.jobs.is_same(&before.cluster.jobs),
+            pods,
+            services,
+        };
+        if !changes.pods.is_empty() || !changes.services.is_empty() {
+            let slices = behind(&now.endpoint_slices, |slice| changes.touch_slice(slice));
+            let endpoints = behind(&now.endpoints, |endpoints| changes.touch_endpoints(endpoints));
+            changes.endpoint_slices.extend(slices);
+            changes.endpoints.extend(endpoints);
+        }
+        changes
+    }
+
+    fn touch_slice(&self, slice: &EndpointSlice) -> bool {
+        let service = super::endpoint_slice::service_name(slice);
+        service.is_some_and(|service| self.services.contains(&slice.metadata.namespace, service))
+            || slice.endpoints.iter().any(|endpoint| self.touches_pod(endpoint.target_ref.as_ref()))
+    }
+
+    fn touch_endpoints(&self, endpoints: &Endpoints) -> bool {
+        let mut subsets = endpoints.subsets.iter();
+        self.services.contains(&endpoints.metadata.namespace, &endpoints.metadata.name)
+            || subsets.any(|subset| {
+                let mut addresses = subset.addresses.iter().chain(&subset.not_ready_addresses);
+                addresses.any(|address| self.touches_pod(address.target_ref.as_ref()))
+            })
+    }
+
+    fn touches_pod(&self, reference: Option<&TargetRef>) -> bool {
+        reference.is_some_and(|pod| pod.kind == "Pod" && self.pods.contains(&pod.namespace, &pod.name))
+    }
+}
+
+impl Query {
+    /// The groups of this query that may differ.
+    #[must_use]
+    pub fn touched<'c>(&self, changes: &'c Changes) -> Touched<'c> {
+        let attach = self.attach;
+        let lent = (attach.node && !changes.nodes.is_empty())
+            || (attach.namespace && changes.namespaces)
+            || (attach.deployment && changes.replica_sets)
+            || (attach.cronjob && changes.jobs);
+        if lent {
+            return Touched::All;
+        }
+        let keys = match self.role {
+            Role::Node => &changes.nodes,
+            Role::Pod => &changes.pods,
+            Role::Service => &changes.services,
+            Role::Endpoints => &changes.endpoints,
+            Role::EndpointSlice => &changes.endpoint_slices,
+            Role::Ingress => &changes.ingresses,
+        };
+        Touched::Only(match self.groups_namespaces() {
+            Some(names) => names.iter().flat_map(|namespace| keys.in_namespace(namespace)).collect(),
+            None => keys.iter().collect(),
+        })
+    }
+}
+
+fn behind<T: Object>(objects: &Collection<Prepared<T>>, touched: impl Fn(&T) -> bool) -> Vec<ObjectKey> {
+    let touched = objects.iter().filter(|prepared| touched(&prepared.object));
+    touched.map(|prepared| ObjectKey::of(prepared.object.as_ref())).collect()
+}

@@ -1,0 +1,169 @@
+//! From label sets to targets: relabelled, told apart, rendered.
+
+use std::borrow::Cow;
+
+use xxhash_rust::xxh64::xxh64;
+
+use super::{GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Views, ZONE, node_of, render};
+use crate::labels::{ADDRESS, LabelSet, META_PREFIX};
+use crate::relabel::Rules;
+use crate::scrape_config::ScrapeConfig;
+
+/// What is set before the rules run, besides parameters. A target of the merged
+/// view must have all of them, or a collector would set them from the job.
+const SETTINGS: [&str; 5] = ["__metrics_path__", "__scheme__", "__scrape_interval__", "__scrape_timeout__", "job"];
+const PARAM_PREFIX: &str = "__param_";
+
+/// How the targets of a job are made.
+#[derive(Debug)]
+pub struct Maker<'a> {
+    job_name: &'a str,
+    rules: &'a Rules,
+    filter: bool,
+    served: ServedLabels,
+    views: Views,
+    /// What Prometheus' scrape layer sets before relabelling, unless discovery did.
+    seeds: LabelSet<'a>,
+}
+
+impl<'a> Maker<'a> {
+    /// Makes targets of the job of `scrape_config`, whose compiled target rules
+    /// are `rules`; unless `filter` they decide nothing.
+    #[must_use]
+    pub fn new(
+        scrape_config: &'a ScrapeConfig,
+        rules: &'a Rules,
+        filter: bool,
+        served: ServedLabels,
+        views: Views,
+    ) -> Self {
+        let seeds = seeds(scrape_config);
+        Self { job_name: &scrape_config.job_name, rules, filter, served, views, seeds }
+    }
+
+    /// Whether discovery must make a label of that name.
+    #[must_use]
+    pub fn wants(&self, name: &str) -> bool {
+        self.serves(name) || READ_HERE.contains(&name)
+    }
+
+    fn serves(&self, name: &str) -> bool {
+        self.serves_all() || RESOURCE_LABELS.contains(&name) || self.rules.may_read(name)
+    }
+
+    fn serves_all(&self) -> bool {
+        self.views.plain && self.served == ServedLabels::All
+    }
+
+    /// Makes targets of the label sets that the rules keep: of each of `own` with `shared` below it.
+    pub fn make<'l>(
+        &self,
+        shared: &LabelSet<'l>,
+        own: impl IntoIterator<Item = LabelSet<'l>>,
+        places: &mut Places,
+    ) -> GroupTargets
+    where
+        'a: 'l,
+    {
+        let hidden: Vec<_> = READ_HERE.into_iter().filter(|name| !self.serves(name)).collect();
+        let (mut targets, mut text, mut is_expressible) = (Vec::new(), Vec::new(), true);
+        let mut scratch = Vec::new();
+        for own in own {
+            let labels = shared.merged(&own);
+            let relabelled = self.relabelled(&labels);
+            if self.filter && relabelled.is_none() {
+                continue;
+            }
+            let identified = relabelled.as_ref().filter(|_| self.filter).unwrap_or(&labels);
+            let identity = identity(identified, self.job_name, &mut scratch);
+            let start = text.len();
+            if self.views.plain {
+                render::target(labels.iter().filter(|(name, _)| !hidden.contains(name)), &mut text);
+            }
+            let middle = text.len();
+            if let (true, Some(relabelled)) = (self.views.merged, &relabelled) {
+                is_expressible &= SETTINGS.iter().all(|name| relabelled.contains(name));
+                self.render_merged(&labels, relabelled, &mut text);
+            }
+            targets.push(Target {
+                identity,
+                address: xxh64(labels.get(ADDRESS).as_bytes(), 0),
+                node: places.intern(node_of(&labels)),
+                zone: places.intern(labels.get(ZONE)),
+                plain: position(start)..position(middle),
+                merged: position(middle)..position(text.len()),
+            });
+        }
+        GroupTargets { targets: targets.into(), text: text.into(), is_expressible }
+    }
+
+    /// The labels after the rules; `None` if they drop the target, or if nobody asks.
+    fn relabelled<'l>(&'l self, labels: &'l LabelSet<'_>) -> Option<LabelSet<'l>> {
+        if !self.filter && !self.views.merged {
+            return None;
+        }
+        let mut relabelled = self.seeds.overlaid(labels);
+        self.rules.apply(&mut relabelled).then_some(relabelled)
+    }
+
+    /// What a collector needs to scrape the target and to name its series, and what
+    /// it makes resource attributes of. A target without an address is dropped.
+    fn render_merged(&self, labels: &LabelSet<'_>, relabelled: &LabelSet<'_>, out: &mut Vec<u8>) {
+        if relabelled.get(ADDRESS).is_empty() {
+            return;
+        }
+        let mut lasting: LabelSet<'_> = relabelled.iter().filter(|(name, _)| lasts(name)).collect();
+        // A collector takes parameters from the job where a target names none.
+        for (name, value) in self.seeds.iter().filter(|(name, _)| name.starts_with(PARAM_PREFIX)) {
+            if !lasting.contains(name) {
+                lasting.set(name, value);
+            }
+        }
+        for name in RESOURCE_LABELS {
+            lasting.set(name, labels.get(name));
+        }
+        render::target(lasting.iter(), out);
+    }
+}
+
+/// xxhash64 over names and values, each followed by 0xff, and the job's name.
+fn identity(labels: &LabelSet<'_>, job_name: &str, text: &mut Vec<u8>) -> u64 {
+    text.clear();
+    for (name, value) in labels.iter() {
+        // A label without a value is no label once relabelling is done.
+        if name.starts_with(META_PREFIX) || value.is_empty() {
+            continue;
+        }
+        for part in [name, value] {
+            text.extend_from_slice(part.as_bytes());
+            text.push(0xff);
+        }
+    }
+    text.extend_from_slice(job_name.as_bytes());
+    xxh64(text, 0)
+}
+
+/// Whether a label means something to a collector that applies no rules.
+fn lasts(name: &str) -> bool {
+    !name.starts_with("__") || name == ADDRESS || SETTINGS.contains(&name) || name.starts_with(PARAM_PREFIX)
+}
+
+fn seeds(config: &ScrapeConfig) -> LabelSet<'_> {
+    let texts: [Cow<'_, str>; 5] = [
+        config.metrics_path.as_str().into(),
+        config.scheme.as_str().into(),
+        config.scrape_interval.to_string().into(),
+        config.scrape_timeout.to_string().into(),
+        config.job_name.as_str().into(),
+    ];
+    let settings = SETTINGS.iter().map(|name| Cow::Borrowed(*name)).zip(texts);
+    let params = config.params.iter().filter_map(|(name, values)| {
+        Some((Cow::Owned(format!("{PARAM_PREFIX}{name}")), Cow::Borrowed(values.first()?.as_str())))
+    });
+    settings.chain(params).filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// Texts of one group are far below 4 GB: discovery itself would not hold them.
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,209 @@
+//! What is made of label sets: which are kept, what is served of them.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::relabel::{RelabelConfig, Rules};
+use crate::scrape_config::globals::Globals;
+use crate::scrape_config::{NameValidation, ScrapeConfig};
+
+fn rules(configs: &Value) -> Rules {
+    let configs: Vec<RelabelConfig> = serde_json::from_value(configs.clone()).unwrap();
+    Rules::for_targets(&configs, NameValidation::Utf8).unwrap()
+}
+
+fn job() -> ScrapeConfig {
+    let mut job = ScrapeConfig::new("job-a");
+    job.params.insert("module".to_owned(), vec!["http".to_owned(), "second".to_owned()]);
+    job.params.insert("none".to_owned(), Vec::new());
+    job.validate(&Globals::default()).unwrap();
+    job
+}
+
+const PLAIN: Views = Views { plain: true, merged: false };
+const MERGED: Views = Views { plain: false, merged: true };
+
+fn made(configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> GroupTargets {
+    made_for(PLAIN, configs, filter, served, sets)
+}
+
+fn made_for(views: Views, configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> GroupTargets {
+    let (job, rules) = (job(), rules(configs));
+    let maker = Maker::new(&job, &rules, filter, served, views);
+    maker.make(&LabelSet::new(), sets.iter().map(|labels| label_set(labels)), &mut Places::default())
+}
+
+fn label_set(labels: &Value) -> LabelSet<'_> {
+    let labels = labels.as_object().unwrap().iter();
+    labels.map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect()
+}
+
+fn rendered(group: &GroupTargets, position: usize) -> Value {
+    serde_json::from_slice(group.plain(&group.targets[position])).unwrap()
+}
+
+#[test]
+fn rules_see_what_prometheus_sets_before_relabelling() {
+    let pod = json!({"__address__": "10.0.0.1:80"});
+    let cases = [
+        ("job", "job-a"),
+        ("__scrape_interval__", "1m"),
+        ("__scrape_timeout__", "10s"),
+        ("__metrics_path__", "/metrics"),
+        ("__scheme__", "http"),
+        ("__param_module", "http"),
+        ("__param_none", ""),
+        ("__tmp_disable_sharding", "true"),
+    ];
+    for (label, value) in cases {
+        let keep = |regex: &str| json!([{"action": "keep", "source_labels": [label], "regex": regex}]);
+        assert_eq!(made(&keep(value), true, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(), 1, "{label}");
+        assert_eq!(
+            made(&keep("other"), true, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
+            0,
+            "{label}"
+        );
+        assert_eq!(
+            made(&keep("other"), false, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
+            1,
+            "{label}, no filter"
+        );
+    }
+    let own = json!({"__address__": "10.0.0.1:80", "job": "own", "__scheme__": ""});
+    let keep = json!([{"action": "keep", "source_labels": ["job", "__scheme__"], "regex": "own;http"}]);
+    assert_eq!(
+        made(&keep, true, ServedLabels::All, &[own]).targets.len(),
+        1,
+        "a label of the target goes before the job's"
+    );
+}
+
+#[test]
+fn targets_are_served_as_they_were_discovered() {
+    let pod = json!({"__address__": "10.0.0.1:80", "__meta_a": "\"x\"\n\u{1}é", "__meta_empty": "", "b": "2"});
+    let replace = json!([{"target_label": "b", "replacement": "changed"}]);
+    let targets = made(&replace, true, ServedLabels::All, std::slice::from_ref(&pod));
+    assert_eq!(rendered(&targets, 0), json!({"targets": ["10.0.0.1:80"], "labels": pod}));
+}
+
+#[test]
+fn identity_is_what_relabelling_leaves() {
+    let pod = |uid: &str, b: &str| json!({"__address__": "10.0.0.1:80", "__meta_uid": uid, "b": b});
+    let (none, copied) = (json!([]), json!([{"source_labels": ["__meta_uid"], "target_label": "uid"}]));
+    let empty = json!({"__address__": "10.0.0.1:80", "b": "x", "c": ""});
+    let cases = [
+        (&none, true, [pod("1", "x"), pod("3", "x")], true),
+        (&none, true, [pod("1", "x"), pod("1", "y")], false),
+        (&copied, true, [pod("1", "x"), pod("3", "x")], false),
+        (&copied, false, [pod("1", "x"), pod("3", "x")], true),
+        (&none, true, [pod("1", "x"), empty], true),
+    ];
+    for (configs, filter, sets, equal) in cases {
+        let group = made(configs, filter, ServedLabels::All, &sets);
+        assert_eq!(group.targets[0].identity == group.targets[1].identity, equal, "{configs} {sets:?}");
+    }
+}
+
+#[test]
+fn the_merged_view_has_what_rules_made() {
+    let pod = json!({"__address__": "10.0.0.1:80", "__meta_kubernetes_pod_name": "web-1", "__meta_a": "x", "b": "1"});
+    let settings = json!({
+        "__address__": "10.0.0.1:80", "__metrics_path__": "/metrics", "__scheme__": "http", "__scrape_interval__": "1m",
+        "__scrape_timeout__": "10s", "__param_module": "http", "job": "job-a", "b": "1",
+        "__meta_kubernetes_pod_name": "web-1",
+    });
+    let with = |changes: Value| {
+        let mut labels = settings.clone();
+        for (name, value) in changes.as_object().unwrap() {
+            match value {
+                Value::Null => labels.as_object_mut().unwrap().remove(name),
+                value => labels.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+            };
+        }
+        labels
+    };
+    let cases = [
+        (json!([]), Some(settings.clone())),
+        (json!([{"source_labels": ["__meta_a"], "target_label": "a"}]), Some(with(json!({"a": "x"})))),
+        (json!([{"source_labels": ["__meta_a"], "target_label": "__tmp_a"}]), Some(settings.clone())),
+        (json!([{"target_label": "job", "replacement": "web"}]), Some(with(json!({"job": "web"})))),
+        (
+            json!([{"target_label": "__metrics_path__", "replacement": "/m"}]),
+            Some(with(json!({"__metrics_path__": "/m"}))),
+        ),
+        // Without the label a collector takes the parameter from the job.
+        (json!([{"action": "labeldrop", "regex": "__param_module"}]), Some(settings.clone())),
+        // The rules see a changed label, a collector's resource attributes the one that was discovered.
+        (json!([{"target_label": "__meta_kubernetes_pod_name", "replacement": "y"}]), Some(settings.clone())),
+        (json!([{"action": "labeldrop", "regex": "b"}]), Some(with(json!({"b": null})))),
+        (json!([{"target_label": "__address__", "replacement": ""}]), None),
+    ];
+    for (configs, expected) in cases {
+        for filter in [true, false] {
+            let group = made_for(MERGED, &configs, filter, ServedLabels::Referenced, std::slice::from_ref(&pod));
+            let text = group.merged(&group.targets[0]);
+            let labels = expected.as_ref().map(|labels| json!({"targets": [labels["__address__"]], "labels": labels}));
+            assert_eq!(serde_json::from_slice::<Value>(text).ok(), labels, "{configs}");
+            assert!(group.plain(&group.targets[0]).is_empty());
+            assert!(group.is_expressible());
+        }
+    }
+}
+
+#[test]
+fn what_a_collector_would_set_again_cannot_be_merged() {
+    let pod = json!({"__address__": "10.0.0.1:80"});
+    for name in ["job", "__scheme__", "__metrics_path__", "__scrape_interval__", "__scrape_timeout__"] {
+        let configs = json!([{"action": "labeldrop", "regex": name}]);
+        let group = made_for(MERGED, &configs, true, ServedLabels::All, std::slice::from_ref(&pod));
+        assert!(!group.is_expressible(), "{name}");
+    }
+}
+
+#[test]
+fn only_labels_that_somebody_can_read_are_wanted() {
+    let configs = json!([
+        {"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"},
+        {"source_labels": ["__meta_kubernetes_service_name"], "target_label": "service"},
+        {"action": "labeldrop", "regex": "__meta_kubernetes_pod_annotation_.*"}
+    ]);
+    let (job, rules) = (job(), rules(&configs));
+    let cases = [
+        ("__meta_kubernetes_pod_label_app", true),
+        ("__meta_kubernetes_service_name", true),
+        ("__meta_kubernetes_pod_name", true),
+        ("__meta_kubernetes_pod_uid", true),
+        ("__meta_kubernetes_pod_annotation_a", false),
+        ("__meta_kubernetes_pod_phase", false),
+        ("__meta_kubernetes_service_label_app", false),
+    ];
+    for (name, expected) in cases {
+        let maker = |served| Maker::new(&job, &rules, true, served, PLAIN);
+        assert_eq!(maker(ServedLabels::Referenced).wants(name), expected, "{name}");
+        assert!(maker(ServedLabels::All).wants(name), "{name}");
+    }
+}
+
+#[test]
+fn the_node_is_that_of_the_pod_or_the_node_or_the_endpoint() {
+    let cases = [
+        (json!({}), ""),
+        (json!({"__meta_kubernetes_pod_node_name": "a", "__meta_kubernetes_node_name": "b"}), "a"),
+        (json!({"__meta_kubernetes_node_name": "b", "__meta_kubernetes_endpoint_node_name": "c"}), "b"),
+        (
+            json!({"__meta_kubernetes_endpoint_node_name": "c", ADDRESS_TARGET_KIND: "Node", ADDRESS_TARGET_NAME: "d"}),
+            "c",
+        ),
+        (json!({ADDRESS_TARGET_KIND: "Node", ADDRESS_TARGET_NAME: "d"}), "d"),
+        (json!({ADDRESS_TARGET_KIND: "Pod", ADDRESS_TARGET_NAME: "d"}), ""),
+    ];
+    for (labels, node) in cases {
+        let targets = made(&json!([]), true, ServedLabels::Referenced, std::slice::from_ref(&labels));
+        assert_eq!(&*targets.targets[0].node, node, "{labels}");
+        assert_eq!(
+            rendered(&targets, 0)["labels"].get(ADDRESS_TARGET_KIND),
+            None,
+            "read here, of no use to a collector"
+        );
+    }
+}

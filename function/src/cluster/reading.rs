@@ -1,0 +1,144 @@
+//! What was read of a cluster, and where reading on begins.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::DeserializeOwned;
+use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
+use target_allocator_core::report::{ObjectRef, Outcome, Report};
+
+use super::Kind;
+
+/// The objects of a cluster as they were read last. Reading again into it takes
+/// over what did not change.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The objects.
+    pub cluster: Cluster,
+    /// What is known of each kind that was read.
+    pub(super) kinds: BTreeMap<Kind, Known>,
+    /// What is wrong with the secrets and config maps.
+    pub(super) assets: Report,
+    /// Bytes of JSON that were read the last time.
+    pub bytes: usize,
+}
+
+/// What is known of the objects of one kind besides the objects.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The version at which they were read; empty if a list is the only way.
+    pub version: String,
+    /// Bytes of the last whole list.
+    pub list_bytes: usize,
+    /// Bytes that were read this time.
+    pub bytes: usize,
+    /// Objects that cannot be read, by namespace and name.
+    malformed: BTreeMap<(String, String), Report>,
+    /// What hindered following the changes.
+    pub note: Report,
+}
+
+impl Reading {
+    /// Forgets kinds that nobody needs any more.
+    pub fn retain(&mut self, kinds: &BTreeSet<Kind>) {
+        self.kinds.retain(|kind, _| kinds.contains(kind));
+    }
+
+    /// What could not be read.
+    pub fn report(&self) -> Report {
+        let mut report = self.assets.clone();
+        for known in self.kinds.values() {
+            report.extend(known.report());
+        }
+        report
+    }
+}
+
+impl Known {
+    /// What could not be read.
+    pub fn report(&self) -> Report {
+        let mut report = self.note.clone();
+        self.malformed.values().for_each(|entry| report.extend(entry.clone()));
+        report
+    }
+
+    /// Puts an object into `collection`; one that cannot be read is remembered, and is absent.
+    pub fn put<T: Object + DeserializeOwned + PartialEq>(&mut self, object: &[u8], collection: &mut Collection<T>) {
+        match serde_json::from_slice::<T>(object) {
+            Ok(object) => {
+                self.forget(object.metadata());
+                collection.update(object);
+            }
+            Err(error) => {
+                let metadata = metadata_of(object);
+                collection.remove(&metadata.namespace, &metadata.name);
+                let mut report = Report::default();
+                report_malformed::<T>(&metadata, &error, &mut report);
+                self.malformed.insert((metadata.namespace, metadata.name), report);
+            }
+        }
+    }
+
+    /// Takes an object out of `collection`.
+    pub fn take_out<T: Object>(&mut self, object: &[u8], collection: &mut Collection<T>) {
+        let metadata = metadata_of(object);
+        self.forget(&metadata);
+        collection.remove(&metadata.namespace, &metadata.name);
+    }
+
+    fn forget(&mut self, metadata: &Metadata) {
+        if !self.malformed.is_empty() {
+            self.malformed.remove(&(metadata.namespace.clone(), metadata.name.clone()));
+        }
+    }
+}
+
+/// Reports an object that could not be read, by as much of its name as can be.
+pub fn report_malformed<T: Object>(metadata: &Metadata, error: &serde_json::Error, report: &mut Report) {
+    let object = ObjectRef::new(T::KIND, &metadata.namespace, &metadata.name);
+    report.push(object, Outcome::Malformed, "", format_args!("the object cannot be read and is passed over: {error}"));
+}
+
+fn metadata_of(object: &[u8]) -> Metadata {
+    #[derive(serde::Deserialize, Default)]
+    struct Named {
+        #[serde(default)]
+        metadata: Metadata,
+    }
+    serde_json::from_slice::<Named>(object).unwrap_or_default().metadata
+}
+
+#[cfg(test)]
+mod tests {
+    use target_allocator_core::objects::Pod;
+
+    use super::*;
+
+    #[test]
+    fn a_malformed_object_is_absent_alone_and_named() {
+        let (mut known, mut pods) = (Known::default(), Collection::<Pod>::default());
+        let good = r#"{"metadata": {"namespace": "shop", "name": "web"}}"#;
+        let bad = r#"{"metadata": {"namespace": "shop", "name": "web"}, "spec": {"containers": "none"}}"#;
+        let steps = [
+            (good, true, 0),
+            (bad, false, 1),
+            (r#"{"metadata": 7}"#, false, 2),
+            (
+                r#"{"metadata": {"namespace": "shop", "name": "null"}, "spec": null, "status": {"podIP": null}}"#,
+                false,
+                2,
+            ),
+            (good, true, 1),
+        ];
+        for (object, there, malformed) in steps {
+            known.put(object.as_bytes(), &mut pods);
+            assert_eq!(pods.get("shop", "web").is_some(), there, "{object}");
+            assert_eq!(known.malformed.len(), malformed, "{object}");
+        }
+        assert!(pods.get("shop", "null").is_some());
+        let reading = Reading { kinds: BTreeMap::from([(Kind::Pod, known.clone())]), ..Reading::default() };
+        let reported: Vec<_> = reading.report().entries().iter().map(|entry| entry.object.to_string()).collect();
+        assert_eq!(reported, ["Pod/"]);
+        known.take_out(good.as_bytes(), &mut pods);
+        assert!(pods.get("shop", "web").is_none());
+    }
+}

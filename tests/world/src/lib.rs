@@ -1,0 +1,184 @@
+//! A cluster of any size, as the JSON that an API server would send.
+//!
+//! Input: how many pods and monitors. Output: the text of each object, one at a
+//! time, the same for the same numbers. Pods have the size (4.4 kB) and the shape
+//! of those of a deployment behind a service with a ServiceMonitor.
+
+mod pod;
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+/// How large a cluster is.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    /// Pods that are scraped, one target each.
+    pub pods: usize,
+    /// Services, each with a ServiceMonitor of its own.
+    pub monitors: usize,
+    /// Pods of the stateful set `otel-collector` in the namespace `monitoring`.
+    pub collectors: usize,
+    /// How often pods were replaced: pods whose number is below it have another name and address than at first.
+    pub replaced: usize,
+}
+
+/// Pods on one node.
+const PODS_PER_NODE: usize = 30;
+/// Most endpoints of one slice, as the control plane has it.
+const ENDPOINTS_PER_SLICE: usize = 100;
+/// Zones that the nodes are in.
+const ZONES: usize = 3;
+/// Services in one namespace.
+const SERVICES_PER_NAMESPACE: usize = 10;
+
+impl World {
+    /// A cluster of `pods` pods behind `monitors` services, as at first, with 20 collectors.
+    #[must_use]
+    pub const fn new(pods: usize, monitors: usize) -> Self {
+        Self { pods, monitors, collectors: 20, replaced: 0 }
+    }
+
+    /// The namespaces.
+    pub fn namespaces(&self) -> impl Iterator<Item = String> {
+        let teams = (0..self.monitors.div_ceil(SERVICES_PER_NAMESPACE)).map(|number| format!("team-{number}"));
+        teams.chain(["monitoring".to_owned()]).map(|name| {
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+                "name": name, "uid": uid(6, 0), "labels": {"kubernetes.io/metadata.name": name, "tier": "prod"},
+            }})
+            .to_string()
+        })
+    }
+
+    /// The nodes, in three zones.
+    pub fn nodes(&self) -> impl Iterator<Item = String> {
+        (0..(self.pods / PODS_PER_NODE).max(self.collectors).max(1)).map(|number| {
+            json!({"apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": node(number), "uid": uid(5, number), "labels": {
+                    "kubernetes.io/hostname": node(number), "node.kubernetes.io/instance-type": "m7g.4xlarge",
+                    "topology.kubernetes.io/region": "eu-west-1", "topology.kubernetes.io/zone": zone(number),
+                }},
+                "spec": {"providerID": format!("aws:///{}/i-{number:017x}", zone(number))},
+                "status": {"addresses": [{"type": "InternalIP", "address": format!("10.255.{}.{}", number >> 8, number & 255)}],
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                    "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}}},
+            })
+            .to_string()
+        })
+    }
+
+    /// The services.
+    pub fn services(&self) -> impl Iterator<Item = String> {
+        (0..self.monitors).map(|number| {
+            json!({"apiVersion": "v1", "kind": "Service",
+                "metadata": {"namespace": namespace(number), "name": service(number), "uid": uid(2, number), "labels": {
+                    "app.kubernetes.io/name": service(number), "app.kubernetes.io/part-of": "shop",
+                    "app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "service-1.4.2",
+                }},
+                "spec": {"type": "ClusterIP", "clusterIP": format!("172.20.{}.{}", number >> 8, number & 255),
+                    "selector": {"app.kubernetes.io/name": service(number)},
+                    "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+                    "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080},
+                        {"name": "metrics", "port": 9090, "protocol": "TCP", "targetPort": 9090}]},
+            })
+            .to_string()
+        })
+    }
+
+    /// The endpoint slices of the services.
+    pub fn endpoint_slices(&self) -> impl Iterator<Item = String> {
+        (0..self.monitors).flat_map(move |number| {
+            let pods: Vec<_> = (number..self.pods).step_by(self.monitors).collect();
+            let slices: Vec<_> = pods
+                .chunks(ENDPOINTS_PER_SLICE)
+                .enumerate()
+                .map(|(part, pods)| self.slice(number, part, pods))
+                .collect();
+            slices
+        })
+    }
+
+    fn slice(&self, number: usize, part: usize, pods: &[usize]) -> String {
+        let endpoints: Vec<_> = pods
+            .iter()
+            .map(|pod| {
+                json!({"addresses": [self.address(*pod)], "nodeName": node(pod / PODS_PER_NODE),
+                    "zone": zone(pod / PODS_PER_NODE),
+                    "conditions": {"ready": true, "serving": true, "terminating": false},
+                    "targetRef": {"kind": "Pod", "namespace": namespace(number), "name": self.pod_name(*pod),
+                        "uid": uid(1, *pod)}})
+            })
+            .collect();
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"namespace": namespace(number), "name": format!("{}-{part:05}", service(number)),
+                "uid": uid(3, number * 100 + part), "labels": {
+                    "app.kubernetes.io/name": service(number), "app.kubernetes.io/part-of": "shop",
+                    "kubernetes.io/service-name": service(number),
+                    "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+                }},
+            "endpoints": endpoints,
+            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"},
+                {"name": "metrics", "port": 9090, "protocol": "TCP"}],
+        })
+        .to_string()
+    }
+
+    /// The pods behind the services, and those of the collectors.
+    pub fn pods(&self) -> impl Iterator<Item = String> {
+        (0..self.pods).map(|number| self.pod(number)).chain((0..self.collectors).map(pod::collector))
+    }
+
+    /// The monitors.
+    pub fn service_monitors(&self) -> impl Iterator<Item = String> {
+        (0..self.monitors).map(|number| {
+            json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor",
+                "metadata": {"namespace": namespace(number), "name": service(number), "uid": uid(4, number)},
+                "spec": {"selector": {"matchLabels": {"app.kubernetes.io/name": service(number)}},
+                    "jobLabel": "app.kubernetes.io/name",
+                    "endpoints": [{"port": "metrics", "interval": if number % 3 == 0 { "15s" } else { "30s" },
+                        "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}]}]},
+            })
+            .to_string()
+        })
+    }
+
+    /// All objects as one `List`, in an order in which they can be created.
+    #[must_use]
+    pub fn list(&self) -> String {
+        let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[");
+        let objects = self
+            .namespaces()
+            .chain(self.nodes())
+            .chain(self.services())
+            .chain(self.pods())
+            .chain(self.endpoint_slices())
+            .chain(self.service_monitors());
+        for (position, object) in objects.enumerate() {
+            let separator = if position == 0 { "" } else { ",\n" };
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{separator}{object}");
+        }
+        text.push_str("]}");
+        text
+    }
+}
+
+fn namespace(service: usize) -> String {
+    format!("team-{}", service / SERVICES_PER_NAMESPACE)
+}
+
+fn service(number: usize) -> String {
+    format!("service-{number}")
+}
+
+fn node(number: usize) -> String {
+    format!("ip-10-255-{}-{}.eu-west-1.compute.internal", number >> 8, number & 255)
+}
+
+fn zone(node: usize) -> String {
+    format!("eu-west-1{}", ["a", "b", "c"][node % ZONES])
+}
+
+fn uid(kind: usize, number: usize) -> String {
+    format!("{kind:08x}-5b5e-4c3d-9f10-{number:012x}")
+}
