@@ -41,7 +41,7 @@ impl Objects {
     pub async fn open(source: &Source) -> Result<Self, ClusterError> {
         match source {
             Source::Kubeconfig(path) => Ok(Self::Api(api::Api::from_kubeconfig(path.as_deref()).await?)),
-            Source::Eks { name, region } => Ok(Self::Eks(eks::Eks::new(name, region.as_deref()))),
+            Source::Eks(cluster) => Ok(Self::Eks(eks::Eks::new(cluster.clone()))),
             Source::Manifests(path) => Ok(Self::Manifests(manifests::Manifests::new(path.clone()))),
         }
     }

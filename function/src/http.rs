@@ -6,27 +6,31 @@
 //! takes for an empty list.
 
 mod answer;
+mod caller;
 mod event;
 mod lists;
 mod route;
+mod send;
 
-use std::future::ready;
+use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lambda_http::lambda_runtime::{LambdaEvent, tower};
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Error, service_fn};
-use tower::Service as _;
+use lambda_http::Error;
+use lambda_http::lambda_runtime::{FunctionResponse, LambdaEvent};
+use serde::Serialize;
+use target_allocator_core::access::{Access, Denied};
 use tracing::error;
 
 use crate::cluster::Objects;
 use crate::external::Externals;
-use crate::settings::Settings;
+use crate::settings::{ResponseMode, Settings};
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
-use route::Route;
+pub use event::Event;
+use route::{Route, Routed};
+pub use send::Pieces;
 
 /// What is left of the function's time for writing the answer.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -38,6 +42,7 @@ const NO_DEADLINE: Duration = Duration::from_secs(25);
 #[derive(Clone)]
 pub struct Service {
     state: Arc<State>,
+    mode: ResponseMode,
 }
 
 enum State {
@@ -66,25 +71,39 @@ impl Service {
             },
             State::Ready,
         );
-        Self { state: Arc::new(state) }
+        Self { state: Arc::new(state), mode: ResponseMode::Buffer }
+    }
+
+    /// The same, with answers that are sent so: whatever else is wrong, a failure must
+    /// have the form that the gateway expects.
+    #[must_use]
+    pub fn responding(self, mode: ResponseMode) -> Self {
+        Self { mode, ..self }
     }
 
     /// Answers one event.
     ///
     /// # Errors
     /// When the event is of none of the known kinds.
-    pub async fn handle(&self, mut event: LambdaEvent<LambdaRequest>) -> Result<impl serde::Serialize + use<>, Error> {
-        let asked = Asked::take(&mut event.payload);
-        let answer = self.answer(&asked, budget(event.context.deadline)).await;
-        let mut response = Some(answer.into_response(&asked));
-        // The adapter knows the form of answer that each kind of event wants.
-        let respond = service_fn(move |_| ready(response.take().ok_or_else(|| Error::from("answered already"))));
-        Adapter::from(respond).call(event).await
+    pub async fn handle(
+        &self,
+        event: LambdaEvent<Event>,
+    ) -> Result<FunctionResponse<impl Serialize + use<>, Pieces>, Error> {
+        let LambdaEvent { mut payload, context, .. } = event;
+        let mut asked = Asked::take(&mut payload);
+        let streams = send::streams(self.mode, &payload.request, asked.decoded);
+        let answer = self.answer(&mut asked, budget(context.deadline)).await;
+        let sent = answer.sent(&asked, streams);
+        if streams {
+            return Ok(FunctionResponse::StreamingResponse(send::streamed(sent)));
+        }
+        send::buffered(sent, payload.request, context).await
     }
 
-    async fn answer(&self, asked: &Asked, budget: Duration) -> Answer {
-        let Some(routed) = route::find(&asked.path) else {
-            return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {}", asked.path));
+    async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {
+        let path = take(&mut asked.path);
+        let Some(routed) = route::find(&path) else {
+            return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {path}"));
         };
         if !asked.reads {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
@@ -102,7 +121,10 @@ impl Service {
             return Answer::error(Status::NotFound, message);
         };
         match cluster.snapshots.get(budget, lists::views(&routed)).await {
-            Ok(snapshot) => lists::answer(&snapshot, &routed, asked).aged(snapshot.age()),
+            Ok(snapshot) => match permit(&snapshot.access, &routed, asked) {
+                Ok(()) => lists::answer(&snapshot, &routed, asked).aged(snapshot.age()),
+                Err(denied) => Answer::denied(&denied),
+            },
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
                 Answer::error(Status::Unavailable, error)
             }
@@ -110,14 +132,28 @@ impl Service {
     }
 }
 
+/// Whether that may be asked; a share that is not named becomes the asker's own.
+fn permit(access: &Access, routed: &Routed<'_>, asked: &mut Asked) -> Result<(), Denied> {
+    match routed.route {
+        // For those who watch over the function: it says nothing but that it can answer.
+        Route::Live | Route::Ready => Ok(()),
+        Route::Index | Route::ScrapeConfigs | Route::Jobs | Route::Report => access.admit(&asked.caller),
+        Route::Targets(_) | Route::PlainTargets => {
+            access.admit(&asked.caller)?;
+            asked.collector_id = access.share(&asked.caller, asked.collector_id.as_deref())?;
+            Ok(())
+        }
+    }
+}
+
 async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
-    let Settings { clusters, config, freshness, target_labels, secrets, place } = settings;
+    let Settings { clusters, config, freshness, target_labels, secrets, secret_rotation, place } = settings;
     let config = Arc::new(config);
     let mut opened = Vec::new();
     for cluster in clusters {
         let objects = Objects::open(&cluster.source).await?;
         let externals = Arc::new(Externals::new(&config, place.clone()));
-        let recipe = Recipe { config: Arc::clone(&config), externals, target_labels, secrets };
+        let recipe = Recipe { config: Arc::clone(&config), externals, target_labels, secrets, secret_rotation };
         opened.push(NamedSnapshots { name: cluster.name, snapshots: Snapshots::new(objects, recipe, freshness) });
     }
     Ok(opened)

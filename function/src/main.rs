@@ -3,7 +3,7 @@
 use lambda_http::Error;
 use lambda_http::lambda_runtime::{self, service_fn};
 use target_allocator::http::Service;
-use target_allocator::settings::Settings;
+use target_allocator::settings::{ResponseMode, Settings};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -14,6 +14,13 @@ async fn main() -> Result<(), Error> {
         .without_time()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .init();
-    let service = Service::new(Settings::load(|name| std::env::var(name).ok())).await;
-    lambda_runtime::run(service_fn(|event| service.handle(event))).await
+    let lookup = |name: &str| std::env::var(name).ok();
+    let mode = ResponseMode::load(lookup).unwrap_or(ResponseMode::Buffer);
+    let service = Service::new(Settings::load(lookup)).await.responding(mode);
+    let handle = move |event| {
+        let service = service.clone();
+        async move { service.handle(event).await }
+    };
+    // Several at once where Lambda's Managed Instances give them, else one after the other.
+    lambda_runtime::run_concurrent(service_fn(handle)).await
 }

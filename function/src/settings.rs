@@ -16,7 +16,7 @@ use target_allocator_core::targets::ServedLabels;
 
 use crate::external::Place;
 
-pub use source::{NamedSource, Source};
+pub use source::{EksCluster, NamedSource, Source};
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Settings {
     pub target_labels: ServedLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
+    /// Whether a collector notices that nothing but credentials has changed.
+    pub secret_rotation: SecretRotation,
     /// Where the function runs.
     pub place: Place,
 }
@@ -49,8 +51,40 @@ pub struct Freshness {
 pub enum Secrets {
     /// `<secret>` in their place.
     Omit,
-    /// As they are.
+    /// As they are, to those whom an authorizer knows.
     Inline,
+}
+
+/// How answers are sent (`RESPONSE_MODE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In one piece, of 6 MB at most.
+    Buffer,
+    /// As a stream, where the gateway can have one.
+    Stream,
+}
+
+impl ResponseMode {
+    /// Reads the setting.
+    ///
+    /// # Errors
+    /// When its value is unknown.
+    pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        match lookup("RESPONSE_MODE").as_deref().map(str::trim) {
+            None | Some("" | "buffer") => Ok(Self::Buffer),
+            Some("stream") => Ok(Self::Stream),
+            Some(other) => bail!("RESPONSE_MODE must be buffer or stream: {other:?}"),
+        }
+    }
+}
+
+/// Whether credentials that are served bring changes of theirs to running collectors (`SECRET_ROTATION`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretRotation {
+    /// A collector takes new credentials at its next start or change of anything else, as with the peer.
+    Off,
+    /// A rule without effect carries their version.
+    On,
 }
 
 impl Settings {
@@ -63,6 +97,8 @@ impl Settings {
     /// When a variable is missing or wrong, by its name.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let get = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        // Read by itself, since it decides how an error of the others is sent.
+        ResponseMode::load(&lookup)?;
         Ok(Self {
             clusters: source::parse_clusters(get("CLUSTER").as_deref())?,
             config: load_config(get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"), get("OTELCOL_NAMESPACE"))?,
@@ -76,6 +112,11 @@ impl Settings {
                 None | Some("omit") => Secrets::Omit,
                 Some("inline") => Secrets::Inline,
                 Some(other) => bail!("SECRETS must be omit or inline: {other:?}"),
+            },
+            secret_rotation: match get("SECRET_ROTATION").as_deref() {
+                None | Some("off") => SecretRotation::Off,
+                Some("on") => SecretRotation::On,
+                Some(other) => bail!("SECRET_ROTATION must be on or off: {other:?}"),
             },
             place: Place {
                 folder: get("LAMBDA_TASK_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from),
@@ -142,6 +183,7 @@ mod tests {
         assert_eq!(settings.freshness, freshness);
         assert_eq!(settings.target_labels, ServedLabels::Referenced);
         assert_eq!(settings.secrets, Secrets::Omit);
+        assert_eq!(settings.secret_rotation, SecretRotation::Off);
     }
 
     #[test]
@@ -152,6 +194,8 @@ mod tests {
             (("SNAPSHOT_MAX_STALE", "-1"), "SNAPSHOT_MAX_STALE must be a whole number of seconds: \"-1\""),
             (("TARGET_LABELS", "some"), "TARGET_LABELS must be referenced or all: \"some\""),
             (("SECRETS", "yes"), "SECRETS must be omit or inline: \"yes\""),
+            (("RESPONSE_MODE", "chunks"), "RESPONSE_MODE must be buffer or stream: \"chunks\""),
+            (("SECRET_ROTATION", "true"), "SECRET_ROTATION must be on or off: \"true\""),
             (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
             (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),
         ];

@@ -6,11 +6,13 @@
 pub mod cache;
 pub(crate) mod moment;
 mod payload;
+mod scrape_configs;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use target_allocator_core::access::Access;
 use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
@@ -22,10 +24,11 @@ use tokio::task::spawn_blocking;
 
 pub use cache::{SnapshotError, Snapshots};
 pub use payload::Payload;
+pub use scrape_configs::ScrapeConfigs;
 
 use crate::cluster::{ClusterError, Objects, Reading};
 use crate::external::Externals;
-use crate::settings::Secrets;
+use crate::settings::{SecretRotation, Secrets};
 use moment::Moment;
 
 /// Everything that an answer needs, and what the next snapshot is made of.
@@ -33,10 +36,12 @@ use moment::Moment;
 pub struct Snapshot {
     /// Jobs, targets and owners.
     pub allocation: Allocation,
-    /// The answer to `/scrape_configs`.
-    pub scrape_configs: Arc<Payload>,
-    /// The answer to `/merged/scrape_configs`, if that view was asked for.
-    pub merged_scrape_configs: Option<Payload>,
+    /// The answers to `/scrape_configs`.
+    pub scrape_configs: Arc<ScrapeConfigs>,
+    /// The answers to `/merged/scrape_configs`, if that view was asked for.
+    pub merged_scrape_configs: Option<ScrapeConfigs>,
+    /// Who may ask for what.
+    pub access: Access,
     reading: Reading,
     external: External,
     taken: Moment,
@@ -70,6 +75,8 @@ pub struct Recipe {
     pub target_labels: ServedLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
+    /// Whether collectors notice that they have changed.
+    pub secret_rotation: SecretRotation,
 }
 
 impl Recipe {
@@ -150,20 +157,20 @@ impl Recipe {
         };
         let mut allocation = allocation::allocate(inputs, before.map(|before| &before.allocation))?;
         allocation.add_to_report(reading.report());
+        let shown = |configs: &mut dyn Iterator<Item = &ScrapeConfig>| {
+            ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)
+        };
         let scrape_configs = match before.filter(|before| Arc::ptr_eq(before.allocation.plan(), plan)) {
             Some(before) => Arc::clone(&before.scrape_configs),
-            None => {
-                let configs = allocation.jobs().map(|(name, job)| (name, job.scrape_config()));
-                Arc::new(Payload::new(shown_configs(configs, self.secrets)?))
-            }
+            None => Arc::new(shown(&mut allocation.jobs().map(|(_, job)| job.scrape_config()))?),
         };
         let merged_scrape_configs = if views.merged {
-            let configs = allocation.merged().iter().map(|(name, job)| (name.as_str(), &job.scrape_config));
-            Some(Payload::new(shown_configs(configs, self.secrets)?))
+            Some(shown(&mut allocation.merged().values().map(|job| &job.scrape_config))?)
         } else {
             None
         };
-        Ok(Snapshot { allocation, scrape_configs, merged_scrape_configs, reading, external, taken })
+        let access = Access::new(&self.config, &reading.cluster);
+        Ok(Snapshot { allocation, scrape_configs, merged_scrape_configs, access, reading, external, taken })
     }
 }
 
@@ -179,26 +186,6 @@ impl Snapshot {
     pub const fn bytes_read(&self) -> usize {
         self.reading.bytes
     }
-}
-
-/// Job name → scrape config, as JSON with sorted keys.
-fn shown_configs<'c>(
-    configs: impl Iterator<Item = (&'c str, &'c ScrapeConfig)>,
-    secrets: Secrets,
-) -> Result<Vec<u8>, serde_json::Error> {
-    let mut shown = serde_json::Map::new();
-    for (name, config) in configs {
-        let config = match secrets {
-            Secrets::Inline => serde_json::to_value(config)?,
-            Secrets::Omit => {
-                let mut config = config.clone();
-                config.hide_secrets();
-                serde_json::to_value(&config)?
-            }
-        };
-        shown.insert(name.to_owned(), config);
-    }
-    serde_json::to_vec(&shown)
 }
 
 /// An error and all its causes on one line.

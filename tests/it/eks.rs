@@ -1,85 +1,193 @@
 //! An EKS cluster: where it is, and who calls.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::function::Function;
-use crate::kubernetes::Kubernetes;
+use crate::kubernetes::{Behaviour, Kubernetes};
 
 const AUTHORITY: &str = include_str!("../../function/core/src/monitors/certificate/test-data/ed25519.crt");
 
-/// An EKS API that knows the cluster `shop` and refuses to describe `secret`.
-async fn eks(server: String) -> String {
-    let describe = move |Path(name): Path<String>| async move { describe(&name, &server) };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/clusters/{name}", get(describe))).await });
-    url
+/// The role that can be assumed.
+const ROLE: &str = "arn:aws:iam::210987654321:role/reader";
+
+/// EKS and STS: the clusters that can be described, by their names.
+#[derive(Clone, Default)]
+struct Aws {
+    clusters: Arc<Mutex<BTreeMap<String, Value>>>,
+    url: String,
 }
 
-fn describe(name: &str, server: &str) -> Response {
-    let error = |status: StatusCode, code: &str| {
-        (status, [("x-amzn-errortype", code.to_owned())], json!({"message": "no"}).to_string()).into_response()
-    };
-    match name {
-        "shop" => {
-            let authority = STANDARD.encode(AUTHORITY);
-            json!({"cluster": {"name": name, "endpoint": server, "certificateAuthority": {"data": authority}}})
-                .to_string()
-                .into_response()
-        }
-        "young" => json!({"cluster": {"name": name, "status": "CREATING"}}).to_string().into_response(),
-        "secret" => error(StatusCode::FORBIDDEN, "AccessDeniedException"),
-        _ => error(StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+impl Aws {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let aws = Self { url, ..Self::default() };
+        let router = Router::new()
+            .route("/clusters/{name}", get(describe))
+            .route("/", post(assume_role))
+            .with_state(aws.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        aws
+    }
+
+    /// Makes a cluster, or changes it.
+    fn put(&self, name: &str, server: &str, public: bool) {
+        let cluster = json!({
+            "name": name, "endpoint": server, "certificateAuthority": {"data": STANDARD.encode(AUTHORITY)},
+            "resourcesVpcConfig": {"endpointPublicAccess": public, "endpointPrivateAccess": !public}
+        });
+        self.clusters.lock().unwrap().insert(name.to_owned(), cluster);
+    }
+
+    async fn function(&self, cluster: &str) -> Function {
+        Function::start(&[
+            ("CLUSTER", cluster),
+            ("SNAPSHOT_TTL", "0"),
+            ("AWS_ENDPOINT_URL_EKS", &self.url),
+            ("AWS_ENDPOINT_URL_STS", &self.url),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_MAX_ATTEMPTS", "1"),
+        ])
+        .await
     }
 }
 
-async fn start(eks: &str, cluster: &str) -> Function {
-    Function::start(&[
-        ("CLUSTER", cluster),
-        ("SNAPSHOT_TTL", "0"),
-        ("AWS_ENDPOINT_URL_EKS", eks),
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ("AWS_MAX_ATTEMPTS", "1"),
-    ])
-    .await
+fn refuse(status: StatusCode, code: &str) -> Response {
+    (status, [("x-amzn-errortype", code.to_owned())], json!({"message": "no"}).to_string()).into_response()
+}
+
+async fn describe(State(aws): State<Aws>, Path(name): Path<String>) -> Response {
+    match (name.as_str(), aws.clusters.lock().unwrap().get(&name)) {
+        ("young", _) => json!({"cluster": {"name": name, "status": "CREATING"}}).to_string().into_response(),
+        ("secret", _) => refuse(StatusCode::FORBIDDEN, "AccessDeniedException"),
+        (_, Some(cluster)) => json!({"cluster": cluster}).to_string().into_response(),
+        (_, None) => refuse(StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+    }
+}
+
+async fn assume_role(body: String) -> Response {
+    let role = ROLE.replace(':', "%3A").replace('/', "%2F");
+    if !body.contains(&format!("RoleArn={role}&")) && !body.ends_with(&format!("RoleArn={role}")) {
+        let error = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+            <Message>not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>";
+        return (StatusCode::FORBIDDEN, error).into_response();
+    }
+    "<AssumeRoleResponse><AssumeRoleResult><AssumedRoleUser><AssumedRoleId>AROA:s</AssumedRoleId>\
+     <Arn>arn:aws:sts::210987654321:assumed-role/reader/target-allocator</Arn></AssumedRoleUser>\
+     <Credentials><AccessKeyId>ASIAOFTHEROLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>\
+     <SessionToken>session</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>\
+     </AssumeRoleResult></AssumeRoleResponse>"
+        .into_response()
+}
+
+/// The URL in the token of the last request.
+fn presigned(kubernetes: &Kubernetes) -> String {
+    let authorization = kubernetes.authorization().expect("requests carry a token");
+    let token = authorization.strip_prefix("Bearer k8s-aws-v1.").expect("a token of EKS");
+    String::from_utf8(URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap()
 }
 
 #[tokio::test]
 async fn a_cluster_is_found_by_its_name_and_asked_with_a_signed_token() {
     let kubernetes = Kubernetes::start(&[]).await;
-    let eks = eks(kubernetes.server.clone()).await;
-    for (cluster, region) in [("eks:shop", "eu-central-1"), ("eks:shop@us-west-2", "us-west-2")] {
-        let answer = start(&eks, cluster).await.get("/jobs").await;
+    let aws = Aws::start().await;
+    aws.put("shop", &kubernetes.server, true);
+    let role = format!("eks:shop?role={ROLE}");
+    let cases = [
+        ("eks:shop", "eu-central-1", "AKIDEXAMPLE"),
+        ("eks:shop@us-west-2", "us-west-2", "AKIDEXAMPLE"),
+        (&role, "eu-central-1", "ASIAOFTHEROLE"),
+    ];
+    for (cluster, region, key) in cases {
+        let answer = aws.function(cluster).await.get("/jobs").await;
         assert_eq!((answer.status, answer.json()), (200, json!({})), "{cluster}");
-        let authorization = kubernetes.authorization().expect("requests carry a token");
-        let token = authorization.strip_prefix("Bearer k8s-aws-v1.").expect("a token of EKS");
-        let url = String::from_utf8(URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
+        let url = presigned(&kubernetes);
         assert!(url.starts_with(&format!("https://sts.{region}.amazonaws.com/?Action=GetCallerIdentity")), "{url}");
+        assert!(url.contains(&format!("X-Amz-Credential={key}%2F")), "{cluster}: {url}");
     }
 }
 
 #[tokio::test]
 async fn what_keeps_a_cluster_from_being_read_is_told_apart() {
-    let eks = eks("http://127.0.0.1:1".to_owned()).await;
+    let aws = Aws::start().await;
+    aws.put("shop", "http://127.0.0.1:1", true);
+    aws.put("inside", "http://127.0.0.1:1", false);
     let cases = [
-        ("eks:shop", "the API server does not answer"),
+        ("eks:shop", "its endpoint is public: check that the function reaches the internet"),
+        ("eks:inside", "its endpoint is private: put the function into the cluster's VPC"),
         ("eks:young", "it has no endpoint yet"),
-        ("eks:secret", "the function's role may not describe it, grant eks:DescribeCluster"),
-        ("eks:nowhere", "there is no cluster of that name in the region"),
+        ("eks:secret", "may not describe it, grant eks:DescribeCluster"),
+        ("eks:nowhere", "there is no cluster of that name in the account and region"),
+        (
+            "eks:shop?role=arn:aws:iam::1:role/other",
+            "the role arn:aws:iam::1:role/other cannot be assumed, name the function's role in its trust policy",
+        ),
     ];
     for (cluster, expected) in cases {
-        let answer = start(&eks, cluster).await.get("/scrape_configs").await;
+        let answer = aws.function(cluster).await.get("/scrape_configs").await;
         assert_eq!(answer.status, 503, "{cluster}");
         assert!(answer.message().contains(expected), "{cluster}: {}", answer.message());
+        assert!(!answer.message().contains("k8s-aws-v1"), "{cluster}: a token in a message");
     }
+}
+
+#[tokio::test]
+async fn what_the_cluster_refuses_says_what_to_set_up() {
+    let kubernetes = Kubernetes::start(&[]).await;
+    let aws = Aws::start().await;
+    aws.put("shop", &kubernetes.server, true);
+    let function = aws.function("eks:shop").await;
+    let cases = [
+        ("*", 401, "401 Unauthorized: no, the token is not accepted: make an access entry for the function's role"),
+        (
+            "pods",
+            403,
+            "cannot list pods: 403 Forbidden: no, apply the ClusterRole target-allocator of examples/rbac.yaml",
+        ),
+    ];
+    for (resource, status, expected) in cases {
+        kubernetes.set(resource, Behaviour::Status(status, json!({"kind": "Status", "message": "no"}).to_string()));
+        let config = "collector_namespace: m\ncollector_selector: {}\nprometheus_cr: {enabled: true}";
+        let function = if status == 403 {
+            &Function::start(&[
+                ("CLUSTER", "eks:shop"),
+                ("ALLOCATOR_CONFIG", config),
+                ("AWS_ENDPOINT_URL_EKS", &aws.url),
+                ("AWS_REGION", "eu-central-1"),
+                ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+                ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ])
+            .await
+        } else {
+            &function
+        };
+        let answer = function.get("/jobs").await;
+        assert_eq!(answer.status, 503, "{resource}");
+        assert!(answer.message().contains(expected), "{}", answer.message());
+        kubernetes.unset(resource);
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_has_moved_is_looked_for() {
+    let kubernetes = Kubernetes::start(&[]).await;
+    let aws = Aws::start().await;
+    aws.put("shop", "http://127.0.0.1:1", true);
+    let function = aws.function("eks:shop").await;
+    assert_eq!(function.get("/jobs").await.status, 503);
+    aws.put("shop", &kubernetes.server, true);
+    assert_eq!(function.get("/jobs").await.status, 200);
 }

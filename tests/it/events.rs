@@ -1,5 +1,7 @@
 //! Events of the four kinds of gateway, as AWS sends them.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
@@ -102,4 +104,45 @@ pub fn alb(path_and_query: &str) -> Value {
         "body": "",
         "isBase64Encoded": false
     })
+}
+
+/// The service account that the example's collectors run as.
+pub const COLLECTOR: &str = "system:serviceaccount:monitoring:otel-collector";
+
+/// A token as the API server projects it into a pod; who verifies it is not asked here.
+pub fn token(subject: &str, pod: Option<&str>) -> String {
+    let kubernetes = match pod {
+        Some(pod) => json!({"namespace": "monitoring", "pod": {"name": pod, "uid": "p-1"}}),
+        None => json!({"namespace": "monitoring"}),
+    };
+    let claims = json!({
+        "iss": "https://issuer.example.com", "sub": subject, "aud": ["target-allocator"], "exp": 4_000_000_000_u64,
+        "kubernetes.io": kubernetes
+    });
+    let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    format!("{}.{}.c2ln", encode(&json!({"alg": "RS256", "kid": "k"})), encode(&claims))
+}
+
+/// The same event after an authorizer of that gateway has let the token through; a load
+/// balancer has none.
+pub fn verified(mut event: Value, subject: &str, pod: Option<&str>) -> Value {
+    event["headers"]["authorization"] = json!(format!("Bearer {}", token(subject, pod)));
+    let authorizer = if event["version"] == "2.0" {
+        let nested = pod.map_or("map[namespace:monitoring]".to_owned(), |pod| {
+            format!("map[namespace:monitoring pod:map[name:{pod} uid:p-1]]")
+        });
+        json!({"jwt": {
+            "claims": {
+                "iss": "https://issuer.example.com", "sub": subject, "aud": "[target-allocator]", "exp": "4000000000",
+                "kubernetes.io": nested
+            },
+            "scopes": null
+        }})
+    } else if event["requestContext"]["elb"].is_null() {
+        json!({"principalId": subject, "integrationLatency": 7})
+    } else {
+        return event;
+    };
+    event["requestContext"]["authorizer"] = authorizer;
+    event
 }

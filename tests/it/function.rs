@@ -21,12 +21,17 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 /// How long the function may take for an answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What Lambda takes of an answer in one piece, and of one that is streamed.
+const MOST_BUFFERED: usize = (6 << 20) + 100;
+const MOST_STREAMED: usize = 200 << 20;
+
 /// What the function answered, in whatever form the event asks for.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
     pub headers: HashMap<String, String>,
     pub body: Vec<u8>,
+    pub streamed: bool,
 }
 
 impl Answer {
@@ -92,8 +97,7 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/next", get(next_event))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(take_response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(take_error))
-            // Lambda takes 6 MB.
-            .layer(DefaultBodyLimit::max(6 << 20))
+            .layer(DefaultBodyLimit::max(MOST_STREAMED))
             .with_state(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let process = Command::new(env!("CARGO_BIN_EXE_target-allocator"))
@@ -149,8 +153,33 @@ async fn next_event(State(api): State<Arc<Queue>>) -> impl IntoResponse {
     (StatusCode::OK, headers, event.to_string())
 }
 
-async fn take_response(State(api): State<Arc<Queue>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+async fn take_response(
+    State(api): State<Arc<Queue>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    if headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode == "streaming") {
+        assert_eq!(headers["content-type"], "application/vnd.awslambda.http-integration-response");
+        return finish(&api, &id, Ok(streamed(&body))).await;
+    }
+    if body.len() > MOST_BUFFERED {
+        let error = format!("Function.ResponseSizeTooLarge: {} bytes", body.len());
+        finish(&api, &id, Err(error)).await;
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
     finish(&api, &id, Ok(serde_json::from_slice(&body).unwrap())).await
+}
+
+/// A streamed answer in the form of one that is not: a JSON head, eight NULs, the body.
+fn streamed(body: &[u8]) -> Value {
+    const END: [u8; 8] = [0; 8];
+    let end = body.windows(END.len()).position(|bytes| bytes == END).expect("the head ends");
+    let mut answer: Value = serde_json::from_slice(&body[..end]).unwrap();
+    assert!(answer.get("body").is_none(), "the head holds no body");
+    answer["body"] = String::from_utf8(body[end + END.len()..].to_vec()).expect("the body is a text").into();
+    answer["streamed"] = true.into();
+    answer
 }
 
 async fn take_error(State(api): State<Arc<Queue>>, Path(id): Path<String>, body: String) -> StatusCode {
@@ -184,7 +213,7 @@ fn read(answer: &Value) -> Answer {
     let body = answer["body"].as_str().unwrap_or_default();
     let body = if answer["isBase64Encoded"] == true { base64(body) } else { body.as_bytes().to_vec() };
     let status = u16::try_from(answer["statusCode"].as_u64().expect("a status")).unwrap();
-    Answer { status, headers, body }
+    Answer { status, headers, body, streamed: answer["streamed"] == true }
 }
 
 fn base64(text: &str) -> Vec<u8> {

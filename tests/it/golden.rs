@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::events::{COLLECTOR, http_api, verified};
 use crate::function::Function;
 
 /// Job → collector → targets.
@@ -42,6 +43,11 @@ async fn start(recording: &Path) -> Function {
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ])
     .await
+}
+
+/// The recordings show secrets.
+fn with_secrets() -> Value {
+    verified(http_api("/scrape_configs"), COLLECTOR, None)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
@@ -134,7 +140,7 @@ async fn recordings_are_reproduced() {
         let function = start(&recording).await;
         let expected: BTreeMap<String, Value> = read(&recording.join("scrape_configs.json"));
         let found: BTreeMap<String, Value> =
-            serde_json::from_value(function.get("/scrape_configs").await.json()).unwrap();
+            serde_json::from_value(function.invoke(with_secrets()).await.json()).unwrap();
         let (mut expected, found) = (without_kubeconfig(expected), without_kubeconfig(found));
         differences.extend(take_unserved(&mut expected, &function.get("/debug/report").await.json()));
         differences.extend(compare("scrape config", &expected, &found, first_differing_field));

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod certificates;
 mod ec2;
 mod eks;
@@ -18,5 +19,6 @@ mod function;
 mod golden;
 mod http_client;
 mod kubernetes;
+mod sending;
 mod shop;
 mod sources;

@@ -5,6 +5,7 @@
 //! effect in a serverless function. A key that nobody knows is an error.
 //! Follows `cmd/otel-allocator/internal/config/config.go` of the operator.
 
+pub mod access;
 mod collectors;
 pub mod egress;
 mod file;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value};
 
+pub use access::AccessRules;
 pub use collectors::{CollectorPods, Collectors};
 pub use egress::Egress;
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub namespace: String,
     /// Who the targets are given to; `None` if the config does not say.
     pub collectors: Option<Collectors>,
+    /// Who may ask for what.
+    pub access: AccessRules,
     /// How they are given out.
     pub strategy: Strategy,
     /// Whether targets that a job's relabelling drops are left out (`filter_strategy: relabel-config`).
@@ -97,6 +101,7 @@ impl Default for Config {
         Self {
             namespace: String::new(),
             collectors: None,
+            access: AccessRules::default(),
             strategy: Strategy::Spread { strategy: Spread::ConsistentHashing(Version::default()), replicas: 1 },
             filter: true,
             monitors: Some(monitors::Settings::selecting_all()),

@@ -7,6 +7,7 @@
 //! The modules stand in the order of the flow, and each uses only earlier ones:
 //! objects → monitors → scrape jobs → discovery → relabel → targets → shard.
 
+pub mod access;
 pub mod allocation;
 pub mod config;
 pub mod discovery;

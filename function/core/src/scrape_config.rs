@@ -146,7 +146,22 @@ impl ScrapeConfig {
             globals::default_escaping(scheme).clone_into(&mut self.metric_name_escaping_scheme);
         }
     }
+
+    /// Adds a rule that carries `version` and never does anything: it sets a label to the
+    /// value that it has. Collectors compare scrape configs without their secrets, and
+    /// see by it that those have changed.
+    pub fn add_version(&mut self, version: &str) {
+        self.relabel_configs.push(RelabelConfig {
+            source_labels: vec![VERSION.to_owned()],
+            regex: Some(version.to_owned()),
+            target_label: VERSION.to_owned(),
+            replacement: version.to_owned(),
+            ..RelabelConfig::default()
+        });
+    }
 }
+
+const VERSION: &str = "__tmp_credentials_version";
 
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

@@ -4,11 +4,10 @@
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
-use lambda_http::lambda_runtime::{Context, LambdaEvent};
-use lambda_http::request::LambdaRequest;
+use lambda_http::lambda_runtime::{Context, FunctionResponse, LambdaEvent};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use target_allocator::http::Service;
+use target_allocator::http::{Event, Service};
 use target_allocator::settings::Settings;
 use target_allocator_fuzz::edit::edited;
 use tokio::runtime::Runtime;
@@ -52,13 +51,16 @@ fn service() -> &'static (Runtime, Service) {
 }
 
 fn run(event: &[u8]) {
-    let Ok(request) = serde_json::from_slice::<LambdaRequest>(event) else { return };
+    let Ok(request) = serde_json::from_slice::<Event>(event) else { return };
     let mut context = Context::default();
     context.deadline = u64::MAX;
     let (runtime, service) = service();
     let answer = runtime.block_on(async {
         let answer = tokio::time::timeout(Duration::from_secs(1), service.handle(LambdaEvent::new(request, context)));
-        serde_json::to_value(answer.await.expect("it is answered at once").expect("the kind is known"))
+        match answer.await.expect("it is answered at once").expect("the kind is known") {
+            FunctionResponse::BufferedResponse(answer) => serde_json::to_value(answer),
+            FunctionResponse::StreamingResponse(_) => panic!("nothing streams by default"),
+        }
     });
     check(&answer.expect("an answer is written as JSON"));
 }
@@ -79,7 +81,7 @@ fn check(answer: &Value) {
             assert!(body.is_array() || body.is_object(), "{answer}");
         }
         304 => assert_eq!(body, "", "{answer}"),
-        404 | 405 => {
+        403 | 404 | 405 => {
             let body: Value = serde_json::from_str(body).expect("a body is JSON");
             let message = body.as_object().and_then(|body| body["message"].as_str());
             assert!(message.is_some_and(|message| !message.is_empty()), "{answer}");

@@ -2,14 +2,16 @@
 //!
 //! Where the API server is and which certificate it has, EKS is asked once; that
 //! is asked again when the API server does not answer. Requests carry tokens that
-//! are signed here.
+//! are signed here, with the function's credentials or those of a role that it assumes.
 
 pub mod token;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_eks::error::{DisplayErrorContext, SdkError};
 use aws_sdk_eks::operation::describe_cluster::DescribeClusterError;
 use serde_json::json;
@@ -18,26 +20,34 @@ use tokio::sync::Mutex;
 
 use super::api::Api;
 use super::{ClusterError, Kind, Reading};
+use crate::settings::EksCluster;
 use token::Tokens;
 
 /// An EKS cluster.
 #[derive(Clone)]
 pub struct Eks {
-    name: Arc<str>,
-    region: Option<String>,
-    connected: Arc<Mutex<Option<Api>>>,
+    cluster: Arc<EksCluster>,
+    connected: Arc<Mutex<Option<Connection>>>,
+}
+
+#[derive(Clone)]
+struct Connection {
+    api: Api,
+    /// Whether the API server can be reached from outside of the VPC.
+    public: bool,
 }
 
 impl Eks {
-    /// The cluster of that name; in the function's own region if none is given.
-    pub fn new(name: &str, region: Option<&str>) -> Self {
-        Self { name: name.into(), region: region.map(str::to_owned), connected: Arc::default() }
+    /// That cluster; nothing is asked yet.
+    pub fn new(cluster: EksCluster) -> Self {
+        Self { cluster: Arc::new(cluster), connected: Arc::default() }
     }
 
     /// See [`super::Objects::list`].
     pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
-        let listed = self.api().await?.list(kinds, reading).await;
-        self.remember(listed).await
+        let connection = self.connection().await?;
+        let listed = connection.api.list(kinds, reading).await;
+        self.explain(listed, &connection).await
     }
 
     /// See [`super::Objects::get`].
@@ -46,60 +56,126 @@ impl Eks {
         references: &BTreeSet<ReferencedObject>,
         reading: &mut Reading,
     ) -> Result<(), ClusterError> {
-        let fetched = self.api().await?.get(references, reading).await;
-        self.remember(fetched).await
+        let connection = self.connection().await?;
+        let fetched = connection.api.get(references, reading).await;
+        self.explain(fetched, &connection).await
     }
 
-    async fn api(&self) -> Result<Api, ClusterError> {
+    async fn connection(&self) -> Result<Connection, ClusterError> {
         let mut connected = self.connected.lock().await;
-        if let Some(api) = connected.as_ref() {
-            return Ok(api.clone());
+        if let Some(connection) = connected.as_ref() {
+            return Ok(connection.clone());
         }
-        let api = self.connect().await?;
-        *connected = Some(api.clone());
-        Ok(api)
+        let connection = self.connect().await?;
+        *connected = Some(connection.clone());
+        Ok(connection)
     }
 
-    /// An API server that does not answer may have moved: EKS is asked again next time.
-    async fn remember(&self, result: Result<(), ClusterError>) -> Result<(), ClusterError> {
-        if matches!(result, Err(ClusterError::Unreachable { .. })) {
-            *self.connected.lock().await = None;
+    /// Says what an operator can do about a failure. An API server that does not answer
+    /// may have moved: EKS is asked again next time.
+    async fn explain<T>(&self, result: Result<T, ClusterError>, connection: &Connection) -> Result<T, ClusterError> {
+        match result {
+            Err(source @ ClusterError::Unreachable { .. }) => {
+                *self.connected.lock().await = None;
+                let advice = if connection.public { PUBLIC } else { PRIVATE };
+                Err(ClusterError::EksUnreachable { cluster: self.cluster.name.clone(), advice, source: source.into() })
+            }
+            Err(ClusterError::Refused { verb, resource, status, message, advice }) => {
+                let advice = match status.as_u16() {
+                    401 => NO_ACCESS_ENTRY,
+                    403 => NO_ROLE,
+                    _ => advice,
+                };
+                Err(ClusterError::Refused { verb, resource, status, message, advice })
+            }
+            other => other,
         }
-        result
     }
 
-    async fn connect(&self) -> Result<Api, ClusterError> {
+    async fn connect(&self) -> Result<Connection, ClusterError> {
+        let sdk = self.credentials().await?;
+        let described = self.describe(&sdk).await?;
+        let (Some(credentials), Some(region)) = (sdk.credentials_provider(), sdk.region()) else {
+            return Err(self.failed(NO_REGION));
+        };
+        let tokens = Tokens::new(credentials, region.to_string(), &self.cluster.name);
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "eks",
+            "contexts": [{"name": "eks", "context": {"cluster": "eks", "user": "eks"}}],
+            "clusters": [{"name": "eks", "cluster": {
+                "server": described.endpoint, "certificate-authority-data": described.authority
+            }}],
+            "users": [{"name": "eks", "user": {}}]
+        });
+        Ok(Connection { api: Api::with_tokens(kubeconfig, tokens).await?, public: described.public })
+    }
+
+    /// Region and credentials: the function's own, or those of the role that it is to assume.
+    async fn credentials(&self) -> Result<SdkConfig, ClusterError> {
         let loader = aws_config::defaults(BehaviorVersion::latest());
-        let loader = match &self.region {
+        let loader = match &self.cluster.region {
             Some(region) => loader.region(Region::new(region.clone())),
             None => loader,
         };
         let sdk = loader.load().await;
-        let (endpoint, authority) = self.describe(&sdk).await?;
-        let tokens = Tokens::new(&sdk, Arc::clone(&self.name))
-            .ok_or_else(|| ClusterError::Eks { cluster: self.name.to_string(), reason: NO_REGION.to_owned() })?;
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "eks",
-            "contexts": [{"name": "eks", "context": {"cluster": "eks", "user": "eks"}}],
-            "clusters": [{"name": "eks", "cluster": {"server": endpoint, "certificate-authority-data": authority}}],
-            "users": [{"name": "eks", "user": {}}]
-        });
-        Api::with_tokens(kubeconfig, tokens).await
+        if sdk.region().is_none() {
+            return Err(self.failed(NO_REGION));
+        }
+        let Some(role) = &self.cluster.role else { return Ok(sdk) };
+        let assumed = AssumeRoleProvider::builder(role).session_name(SESSION).configure(&sdk).build().await;
+        // Asked now, so that a role that cannot be assumed is not taken for anything else.
+        if let Err(error) = assumed.provide_credentials().await {
+            let error = DisplayErrorContext(&error);
+            return Err(self.failed(format!(
+                "the role {role} cannot be assumed, name the function's role in its trust policy, \
+                 and let that have sts:AssumeRole on it: {error}"
+            )));
+        }
+        Ok(sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build())
     }
 
-    /// The endpoint and, in base64, the certificate authority.
-    async fn describe(&self, sdk: &SdkConfig) -> Result<(String, String), ClusterError> {
-        let failed = |reason: String| ClusterError::Eks { cluster: self.name.to_string(), reason };
-        let described = aws_sdk_eks::Client::new(sdk).describe_cluster().name(&*self.name).send().await;
-        let cluster = described.map_err(|error| failed(reason(&error)))?.cluster;
-        let cluster = cluster.ok_or_else(|| failed("EKS describes nothing".to_owned()))?;
+    async fn describe(&self, sdk: &SdkConfig) -> Result<Described, ClusterError> {
+        let described = aws_sdk_eks::Client::new(sdk).describe_cluster().name(&self.cluster.name).send().await;
+        let cluster = described.map_err(|error| self.failed(reason(&error)))?.cluster;
+        let cluster = cluster.ok_or_else(|| self.failed("EKS describes nothing"))?;
         let authority = cluster.certificate_authority.and_then(|authority| authority.data);
         match (cluster.endpoint, authority) {
-            (Some(endpoint), Some(authority)) => Ok((endpoint, authority)),
-            _ => Err(failed("it has no endpoint yet, wait until it is active".to_owned())),
+            (Some(endpoint), Some(authority)) => {
+                let public = cluster.resources_vpc_config.is_none_or(|vpc| vpc.endpoint_public_access);
+                Ok(Described { endpoint, authority, public })
+            }
+            _ => Err(self.failed("it has no endpoint yet, wait until it is active")),
         }
     }
+
+    fn failed(&self, reason: impl Into<String>) -> ClusterError {
+        ClusterError::Eks { cluster: self.cluster.name.clone(), reason: reason.into() }
+    }
 }
+
+/// What EKS says of a cluster.
+struct Described {
+    endpoint: String,
+    /// In base64.
+    authority: String,
+    public: bool,
+}
+
+/// How the function calls itself where it assumes a role.
+const SESSION: &str = "target-allocator";
+
+const PRIVATE: &str = "its endpoint is private: put the function into the cluster's VPC, with subnets and security \
+    groups that reach it (SubnetIds and SecurityGroupIds of template.yaml)";
+
+const PUBLIC: &str = "its endpoint is public: check that the function reaches the internet, and that the endpoint's \
+    public access is not limited to other addresses";
+
+const NO_ACCESS_ENTRY: &str = ", the token is not accepted: make an access entry for the function's role, or the role \
+    that it assumes, with the Kubernetes group target-allocator (EksAccessEntry of template.yaml, or \
+    aws eks create-access-entry), and check the cluster's name";
+
+const NO_ROLE: &str = ", apply the ClusterRole target-allocator of examples/rbac.yaml, and put the role's access entry \
+    into the group target-allocator that it is bound to";
 
 const NO_REGION: &str = "no region is known, write it as eks:NAME@REGION or set AWS_REGION";
 
@@ -108,10 +184,13 @@ fn reason(error: &SdkError<DescribeClusterError>) -> String {
     let code = error.as_service_error().and_then(|error| error.meta().code());
     match code {
         Some("ResourceNotFoundException") => {
-            "there is no cluster of that name in the region, write another region as eks:NAME@REGION".to_owned()
+            "there is no cluster of that name in the account and region, write another region as eks:NAME@REGION, \
+             and a role of another account as eks:NAME?role=ARN"
+                .to_owned()
         }
         Some("AccessDeniedException") => {
-            "the function's role may not describe it, grant eks:DescribeCluster".to_owned()
+            "the function's role, or the role that it assumes, may not describe it, grant eks:DescribeCluster"
+                .to_owned()
         }
         _ => DisplayErrorContext(error).to_string(),
     }

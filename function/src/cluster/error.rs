@@ -21,6 +21,17 @@ pub enum ClusterError {
         /// What is wrong, and what to do about it.
         reason: String,
     },
+    /// The API server of the EKS cluster does not answer.
+    #[error("cannot reach the API server of the EKS cluster {cluster}, {advice}")]
+    EksUnreachable {
+        /// Its name.
+        cluster: String,
+        /// What to do about it.
+        advice: &'static str,
+        /// The request that failed.
+        #[source]
+        source: Box<ClusterError>,
+    },
     /// No token can be signed.
     #[error("no token for the EKS cluster can be signed, check the function's role")]
     Token(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -94,8 +105,8 @@ pub enum ClusterError {
 /// What an operator can do about a status.
 pub(super) const fn advice(status: http::StatusCode) -> &'static str {
     match status.as_u16() {
-        401 => ", the credentials are not accepted: check the kubeconfig's user, or the role's access entry on EKS",
-        403 => ", grant the verb on the resource: examples/rbac.yaml has the ClusterRole",
+        401 => ", the credentials are not accepted: check the kubeconfig's user",
+        403 => ", grant the verb on the resource: examples/rbac.yaml has the ClusterRole target-allocator",
         _ => "",
     }
 }

@@ -1,21 +1,19 @@
-//! Answers: status, body, headers, and how they are sent.
+//! Answers: status, body, headers.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lambda_http::Body;
 use lambda_http::http::header::{
-    AGE, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    AGE, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
+use target_allocator_core::access::Denied;
 
 use super::event::Asked;
+use super::send::{Content, MOST_BYTES, Sent};
 use crate::snapshot::Payload;
-
-/// Lambda refuses answers of more than 6 MB, headers and JSON escapes included.
-const MOST_BYTES: usize = 5_900_000;
 
 /// Shorter answers are not worth compressing.
 const WORTH_COMPRESSING: usize = 1_400;
@@ -29,6 +27,10 @@ pub enum Status {
     NotFound,
     /// Only reading is allowed.
     MethodNotAllowed,
+    /// Nobody has said who asks.
+    Unauthorized,
+    /// Whoever asks may not have it.
+    Forbidden,
     /// The function is set up wrong.
     Internal,
     /// Nothing can be answered now.
@@ -82,6 +84,8 @@ impl Answer {
             Status::BadRequest => StatusCode::BAD_REQUEST,
             Status::NotFound => StatusCode::NOT_FOUND,
             Status::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Status::Unauthorized => StatusCode::UNAUTHORIZED,
+            Status::Forbidden => StatusCode::FORBIDDEN,
             Status::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -89,13 +93,23 @@ impl Answer {
         Self { status, ..Self::json(body.into_bytes()) }
     }
 
+    /// A refusal.
+    pub fn denied(denied: &Denied) -> Self {
+        let status = match denied {
+            Denied::Unauthenticated => Status::Unauthorized,
+            _ => Status::Forbidden,
+        };
+        Self::error(status, denied)
+    }
+
     /// Says how old the data is that the answer is made of.
     pub fn aged(self, age: Duration) -> Self {
         Self { age: Some(age), ..self }
     }
 
-    /// What is sent: compressed if that is understood, nothing if the asker has it already.
-    pub fn into_response(self, asked: &Asked) -> Response<Body> {
+    /// What is sent: compressed if that is understood, nothing if the asker has it already,
+    /// a failure if it is too large for an answer that is not streamed.
+    pub fn sent(self, asked: &Asked, streams: bool) -> Sent {
         let Self { status, body, content_type, age } = self;
         let (plain, gzip, tag) = match body {
             Shared::Own(payload) => {
@@ -104,17 +118,9 @@ impl Answer {
             }
             Shared::Known(plain, gzip, tag) => (plain, gzip, tag),
         };
-        let sent = sent_size(&plain, gzip.as_ref());
-        if sent > MOST_BYTES {
-            let message = format!(
-                "the answer is too large for a Lambda function, use more collectors, the merged view or TARGET_LABELS=referenced: {sent} bytes"
-            );
-            return Self::error(Status::Internal, message).into_response(asked);
-        }
-        let mut response = Response::new(Body::Empty);
+        let content = gzip.map_or(Content::Plain(plain), Content::Gzip);
         let known = status == StatusCode::OK && asked.known_tags.as_deref().is_some_and(|known| has_tag(known, &tag));
-        *response.status_mut() = if known { StatusCode::NOT_MODIFIED } else { status };
-        let headers = response.headers_mut();
+        let mut headers = HeaderMap::new();
         let mut put = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
@@ -128,36 +134,35 @@ impl Answer {
         match status {
             StatusCode::OK => {
                 put(ETAG, &tag);
-                put(VARY, "accept-encoding");
+                put(VARY, "accept-encoding, authorization");
             }
+            StatusCode::UNAUTHORIZED => put(WWW_AUTHENTICATE, "Bearer"),
             StatusCode::METHOD_NOT_ALLOWED => put(ALLOW, "GET, HEAD"),
             StatusCode::SERVICE_UNAVAILABLE => put(RETRY_AFTER, "5"),
             _ => {}
         }
-        if !known {
-            if gzip.is_some() {
-                put(CONTENT_ENCODING, "gzip");
-            }
-            *response.body_mut() = encode(plain, gzip);
+        if known {
+            return Sent { status: StatusCode::NOT_MODIFIED, headers, content: Content::Plain(Bytes::new()) };
         }
-        response
+        if matches!(content, Content::Gzip(_)) {
+            put(CONTENT_ENCODING, "gzip");
+        }
+        // Counting costs time, and only what is nearly so long as it may be can grow too long.
+        let size = if streams || content.len() * MOST_GROWTH <= MOST_BYTES { 0 } else { content.buffered_size() };
+        if size > MOST_BYTES {
+            let message = format!(
+                "the answer takes {size} bytes of the {MOST_BYTES} that a Lambda function can answer in one piece: \
+                 use more collectors, TARGET_LABELS=referenced or the merged view, or RESPONSE_MODE=stream \
+                 behind a function URL or a REST API that streams"
+            );
+            return Self::error(Status::Internal, message).sent(asked, streams);
+        }
+        Sent { status, headers, content }
     }
 }
 
-fn encode(plain: Bytes, gzip: Option<Bytes>) -> Body {
-    match gzip {
-        Some(gzip) => Body::Binary(gzip.into()),
-        None => String::from_utf8(plain.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text),
-    }
-}
-
-/// Bytes of the body in the function's answer: base64, or text in JSON.
-fn sent_size(plain: &Bytes, gzip: Option<&Bytes>) -> usize {
-    gzip.map_or_else(
-        || plain.len() + plain.iter().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n')).count(),
-        |gzip| gzip.len().div_ceil(3) * 4,
-    )
-}
+/// What a byte takes at most: six characters, as in `\u0000`.
+const MOST_GROWTH: usize = 6;
 
 fn has_tag(known: &str, tag: &str) -> bool {
     known.split(',').any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)

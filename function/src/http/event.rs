@@ -4,9 +4,41 @@ use std::mem::take;
 
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::Method;
-use lambda_http::http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, IF_NONE_MATCH};
+use lambda_http::http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, IF_NONE_MATCH};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use target_allocator_core::access::Caller;
+
+use super::caller;
+
+/// An event as it comes.
+#[derive(Debug)]
+pub struct Event {
+    /// What is left of it after [`Asked::take`] tells what kind of answer it wants.
+    pub(super) request: LambdaRequest,
+    /// What the gateway's authorizer found out. `lambda_http` knows texts only, and
+    /// takes the whole event for another kind where it meets anything else.
+    authorizer: Option<Value>,
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        if !raw.get().contains("\"authorizer\"") {
+            let request = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+            return Ok(Self { request, authorizer: None });
+        }
+        let mut event: Value = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+        let context = event.get_mut("requestContext").and_then(Value::as_object_mut);
+        let authorizer = context.and_then(|context| context.remove("authorizer"));
+        let request = LambdaRequest::deserialize(event).map_err(D::Error::custom)?;
+        Ok(Self { request, authorizer })
+    }
+}
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +55,8 @@ pub struct Asked {
     pub accepts_gzip: bool,
     /// The entity tags that the asker has.
     pub known_tags: Option<String>,
+    /// Who asks.
+    pub caller: Caller,
 }
 
 impl Asked {
@@ -30,8 +64,10 @@ impl Asked {
     ///
     /// `lambda_http` builds a URI of path, query and host, and panics over some of
     /// them. It is never read here, so nothing is left in the event for it to fail on.
-    pub fn take(event: &mut LambdaRequest) -> Self {
-        match event {
+    pub fn take(event: &mut Event) -> Self {
+        let authorizer = event.authorizer.take();
+        let authorizer = authorizer.as_ref();
+        match &mut event.request {
             LambdaRequest::ApiGatewayV2(event) => {
                 let context = &mut event.request_context;
                 let (stage, domain) = (context.stage.take(), context.domain_name.take().unwrap_or_default());
@@ -43,7 +79,7 @@ impl Asked {
                     // HTTP APIs do; function URLs, whose events have the same form, do not.
                     decoded: !domain.contains(".lambda-url."),
                     collector_id: query.first("collector_id").map(str::to_owned),
-                    ..Self::headed(&context.http.method, &mut event.headers, &HeaderMap::new())
+                    ..Self::headed(&context.http.method, &mut event.headers, &HeaderMap::new(), authorizer)
                 }
             }
             LambdaRequest::ApiGatewayV1(event) => {
@@ -54,10 +90,17 @@ impl Asked {
                 let single = take(&mut event.query_string_parameters);
                 let many = take(&mut event.multi_value_query_string_parameters);
                 let query = if many.is_empty() { single } else { many };
+                let signer = context.identity.user_arn.take();
+                let many = take(&mut event.multi_value_headers);
+                let asked = Self::headed(&event.http_method, &mut event.headers, &many, authorizer);
                 Self {
                     path: without_stage(path, stage.as_deref()),
                     collector_id: query.first("collector_id").map(str::to_owned),
-                    ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers))
+                    caller: match (asked.caller, signer) {
+                        (Caller::Unknown, Some(signer)) => caller::signed_by(signer),
+                        (caller, _) => caller,
+                    },
+                    ..asked
                 }
             }
             LambdaRequest::Alb(event) => {
@@ -68,16 +111,17 @@ impl Asked {
                     path: event.path.take().unwrap_or_default(),
                     // Load balancers leave the query as it came.
                     collector_id: query.first("collector_id").map(unescape),
-                    ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers))
+                    // A load balancer has no authorizer, whatever its events say.
+                    ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers), None)
                 }
             }
             // No other kind is enabled in `lambda_http`.
-            _ => Self::headed(&Method::GET, &mut HeaderMap::new(), &HeaderMap::new()),
+            _ => Self::headed(&Method::GET, &mut HeaderMap::new(), &HeaderMap::new(), None),
         }
     }
 
     /// What method and headers say; the headers are gone from the event afterwards.
-    fn headed(method: &Method, headers: &mut HeaderMap, more: &HeaderMap) -> Self {
+    fn headed(method: &Method, headers: &mut HeaderMap, more: &HeaderMap, authorizer: Option<&Value>) -> Self {
         let headers = take(headers);
         let header = |name: HeaderName| headers.get(&name).or_else(|| more.get(&name))?.to_str().ok();
         Self {
@@ -87,6 +131,7 @@ impl Asked {
             collector_id: None,
             accepts_gzip: header(ACCEPT_ENCODING).is_some_and(accepts_gzip),
             known_tags: header(IF_NONE_MATCH).map(str::to_owned),
+            caller: caller::identify(authorizer, header(AUTHORIZATION)),
         }
     }
 }

@@ -32,10 +32,11 @@ pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer
     match &routed.route {
         Route::Live | Route::Ready => Answer::text(""),
         Route::Index => Answer::json(index(snapshot)),
-        Route::ScrapeConfigs => match &snapshot.merged_scrape_configs {
-            Some(merged) if routed.merged => Answer::shared_json(merged, asked),
-            _ => Answer::shared_json(&snapshot.scrape_configs, asked),
-        },
+        Route::ScrapeConfigs => {
+            let merged = snapshot.merged_scrape_configs.as_ref().filter(|_| routed.merged);
+            let configs = merged.unwrap_or(&snapshot.scrape_configs);
+            Answer::shared_json(configs.shown_to(&asked.caller), asked)
+        }
         Route::Jobs => Answer::json(listed.links()),
         Route::Report => Answer::json(report(allocation)),
         Route::PlainTargets => plain_targets(allocation, asked),

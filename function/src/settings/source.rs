@@ -8,17 +8,23 @@ use anyhow::{Result, bail, ensure};
 /// Where the objects of a cluster come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// `eks:NAME` or `eks:NAME@REGION`.
-    Eks {
-        /// The cluster's name.
-        name: String,
-        /// Its region; `None` for the function's own.
-        region: Option<String>,
-    },
+    /// `eks:NAME`, `eks:NAME@REGION`, either with `?role=ARN`.
+    Eks(EksCluster),
     /// `kubeconfig` or `kubeconfig:PATH`: the API server that a kubeconfig names.
     Kubeconfig(Option<PathBuf>),
     /// `manifests:PATH`: a file or a folder of YAML or JSON.
     Manifests(PathBuf),
+}
+
+/// A cluster in EKS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EksCluster {
+    /// The cluster's name.
+    pub name: String,
+    /// Its region; `None` for the function's own.
+    pub region: Option<String>,
+    /// The role that describes and reads it; `None` for the function's own.
+    pub role: Option<String>,
 }
 
 /// A cluster and the name under which its routes live.
@@ -30,7 +36,8 @@ pub struct NamedSource {
     pub source: Source,
 }
 
-const FORMS: &str = "eks:NAME or eks:NAME@REGION, kubeconfig or kubeconfig:PATH, manifests:PATH";
+const FORMS: &str = "eks:NAME or eks:NAME@REGION (with ?role=ARN to assume a role), kubeconfig or kubeconfig:PATH, \
+     manifests:PATH";
 
 /// Reads `CLUSTER`: `SOURCE`, or `NAME=SOURCE,NAME=SOURCE`.
 pub(super) fn parse_clusters(value: Option<&str>) -> Result<Vec<NamedSource>> {
@@ -63,13 +70,20 @@ fn parse_cluster(part: &str) -> Result<NamedSource> {
     Ok(NamedSource { name, source })
 }
 
-fn parse_eks(cluster: &str) -> Result<Source> {
+fn parse_eks(text: &str) -> Result<Source> {
+    let (cluster, parameters) = text.split_once('?').map_or((text, None), |(cluster, rest)| (cluster, Some(rest)));
     let (name, region) = cluster.split_once('@').map_or((cluster, None), |(name, region)| (name, Some(region)));
     ensure!(
         !name.is_empty() && region != Some(""),
-        "CLUSTER names an EKS cluster as eks:NAME or eks:NAME@REGION: {cluster:?}"
+        "CLUSTER names an EKS cluster as eks:NAME or eks:NAME@REGION: {text:?}"
     );
-    Ok(Source::Eks { name: name.to_owned(), region: region.map(str::to_owned) })
+    let role = parameters.map(|parameters| parameters.strip_prefix("role=").unwrap_or_default());
+    ensure!(
+        role.is_none_or(|role| role.starts_with("arn:") && role.contains(":role/")),
+        "CLUSTER names the role to assume as eks:NAME?role=arn:aws:iam::ACCOUNT:role/NAME: {text:?}"
+    );
+    let (region, role) = (region.map(str::to_owned), role.map(str::to_owned));
+    Ok(Source::Eks(EksCluster { name: name.to_owned(), region, role }))
 }
 
 fn parse_name(name: &str) -> Result<String> {
@@ -86,18 +100,29 @@ mod tests {
         NamedSource { name: (!name.is_empty()).then(|| name.to_owned()), source }
     }
 
-    fn eks(name: &str, region: Option<&str>) -> Source {
-        Source::Eks { name: name.to_owned(), region: region.map(str::to_owned) }
+    fn eks(name: &str, region: Option<&str>, role: Option<&str>) -> Source {
+        let (region, role) = (region.map(str::to_owned), role.map(str::to_owned));
+        Source::Eks(EksCluster { name: name.to_owned(), region, role })
     }
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/path/reader@dev=1";
 
     #[test]
     fn every_form_is_read() {
         let cases = [
             ("kubeconfig", vec![named("", Source::Kubeconfig(None))]),
             ("kubeconfig:/a/b", vec![named("", Source::Kubeconfig(Some("/a/b".into())))]),
-            ("eks:shop", vec![named("", eks("shop", None))]),
-            ("eks:shop@eu-central-1", vec![named("", eks("shop", Some("eu-central-1")))]),
-            ("prod=eks:shop", vec![named("prod", eks("shop", None))]),
+            ("eks:shop", vec![named("", eks("shop", None, None))]),
+            ("eks:shop@eu-central-1", vec![named("", eks("shop", Some("eu-central-1"), None))]),
+            ("prod=eks:shop", vec![named("prod", eks("shop", None, None))]),
+            (&format!("eks:shop?role={ROLE}"), vec![named("", eks("shop", None, Some(ROLE)))]),
+            (
+                &format!("prod=eks:shop@eu-central-1?role={ROLE},dev=eks:shop"),
+                vec![
+                    named("prod", eks("shop", Some("eu-central-1"), Some(ROLE))),
+                    named("dev", eks("shop", None, None)),
+                ],
+            ),
             ("manifests:a=b/c:d", vec![named("", Source::Manifests("a=b/c:d".into()))]),
             ("prod=kubeconfig", vec![named("prod", Source::Kubeconfig(None))]),
             (
@@ -118,6 +143,10 @@ mod tests {
             (Some("eks:"), "CLUSTER needs the cluster's name"),
             (Some("eks:@eu-central-1"), "CLUSTER names an EKS cluster as"),
             (Some("eks:shop@"), "CLUSTER names an EKS cluster as"),
+            (Some("eks:?role=arn:aws:iam::1:role/a"), "CLUSTER names an EKS cluster as"),
+            (Some("eks:shop?role="), "CLUSTER names the role to assume as"),
+            (Some("eks:shop?role=reader"), "CLUSTER names the role to assume as"),
+            (Some("eks:shop?user=arn:aws:iam::1:role/a"), "CLUSTER names the role to assume as"),
             (Some("manifests"), "CLUSTER needs a path"),
             (Some("manifests:"), "CLUSTER needs a path"),
             (Some("kubeconfig,kubeconfig:b"), "CLUSTER names several sources"),

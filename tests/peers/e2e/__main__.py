@@ -3,8 +3,9 @@
 
 The example shop is loaded into a kube-apiserver. The function reads it with the
 role of examples/rbac.yaml and runs under `cargo lambda watch`. Three collectors
-scrape exporters by what it tells them, and send what they find to a receiver.
-Then the cluster changes, and then it fails.
+come to it through a gateway that asks for their service account tokens, scrape
+exporters by what it tells them, and send what they find to a receiver. Then
+tokens, credentials and the cluster change, and then it fails.
 
     python3 tests/peers/e2e [CASE...]     names of cases (default: all, in order)
 """

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 import shop
+import tokens
 from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
 
 # A target counts as scraped if a point of it came in this many seconds.
@@ -216,6 +217,9 @@ CASES = [
     ("once", once),
     ("labels", labels),
     ("credentials", credentials),
+    ("access", tokens.access),
+    ("rotation", tokens.rotation),
+    ("secrets", tokens.secrets),
     ("prometheus", prometheus),
     ("pods", pods),
     ("monitors", monitors),

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import shop
+import tokens
 
 ROOT = Path(__file__).resolve().parents[3]
 PEERS = Path(os.environ.get("PEERS_CACHE", ROOT / "target/peers"))
@@ -67,6 +68,8 @@ class World:
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-"))
         self.processes: dict[str, subprocess.Popen] = {}
         self.apiserver_port = free_port()
+        # Its own address, so that its keys can be found there.
+        self.issuer = f"https://127.0.0.1:{self.apiserver_port}"
 
     def __enter__(self) -> "World":
         try:
@@ -96,6 +99,8 @@ class World:
         self.fault("")
         self.proxy = self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")
         self.function = self.start_function()
+        tokens.prepare(self)
+        self.gateway = self.start_gateway()
         for name in COLLECTORS:
             self.start_collector(name)
 
@@ -115,7 +120,8 @@ class World:
 
     def serve(self, name: str, *arguments: object) -> str:
         """Starts one of our servers, which prints `ready URL` when it serves."""
-        program = [sys.executable, Path(__file__).with_name("proxy.py")] if name == "proxy" else [PEERS / name]
+        script = Path(__file__).with_name(f"{name}.py")
+        program = [sys.executable, script] if script.exists() else [PEERS / name]
         process = self.start(name, *program, *arguments)
         assert process.stdout is not None
         for line in process.stdout:
@@ -141,7 +147,8 @@ class World:
             print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}", flush=True)
 
     def start_apiserver(self) -> None:
-        self.serve("kube-apiserver", "-data", self.folder / "apiserver", "-port", self.apiserver_port)
+        arguments = ["-data", self.folder / "apiserver", "-port", self.apiserver_port, "--"]
+        self.serve("kube-apiserver", *arguments, f"--service-account-issuer={self.issuer}")
 
     def fault(self, name: str) -> None:
         """Tells the proxy what to do with requests; nothing stands for passing them on."""
@@ -173,6 +180,7 @@ class World:
             "SNAPSHOT_TTL": str(TTL),
             "SNAPSHOT_MAX_STALE": str(MAX_STALE),
             "SECRETS": "inline",
+            "SECRET_ROTATION": "on",
         }
         env = os.environ | {"PATH": f"{tools.stdout.strip()}:{os.environ['PATH']}"} | settings
         watch = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
@@ -186,8 +194,26 @@ class World:
         eventually("the function answers", ready, 600)
         return url
 
+    def start_gateway(self) -> str:
+        """Collectors come through it, with tokens; the tests ask the function itself."""
+        invoke = f"{self.function}/2015-03-31/functions/target-allocator/invocations"
+        certificate = self.folder / "apiserver/apiserver.crt"
+        return self.serve("gateway", invoke, self.issuer, certificate, tokens.AUDIENCE, self.folder)
+
+    def token_file(self, pod: str) -> Path:
+        return self.folder / f"{pod}.token"
+
+    def tokens_valid_since(self, issued: float) -> None:
+        (self.folder / "valid-since").write_text(str(issued))
+
+    def seen(self) -> list[dict]:
+        """What came to the gateway."""
+        return [json.loads(line) for line in (self.folder / "seen.jsonl").read_text().splitlines()]
+
     def start_collector(self, name: str) -> None:
         config = self.folder / f"{name}.yaml"
+        tokens.write(self, name)
+        token = str(self.token_file(name))
         config.write_text(
             json.dumps(
                 {
@@ -195,15 +221,21 @@ class World:
                         "prometheus": {
                             "config": {},
                             "target_allocator": {
-                                "endpoint": self.function,
+                                "endpoint": self.gateway,
                                 "interval": "2s",
                                 "collector_id": name,
-                                "http_sd_config": {"refresh_interval": "2s"},
+                                "auth": {"authenticator": "bearertokenauth"},
+                                "http_sd_config": {
+                                    "refresh_interval": "2s",
+                                    "authorization": {"type": "Bearer", "credentials_file": token},
+                                },
                             },
                         }
                     },
+                    "extensions": {"bearertokenauth": {"filename": token}},
                     "exporters": {"otlp_http": {"endpoint": f"{self.receiver}/c/{name}"}},
                     "service": {
+                        "extensions": ["bearertokenauth"],
                         "telemetry": {"metrics": {"level": "none"}},
                         "pipelines": {"metrics": {"receivers": ["prometheus"], "exporters": ["otlp_http"]}},
                     },

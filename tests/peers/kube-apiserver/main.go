@@ -30,7 +30,7 @@ func main() {
 	port := flag.Int("port", 0, "loopback port of the API server; 0 takes a free one")
 	flag.Parse()
 
-	code, err := run(*data, *port)
+	code, err := run(*data, *port, flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "kube-apiserver:", err)
 		os.Exit(1)
@@ -41,10 +41,11 @@ func main() {
 }
 
 // run starts etcd and the API server, and returns the API server's exit code
-// once it has ended, which SIGTERM and SIGINT make it do.
-func run(data string, port int) (int, error) {
-	if data == "" || flag.NArg() > 0 {
-		return 0, errors.New("usage: kube-apiserver -data FOLDER [-port PORT]")
+// once it has ended, which SIGTERM and SIGINT make it do. Of a flag that may be
+// given more than once, such as the issuer, the API server uses the first most.
+func run(data string, port int, flags []string) (int, error) {
+	if data == "" {
+		return 0, errors.New("usage: kube-apiserver -data FOLDER [-port PORT] [-- FLAG...]")
 	}
 	if port == 0 {
 		var err error
@@ -64,7 +65,7 @@ func run(data string, port int) (int, error) {
 
 	go announce(port, files.certificate)
 	command := app.NewAPIServerCommand()
-	command.SetArgs([]string{
+	command.SetArgs(append(flags, []string{
 		"--etcd-servers=http://" + etcd.Clients[0].Addr().String(),
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
@@ -88,7 +89,7 @@ func run(data string, port int) (int, error) {
 		"--endpoint-reconciler-type=none",
 		// Ends open watches at shutdown, which else wait for a minute.
 		"--shutdown-watch-termination-grace-period=1s",
-	})
+	}...))
 	return cli.Run(command), nil
 }
 

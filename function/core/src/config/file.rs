@@ -7,7 +7,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
-use super::{Config, ConfigError, Egress, NOT_READY_GRACE_PERIOD, Note, collectors, strategy};
+use super::{Config, ConfigError, Egress, NOT_READY_GRACE_PERIOD, Note, access, collectors, strategy};
 use crate::duration::Duration;
 use crate::monitors;
 use crate::monitors::finding::Finding;
@@ -39,6 +39,8 @@ pub(super) struct File {
     allocation_fallback_without_collector: Option<bool>,
     http_sd_allow: Option<Vec<String>>,
     dns_sd_servers: Option<Vec<SocketAddr>>,
+    allowed_subjects: Option<Vec<String>>,
+    collector_identity: Option<String>,
 }
 
 /// `prometheus_cr`.
@@ -91,6 +93,8 @@ impl File {
             allocation_fallback_without_collector,
             http_sd_allow,
             dns_sd_servers,
+            allowed_subjects,
+            collector_identity,
         } = self;
         let mut notes = Vec::new();
         let mut note = |present: bool, key: &str, reason| {
@@ -141,6 +145,7 @@ impl File {
         Ok(Config {
             collectors: collectors::read(collectors, selector, &namespace, grace_period)?,
             namespace,
+            access: access::read(allowed_subjects, collector_identity)?,
             strategy: strategy::read(strategy::Keys {
                 strategy: allocation_strategy,
                 fallback: allocation_fallback_strategy,

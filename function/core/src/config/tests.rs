@@ -150,6 +150,11 @@ fn a_wrong_key_is_an_error_that_names_it() {
             "must contain {ordinal}",
         ),
         ("prometheus_cr: {enabled: true}\ncollectors: {names: []}", "collectors.names", "at least one"),
+        ("prometheus_cr: {enabled: true}\nallowed_subjects: []", "allowed_subjects", "names nobody"),
+        ("prometheus_cr: {enabled: true}\nallowed_subjects: [a, '']", "allowed_subjects", "a subject is empty"),
+        ("prometheus_cr: {enabled: true}\ncollector_identity: podd", "collector_identity", "must be pod, any, or"),
+        ("prometheus_cr: {enabled: true}\ncollector_identity: '{ip}'", "collector_identity", "must be pod, any, or"),
+        ("prometheus_cr: {enabled: true}\ncollector_identity: '{pod'", "collector_identity", "must be pod, any, or"),
     ];
     for (text, key, reason) in cases {
         let error = parse(text).unwrap_err().to_string();

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
@@ -34,10 +33,9 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens for a cluster; `None` without a region or any source of credentials.
-    pub fn new(sdk: &SdkConfig, cluster: Arc<str>) -> Option<Self> {
-        let (credentials, region) = (sdk.credentials_provider()?, sdk.region()?.to_string());
-        Some(Self { credentials, region, cluster, latest: Arc::default() })
+    /// Tokens for a cluster of that region.
+    pub fn new(credentials: SharedCredentialsProvider, region: String, cluster: &str) -> Self {
+        Self { credentials, region, cluster: cluster.into(), latest: Arc::default() }
     }
 
     /// The header of a request, good for some minutes.

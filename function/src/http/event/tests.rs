@@ -1,6 +1,5 @@
 //! What is asked, in every kind of event, however it is written.
 
-use lambda_http::request::from_str;
 use proptest::prelude::{any, prop_assert, proptest};
 use serde_json::{Value, json};
 
@@ -68,7 +67,9 @@ fn gzip_is_sent_to_those_who_accept_it() {
 
 #[test]
 fn other_events_are_refused() {
-    assert!(from_str("{\"Records\": []}").is_err());
+    for event in ["{\"Records\": []}", "{\"Records\": [], \"requestContext\": {\"authorizer\": {}}}", "7"] {
+        assert!(serde_json::from_str::<Event>(event).is_err(), "{event}");
+    }
 }
 
 proptest! {
@@ -95,10 +96,10 @@ proptest! {
         let mut v2: Value = serde_json::from_str(&v2(&domain, &path, &query, &json!({"host": host}))).unwrap();
         v2["requestContext"]["stage"] = json!(stage);
         let event = [v1, v2, alb][which].to_string();
-        let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
+        let mut event: Event = serde_json::from_str(&event).unwrap();
         prop_assert!(Asked::take(&mut event).reads);
         // What panicked with the whole event.
-        let left = lambda_http::Request::from(event);
+        let left = lambda_http::Request::from(event.request);
         prop_assert!(left.uri().query().is_none());
     }
 }

@@ -1,0 +1,139 @@
+//! Who is answered, and whose share they get.
+
+use serde_json::json;
+
+use super::*;
+use crate::objects::Pod;
+
+fn config(keys: &str) -> Config {
+    Config::parse(&format!("prometheus_cr: {{enabled: true}}\n{keys}"), None).unwrap()
+}
+
+/// Pods of two collectors with accounts of their own, and two that are none.
+fn cluster() -> Cluster {
+    let pod = |namespace: &str, name: &str, app: &str, account: &str| -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"namespace": namespace, "name": name, "labels": {"app": app}},
+            "spec": {"serviceAccountName": account}
+        }))
+        .unwrap()
+    };
+    let pods = [
+        pod("monitoring", "c-0", "otel", "collector"),
+        pod("monitoring", "c-1", "otel", "gateway"),
+        pod("monitoring", "grafana", "grafana", "grafana"),
+        pod("bare", "c-0", "otel", ""),
+    ];
+    Cluster { pods: pods.into_iter().collect(), ..Cluster::default() }
+}
+
+fn access(keys: &str) -> Access {
+    Access::new(&config(keys), &cluster())
+}
+
+fn caller(subject: &str, pod: Option<&str>) -> Caller {
+    let node = pod.map(|_| "node-a".to_owned());
+    Caller::Verified(Identity { subject: subject.to_owned(), pod: pod.map(str::to_owned), node })
+}
+
+const PODS: &str = "collector_namespace: monitoring\ncollector_selector: {matchLabels: {app: otel}}\n";
+const COLLECTOR: &str = "system:serviceaccount:monitoring:collector";
+
+#[test]
+fn the_collectors_are_answered_or_those_whom_the_config_names() {
+    let bare = PODS.replace("monitoring", "bare");
+    let named = |subjects: &str| format!("{PODS}allowed_subjects: {subjects}");
+    let everybody_of_it = "collector_namespace: monitoring\ncollectors: {names: [a]}";
+    let subject = |namespace: &str, name: &str| format!("system:serviceaccount:{namespace}:{name}");
+    let cases = [
+        (PODS.to_owned(), subject("monitoring", "collector"), true),
+        (PODS.to_owned(), subject("monitoring", "gateway"), true),
+        (PODS.to_owned(), subject("monitoring", "grafana"), false),
+        (PODS.to_owned(), subject("shop", "collector"), false),
+        (PODS.to_owned(), "arn:aws:iam::1:role/admin".to_owned(), false),
+        (PODS.replace("otel", "nobody"), subject("monitoring", "collector"), false),
+        (bare.clone(), subject("bare", "whoever"), true),
+        (bare, subject("monitoring", "collector"), false),
+        (everybody_of_it.to_owned(), subject("monitoring", "whoever"), true),
+        (everybody_of_it.to_owned(), subject("monitoring2", "whoever"), false),
+        (everybody_of_it.to_owned(), "monitoring".to_owned(), false),
+        (String::new(), "anyone".to_owned(), true),
+        (named("[anna, 'system:serviceaccount:ops:*']"), "anna".to_owned(), true),
+        (named("[anna, 'system:serviceaccount:ops:*']"), subject("ops", "x"), true),
+        (named("[anna, 'system:serviceaccount:ops:*']"), subject("opsy", "x"), false),
+        (named("[anna, 'system:serviceaccount:ops:*']"), "anna2".to_owned(), false),
+        // They are named in place of the collectors, not beside them.
+        (named("[anna]"), subject("monitoring", "collector"), false),
+    ];
+    for (keys, subject, expected) in cases {
+        let admitted = access(&keys).admit(&caller(&subject, Some("c-0")));
+        assert_eq!(admitted.is_ok(), expected, "{keys}: {subject}: {admitted:?}");
+        if let Err(denied) = admitted {
+            assert!(denied.to_string().contains(&format!("{subject:?}")), "{denied}");
+        }
+    }
+}
+
+#[test]
+fn without_an_authorizer_everybody_is_answered_unless_the_config_names_subjects() {
+    let named = format!("{PODS}allowed_subjects: ['*']");
+    for (keys, expected) in [(PODS, Ok(())), ("", Ok(())), (&named, Err(Denied::Unauthenticated))] {
+        let access = access(keys);
+        assert_eq!(access.admit(&Caller::Unknown), expected, "{keys}");
+        for asked in [None, Some("c-9")] {
+            assert_eq!(access.share(&Caller::Unknown, asked), Ok(asked.map(str::to_owned)));
+        }
+    }
+}
+
+#[test]
+fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
+    let identity = |pattern: &str| format!("{PODS}collector_identity: '{pattern}'");
+    let cases = [
+        // By default, its own.
+        (PODS.to_owned(), Some("c-0"), None, Ok(Some("c-0"))),
+        (PODS.to_owned(), Some("c-0"), Some("c-0"), Ok(Some("c-0"))),
+        (PODS.to_owned(), Some("c-0"), Some("c-1"), Err("does not let the pod \"c-0\" ask for the share")),
+        (PODS.to_owned(), Some("c-0"), Some(""), Err("does not let the pod \"c-0\" ask for the share")),
+        (PODS.to_owned(), None, None, Err("asks for the pod of the one who asks")),
+        (PODS.to_owned(), None, Some("c-0"), Err("asks for the pod of the one who asks")),
+        (identity("pod"), Some("c-0"), Some("c-1"), Err("does not let")),
+        (identity("any"), Some("c-0"), Some("c-1"), Ok(Some("c-1"))),
+        (identity("any"), Some("c-0"), None, Ok(Some("c-0"))),
+        (identity("any"), None, None, Ok(None)),
+        (identity("edge-*"), None, Some("edge-7"), Ok(Some("edge-7"))),
+        (identity("edge-*"), None, Some("core-7"), Err("does not let \"system:serviceaccount:monitoring:collector\"")),
+        (identity("edge-*"), Some("c-0"), None, Err("ask for all shares: name one by collector_id")),
+        (identity("{pod}-*"), Some("c-0"), Some("c-0-b"), Ok(Some("c-0-b"))),
+        (identity("{pod}-*"), Some("c-0"), Some("c-1-b"), Err("does not let")),
+        (identity("*-of-{pod}-*-x"), Some("c-0"), Some("a-of-c-0-of-c-0-x-x"), Ok(Some("a-of-c-0-of-c-0-x-x"))),
+        (identity("*-of-{pod}-*-x"), Some("c-0"), Some("a-of-c-0-x"), Err("does not let")),
+        (identity("{node}/{serviceaccount}"), Some("c-0"), None, Ok(Some("node-a/collector"))),
+        (identity("{node}/{serviceaccount}"), None, None, Err("asks for the node of")),
+        (identity("{namespace}.{pod}"), Some("c-0"), Some("monitoring.c-0"), Ok(Some("monitoring.c-0"))),
+        (identity("{subject}"), None, None, Ok(Some(COLLECTOR))),
+        // A star of the token is none of the pattern.
+        (identity("{pod}"), Some("*"), Some("c-0"), Err("does not let")),
+    ];
+    for (keys, pod, asked, expected) in cases {
+        let share = access(&keys).share(&caller(COLLECTOR, pod), asked);
+        match (share, expected) {
+            (Ok(share), Ok(expected)) => assert_eq!(share.as_deref(), expected, "{keys}: {pod:?} {asked:?}"),
+            (Err(denied), Err(reason)) => assert!(denied.to_string().contains(reason), "{keys}: {denied}"),
+            (share, expected) => panic!("{keys}: {pod:?} {asked:?}: {share:?}, not {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_pod_of_another_namespace_is_not_the_collector_of_the_same_name() {
+    let keys = format!("{PODS}allowed_subjects: ['system:serviceaccount:*']");
+    let tenant = caller("system:serviceaccount:tenant:collector", Some("c-0"));
+    let expected = Denied::Namespace { collectors: "monitoring".to_owned(), token: "tenant".to_owned() };
+    for asked in [None, Some("c-0")] {
+        assert_eq!(access(&keys).share(&tenant, asked), Err(expected.clone()));
+    }
+    // Collectors that are named may run anywhere.
+    let share = access("collectors: {names: [c-0]}").share(&tenant, None);
+    assert_eq!(share, Ok(Some("c-0".to_owned())));
+}

@@ -1,0 +1,116 @@
+//! Who asks, by what the gateway's authorizer has put into the event.
+//!
+//! The event's context is the gateway's own: no client can write it. The bearer token
+//! is read only where the authorizer has let through that same token, since a gateway
+//! passes nested claims on as a text that nobody can parse.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use target_allocator_core::access::{Caller, Identity};
+
+const KUBERNETES: &str = "kubernetes.io";
+
+/// The one whom `authorizer`, of the event's context, names, and the token in the
+/// `Authorization` header.
+pub fn identify(authorizer: Option<&Value>, authorization: Option<&str>) -> Caller {
+    let identity = authorizer.and_then(Value::as_object).and_then(|result| identity(result, authorization));
+    identity.map_or(Caller::Unknown, Caller::Verified)
+}
+
+/// One that signed the request with its AWS credentials, of whom a REST API says so.
+pub fn signed_by(arn: String) -> Caller {
+    Caller::Verified(Identity { subject: arn, ..Identity::default() })
+}
+
+fn identity(result: &Map<String, Value>, authorization: Option<&str>) -> Option<Identity> {
+    let object = |value: Option<&'_ Value>| value.and_then(Value::as_object).cloned();
+    // Of a JWT authorizer: an HTTP API's, a REST API's.
+    let jwt = object(result.get("jwt")).and_then(|jwt| object(jwt.get("claims")));
+    if let Some(claims) = jwt.or_else(|| object(result.get("claims"))) {
+        let token = authorization.and_then(Token::read).filter(|token| token.is_verified_by(&claims));
+        let nested = claims.get(KUBERNETES).and_then(|nested| Kubernetes::deserialize(nested).ok());
+        return Some(known(text(&claims, "sub")?, nested.or(token.map(|token| token.kubernetes))));
+    }
+    // Of AWS: a function URL's or an HTTP API's.
+    if let Some(iam) = object(result.get("iam")) {
+        return Some(known(text(&iam, "userArn")?, None));
+    }
+    // Of a function: an HTTP API nests what it has said, a REST API does not.
+    let said = object(result.get("lambda")).unwrap_or_else(|| result.clone());
+    let subject = text(&said, "sub").or_else(|| text(&said, "principalId"))?;
+    let token = || authorization.and_then(Token::read).filter(|token| token.sub == subject);
+    let pod = text(&said, "pod").map(|name| Named { name });
+    let kubernetes = match pod {
+        Some(pod) => Some(Kubernetes { pod: Some(pod), node: text(&said, "node").map(|name| Named { name }) }),
+        None => token().map(|token| token.kubernetes),
+    };
+    Some(known(subject, kubernetes))
+}
+
+fn known(subject: String, kubernetes: Option<Kubernetes>) -> Identity {
+    let Kubernetes { pod, node } = kubernetes.unwrap_or_default();
+    Identity { subject, pod: pod.map(|pod| pod.name), node: node.map(|node| node.name) }
+}
+
+fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    fields.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// What is read of a token.
+#[derive(Deserialize)]
+struct Token {
+    sub: String,
+    iss: Option<String>,
+    jti: Option<String>,
+    #[serde(rename = "kubernetes.io", default)]
+    kubernetes: Kubernetes,
+}
+
+/// The claim `kubernetes.io` of a service account's token.
+#[derive(Default, Deserialize)]
+struct Kubernetes {
+    pod: Option<Named>,
+    node: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+impl Token {
+    /// The claims, unverified, of a JWT in an `Authorization` header; `Bearer` may be missing.
+    fn read(header: &str) -> Option<Self> {
+        let (scheme, rest) = header.split_once(' ').unwrap_or(("bearer", header));
+        let token = scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())?;
+        let mut parts = token.split('.');
+        let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return None;
+        };
+        let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+        serde_json::from_slice(&claims).ok()
+    }
+
+    /// Whether the gateway's claims are this token's. Should a gateway look for tokens in
+    /// another header, this one may be anybody's.
+    fn is_verified_by(&self, claims: &Map<String, Value>) -> bool {
+        let Self { sub, iss, jti, kubernetes } = self;
+        let is = |name: &str, own: Option<&String>| text(claims, name).as_ref() == own;
+        let Some(flat) = text(claims, KUBERNETES).filter(|flat| flat.starts_with("map[")) else {
+            return is("sub", Some(sub)) && is("iss", iss.as_ref()) && is("jti", jti.as_ref());
+        };
+        let has = |kind: &str, named: Option<&Named>| {
+            named.is_none_or(|named| {
+                let own = format!("{kind}:map[name:{}", named.name);
+                flat.match_indices(&own).any(|(at, own)| flat[at + own.len()..].starts_with([' ', ']']))
+            })
+        };
+        let nested = has("pod", kubernetes.pod.as_ref()) && has("node", kubernetes.node.as_ref());
+        nested && is("sub", Some(sub)) && is("iss", iss.as_ref()) && is("jti", jti.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests;

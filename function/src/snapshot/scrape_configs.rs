@@ -1,0 +1,69 @@
+//! The answers to `/scrape_configs`: one for everybody, and one with credentials for
+//! those whom an authorizer knows.
+
+use serde_json::{Map, Value, to_value};
+use target_allocator_core::access::Caller;
+use target_allocator_core::scrape_config::ScrapeConfig;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Payload;
+use crate::settings::{SecretRotation, Secrets};
+
+/// Job name → scrape config, as JSON with sorted keys.
+#[derive(Debug)]
+pub struct ScrapeConfigs {
+    hidden: Payload,
+    /// Where it differs.
+    inlined: Option<Payload>,
+}
+
+impl ScrapeConfigs {
+    /// The answers for these jobs.
+    ///
+    /// # Errors
+    /// When a config cannot be written as JSON.
+    pub fn new<'a>(
+        configs: impl Iterator<Item = &'a ScrapeConfig>,
+        secrets: Secrets,
+        rotation: SecretRotation,
+    ) -> Result<Self, serde_json::Error> {
+        let (mut hidden, mut inlined) = (Map::new(), Map::new());
+        for config in configs {
+            let mut without = config.clone();
+            without.hide_secrets();
+            if secrets == Secrets::Inline && without != *config {
+                inlined.insert(config.job_name.clone(), with_secrets(config, rotation)?);
+            }
+            hidden.insert(config.job_name.clone(), to_value(&without)?);
+        }
+        let payload = |jobs: &Map<String, Value>| serde_json::to_vec(jobs).map(Payload::new);
+        let hidden_payload = payload(&hidden)?;
+        if inlined.is_empty() {
+            return Ok(Self { hidden: hidden_payload, inlined: None });
+        }
+        hidden.extend(inlined);
+        Ok(Self { hidden: hidden_payload, inlined: Some(payload(&hidden)?) })
+    }
+
+    /// What this one may see.
+    #[must_use]
+    pub fn shown_to(&self, caller: &Caller) -> &Payload {
+        match (caller, &self.inlined) {
+            (Caller::Verified(_), Some(inlined)) => inlined,
+            (Caller::Verified(_), None) | (Caller::Unknown, _) => &self.hidden,
+        }
+    }
+}
+
+/// The version is a hash of the whole config: only those see it who see the credentials, too.
+fn with_secrets(config: &ScrapeConfig, rotation: SecretRotation) -> Result<Value, serde_json::Error> {
+    match rotation {
+        SecretRotation::Off => to_value(config),
+        SecretRotation::On => {
+            let version = xxh3_64(&serde_json::to_vec(config)?);
+            let mut config = config.clone();
+            config.add_version(&format!("{version:016x}"));
+            to_value(&config)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How answers leave the function: in one piece, streamed, several at once.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::events::{GATEWAYS, http_api};
+use crate::function::Function;
+use crate::kubernetes::{Behaviour, Kubernetes};
+
+const SHARE: &str = "/jobs/big/targets?collector_id=c";
+
+/// A function with one job, whose list is about so many bytes long.
+async fn with_share_of(bytes: usize, variables: &[(&str, &str)]) -> (tempfile::TempDir, Function) {
+    let folder = tempfile::tempdir().unwrap();
+    let filler = "x".repeat(10_000);
+    let targets: Vec<_> = (0..bytes / filler.len()).map(|number| format!("10.0.0.1:{}", number + 1)).collect();
+    let config = json!({
+        "collectors": {"names": ["c"]},
+        "config": {"scrape_configs": [
+            {"job_name": "big", "static_configs": [{"targets": targets, "labels": {"filler": filler}}]},
+            {"job_name": "small", "static_configs": [{"targets": ["10.0.0.1:80"]}]},
+        ]}
+    });
+    let (manifests, file) = (folder.path().join("manifests"), folder.path().join("targetallocator.yaml"));
+    std::fs::create_dir(&manifests).unwrap();
+    std::fs::write(&file, config.to_string()).unwrap();
+    let (cluster, file) = (format!("manifests:{}", manifests.display()), file.display().to_string());
+    let mut all = vec![("CLUSTER", cluster.as_str()), ("ALLOCATOR_CONFIG_FILE", &file), ("SNAPSHOT_TTL", "600")];
+    all.extend_from_slice(variables);
+    let function = Function::start(&all).await;
+    (folder, function)
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_is_a_failure_that_says_what_to_do() {
+    for (bytes, fits) in [(5_000_000, true), (6_200_000, true), (6_400_000, false), (20_000_000, false)] {
+        let (_folder, function) = with_share_of(bytes, &[]).await;
+        for (gateway, event) in GATEWAYS {
+            let answer = function.invoke(event(SHARE)).await;
+            assert_eq!(answer.status, if fits { 200 } else { 500 }, "{gateway}: {bytes} bytes");
+            if !fits {
+                let message = answer.message();
+                for part in ["use more collectors", "the merged view", "RESPONSE_MODE=stream"] {
+                    assert!(message.contains(part), "{message}");
+                }
+            }
+        }
+        assert_eq!(function.get("/jobs/small/targets?collector_id=c").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_holds_fifty_megabytes() {
+    let (_folder, function) = with_share_of(50_000_000, &[("RESPONSE_MODE", "stream")]).await;
+    for (gateway, event) in GATEWAYS {
+        let streams = matches!(gateway, "REST API" | "function URL");
+        let answer = function.invoke(event(SHARE)).await;
+        assert_eq!((answer.streamed, answer.status), (streams, if streams { 200 } else { 500 }), "{gateway}");
+        if streams {
+            assert_eq!(answer.headers["content-type"], "application/json", "{gateway}");
+            assert_eq!(answer.json().as_array().unwrap().len(), 5_000, "{gateway}");
+            assert!(answer.body.len() > 50_000_000, "{gateway}");
+        }
+        // Failures and other answers have the same form.
+        let missing = function.invoke(event("/nothing/here")).await;
+        assert_eq!((missing.streamed, missing.status), (streams, 404), "{gateway}");
+        assert!(missing.message().contains("nothing at this path"), "{gateway}");
+        let mut again = event(SHARE);
+        again["headers"]["if-none-match"] = json!("*");
+        let known = function.invoke(again).await;
+        if streams {
+            assert_eq!((known.streamed, known.status, known.body.len()), (true, 304, 0), "{gateway}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_settings_are_said_in_the_form_that_the_gateway_expects() {
+    let function = Function::start(&[("RESPONSE_MODE", "stream")]).await;
+    let answer = function.invoke(crate::events::rest_api("/scrape_configs")).await;
+    assert_eq!((answer.streamed, answer.status), (true, 500));
+    assert!(answer.message().contains("CLUSTER is not set"));
+}
+
+#[tokio::test]
+async fn one_environment_answers_several_at_once_where_lambda_says_so() {
+    let kubernetes = Kubernetes::start(&[]).await;
+    for (most, at_once) in [("1", false), ("4", true)] {
+        kubernetes.set("*", Behaviour::Slow(Duration::from_secs(2), Vec::new()));
+        let variables = [("CLUSTER", kubernetes.cluster()), ("AWS_LAMBDA_MAX_CONCURRENCY", most.to_owned())];
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let function = Function::start(&variables).await;
+        assert_eq!(function.get("/livez").await.status, 200);
+        let (slow, alive) = tokio::join!(function.invoke(http_api("/jobs")), async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::timeout(Duration::from_secs(1), function.invoke(http_api("/livez"))).await
+        });
+        assert_eq!(slow.status, 200);
+        assert_eq!(alive.is_ok(), at_once, "{most} at once");
+    }
+}
