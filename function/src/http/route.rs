@@ -59,6 +59,8 @@ impl Routed<'_> {
             (Route::Targets(_), false) => "jobs/targets",
             (Route::Targets(_), true) => "merged/jobs/targets",
             (Route::Report, _) => "debug/report",
+            (Route::Explain, _) => "explain",
+            (Route::Page(_), _) => "pages",
             (Route::Live, _) => "livez",
             (Route::Ready, _) => "readyz",
         }
