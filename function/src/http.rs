@@ -10,8 +10,10 @@ mod caller;
 mod event;
 mod lists;
 mod route;
+mod screens;
 mod send;
 
+use std::fmt::Display;
 use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,6 +27,7 @@ use tracing::error;
 use crate::cluster::Objects;
 use crate::external::Externals;
 use crate::metrics::Metrics;
+use crate::pages::Page;
 use crate::settings::{ResponseMode, Settings};
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
@@ -117,22 +120,36 @@ impl Service {
         if matches!(routed.route, Route::Live) {
             return Answer::text("");
         }
+        let page = screens::page(&routed, asked);
+        let failed = |status, message: &dyn Display| match page {
+            Some(page) => screens::failure(page, status, message),
+            None => Answer::error(status, message),
+        };
         let clusters = match self.state.as_ref() {
             State::Ready(clusters) => clusters,
-            State::Misconfigured(message) => return Answer::error(Status::Internal, message),
+            State::Misconfigured(message) => return failed(Status::Internal, message),
         };
         let Some(cluster) = route::cluster_of(routed.base, clusters, |cluster| cluster.name.as_deref()) else {
             let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
+            if page == Some(Page::Overview) {
+                return screens::clusters(&names);
+            }
             let message = format!("name a cluster before the route, one of: {}", names.join(", "));
-            return Answer::error(Status::NotFound, message);
+            return failed(Status::NotFound, &message);
         };
         match cluster.snapshots.get(budget, lists::views(&routed)).await {
             Ok(snapshot) => match permit(&snapshot.access, &routed, asked) {
-                Ok(()) => lists::answer(&snapshot, &routed, asked).aged(snapshot.age()),
+                Ok(()) => {
+                    let answer = match page {
+                        Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
+                        None => lists::answer(&snapshot, &routed, asked),
+                    };
+                    answer.aged(snapshot.age())
+                }
                 Err(denied) => Answer::denied(&denied),
             },
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
-                Answer::error(Status::Unavailable, error)
+                failed(Status::Unavailable, &error)
             }
         }
     }
@@ -144,6 +161,11 @@ fn permit(access: &Access, routed: &Routed<'_>, asked: &mut Asked) -> Result<(),
         // For those who watch over the function: it says nothing but that it can answer.
         Route::Live | Route::Ready => Ok(()),
         Route::Index | Route::ScrapeConfigs | Route::Jobs | Route::Report => access.admit(&asked.caller),
+        // They tell of all shares.
+        Route::Explain | Route::Page(_) => {
+            access.admit(&asked.caller)?;
+            access.all_shares(&asked.caller)
+        }
         Route::Targets(_) | Route::PlainTargets => {
             access.admit(&asked.caller)?;
             asked.collector_id = access.share(&asked.caller, asked.collector_id.as_deref())?;

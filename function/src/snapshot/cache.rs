@@ -4,6 +4,7 @@
 //! many requests wait for it. If it fails, the last complete snapshot goes on
 //! answering until it is too old; an empty or partial one never does.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -54,7 +55,22 @@ struct Shared {
     widened: Cache<(u64, Views), Arc<Snapshot>>,
     wanted: Mutex<Views>,
     failure: Mutex<Option<Failure>>,
+    history: Mutex<VecDeque<Refresh>>,
 }
+
+/// A refresh that is over.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    /// When it began.
+    pub began: Moment,
+    /// How long it took.
+    pub took: Duration,
+    /// The number of targets, or why there is no new snapshot.
+    pub outcome: Result<usize, String>,
+}
+
+/// How many refreshes are remembered.
+const REMEMBERED: usize = 20;
 
 /// The last complete snapshot and how many came before it.
 #[derive(Clone, Default)]
@@ -83,6 +99,7 @@ impl Snapshots {
             widened: Cache::new(1),
             wanted: Mutex::default(),
             failure: Mutex::default(),
+            history: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -132,6 +149,19 @@ impl Snapshots {
         }
     }
 
+    /// The refreshes of late in this process, the latest first.
+    #[must_use]
+    pub fn history(&self) -> Vec<Refresh> {
+        let history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.iter().cloned().collect()
+    }
+
+    /// How old an answer may be.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.shared.freshness
+    }
+
     /// Takes the snapshot of that generation, or waits for the one who does.
     async fn refresh(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let shared = Arc::clone(&self.shared);
@@ -160,14 +190,20 @@ impl Snapshots {
 impl Shared {
     async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let started = Moment::now();
-        match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
+        let taken = match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
             Ok(snapshot) => {
                 let snapshot = Arc::new(snapshot);
                 self.publish(generation, &snapshot, started);
                 Ok(snapshot)
             }
             Err(error) => Err(self.fail(&error)),
-        }
+        };
+        let outcome = taken.as_ref().map(|snapshot| snapshot.allocation.counts().0).map_err(Clone::clone);
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.truncate(REMEMBERED - 1);
+        history.push_front(Refresh { began: started, took: started.elapsed(), outcome });
+        drop(history);
+        taken
     }
 
     /// From now on snapshots have these views too.
