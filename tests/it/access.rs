@@ -144,7 +144,7 @@ async fn credentials_are_served_where_it_is_set_to_those_whom_an_authorizer_know
                     let shown = configs[job].pointer(field).unwrap() != "<secret>";
                     assert_eq!(shown, known && mode == "inline", "{mode}: {asker:?}, {gateway}: {job}");
                 }
-                assert_eq!(answer.headers["vary"], "accept-encoding, authorization");
+                assert!(answer.headers["vary"].contains("authorization"), "{:?}", answer.headers);
                 let merged = function.invoke(asker.event(event, "/merged/scrape_configs")).await.body;
                 let shown = String::from_utf8(merged).unwrap().contains("example-payments-token");
                 assert_eq!(shown, known && mode == "inline", "{mode}: {asker:?}, {gateway}: merged");
