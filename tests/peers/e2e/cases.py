@@ -243,7 +243,8 @@ def _status(world: World) -> int:
         with urllib.request.urlopen(f"{world.function}/scrape_configs", timeout=20) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
-        assert isinstance(json.load(error)["message"], str)
+        body = json.load(error)
+        assert isinstance(body.get("message"), str), f"{error.code}: {body}"
         return error.code
 
 
