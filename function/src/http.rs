@@ -26,6 +26,7 @@ use tracing::error;
 
 use crate::cluster::Objects;
 use crate::external::Externals;
+use crate::metrics::{self, Meter};
 use crate::pages::Page;
 use crate::settings::{ResponseMode, Settings};
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
@@ -46,6 +47,7 @@ const NO_DEADLINE: Duration = Duration::from_secs(25);
 pub struct Service {
     state: Arc<State>,
     mode: ResponseMode,
+    meter: Option<Arc<Meter>>,
 }
 
 enum State {
@@ -74,7 +76,7 @@ impl Service {
             },
             State::Ready,
         );
-        Self { state: Arc::new(state), mode: ResponseMode::Buffer }
+        Self { state: Arc::new(state), mode: ResponseMode::Buffer, meter: None }
     }
 
     /// The same, with answers that are sent so: whatever else is wrong, a failure must
@@ -82,6 +84,12 @@ impl Service {
     #[must_use]
     pub fn responding(self, mode: ResponseMode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// The same, writing what is counted.
+    #[must_use]
+    pub fn counting(self, meter: Option<Meter>) -> Self {
+        Self { meter: meter.map(Arc::new), ..self }
     }
 
     /// Answers one event.
@@ -95,12 +103,26 @@ impl Service {
         let LambdaEvent { mut payload, context, .. } = event;
         let mut asked = Asked::take(&mut payload);
         let streams = send::streams(self.mode, &payload.request, asked.decoded);
+        let route = route::find(&asked.path).map_or("none", |routed| routed.name());
         let answer = self.answer(&mut asked, budget(context.deadline)).await;
         let sent = answer.sent(&asked, streams);
+        metrics::answered(route, sent.status.as_u16());
+        if let Some(meter) = &self.meter {
+            meter.write_when_due(self.ages());
+        }
         if streams {
             return Ok(FunctionResponse::StreamingResponse(send::streamed(sent)));
         }
         send::buffered(sent, payload.request, context).await
+    }
+
+    /// How old the snapshots are.
+    fn ages(&self) -> impl Iterator<Item = Duration> {
+        let clusters = match self.state.as_ref() {
+            State::Ready(clusters) => clusters.as_slice(),
+            State::Misconfigured(_) => &[],
+        };
+        clusters.iter().filter_map(|cluster| cluster.snapshots.age())
     }
 
     async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {

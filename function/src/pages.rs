@@ -199,9 +199,9 @@ fn href(root: &str, path: &str, parameters: &[(&str, &str)]) -> String {
 
 /// Where an object of a report is explained, if it is one that can be asked for.
 fn explain_href(root: &str, object: &ObjectRef) -> Option<String> {
-    Question::parse("monitor", &object.to_string()).is_ok().then(|| {
-        href(root, "explain", &[("monitor", &object.to_string())])
-    })
+    Question::parse("monitor", &object.to_string())
+        .is_ok()
+        .then(|| href(root, "explain", &[("monitor", &object.to_string())]))
 }
 
 /// `12 s`, `3 min`, `2 h`.
@@ -230,12 +230,8 @@ const BAR: usize = 24;
 fn bars(values: impl IntoIterator<Item = (String, usize)>) -> Vec<Bar> {
     let values: Vec<_> = values.into_iter().collect();
     let most = values.iter().map(|(_, value)| *value).max().unwrap_or_default().max(1);
-    let bar = |(at, (label, value)): (usize, (String, usize))| Bar {
-        label,
-        value,
-        width: value * 100 / most,
-        top: at * BAR,
-    };
+    let bar =
+        |(at, (label, value)): (usize, (String, usize))| Bar { label, value, width: value * 100 / most, top: at * BAR };
     values.into_iter().enumerate().map(bar).collect()
 }
 
@@ -246,8 +242,14 @@ mod tests {
     #[test]
     fn links_hold_whatever_stands_in_them() {
         let cases = [
-            (("../", "debug/job", vec![("job_id", "serviceMonitor/a/b/0")]), "../debug/job?job_id=serviceMonitor/a/b/0"),
-            (("./", "explain", vec![("pod", "a b"), ("q", "x&y=#\"<ü")]), "./explain?pod=a%20b&q=x%26y%3D%23%22%3C%C3%BC"),
+            (
+                ("../", "debug/job", vec![("job_id", "serviceMonitor/a/b/0")]),
+                "../debug/job?job_id=serviceMonitor/a/b/0",
+            ),
+            (
+                ("./", "explain", vec![("pod", "a b"), ("q", "x&y=#\"<ü")]),
+                "./explain?pod=a%20b&q=x%26y%3D%23%22%3C%C3%BC",
+            ),
             (("./", "debug/jobs", vec![]), "./debug/jobs"),
         ];
         for ((root, path, parameters), expected) in cases {

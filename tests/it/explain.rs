@@ -40,7 +40,8 @@ async fn monitors_are_explained_as_they_are_served() {
         let served = served(&function).await;
         let objects: Value = serde_json::from_slice(&std::fs::read(format!("{folder}/cluster.json")).unwrap()).unwrap();
         let kinds = ["ServiceMonitor", "PodMonitor", "Probe", "ScrapeConfig"];
-        let monitors = objects["items"].as_array().unwrap().iter().filter(|item| kinds.iter().any(|kind| item["kind"] == *kind));
+        let monitors =
+            objects["items"].as_array().unwrap().iter().filter(|item| kinds.iter().any(|kind| item["kind"] == *kind));
         for monitor in monitors {
             let text = |field: &str| monitor["metadata"][field].as_str().unwrap();
             let kind = monitor["kind"].as_str().unwrap();
@@ -63,8 +64,11 @@ async fn monitors_are_explained_as_they_are_served() {
                 assert_eq!(told, collectors, "{recording}: {name}");
             }
             let prefix = format!("{}{}/{}/{}", kind[..1].to_lowercase(), &kind[1..], text("namespace"), text("name"));
-            let expected: BTreeSet<_> =
-                served.keys().filter(|job| **job == prefix || job.starts_with(&format!("{prefix}/"))).cloned().collect();
+            let expected: BTreeSet<_> = served
+                .keys()
+                .filter(|job| **job == prefix || job.starts_with(&format!("{prefix}/")))
+                .cloned()
+                .collect();
             total += 1;
             agreed += usize::from(names == expected);
             let any = expected.iter().any(|job| !served[job].is_empty());

@@ -40,7 +40,13 @@ fn a_change_is_shown_before_it_is_merged() {
             1,
             &["3 removed", "Targets removed", "of serviceMonitor/shop/web/0: ", "Shares", "otel-collector-"],
         ),
-        ("targetLabel: zone", "targetLabel: area", 1, 0, &["3 with other labels", "area none → \"", "zone \"", "→ none"]),
+        (
+            "targetLabel: zone",
+            "targetLabel: area",
+            1,
+            0,
+            &["3 with other labels", "area none → \"", "zone \"", "→ none"],
+        ),
         (
             "      interval: 15s\n      scrapeTimeout: 10s",
             "      interval: 15s\n      scrapeTimeout: 20s",
@@ -75,7 +81,9 @@ fn another_config_is_a_change_too() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, count: u32| {
         let path = folder.path().join(name).display().to_string();
-        let config = format!("collectors: {{count: {count}, name: 'c-{{ordinal}}'}}\nprometheus_cr: {{enabled: true, service_monitor_selector: {{}}}}\n");
+        let config = format!(
+            "collectors: {{count: {count}, name: 'c-{{ordinal}}'}}\nprometheus_cr: {{enabled: true, service_monitor_selector: {{}}}}\n"
+        );
         std::fs::write(&path, config).unwrap();
         path
     };

@@ -181,9 +181,7 @@ impl Access {
     /// When only one share is theirs.
     pub fn all_shares(&self, caller: &Caller) -> Result<(), Denied> {
         match caller {
-            Caller::Verified(identity) if self.collectors.0 != [Part::Any] => {
-                Err(Denied::AllShares(identity.name()))
-            }
+            Caller::Verified(identity) if self.collectors.0 != [Part::Any] => Err(Denied::AllShares(identity.name())),
             Caller::Verified(_) | Caller::Unknown => Ok(()),
         }
     }

@@ -145,7 +145,8 @@ impl Allocation {
     pub fn owners(&self, job: &str, position: usize) -> impl Iterator<Item = &Collector> {
         let collectors = self.members.as_ref().map(Members::collectors).unwrap_or_default();
         let shares = self.jobs.get(job).map(|entry| &entry.shares);
-        let having = (0..).zip(collectors).filter(move |(index, _)| shares.is_some_and(|shares| shares.has(*index, position)));
+        let having =
+            (0..).zip(collectors).filter(move |(index, _)| shares.is_some_and(|shares| shares.has(*index, position)));
         having.map(|(_, collector)| collector)
     }
 

@@ -19,11 +19,11 @@ mod trace;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use job::Walker;
 pub use job::{DroppedBy, JobTrace, LookedAt, PassedOverObject};
 pub use near::{Match, NearMiss};
 pub use owner::Owner;
 pub use question::{Question, QuestionError};
-use job::Walker;
 pub use trace::{Change, Fate, Name, Origin, Read, RuleTrace, TargetTrace};
 
 use crate::allocation::{Allocation, Plan, PlannedJob};

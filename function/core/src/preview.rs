@@ -167,11 +167,7 @@ fn label_changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, Str
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
     changed
-        .map(|name| Change {
-            label: name.clone(),
-            before: before.get(name).cloned(),
-            after: after.get(name).cloned(),
-        })
+        .map(|name| Change { label: name.clone(), before: before.get(name).cloned(), after: after.get(name).cloned() })
         .collect()
 }
 

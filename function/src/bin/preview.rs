@@ -96,7 +96,8 @@ async fn preview(arguments: &Arguments) -> Result<(String, bool)> {
 }
 
 async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
-    let is_cluster = ["manifests", "kubeconfig", "eks"].iter().any(|kind| state == *kind || state.starts_with(&format!("{kind}:")));
+    let is_cluster =
+        ["manifests", "kubeconfig", "eks"].iter().any(|kind| state == *kind || state.starts_with(&format!("{kind}:")));
     let cluster = if is_cluster { state.to_owned() } else { format!("manifests:{state}") };
     let settings = Settings::load(|name| match name {
         "CLUSTER" => Some(cluster.clone()),

@@ -46,6 +46,27 @@ pub struct Routed<'a> {
     pub route: Route<'a>,
 }
 
+impl Routed<'_> {
+    /// How the route is counted.
+    pub const fn name(&self) -> &'static str {
+        match (&self.route, self.merged) {
+            (Route::Index, _) => "index",
+            (Route::ScrapeConfigs, false) => "scrape_configs",
+            (Route::ScrapeConfigs, true) => "merged/scrape_configs",
+            (Route::Jobs, false) => "jobs",
+            (Route::Jobs, true) => "merged/jobs",
+            (Route::Targets(_), false) => "targets",
+            (Route::Targets(_), true) => "merged/targets-of-job",
+            (Route::PlainTargets, _) => "merged/targets",
+            (Route::Report, _) => "report",
+            (Route::Explain, _) => "explain",
+            (Route::Page(_), _) => "page",
+            (Route::Live, _) => "livez",
+            (Route::Ready, _) => "readyz",
+        }
+    }
+}
+
 const JOBS: &str = "/jobs/";
 const TARGETS: &str = "/targets";
 /// Before the routes of the merged view; no cluster can have that name.

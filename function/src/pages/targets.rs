@@ -45,7 +45,9 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
     let jobs = allocation.jobs().filter(|(name, _)| only_job.is_empty() || *name == only_job);
     let all = jobs.flat_map(|(name, job)| {
         let whole = query.is_empty() || name.contains(query);
-        job.targets().enumerate().map(move |(position, (group, target))| (name, position, group.plain(target), target, whole))
+        job.targets()
+            .enumerate()
+            .map(move |(position, (group, target))| (name, position, group.plain(target), target, whole))
     });
     // Labels are found too, as they stand in an answer.
     let found = all.filter(|(name, position, text, _, whole)| {

@@ -13,11 +13,12 @@ use target_allocator_core::report::Report;
 use target_allocator_core::targets::Views;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
-use tracing::{error, info, warn};
+use tracing::{Instrument, error, info, warn};
 
 use super::moment::Moment;
 use super::{Recipe, RefreshError, Snapshot, chain};
 use crate::cluster::Objects;
+use crate::metrics;
 use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
@@ -151,6 +152,12 @@ impl Snapshots {
         history.iter().cloned().collect()
     }
 
+    /// How old the latest snapshot is, if there is one.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.shared.latest().snapshot.map(|snapshot| snapshot.age())
+    }
+
     /// How old an answer may be.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
@@ -162,9 +169,11 @@ impl Snapshots {
         let shared = Arc::clone(&self.shared);
         // A task of its own: it goes on when the request that began it is gone,
         // and whoever comes next finds it under way.
-        let task = tokio::spawn(async move {
+        let task = async move {
             shared.refreshes.try_get_with(generation, shared.take(generation)).await.map_err(Arc::unwrap_or_clone)
-        });
+        };
+        // Its lines in the log name the request that began it.
+        let task = tokio::spawn(task.in_current_span());
         task.await.unwrap_or_else(|error| Err(chain(&error)))
     }
 
@@ -225,6 +234,7 @@ impl Shared {
         log_report(before, snapshot.allocation.report());
         *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        metrics::refreshed(started.elapsed(), snapshot);
         let (targets, unassigned) = snapshot.allocation.counts();
         info!(
             generation,

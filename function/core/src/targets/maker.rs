@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh64::xxh64;
 
-use super::{GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Views, ZONE, address_hash, node_of, render};
+use super::{
+    GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Views, ZONE, address_hash, node_of, render,
+};
 use crate::labels::{ADDRESS, LabelSet, META_PREFIX};
 use crate::relabel::{Outcome, Rules};
 use crate::scrape_config::ScrapeConfig;
@@ -104,8 +106,7 @@ impl<'a> Maker<'a> {
         labels: &'l LabelSet<'_>,
         watch: impl FnMut(usize, Outcome, &LabelSet<'l>),
     ) -> Option<(LabelSet<'l>, u64)> {
-        let identified =
-            if self.filter { self.relabelled_watched(labels, watch)? } else { labels.iter().collect() };
+        let identified = if self.filter { self.relabelled_watched(labels, watch)? } else { labels.iter().collect() };
         let identity = identity(&identified, self.job_name, &mut Vec::new());
         Some((identified, identity))
     }
