@@ -18,7 +18,6 @@ use xxhash_rust::xxh64::xxh64;
 pub use maker::Maker;
 
 use crate::labels::LabelSet;
-use crate::shard::TargetKey;
 
 /// Which labels of a target are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,14 +96,6 @@ pub struct Target {
     pub zone: Arc<str>,
     plain: Range<u32>,
     merged: Range<u32>,
-}
-
-impl Target {
-    /// What the strategies look at.
-    #[must_use]
-    pub fn key(&self) -> TargetKey<'_> {
-        TargetKey { address: self.address, node: &self.node, zone: &self.zone, identity: self.identity }
-    }
 }
 
 /// The targets of one group that the job's rules keep, and their texts.

@@ -17,11 +17,24 @@ pub(super) fn members(wanted: &Collectors, cluster: &Cluster, now: Timestamp) ->
             let collectors = candidates.filter(|pod| not_collecting(pod, pods, now).is_none());
             Members::new(
                 collectors
-                    .map(|pod| Collector { name: pod.metadata.name.clone(), node: pod.spec.node_name.clone() })
+                    .map(|pod| Collector {
+                        name: pod.metadata.name.clone(),
+                        node: pod.spec.node_name.clone(),
+                        zone: zone_of_node(cluster, &pod.spec.node_name).to_owned(),
+                    })
                     .collect(),
             )
         }
     }
+}
+
+/// The label of a node that names its zone.
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// The zone of a node; empty if it is not known.
+pub(super) fn zone_of_node<'a>(cluster: &'a Cluster, node: &str) -> &'a str {
+    let node = cluster.nodes.get("", node);
+    node.and_then(|node| node.metadata.labels.get(ZONE)).map_or("", String::as_str)
 }
 
 /// Why a pod of the collectors' namespace has no share.

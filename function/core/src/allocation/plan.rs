@@ -192,7 +192,11 @@ impl Plan {
     #[must_use]
     pub fn kinds(&self, config: &Config) -> BTreeSet<Kind> {
         let configs = self.jobs.iter().flat_map(|job| &job.scrape_config.service_discovery.kubernetes);
-        kinds_of_discovery(configs, config.collectors.as_ref())
+        let mut kinds = kinds_of_discovery(configs, config.collectors.as_ref());
+        if config.strategy.reads_zones() {
+            kinds.insert(Kind::Node);
+        }
+        kinds
     }
 }
 

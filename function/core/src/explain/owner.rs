@@ -54,6 +54,14 @@ fn by_spread(strategy: Spread, replicas: u32, target: &Target, address: &str) ->
         (Spread::LeastWeighted, _) => {
             format!("the shares are balanced, and copies go to the next of {replicas} collectors in order")
         }
+        (Spread::Rendezvous(rendezvous), _) => {
+            let zone = if rendezvous.same_zone_first { ", those of its zone first" } else { "" };
+            let copies = if replicas > 1 { ", and copies go to the collectors that follow" } else { "" };
+            let bound = f64::from(rendezvous.bound) / 1000.0;
+            format!(
+                "of the collectors that are not full at {bound} times the mean, the target's hash ranks it highest{zone}{copies}"
+            )
+        }
     }
 }
 
@@ -86,6 +94,7 @@ pub(super) fn strategy(world: World<'_>, members: &Members) -> String {
     let name = |spread| match spread {
         Spread::ConsistentHashing(_) => "by the hash of their addresses",
         Spread::LeastWeighted => "in balanced shares",
+        Spread::Rendezvous(_) => "by rendezvous hashing, within bounds",
     };
     match world.config.strategy {
         Strategy::Spread { strategy, replicas: 1 } => format!("targets are given to {count} {}", name(strategy)),
