@@ -13,12 +13,12 @@ use target_allocator_core::report::Report;
 use target_allocator_core::targets::Views;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
-use tracing::{error, info, warn};
+use tracing::{Instrument, error, info, warn};
 
 use super::moment::Moment;
 use super::{Recipe, RefreshError, Snapshot, chain};
 use crate::cluster::Objects;
-use crate::metrics::{Counts, Metrics};
+use crate::metrics;
 use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
@@ -45,7 +45,6 @@ struct Shared {
     objects: Objects,
     recipe: Recipe,
     freshness: Freshness,
-    metrics: Metrics,
     began: Moment,
     latest: RwLock<Latest>,
     /// Refreshes by the generation that they produce: requests that find the same
@@ -87,12 +86,11 @@ struct Failure {
 impl Snapshots {
     /// The snapshots of the cluster behind `objects`; none is taken yet.
     #[must_use]
-    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness, metrics: Metrics) -> Self {
+    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness) -> Self {
         let shared = Shared {
             objects,
             recipe,
             freshness,
-            metrics,
             began: Moment::now(),
             latest: RwLock::default(),
             refreshes: Cache::new(1),
@@ -156,6 +154,13 @@ impl Snapshots {
         history.iter().cloned().collect()
     }
 
+    /// How old the latest snapshot is, or the process while there is none.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let latest = self.shared.latest().snapshot;
+        latest.map_or_else(|| self.shared.began.elapsed(), |snapshot| snapshot.age())
+    }
+
     /// How old an answer may be.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
@@ -167,9 +172,11 @@ impl Snapshots {
         let shared = Arc::clone(&self.shared);
         // A task of its own: it goes on when the request that began it is gone,
         // and whoever comes next finds it under way.
-        let task = tokio::spawn(async move {
+        let task = async move {
             shared.refreshes.try_get_with(generation, shared.take(generation)).await.map_err(Arc::unwrap_or_clone)
-        });
+        };
+        // Its lines in the log name the request that began it.
+        let task = tokio::spawn(task.in_current_span());
         task.await.unwrap_or_else(|error| Err(chain(&error)))
     }
 
@@ -230,9 +237,8 @@ impl Shared {
         log_report(before, snapshot.allocation.report());
         *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        metrics::refreshed(started.elapsed(), snapshot);
         let (targets, unassigned) = snapshot.allocation.counts();
-        let skipped = snapshot.allocation.report().entries().len();
-        self.metrics.refreshed(started.elapsed(), Counts { targets, unassigned, skipped });
         info!(
             generation,
             milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -241,16 +247,14 @@ impl Shared {
             targets,
             unassigned,
             collectors = snapshot.allocation.members().map(|members| members.collectors().len()),
-            skipped,
+            skipped = snapshot.allocation.report().entries().len(),
             "snapshot taken"
         );
     }
 
     fn fail(&self, error: &RefreshError) -> String {
         let message = chain(error);
-        let age = self.latest().snapshot.map(|snapshot| snapshot.age());
-        self.metrics.failed(age.unwrap_or_else(|| self.began.elapsed()));
-        let age = age.map(|age| age.as_secs());
+        let age = self.latest().snapshot.map(|snapshot| snapshot.age().as_secs());
         error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
         let failure = Failure { at: Moment::now(), message: message.clone() };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
