@@ -191,6 +191,12 @@ impl Snapshot {
         World { config, cluster: &reading.cluster, external, allocation, now: taken.timestamp() }
     }
 
+    /// How many objects are known.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        self.reading.cluster.len()
+    }
+
     /// Bytes of JSON that were read for it.
     #[must_use]
     pub const fn bytes_read(&self) -> usize {
