@@ -70,6 +70,8 @@ async fn behind_an_authorizer_collectors_get_what_is_theirs() {
         ("/scrape_configs", [200, 200, 200, 200, 403, 403]),
         ("/jobs", [200, 200, 200, 200, 403, 403]),
         ("/debug/report", [200, 200, 200, 200, 403, 403]),
+        ("/debug/jobs", [200, 200, 403, 403, 403, 403]),
+        ("/explain?collector=otel-collector-0", [200, 200, 403, 403, 403, 403]),
         (OWN, [200, 200, 200, 403, 403, 403]),
         (OTHER, [200, 200, 403, 403, 403, 403]),
         (ALL, [200, 200, 200, 403, 403, 403]),
