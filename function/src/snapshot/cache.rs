@@ -136,17 +136,6 @@ impl Snapshots {
         latest.younger_than(self.shared.freshness.max_stale).ok_or(failed)
     }
 
-    /// Takes the next snapshot before anybody has to wait for it, if the latest one is
-    /// past half its TTL.
-    pub async fn refresh_ahead(&self) {
-        let latest = self.shared.latest();
-        let ahead = latest.snapshot.is_some() && latest.younger_than(self.shared.freshness.ttl / 2).is_none();
-        if ahead && self.shared.recent_failure().is_none() {
-            // A failure is logged and remembered where it happens.
-            let _ = self.refresh(latest.generation + 1).await;
-        }
-    }
-
     /// The refreshes of late in this process, the latest first.
     #[must_use]
     pub fn history(&self) -> Vec<Refresh> {
