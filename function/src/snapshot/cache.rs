@@ -136,6 +136,26 @@ impl Snapshots {
         latest.younger_than(self.shared.freshness.max_stale).ok_or(failed)
     }
 
+    /// The refreshes of late in this process, the latest first.
+    #[must_use]
+    pub fn history(&self) -> Vec<Refresh> {
+        let history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.iter().cloned().collect()
+    }
+
+    /// How old the latest snapshot is, or the process while there is none.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let latest = self.shared.latest().snapshot;
+        latest.map_or_else(|| self.shared.began.elapsed(), |snapshot| snapshot.age())
+    }
+
+    /// How old an answer may be.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.shared.freshness
+    }
+
     /// Takes the snapshot of that generation, or waits for the one who does.
     async fn refresh(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let shared = Arc::clone(&self.shared);
