@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use target_allocator_core::allocation;
 use target_allocator_core::config::Config;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::targets::ServedLabels;
@@ -38,8 +37,7 @@ fn read_back(text: &str) {
 fn run(text: &str) {
     match Config::parse(text, Some("monitoring")) {
         Ok(config) => {
-            let plan = allocation::plan(&config, &Cluster::default());
-            checked(&config, plan, &Cluster::default(), ServedLabels::Referenced);
+            checked(&config, &Cluster::default(), ServedLabels::Referenced, None);
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

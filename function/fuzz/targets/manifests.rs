@@ -1,4 +1,4 @@
-//! Manifests: any text, or a complete cluster with a few changes; then all that follows.
+//! Manifests: any text, or a complete cluster and then the same with a few changes; then all that follows.
 #![no_main]
 
 use std::path::PathBuf;
@@ -7,12 +7,10 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use target_allocator::cluster::{Kind, Objects};
+use target_allocator::cluster::{Kind, Objects, Reading};
 use target_allocator::settings::Source;
 use target_allocator_core::allocation;
 use target_allocator_core::config::Config;
-use target_allocator_core::objects::Cluster;
-use target_allocator_core::report::Report;
 use target_allocator_core::targets::ServedLabels;
 use target_allocator_fuzz::allocation::checked;
 use target_allocator_fuzz::edit::edited;
@@ -29,9 +27,8 @@ static SEED: LazyLock<(Vec<Value>, Vec<Value>)> = LazyLock::new(|| {
 fn cluster(which: u8, mask: u16) -> Value {
     let (monitors, others) = &*SEED;
     let others = others.iter().enumerate().filter(|(at, _)| mask >> (at % 16) & 1 == 1);
-    let items: Vec<_> = std::iter::once(&monitors[usize::from(which) % monitors.len()])
-        .chain(others.map(|(_, other)| other))
-        .collect();
+    let items: Vec<_> =
+        std::iter::once(&monitors[usize::from(which) % monitors.len()]).chain(others.map(|(_, other)| other)).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
@@ -73,32 +70,34 @@ const KINDS: [Kind; 13] = [
 static FILE: LazyLock<PathBuf> =
     LazyLock::new(|| std::env::temp_dir().join(format!("fuzz-manifests-{}.yaml", std::process::id())));
 
-async fn run(text: &[u8]) {
-    std::fs::write(&*FILE, text).expect("the file can be written");
+/// Reads the texts one after the other, as a cluster that changes.
+async fn run(texts: &[&[u8]]) {
+    let which: usize = texts.iter().copied().flatten().map(|byte| usize::from(*byte)).sum();
+    let (config, served) = &CONFIGS[which % CONFIGS.len()];
     let objects = Objects::open(&Source::Manifests(FILE.clone())).await.expect("nothing is read yet");
-    let (mut cluster, mut report) = (Cluster::default(), Report::default());
-    if let Err(error) = objects.list(&KINDS.into(), &mut cluster, &mut report).await {
-        assert!(error.to_string().contains("fuzz-manifests"), "{error}");
-        return;
+    let (mut reading, mut before) = (Reading::default(), None);
+    for text in texts {
+        std::fs::write(&*FILE, text).expect("the file can be written");
+        if let Err(error) = objects.list(&KINDS.into(), &mut reading).await {
+            assert!(error.to_string().contains("fuzz-manifests"), "{error}");
+            return;
+        }
+        let references = allocation::references(config, &reading.cluster);
+        objects.get(&references, &mut reading).await.expect("it was read before");
+        before = checked(config, &reading.cluster, *served, before.as_ref());
     }
-    let (config, served) = &CONFIGS[text.iter().map(|byte| usize::from(*byte)).sum::<usize>() % CONFIGS.len()];
-    let references = allocation::references(config, &cluster);
-    if !references.is_empty() {
-        objects.get(&references, &mut cluster, &mut report).await.expect("it was read before");
-    }
-    checked(config, allocation::plan(config, &cluster), &cluster, *served);
 }
 
 fuzz_target!(|data: &[u8]| {
-    let edited = match data {
-        [0, which, low, high, edits @ ..] => match edited(&cluster(*which, u16::from_le_bytes([*low, *high])), edits) {
-            Some(document) => document.to_string(),
-            None => return,
-        },
-        _ => String::new(),
-    };
-    let text = if edited.is_empty() { data } else { edited.as_bytes() };
     // Nothing waits for anything: manifests are read from a file.
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-    runtime.block_on(run(text));
+    if let [0, which, low, high, edits @ ..] = data {
+        let complete = cluster(*which, u16::from_le_bytes([*low, *high]));
+        if let Some(edited) = edited(&complete, edits) {
+            let (complete, edited) = (complete.to_string(), edited.to_string());
+            runtime.block_on(run(&[complete.as_bytes(), edited.as_bytes()]));
+        }
+    } else {
+        runtime.block_on(run(&[data]));
+    }
 });

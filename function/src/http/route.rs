@@ -47,7 +47,7 @@ pub struct Routed<'a> {
 }
 
 impl Routed<'_> {
-    /// How the route is counted.
+    /// What it is called in metrics.
     pub const fn name(&self) -> &'static str {
         match (&self.route, self.merged) {
             (Route::Index, _) => "index",
@@ -55,12 +55,12 @@ impl Routed<'_> {
             (Route::ScrapeConfigs, true) => "merged/scrape_configs",
             (Route::Jobs, false) => "jobs",
             (Route::Jobs, true) => "merged/jobs",
-            (Route::Targets(_), false) => "targets",
-            (Route::Targets(_), true) => "merged/targets-of-job",
             (Route::PlainTargets, _) => "merged/targets",
-            (Route::Report, _) => "report",
+            (Route::Targets(_), false) => "jobs/targets",
+            (Route::Targets(_), true) => "merged/jobs/targets",
+            (Route::Report, _) => "debug/report",
             (Route::Explain, _) => "explain",
-            (Route::Page(_), _) => "page",
+            (Route::Page(_), _) => "pages",
             (Route::Live, _) => "livez",
             (Route::Ready, _) => "readyz",
         }

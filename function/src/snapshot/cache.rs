@@ -18,7 +18,7 @@ use tracing::{Instrument, error, info, warn};
 use super::moment::Moment;
 use super::{Recipe, RefreshError, Snapshot, chain};
 use crate::cluster::Objects;
-use crate::metrics;
+use crate::metrics::Metrics;
 use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
@@ -45,6 +45,8 @@ struct Shared {
     objects: Objects,
     recipe: Recipe,
     freshness: Freshness,
+    metrics: Metrics,
+    began: Moment,
     latest: RwLock<Latest>,
     /// Refreshes by the generation that they produce: requests that find the same
     /// stale generation wait for the same refresh.
@@ -85,11 +87,13 @@ struct Failure {
 impl Snapshots {
     /// The snapshots of the cluster behind `objects`; none is taken yet.
     #[must_use]
-    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness) -> Self {
+    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness, metrics: Metrics) -> Self {
         let shared = Shared {
             objects,
             recipe,
             freshness,
+            metrics,
+            began: Moment::now(),
             latest: RwLock::default(),
             refreshes: Cache::new(1),
             widened: Cache::new(1),
@@ -150,12 +154,6 @@ impl Snapshots {
     pub fn history(&self) -> Vec<Refresh> {
         let history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.iter().cloned().collect()
-    }
-
-    /// How old the latest snapshot is, if there is one.
-    #[must_use]
-    pub fn age(&self) -> Option<Duration> {
-        self.shared.latest().snapshot.map(|snapshot| snapshot.age())
     }
 
     /// How old an answer may be.
@@ -234,8 +232,9 @@ impl Shared {
         log_report(before, snapshot.allocation.report());
         *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        metrics::refreshed(started.elapsed(), snapshot);
         let (targets, unassigned) = snapshot.allocation.counts();
+        let skipped = snapshot.allocation.report().entries().len();
+        self.metrics.refreshed(started.elapsed(), snapshot);
         info!(
             generation,
             milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -244,14 +243,16 @@ impl Shared {
             targets,
             unassigned,
             collectors = snapshot.allocation.members().map(|members| members.collectors().len()),
-            skipped = snapshot.allocation.report().entries().len(),
+            skipped,
             "snapshot taken"
         );
     }
 
     fn fail(&self, error: &RefreshError) -> String {
         let message = chain(error);
-        let age = self.latest().snapshot.map(|snapshot| snapshot.age().as_secs());
+        let age = self.latest().snapshot.map(|snapshot| snapshot.age());
+        self.metrics.failed(age.unwrap_or_else(|| self.began.elapsed()));
+        let age = age.map(|age| age.as_secs());
         error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
         let failure = Failure { at: Moment::now(), message: message.clone() };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);

@@ -4,13 +4,9 @@
 //! Prometheus' parser holds them. Follows `LabelConfigValidator` and the rules in `promcfg.go`
 //! of the Prometheus operator.
 
-use serde::Deserialize as _;
-use serde::de::IntoDeserializer as _;
-use serde::de::value::{Error as ValueError, StrDeserializer};
-
 use super::finding::{Finding, Within};
 use crate::objects::monitoring::relabeling::Relabeling;
-use crate::regex::{GoRegex, Purpose, to_lower};
+use crate::regex::{GoRegex, Purpose};
 use crate::relabel::{Action, RelabelConfig};
 use crate::selector::LabelSelector;
 
@@ -109,13 +105,11 @@ fn convert(rule: &Relabeling) -> Result<RelabelConfig, Finding> {
 }
 
 fn action(rule: &Relabeling) -> Result<Action, Finding> {
-    let lower = to_lower(&rule.action);
-    if lower.is_empty() {
+    if rule.action.is_empty() {
         return Ok(Action::default());
     }
-    let deserializer: StrDeserializer<'_, ValueError> = lower.as_str().into_deserializer();
-    let unknown = |_| Finding::left_out(format_args!("is unknown: {:?}", rule.action)).within("action");
-    Action::deserialize(deserializer).map_err(unknown)
+    let unknown = || Finding::left_out(format_args!("is unknown: {:?}", rule.action)).within("action");
+    Action::named(&rule.action).ok_or_else(unknown)
 }
 
 /// Labels whose name cannot stand in Prometheus lend their value to one that can.

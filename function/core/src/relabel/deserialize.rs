@@ -24,14 +24,19 @@ pub(super) const ACTIONS: [(&str, Action); 11] = [
     ("uppercase", Action::Uppercase),
 ];
 
+impl Action {
+    /// The action of that name, in whatever case.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        let lower = to_lower(text);
+        ACTIONS.iter().find(|(name, _)| *name == lower).map(|(_, action)| *action)
+    }
+}
+
 impl<'de> Deserialize<'de> for Action {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Text(text) = Text::deserialize(deserializer)?;
-        let lower = to_lower(&text);
-        let action = ACTIONS.iter().find(|(name, _)| *name == lower);
-        action
-            .map(|(_, action)| *action)
-            .ok_or_else(|| D::Error::custom(format_args!("unknown relabel action: {text:?}")))
+        Self::named(&text).ok_or_else(|| D::Error::custom(format_args!("unknown relabel action: {text:?}")))
     }
 }
 

@@ -44,18 +44,5 @@ fn rule(node: &Node<'_>) -> Result<RelabelConfig> {
 
 fn action(node: &Node<'_>) -> Result<Action> {
     let text = node.string()?;
-    Ok(match text.to_lowercase().as_str() {
-        "replace" => Action::Replace,
-        "keep" => Action::Keep,
-        "drop" => Action::Drop,
-        "keepequal" => Action::KeepEqual,
-        "dropequal" => Action::DropEqual,
-        "hashmod" => Action::HashMod,
-        "labelmap" => Action::LabelMap,
-        "labeldrop" => Action::LabelDrop,
-        "labelkeep" => Action::LabelKeep,
-        "lowercase" => Action::Lowercase,
-        "uppercase" => Action::Uppercase,
-        _ => return Err(node.error(Problem::UnknownAction(text))),
-    })
+    Action::named(&text).ok_or_else(|| node.error(Problem::UnknownAction(text)))
 }
