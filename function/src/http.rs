@@ -26,7 +26,7 @@ use tracing::error;
 
 use crate::cluster::Objects;
 use crate::external::Externals;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Meter};
 use crate::pages::Page;
 use crate::settings::{ResponseMode, Settings};
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
@@ -47,7 +47,7 @@ const NO_DEADLINE: Duration = Duration::from_secs(25);
 pub struct Service {
     state: Arc<State>,
     mode: ResponseMode,
-    metrics: Metrics,
+    meter: Option<Arc<Meter>>,
 }
 
 enum State {
@@ -64,9 +64,8 @@ struct NamedSnapshots {
 impl Service {
     /// A service for these settings; if they are wrong, one that says so in every answer.
     pub async fn new(settings: anyhow::Result<Settings>) -> Self {
-        let metrics = Metrics::new(settings.as_ref().ok().and_then(|settings| settings.function.clone()));
         let opened = match settings {
-            Ok(settings) => open(settings, &metrics).await,
+            Ok(settings) => open(settings).await,
             Err(error) => Err(error),
         };
         let state = opened.map_or_else(
@@ -77,7 +76,7 @@ impl Service {
             },
             State::Ready,
         );
-        Self { state: Arc::new(state), mode: ResponseMode::Buffer, metrics }
+        Self { state: Arc::new(state), mode: ResponseMode::Buffer, meter: None }
     }
 
     /// The same, with answers that are sent so: whatever else is wrong, a failure must
@@ -85,6 +84,12 @@ impl Service {
     #[must_use]
     pub fn responding(self, mode: ResponseMode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// The same, writing what is counted.
+    #[must_use]
+    pub fn counting(self, meter: Option<Meter>) -> Self {
+        Self { meter: meter.map(Arc::new), ..self }
     }
 
     /// Answers one event.
@@ -98,15 +103,26 @@ impl Service {
         let LambdaEvent { mut payload, context, .. } = event;
         let mut asked = Asked::take(&mut payload);
         let streams = send::streams(self.mode, &payload.request, asked.decoded);
-        let route = route::find(&asked.path).map_or("other", |routed| routed.name());
+        let route = route::find(&asked.path).map_or("none", |routed| routed.name());
         let answer = self.answer(&mut asked, budget(context.deadline)).await;
-        let age = answer.age();
         let sent = answer.sent(&asked, streams);
-        self.metrics.answered(route, sent.status.as_u16(), age);
+        metrics::answered(route, sent.status.as_u16());
+        if let Some(meter) = &self.meter {
+            meter.write_when_due(self.ages());
+        }
         if streams {
             return Ok(FunctionResponse::StreamingResponse(send::streamed(sent)));
         }
         send::buffered(sent, payload.request, context).await
+    }
+
+    /// How old the snapshots are.
+    fn ages(&self) -> impl Iterator<Item = Duration> {
+        let clusters = match self.state.as_ref() {
+            State::Ready(clusters) => clusters.as_slice(),
+            State::Misconfigured(_) => &[],
+        };
+        clusters.iter().map(|cluster| cluster.snapshots.age())
     }
 
     async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {
@@ -174,19 +190,15 @@ fn permit(access: &Access, routed: &Routed<'_>, asked: &mut Asked) -> Result<(),
     }
 }
 
-async fn open(settings: Settings, metrics: &Metrics) -> anyhow::Result<Vec<NamedSnapshots>> {
-    let Settings { clusters, config, freshness, target_labels, secrets, secret_rotation, place, function: _ } =
-        settings;
+async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
+    let Settings { clusters, config, freshness, target_labels, secrets, secret_rotation, place } = settings;
     let config = Arc::new(config);
     let mut opened = Vec::new();
     for cluster in clusters {
         let objects = Objects::open(&cluster.source).await?;
         let externals = Arc::new(Externals::new(&config, place.clone()));
         let recipe = Recipe { config: Arc::clone(&config), externals, target_labels, secrets, secret_rotation };
-        opened.push(NamedSnapshots {
-            name: cluster.name,
-            snapshots: Snapshots::new(objects, recipe, freshness, metrics.clone()),
-        });
+        opened.push(NamedSnapshots { name: cluster.name, snapshots: Snapshots::new(objects, recipe, freshness) });
     }
     Ok(opened)
 }

@@ -3,6 +3,7 @@
 use lambda_http::Error;
 use lambda_http::lambda_runtime::{self, service_fn};
 use target_allocator::http::Service;
+use target_allocator::metrics::Meter;
 use target_allocator::settings::{ResponseMode, Settings};
 
 #[tokio::main]
@@ -17,7 +18,8 @@ async fn main() -> Result<(), Error> {
         .init();
     let lookup = |name: &str| std::env::var(name).ok();
     let mode = ResponseMode::load(lookup).unwrap_or(ResponseMode::Buffer);
-    let service = Service::new(Settings::load(lookup)).await.responding(mode);
+    let meter = lookup("AWS_LAMBDA_FUNCTION_NAME").and_then(Meter::new);
+    let service = Service::new(Settings::load(lookup)).await.responding(mode).counting(meter);
     let handle = move |event| {
         let service = service.clone();
         async move { service.handle(event).await }

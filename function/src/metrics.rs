@@ -1,10 +1,10 @@
-//! What CloudWatch makes metrics of: lines in its embedded metric format, in the log.
+//! What is counted: CloudWatch metrics in the embedded format, which are lines of the log.
 //!
-//! Numbers are gathered and written once a minute at most: a line for each answer
-//! would cost more than the answers.
+//! Input: refreshes and answers. Output: a line on standard output now and then, not with
+//! every answer, since CloudWatch charges by the byte. Unless a [`Meter`] is made nothing is counted.
 
 use std::io::stdout;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
@@ -15,138 +15,84 @@ use tracing::warn;
 use crate::snapshot::Snapshot;
 use crate::snapshot::moment::Moment;
 
-const NAMESPACE: &str = "TargetAllocator";
+/// How often what was counted is written.
+const INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long numbers are gathered.
-const INTERVAL: Duration = Duration::from_secs(60);
-
-/// More values of one kind do not fit into one line.
-const MOST_VALUES: usize = 100;
-
-/// Gathers numbers, and writes them.
-#[derive(Clone, Default)]
-pub struct Metrics {
-    /// Where the function runs by a name, it writes them.
-    shared: Option<Arc<Shared>>,
-}
-
-struct Shared {
-    /// Holds what is counted by name, for the whole process.
+/// Writes what was counted.
+pub struct Meter {
     collector: &'static Collector,
-    gathered: Mutex<Gathered>,
+    written: Mutex<Option<Moment>>,
 }
 
-/// Since the last lines.
-#[derive(Default)]
-struct Gathered {
-    since: Option<Moment>,
-    /// The oldest data that was answered from.
-    snapshot_age: Option<Duration>,
-    refreshes: usize,
-}
-
-impl Metrics {
-    /// Metrics of the function of that name; without one, none are written. A process has them once.
+impl Meter {
+    /// Begins to count, for the function of that name; `None` if somebody counts already.
     #[must_use]
-    pub fn new(function: Option<String>) -> Self {
-        let Some(function) = function else { return Self::default() };
-        let builder = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("FunctionName", function);
-        match builder.init() {
-            Ok(collector) => {
-                describe();
-                counter!("ColdStart").increment(1);
-                Self { shared: Some(Arc::new(Shared { collector, gathered: Mutex::default() })) }
-            }
+    pub fn new(function_name: String) -> Option<Self> {
+        let builder =
+            Builder::new().cloudwatch_namespace("TargetAllocator").with_dimension("FunctionName", function_name);
+        let collector = match builder.init() {
+            Ok(collector) => collector,
             Err(error) => {
-                warn!(error = %error, "there are no metrics");
-                Self::default()
+                warn!(error = %error, "nothing is counted");
+                return None;
             }
-        }
-    }
-
-    /// A snapshot was taken.
-    pub fn refreshed(&self, took: Duration, snapshot: &Snapshot) {
-        let Some(shared) = &self.shared else { return };
-        {
-            let mut gathered = shared.gathered();
-            gathered.refreshes += 1;
-            if gathered.refreshes > MOST_VALUES {
-                return;
-            }
-        }
-        let allocation = &snapshot.allocation;
-        let (targets, unassigned) = allocation.counts();
-        histogram!("RefreshDuration").record(took.as_secs_f64() * 1000.0);
-        let counts = [
-            ("BytesRead", snapshot.bytes_read()),
-            ("Objects", snapshot.objects()),
-            ("Targets", targets),
-            ("Unassigned", unassigned),
-            ("Skipped", allocation.report().entries().len()),
-        ];
-        for (name, count) in counts {
-            histogram!(name).record(number(count));
-        }
-        let collectors = allocation.members().map(Members::collectors).unwrap_or_default().iter();
-        let shares = collectors.map(|collector| {
-            allocation.jobs().map(|(job, _)| allocation.share(job, &collector.name).count()).sum::<usize>()
-        });
-        let shares: Vec<_> = shares.collect();
-        if let (Some(largest), Some(smallest)) = (shares.iter().max(), shares.iter().min()) {
-            histogram!("SharesLargest").record(number(*largest));
-            histogram!("SharesSmallest").record(number(*smallest));
-        }
-    }
-
-    /// A snapshot could not be taken; the one that answers on is so old, or there has been none since.
-    pub fn failed(&self, age: Duration) {
-        if let Some(shared) = &self.shared {
-            let mut gathered = shared.gathered();
-            gathered.snapshot_age = gathered.snapshot_age.max(Some(age));
-        }
-    }
-
-    /// A request was answered, from data of that age. Writes what was gathered if it is time to.
-    pub fn answered(&self, route: &'static str, status: u16, age: Option<Duration>) {
-        let Some(shared) = &self.shared else { return };
-        counter!("Answers", "Route" => route, "Status" => status.to_string()).increment(1);
-        let snapshot_age = {
-            let mut gathered = shared.gathered();
-            gathered.snapshot_age = gathered.snapshot_age.max(age);
-            if gathered.since.is_some_and(|since| since.elapsed() < INTERVAL) {
-                return;
-            }
-            std::mem::replace(&mut *gathered, Gathered { since: Some(Moment::now()), ..Gathered::default() })
-                .snapshot_age
         };
-        if let Some(age) = snapshot_age {
+        describe_histogram!("SnapshotAge", Unit::Seconds, "how old the data of answers is");
+        describe_histogram!("RefreshDuration", Unit::Milliseconds, "how long reading the cluster and computing took");
+        describe_histogram!("BytesRead", Unit::Bytes, "JSON that was read for a refresh");
+        describe_histogram!("Objects", Unit::Count, "objects that are known");
+        describe_histogram!("Targets", Unit::Count, "targets of all jobs");
+        describe_histogram!("Unassigned", Unit::Count, "targets that no collector has");
+        describe_histogram!("SharesLargest", Unit::Count, "targets of the collector with the most");
+        describe_histogram!("SharesSmallest", Unit::Count, "targets of the collector with the fewest");
+        describe_histogram!("Skipped", Unit::Count, "entries of the report");
+        describe_counter!("Answers", Unit::Count, "answers by route and status");
+        describe_counter!("ColdStart", Unit::Count, "processes that began");
+        counter!("ColdStart").increment(1);
+        Some(Self { collector, written: Mutex::default() })
+    }
+
+    /// Writes what was counted, if it is time; `ages` are those of the snapshots that answer.
+    pub fn write_when_due(&self, ages: impl Iterator<Item = Duration>) {
+        {
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            if written.as_ref().is_some_and(|written| written.elapsed() < INTERVAL) {
+                return;
+            }
+            *written = Some(Moment::now());
+        }
+        for age in ages {
             histogram!("SnapshotAge").record(age.as_secs_f64());
         }
-        if let Err(error) = shared.collector.flush(stdout().lock()) {
+        if let Err(error) = self.collector.flush(stdout()) {
             warn!(error = %error, "the metrics cannot be written");
         }
     }
 }
 
-impl Shared {
-    fn gathered(&self) -> std::sync::MutexGuard<'_, Gathered> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Counts an answer.
+pub fn answered(route: &'static str, status: u16) {
+    counter!("Answers", "Route" => route, "Status" => status.to_string()).increment(1);
 }
 
-/// Names the units.
-fn describe() {
-    describe_histogram!("SnapshotAge", Unit::Seconds, "how old the data of answers is");
-    describe_histogram!("RefreshDuration", Unit::Milliseconds, "what reading the cluster and computing took");
-    describe_histogram!("BytesRead", Unit::Bytes, "JSON that was read for a refresh");
-    describe_histogram!("Objects", Unit::Count, "objects that are known");
-    describe_histogram!("Targets", Unit::Count, "targets of all jobs");
-    describe_histogram!("Unassigned", Unit::Count, "targets that no collector has");
-    describe_histogram!("SharesLargest", Unit::Count, "targets of the collector with the most");
-    describe_histogram!("SharesSmallest", Unit::Count, "targets of the collector with the fewest");
-    describe_histogram!("Skipped", Unit::Count, "entries of the report");
-    describe_counter!("Answers", Unit::Count, "answers by route and status");
-    describe_counter!("ColdStart", Unit::Count, "processes that began");
+/// Counts a refresh that gave a snapshot.
+pub fn refreshed(took: Duration, snapshot: &Snapshot) {
+    let allocation = &snapshot.allocation;
+    let (targets, unassigned) = allocation.counts();
+    histogram!("RefreshDuration").record(took.as_secs_f64() * 1000.0);
+    histogram!("BytesRead").record(number(snapshot.bytes_read()));
+    histogram!("Objects").record(number(snapshot.objects()));
+    histogram!("Targets").record(number(targets));
+    histogram!("Unassigned").record(number(unassigned));
+    histogram!("Skipped").record(number(allocation.report().entries().len()));
+    let collectors = allocation.members().map(Members::collectors).unwrap_or_default().iter();
+    let shares: Vec<usize> = collectors
+        .map(|collector| allocation.jobs().map(|(job, _)| allocation.share(job, &collector.name).count()).sum())
+        .collect();
+    if let (Some(largest), Some(smallest)) = (shares.iter().max(), shares.iter().min()) {
+        histogram!("SharesLargest").record(number(*largest));
+        histogram!("SharesSmallest").record(number(*smallest));
+    }
 }
 
 /// Counts of things are far below what a float holds exactly.

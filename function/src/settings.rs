@@ -35,8 +35,6 @@ pub struct Settings {
     pub secret_rotation: SecretRotation,
     /// Where the function runs.
     pub place: Place,
-    /// The function's name; none outside of Lambda.
-    pub function: Option<String>,
 }
 
 /// How old an answer may be.
@@ -125,7 +123,6 @@ impl Settings {
                 runtime_api: get("AWS_LAMBDA_RUNTIME_API"),
                 proxies: load_proxies(get),
             },
-            function: get("AWS_LAMBDA_FUNCTION_NAME"),
         })
     }
 }

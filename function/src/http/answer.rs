@@ -125,11 +125,6 @@ impl Answer {
         Self { age: Some(age), ..self }
     }
 
-    /// How old that data is.
-    pub const fn age(&self) -> Option<Duration> {
-        self.age
-    }
-
     /// What is sent: compressed if that is understood, nothing if the asker has it already,
     /// a failure if it is too large for an answer that is not streamed.
     pub fn sent(self, asked: &Asked, streams: bool) -> Sent {

@@ -47,7 +47,7 @@ pub struct Routed<'a> {
 }
 
 impl Routed<'_> {
-    /// What it is called in metrics.
+    /// How the route is counted.
     pub const fn name(&self) -> &'static str {
         match (&self.route, self.merged) {
             (Route::Index, _) => "index",

@@ -18,7 +18,7 @@ use tracing::{Instrument, error, info, warn};
 use super::moment::Moment;
 use super::{Recipe, RefreshError, Snapshot, chain};
 use crate::cluster::Objects;
-use crate::metrics::Metrics;
+use crate::metrics;
 use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
@@ -45,7 +45,6 @@ struct Shared {
     objects: Objects,
     recipe: Recipe,
     freshness: Freshness,
-    metrics: Metrics,
     began: Moment,
     latest: RwLock<Latest>,
     /// Refreshes by the generation that they produce: requests that find the same
@@ -87,12 +86,11 @@ struct Failure {
 impl Snapshots {
     /// The snapshots of the cluster behind `objects`; none is taken yet.
     #[must_use]
-    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness, metrics: Metrics) -> Self {
+    pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness) -> Self {
         let shared = Shared {
             objects,
             recipe,
             freshness,
-            metrics,
             began: Moment::now(),
             latest: RwLock::default(),
             refreshes: Cache::new(1),
@@ -138,22 +136,18 @@ impl Snapshots {
         latest.younger_than(self.shared.freshness.max_stale).ok_or(failed)
     }
 
-    /// Takes the next snapshot before anybody has to wait for it, if the latest one is
-    /// past half its TTL.
-    pub async fn refresh_ahead(&self) {
-        let latest = self.shared.latest();
-        let ahead = latest.snapshot.is_some() && latest.younger_than(self.shared.freshness.ttl / 2).is_none();
-        if ahead && self.shared.recent_failure().is_none() {
-            // A failure is logged and remembered where it happens.
-            let _ = self.refresh(latest.generation + 1).await;
-        }
-    }
-
     /// The refreshes of late in this process, the latest first.
     #[must_use]
     pub fn history(&self) -> Vec<Refresh> {
         let history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.iter().cloned().collect()
+    }
+
+    /// How old the latest snapshot is, or the process while there is none.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let latest = self.shared.latest().snapshot;
+        latest.map_or_else(|| self.shared.began.elapsed(), |snapshot| snapshot.age())
     }
 
     /// How old an answer may be.
@@ -232,9 +226,8 @@ impl Shared {
         log_report(before, snapshot.allocation.report());
         *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        metrics::refreshed(started.elapsed(), snapshot);
         let (targets, unassigned) = snapshot.allocation.counts();
-        let skipped = snapshot.allocation.report().entries().len();
-        self.metrics.refreshed(started.elapsed(), snapshot);
         info!(
             generation,
             milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -243,16 +236,14 @@ impl Shared {
             targets,
             unassigned,
             collectors = snapshot.allocation.members().map(|members| members.collectors().len()),
-            skipped,
+            skipped = snapshot.allocation.report().entries().len(),
             "snapshot taken"
         );
     }
 
     fn fail(&self, error: &RefreshError) -> String {
         let message = chain(error);
-        let age = self.latest().snapshot.map(|snapshot| snapshot.age());
-        self.metrics.failed(age.unwrap_or_else(|| self.began.elapsed()));
-        let age = age.map(|age| age.as_secs());
+        let age = self.latest().snapshot.map(|snapshot| snapshot.age().as_secs());
         error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
         let failure = Failure { at: Moment::now(), message: message.clone() };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
