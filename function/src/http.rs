@@ -10,8 +10,10 @@ mod caller;
 mod event;
 mod lists;
 mod route;
+mod screens;
 mod send;
 
+use std::fmt::Display;
 use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,6 +26,8 @@ use tracing::error;
 
 use crate::cluster::Objects;
 use crate::external::Externals;
+use crate::metrics::{self, Meter};
+use crate::pages::Page;
 use crate::settings::{ResponseMode, Settings};
 use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
@@ -43,6 +47,7 @@ const NO_DEADLINE: Duration = Duration::from_secs(25);
 pub struct Service {
     state: Arc<State>,
     mode: ResponseMode,
+    meter: Option<Arc<Meter>>,
 }
 
 enum State {
@@ -71,7 +76,7 @@ impl Service {
             },
             State::Ready,
         );
-        Self { state: Arc::new(state), mode: ResponseMode::Buffer }
+        Self { state: Arc::new(state), mode: ResponseMode::Buffer, meter: None }
     }
 
     /// The same, with answers that are sent so: whatever else is wrong, a failure must
@@ -79,6 +84,12 @@ impl Service {
     #[must_use]
     pub fn responding(self, mode: ResponseMode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// The same, writing what is counted.
+    #[must_use]
+    pub fn counting(self, meter: Option<Meter>) -> Self {
+        Self { meter: meter.map(Arc::new), ..self }
     }
 
     /// Answers one event.
@@ -92,12 +103,26 @@ impl Service {
         let LambdaEvent { mut payload, context, .. } = event;
         let mut asked = Asked::take(&mut payload);
         let streams = send::streams(self.mode, &payload.request, asked.decoded);
+        let route = route::find(&asked.path).map_or("none", |routed| routed.name());
         let answer = self.answer(&mut asked, budget(context.deadline)).await;
         let sent = answer.sent(&asked, streams);
+        metrics::answered(route, sent.status.as_u16());
+        if let Some(meter) = &self.meter {
+            meter.write_when_due(self.ages());
+        }
         if streams {
             return Ok(FunctionResponse::StreamingResponse(send::streamed(sent)));
         }
         send::buffered(sent, payload.request, context).await
+    }
+
+    /// How old the snapshots are.
+    fn ages(&self) -> impl Iterator<Item = Duration> {
+        let clusters = match self.state.as_ref() {
+            State::Ready(clusters) => clusters.as_slice(),
+            State::Misconfigured(_) => &[],
+        };
+        clusters.iter().map(|cluster| cluster.snapshots.age())
     }
 
     async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {
@@ -111,22 +136,36 @@ impl Service {
         if matches!(routed.route, Route::Live) {
             return Answer::text("");
         }
+        let page = screens::page(&routed, asked);
+        let failed = |status, message: &dyn Display| match page {
+            Some(page) => screens::failure(page, status, message),
+            None => Answer::error(status, message),
+        };
         let clusters = match self.state.as_ref() {
             State::Ready(clusters) => clusters,
-            State::Misconfigured(message) => return Answer::error(Status::Internal, message),
+            State::Misconfigured(message) => return failed(Status::Internal, message),
         };
         let Some(cluster) = route::cluster_of(routed.base, clusters, |cluster| cluster.name.as_deref()) else {
             let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
+            if page == Some(Page::Overview) {
+                return screens::clusters(&names);
+            }
             let message = format!("name a cluster before the route, one of: {}", names.join(", "));
-            return Answer::error(Status::NotFound, message);
+            return failed(Status::NotFound, &message);
         };
         match cluster.snapshots.get(budget, lists::views(&routed)).await {
             Ok(snapshot) => match permit(&snapshot.access, &routed, asked) {
-                Ok(()) => lists::answer(&snapshot, &routed, asked).aged(snapshot.age()),
+                Ok(()) => {
+                    let answer = match page {
+                        Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
+                        None => lists::answer(&snapshot, &routed, asked),
+                    };
+                    answer.aged(snapshot.age())
+                }
                 Err(denied) => Answer::denied(&denied),
             },
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
-                Answer::error(Status::Unavailable, error)
+                failed(Status::Unavailable, &error)
             }
         }
     }
@@ -138,6 +177,11 @@ fn permit(access: &Access, routed: &Routed<'_>, asked: &mut Asked) -> Result<(),
         // For those who watch over the function: it says nothing but that it can answer.
         Route::Live | Route::Ready => Ok(()),
         Route::Index | Route::ScrapeConfigs | Route::Jobs | Route::Report => access.admit(&asked.caller),
+        // They tell of all shares.
+        Route::Explain | Route::Page(_) => {
+            access.admit(&asked.caller)?;
+            access.all_shares(&asked.caller)
+        }
         Route::Targets(_) | Route::PlainTargets => {
             access.admit(&asked.caller)?;
             asked.collector_id = access.share(&asked.caller, asked.collector_id.as_deref())?;

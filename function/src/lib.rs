@@ -7,5 +7,8 @@
 pub mod cluster;
 pub mod external;
 pub mod http;
+pub mod metrics;
+pub mod pages;
+pub mod preview;
 pub mod settings;
 pub mod snapshot;

@@ -16,13 +16,14 @@ use target_allocator_core::access::Access;
 use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
+use target_allocator_core::explain::World;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::scrape_config::ScrapeConfig;
 use target_allocator_core::targets::{ServedLabels, Views};
 use thiserror::Error as ThisError;
 use tokio::task::spawn_blocking;
 
-pub use cache::{SnapshotError, Snapshots};
+pub use cache::{Refresh, SnapshotError, Snapshots};
 pub use payload::Payload;
 pub use scrape_configs::ScrapeConfigs;
 
@@ -42,6 +43,7 @@ pub struct Snapshot {
     pub merged_scrape_configs: Option<ScrapeConfigs>,
     /// Who may ask for what.
     pub access: Access,
+    config: Arc<Config>,
     reading: Reading,
     external: External,
     taken: Moment,
@@ -170,7 +172,8 @@ impl Recipe {
             None
         };
         let access = Access::new(&self.config, &reading.cluster);
-        Ok(Snapshot { allocation, scrape_configs, merged_scrape_configs, access, reading, external, taken })
+        let config = Arc::clone(&self.config);
+        Ok(Snapshot { allocation, scrape_configs, merged_scrape_configs, access, config, reading, external, taken })
     }
 }
 
@@ -179,6 +182,19 @@ impl Snapshot {
     #[must_use]
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
+    }
+
+    /// What explanations look back at.
+    #[must_use]
+    pub fn world(&self) -> World<'_> {
+        let Self { allocation, config, reading, external, taken, .. } = self;
+        World { config, cluster: &reading.cluster, external, allocation, now: taken.timestamp() }
+    }
+
+    /// How many objects are known.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        self.reading.cluster.len()
     }
 
     /// Bytes of JSON that were read for it.

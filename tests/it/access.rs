@@ -74,6 +74,11 @@ async fn behind_an_authorizer_collectors_get_what_is_theirs() {
         (OTHER, [200, 200, 403, 403, 403, 403]),
         (ALL, [200, 200, 200, 403, 403, 403]),
         (NO_JOB, [200, 200, 403, 403, 403, 403]),
+        ("/merged/scrape_configs", [200, 200, 200, 200, 403, 403]),
+        ("/merged/jobs", [200, 200, 200, 200, 403, 403]),
+        ("/merged/targets?collector_id=otel-collector-0", [200, 200, 200, 403, 403, 403]),
+        ("/merged/targets?collector_id=otel-collector-1", [200, 200, 403, 403, 403, 403]),
+        ("/merged/jobs/nothing/targets?collector_id=otel-collector-1", [200, 200, 403, 403, 403, 403]),
         ("/livez", [200; 6]),
         ("/readyz", [200; 6]),
         ("/nothing/here", [404; 6]),
@@ -97,6 +102,9 @@ async fn the_identity_supplies_the_collector() {
     let own = function.get(OWN).await;
     assert!(own.json().as_array().is_some_and(|groups| !groups.is_empty()));
     let supplied = function.invoke(Asker::Collector.event(http_api, ALL)).await;
+    assert_eq!((supplied.status, &supplied.body), (200, &own.body));
+    let own = function.get("/merged/targets?collector_id=otel-collector-0").await;
+    let supplied = function.invoke(Asker::Collector.event(http_api, "/merged/targets")).await;
     assert_eq!((supplied.status, &supplied.body), (200, &own.body));
     assert!(function.get(ALL).await.json().is_object(), "without an identity: everybody's");
 }
@@ -137,6 +145,9 @@ async fn credentials_are_served_where_it_is_set_to_those_whom_an_authorizer_know
                     assert_eq!(shown, known && mode == "inline", "{mode}: {asker:?}, {gateway}: {job}");
                 }
                 assert_eq!(answer.headers["vary"], "accept-encoding, authorization");
+                let merged = function.invoke(asker.event(event, "/merged/scrape_configs")).await.body;
+                let shown = String::from_utf8(merged).unwrap().contains("example-payments-token");
+                assert_eq!(shown, known && mode == "inline", "{mode}: {asker:?}, {gateway}: merged");
             }
         }
         for path in ["/", "/jobs", "/debug/report", OWN] {

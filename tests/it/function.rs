@@ -86,8 +86,18 @@ impl Function {
         Self::start_on(RuntimeApi::bind().await, variables)
     }
 
+    /// The same, with what it writes in a file.
+    pub async fn start_with_log(variables: &[(&str, &str)], log: &std::path::Path) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        Self::start_writing(RuntimeApi::bind().await, variables, log.into())
+    }
+
     /// The same, with events from there.
     pub fn start_on(runtime: RuntimeApi, variables: &[(&str, &str)]) -> Self {
+        Self::start_writing(runtime, variables, Stdio::null())
+    }
+
+    fn start_writing(runtime: RuntimeApi, variables: &[(&str, &str)], log: Stdio) -> Self {
         let address = runtime.address();
         let listener = runtime.0;
         let (events, next) = mpsc::channel(16);
@@ -107,7 +117,7 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .envs(variables.iter().copied())
-            .stdout(Stdio::null())
+            .stdout(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();

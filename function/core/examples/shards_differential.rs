@@ -55,11 +55,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The hash of the owners as the peer's program computes it.
 fn owners(version: Version, members: &[String], addresses: &[String]) -> Result<String, Box<dyn Error>> {
-    let collectors = members.iter().map(|name| Collector { name: name.clone(), node: String::new() });
+    let collectors =
+        members.iter().map(|name| Collector { name: name.clone(), node: String::new(), zone: String::new() });
     let members = Members::new(collectors.collect());
     let targets: Vec<TargetKey<'_>> = addresses
         .iter()
-        .map(|address| TargetKey { address: xxh64(address.as_bytes(), 0), node: "", zone: "", identity: 0 })
+        .map(|address| TargetKey { address: xxh64(address.as_bytes(), 0), node: "", zone: "", weight: 0, identity: 0 })
         .collect();
     let strategy = Strategy::Spread { strategy: Spread::ConsistentHashing(version), replicas: 1 };
     let owners = assign(strategy, &members, &targets)?;

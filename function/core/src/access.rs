@@ -175,6 +175,17 @@ impl Access {
         Err(Denied::Share { caller: identity.name(), asked: asked.to_owned() })
     }
 
+    /// Whether one who is admitted may see all shares at once, as pages and explanations tell of them.
+    ///
+    /// # Errors
+    /// When only one share is theirs.
+    pub fn all_shares(&self, caller: &Caller) -> Result<(), Denied> {
+        match caller {
+            Caller::Verified(identity) if self.collectors.0 != [Part::Any] => Err(Denied::AllShares(identity.name())),
+            Caller::Verified(_) | Caller::Unknown => Ok(()),
+        }
+    }
+
     /// The share that the identity alone tells.
     fn implied_share(&self, identity: &Identity) -> Result<Option<String>, Denied> {
         if self.collectors.0 == [Part::Any] {

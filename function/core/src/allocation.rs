@@ -21,10 +21,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use collectors::{NotCollecting, not_collecting};
 pub use job::Job;
 pub use kinds::{Kind, kinds_of_monitors};
 pub use merged::{Form, MergedJob};
-pub use plan::{Plan, PlannedJob, is_planned_alike, plan, references};
+pub use plan::{Plan, PlannedJob, WrittenRules, is_planned_alike, plan, references};
 
 use crate::config::Config;
 use crate::discovery::Index;
@@ -32,8 +33,9 @@ use crate::discovery::external::External;
 use crate::objects::Cluster;
 use crate::report::Report;
 use crate::shard::consistent_hashing::RingError;
-use crate::shard::{self, Members, Owners};
+use crate::shard::{self, Collector, Members, Owners, TargetKey};
 use crate::targets::{GroupTargets, Places, ServedLabels, Target, Views};
+use collectors::zone_of_node;
 use job::Making;
 use shares::Shares;
 
@@ -140,6 +142,21 @@ impl Allocation {
         })
     }
 
+    /// The collectors that have the target at that position of the job of that name, in their order.
+    pub fn owners(&self, job: &str, position: usize) -> impl Iterator<Item = &Collector> {
+        let collectors = self.members.as_ref().map(Members::collectors).unwrap_or_default();
+        let shares = self.jobs.get(job).map(|entry| &entry.shares);
+        let having =
+            (0..).zip(collectors).filter(move |(index, _)| shares.is_some_and(|shares| shares.has(*index, position)));
+        having.map(|(_, collector)| collector)
+    }
+
+    /// How many targets of the job of that name nobody has.
+    #[must_use]
+    pub fn unassigned(&self, job: &str) -> usize {
+        self.jobs.get(job).map(|entry| entry.shares.unassigned).unwrap_or_default()
+    }
+
     /// How many targets there are, and how many of them nobody scrapes.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
@@ -169,7 +186,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         let known = before.and_then(|before| before.jobs.get(name)).map(|entry| &entry.job);
         jobs.insert(name.clone(), Job::next(known, planned, views, &making, &mut places, &mut report));
     }
-    let owners = owners(config, members.as_ref(), &jobs)?;
+    let owners = owners(config, cluster, members.as_ref(), &jobs)?;
     let jobs = shared(jobs, members.as_ref(), &owners, &mut report);
     let merged = if views.merged {
         merged::merge(jobs.values().map(|entry| entry.job.as_ref()), &config.globals())
@@ -180,9 +197,28 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
 }
 
 /// The owners of all targets, in the order of the jobs.
-fn owners(config: &Config, members: Option<&Members>, jobs: &BTreeMap<String, Arc<Job>>) -> Result<Owners, RingError> {
-    let keys: Vec<_> = jobs.values().flat_map(|job| job.targets()).map(|(_, target)| target.key()).collect();
+fn owners(
+    config: &Config,
+    cluster: &Cluster,
+    members: Option<&Members>,
+    jobs: &BTreeMap<String, Arc<Job>>,
+) -> Result<Owners, RingError> {
+    let reads_zones = config.strategy.reads_zones();
+    let mut keys = Vec::with_capacity(jobs.values().map(|job| job.len()).sum());
+    for job in jobs.values() {
+        let weight = scrapes_per_hour(job);
+        keys.extend(job.targets().map(|(_, target)| {
+            let zone =
+                if target.zone.is_empty() && reads_zones { zone_of_node(cluster, &target.node) } else { &target.zone };
+            TargetKey { address: target.address, node: &target.node, zone, weight, identity: target.identity }
+        }));
+    }
     shard::assign(config.strategy, members.unwrap_or(&Members::default()), &keys)
+}
+
+fn scrapes_per_hour(job: &Job) -> u32 {
+    let interval = job.scrape_config().scrape_interval.as_millis().max(1);
+    u32::try_from(3_600_000 / interval).unwrap_or(u32::MAX)
 }
 
 /// The jobs with their shares; targets that nobody has are reported if there are collectors.

@@ -12,6 +12,7 @@ mod index;
 mod ingress;
 mod names;
 mod node;
+mod passed_over;
 mod pod;
 mod query;
 mod service;
@@ -22,6 +23,7 @@ mod view;
 
 pub use changes::{Changes, Touched};
 pub use index::Index;
+pub use passed_over::{PassedOver, Scope};
 pub use query::{Query, QueryError};
 pub use static_targets::static_groups;
 pub use view::Wanted;
@@ -139,6 +141,44 @@ impl Query {
         names::is_shared(self.role, name)
     }
 
+    /// What the query looks at.
+    #[must_use]
+    pub fn scope(&self) -> Scope<'_> {
+        let role = match self.role {
+            Role::Endpoints => "endpoints",
+            Role::EndpointSlice => "endpointslice",
+            Role::Ingress => "ingress",
+            Role::Node => "node",
+            Role::Pod => "pod",
+            Role::Service => "service",
+        };
+        Scope { role, namespaces: self.groups_namespaces() }
+    }
+
+    /// The objects of the query that `pick` approves of, with their groups; those that are
+    /// passed over with the reason.
+    pub fn looked_at<'a, 'q>(
+        &'q self,
+        index: &'a Index,
+        wanted: &'q Wanted,
+        mut pick: impl FnMut(&Metadata) -> bool + 'q,
+    ) -> impl Iterator<Item = (&'a Metadata, Result<Group<'a, 'q>, PassedOver>)> + 'q
+    where
+        'a: 'q,
+    {
+        let view = View { index, query: self, wanted };
+        let objects: Box<dyn Iterator<Item = GroupObject<'a>> + 'q> = match self.role {
+            Role::Endpoints => Box::new(view.walk(&index.endpoints).map(GroupObject::Endpoints)),
+            Role::EndpointSlice => Box::new(view.walk(&index.endpoint_slices).map(GroupObject::EndpointSlice)),
+            Role::Ingress => Box::new(view.walk(&index.ingresses).map(GroupObject::Ingress)),
+            Role::Node => Box::new(view.walk(&index.nodes).map(GroupObject::Node)),
+            Role::Pod => Box::new(view.walk(&index.pods).map(GroupObject::Pod)),
+            Role::Service => Box::new(view.walk(&index.services).map(GroupObject::Service)),
+        };
+        let picked = objects.filter(move |object| pick(object.metadata()));
+        picked.map(move |object| (object.metadata(), view.try_group(object)))
+    }
+
     /// The groups that the query asks for, ordered by namespace and name of their objects.
     pub fn groups<'a, 'q>(
         &'q self,
@@ -197,6 +237,10 @@ impl<'a, 'q> View<'a, 'q> {
     }
 
     fn group(self, object: GroupObject<'a>) -> Option<Group<'a, 'q>> {
+        self.try_group(object).ok()
+    }
+
+    fn try_group(self, object: GroupObject<'a>) -> Result<Group<'a, 'q>, PassedOver> {
         let labels = match object {
             GroupObject::Endpoints(object) => endpoints::group(self, object),
             GroupObject::EndpointSlice(object) => endpoint_slice::group(self, object),
@@ -205,7 +249,7 @@ impl<'a, 'q> View<'a, 'q> {
             GroupObject::Pod(object) => pod::group(self, object),
             GroupObject::Service(object) => service::group(self, object),
         };
-        Some(Group { view: self, object, labels: labels? })
+        Ok(Group { view: self, object, labels: labels? })
     }
 }
 

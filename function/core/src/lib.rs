@@ -5,16 +5,19 @@
 //! system, network or async runtime: time is passed in, objects are passed in.
 //!
 //! The modules stand in the order of the flow, and each uses only earlier ones:
-//! objects → monitors → scrape jobs → discovery → relabel → targets → shard.
+//! objects → monitors → scrape jobs → discovery → relabel → targets → shard; `explain`
+//! looks back at all of them, `preview` compares two states.
 
 pub mod access;
 pub mod allocation;
 pub mod config;
 pub mod discovery;
 pub mod duration;
+pub mod explain;
 pub mod labels;
 pub mod monitors;
 pub mod objects;
+pub mod preview;
 pub mod regex;
 pub mod relabel;
 pub mod report;

@@ -84,6 +84,8 @@ pub struct ScrapeJob {
     pub endpoint: Option<usize>,
     /// Which of the relabelling rules stand in the monitor itself.
     pub own_relabelings: Range<usize>,
+    /// The field of the monitor that holds them.
+    pub own_relabelings_field: String,
     /// The scrape config, defaults filled in.
     pub scrape_config: ScrapeConfig,
 }
@@ -142,10 +144,11 @@ impl<'a> Jobs<'a> {
             Ok(draft)
         });
         match finished {
-            Ok(Draft { field: _, endpoint, config, relabelings, metric_relabelings: _ }) => self.jobs.push(ScrapeJob {
+            Ok(Draft { field, endpoint, config, relabelings, metric_relabelings: _ }) => self.jobs.push(ScrapeJob {
                 monitor: object.clone(),
                 endpoint,
                 own_relabelings: relabelings.range,
+                own_relabelings_field: format!("{field}.{}", relabelings.field),
                 scrape_config: config,
             }),
             Err(finding) => finding.report(object, &mut self.report),

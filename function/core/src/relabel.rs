@@ -15,7 +15,8 @@ use serde::Serialize;
 use crate::labels::LabelSet;
 use crate::regex::RegexError;
 use crate::scrape_config::{NameValidation, is_default};
-use rule::{Effect, Outcome, Rule, Run};
+pub use rule::Outcome;
+use rule::{Effect, Rule, Run};
 
 /// What a rule does. Follows `model/relabel/relabel.go` of Prometheus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -132,6 +133,22 @@ pub struct Gate {
 /// While it is set, the operator's rules that choose the targets of one shard let all targets pass.
 const DISABLE_SHARDING: &str = "__tmp_disable_sharding";
 
+/// What the operator's allocator puts before and after the rules of a scrape config.
+#[must_use]
+pub fn allocator_rules() -> [RelabelConfig; 2] {
+    let set = RelabelConfig {
+        target_label: DISABLE_SHARDING.to_owned(),
+        replacement: "true".to_owned(),
+        ..RelabelConfig::default()
+    };
+    let drop = RelabelConfig {
+        regex: Some(DISABLE_SHARDING.to_owned()),
+        action: Action::LabelDrop,
+        ..RelabelConfig::default()
+    };
+    [set, drop]
+}
+
 impl Rules {
     /// Compiles rules.
     ///
@@ -150,16 +167,7 @@ impl Rules {
     /// # Errors
     /// As [`Rules::compile`]; the index is that in `configs`.
     pub fn for_targets(configs: &[RelabelConfig], names: NameValidation) -> Result<Self, RelabelError> {
-        let set = RelabelConfig {
-            target_label: DISABLE_SHARDING.to_owned(),
-            replacement: "true".to_owned(),
-            ..RelabelConfig::default()
-        };
-        let drop = RelabelConfig {
-            regex: Some(DISABLE_SHARDING.to_owned()),
-            action: Action::LabelDrop,
-            ..RelabelConfig::default()
-        };
+        let [set, drop] = allocator_rules();
         let bracketed: Vec<RelabelConfig> = [set].into_iter().chain(configs.iter().cloned()).chain([drop]).collect();
         Self::compile(&bracketed, names)
             .map_err(|error| RelabelError { index: error.index.saturating_sub(1), refusal: error.refusal })
@@ -169,9 +177,25 @@ impl Rules {
     /// A label with an empty value counts as absent and is gone afterwards.
     #[must_use]
     pub fn apply<'a>(&'a self, labels: &mut LabelSet<'a>) -> bool {
+        self.apply_watched(labels, |_, _, _| {})
+    }
+
+    /// The same, telling `watch` after each rule its position, what it made of the target, and the labels.
+    ///
+    /// Of rules made by [`Rules::for_targets`] the first and the last are not those of the scrape config.
+    #[must_use]
+    pub fn apply_watched<'a>(
+        &'a self,
+        labels: &mut LabelSet<'a>,
+        mut watch: impl FnMut(usize, Outcome, &LabelSet<'a>),
+    ) -> bool {
         labels.retain(|_, value| !value.is_empty());
         let mut run = Run::new(labels, self.order_matters);
-        self.rules.iter().all(|rule| rule.apply(&mut run) == Outcome::Kept)
+        self.rules.iter().enumerate().all(|(position, rule)| {
+            let outcome = rule.apply(&mut run);
+            watch(position, outcome, run.labels());
+            outcome == Outcome::Kept
+        })
     }
 
     /// The rules that decide by labels that are `shared` between several targets and

@@ -6,6 +6,7 @@
 //! everything or nothing is for the caller to say.
 
 mod field;
+mod gap;
 mod label;
 mod text;
 
@@ -15,6 +16,7 @@ use std::str::FromStr;
 use std::collections::BTreeMap;
 
 pub use field::{FieldSelector, FieldSelectorError, Selectable};
+pub use gap::Gap;
 pub use label::{LabelSelector, LabelSelectorRequirement, Requirement, Test};
 
 /// A checked label selector: all requirements must hold; without any, everything matches.
@@ -89,6 +91,13 @@ impl Selector {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.requirements.is_empty()
+    }
+
+    /// The requirements that labels do not satisfy, and what was found; none if [`Selector::matches`].
+    #[must_use]
+    pub fn gaps(&self, labels: &BTreeMap<String, String>) -> Vec<Gap> {
+        let missed = self.requirements.iter().filter(|requirement| !requirement.matches(labels));
+        missed.map(|requirement| Gap::new(requirement, labels)).collect()
     }
 
     /// Whether labels satisfy every requirement.

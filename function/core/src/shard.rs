@@ -7,10 +7,12 @@
 pub mod consistent_hashing;
 pub mod least_weighted;
 mod per_node;
+pub mod rendezvous;
 
 use std::collections::BTreeMap;
 
 use consistent_hashing::{Ring, RingError, Version};
+use rendezvous::Rendezvous;
 
 /// A collector that targets can be given to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +21,8 @@ pub struct Collector {
     pub name: String,
     /// The node that it runs on; empty if it is not a pod.
     pub node: String,
+    /// The zone of that node; empty if it is not known.
+    pub zone: String,
 }
 
 /// Index of a collector in a [`Members`] list.
@@ -69,8 +73,10 @@ pub struct TargetKey<'a> {
     pub address: u64,
     /// The node that the target is on; empty if it has none.
     pub node: &'a str,
-    /// The zone that its endpoint slice names; empty if none does.
+    /// The zone that the target is in; empty if it is not known.
     pub zone: &'a str,
+    /// How many times an hour it is scraped.
+    pub weight: u32,
     /// Hash of the job and the relabelled labels: what makes the target itself.
     pub identity: u64,
 }
@@ -92,6 +98,8 @@ pub enum Spread {
     ConsistentHashing(Version),
     /// Counts that differ by at most one.
     LeastWeighted,
+    /// By the hash of target and collector, within bounds.
+    Rendezvous(Rendezvous),
 }
 
 /// How targets are given to collectors.
@@ -158,13 +166,38 @@ fn spread(strategy: Spread, replicas: u32, members: &Members, targets: &[TargetK
             }
         }
         Spread::LeastWeighted => {
-            let count = u32::try_from(members.collectors.len()).unwrap_or(u32::MAX);
-            for owner in least_weighted::assign(members, targets) {
-                slots.extend((0..count).take(replicas).map(|step| Some((owner + step) % count)));
-            }
+            push_copies(least_weighted::assign(members, targets), replicas, members, &mut slots);
+        }
+        Spread::Rendezvous(rendezvous) => {
+            push_copies(rendezvous.assign(members, targets), replicas, members, &mut slots);
         }
     }
     Ok(Owners { replicas, slots })
+}
+
+/// Copies go to the collectors that follow the owner: as evenly as the targets themselves.
+fn push_copies(
+    owners: Vec<CollectorIndex>,
+    replicas: usize,
+    members: &Members,
+    slots: &mut Vec<Option<CollectorIndex>>,
+) {
+    let count = u32::try_from(members.collectors.len()).unwrap_or(u32::MAX);
+    for owner in owners {
+        slots.extend((0..count).take(replicas).map(|step| Some((owner + step) % count)));
+    }
+}
+
+impl Strategy {
+    /// Whether it matters which zone a target or a collector is in.
+    #[must_use]
+    pub const fn reads_zones(self) -> bool {
+        let spread = match self {
+            Self::Spread { strategy, .. } | Self::PerNode { fallback: Some(Fallback { strategy, .. }) } => strategy,
+            Self::PerNode { fallback: None } => return false,
+        };
+        matches!(spread, Spread::Rendezvous(Rendezvous { same_zone_first: true, .. }))
+    }
 }
 
 #[cfg(test)]

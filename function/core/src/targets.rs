@@ -13,10 +13,11 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use xxhash_rust::xxh64::xxh64;
+
 pub use maker::Maker;
 
 use crate::labels::LabelSet;
-use crate::shard::TargetKey;
 
 /// Which labels of a target are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,14 +98,6 @@ pub struct Target {
     merged: Range<u32>,
 }
 
-impl Target {
-    /// What the strategies look at.
-    #[must_use]
-    pub fn key(&self) -> TargetKey<'_> {
-        TargetKey { address: self.address, node: &self.node, zone: &self.zone, identity: self.identity }
-    }
-}
-
 /// The targets of one group that the job's rules keep, and their texts.
 #[derive(Debug, Default)]
 pub struct GroupTargets {
@@ -157,6 +150,12 @@ impl Places {
             }
         }
     }
+}
+
+/// The hash of an address, by which targets are given out.
+#[must_use]
+pub fn address_hash(address: &str) -> u64 {
+    xxh64(address.as_bytes(), 0)
 }
 
 /// The node that a target is on.

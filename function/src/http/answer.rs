@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lambda_http::http::header::{
-    AGE, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    AGE, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
@@ -13,7 +14,11 @@ use target_allocator_core::access::Denied;
 
 use super::event::Asked;
 use super::send::{Content, MOST_BYTES, Sent};
+use crate::pages;
 use crate::snapshot::Payload;
+
+/// The content type of pages.
+const HTML: &str = "text/html; charset=utf-8";
 
 /// Shorter answers are not worth compressing.
 const WORTH_COMPRESSING: usize = 1_400;
@@ -35,6 +40,20 @@ pub enum Status {
     Internal,
     /// Nothing can be answered now.
     Unavailable,
+}
+
+impl Status {
+    const fn code(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
 }
 
 /// An answer before it is sent.
@@ -80,17 +99,16 @@ impl Answer {
     /// A failure. Collectors read the body whatever the status is, so it is never
     /// empty and never a list: `{"message": "..."}`.
     pub fn error(status: Status, message: impl Display) -> Self {
-        let status = match status {
-            Status::BadRequest => StatusCode::BAD_REQUEST,
-            Status::NotFound => StatusCode::NOT_FOUND,
-            Status::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Status::Unauthorized => StatusCode::UNAUTHORIZED,
-            Status::Forbidden => StatusCode::FORBIDDEN,
-            Status::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        };
+        let status = status.code();
         let body = json!({ "message": message.to_string() }).to_string();
         Self { status, ..Self::json(body.into_bytes()) }
+    }
+
+    /// A page for people.
+    pub fn page(status: Option<Status>, body: String) -> Self {
+        let status = status.map_or(StatusCode::OK, Status::code);
+        let body = Shared::Own(Payload::new(body.into_bytes()));
+        Self { status, body, content_type: HTML, age: None }
     }
 
     /// A refusal.
@@ -128,13 +146,18 @@ impl Answer {
         };
         put(CONTENT_TYPE, content_type);
         put(X_CONTENT_TYPE_OPTIONS, "nosniff");
+        if content_type == HTML {
+            put(CONTENT_SECURITY_POLICY, pages::policy());
+            put(REFERRER_POLICY, "no-referrer");
+            put(CACHE_CONTROL, "no-cache");
+        }
         if let Some(age) = age {
             put(AGE, &age.as_secs().to_string());
         }
         match status {
             StatusCode::OK => {
                 put(ETAG, &tag);
-                put(VARY, "accept-encoding, authorization");
+                put(VARY, "accept, accept-encoding, authorization");
             }
             StatusCode::UNAUTHORIZED => put(WWW_AUTHENTICATE, "Bearer"),
             StatusCode::METHOD_NOT_ALLOWED => put(ALLOW, "GET, HEAD"),

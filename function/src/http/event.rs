@@ -1,10 +1,12 @@
 //! What is asked, in whatever kind of event it comes.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::mem::take;
 
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::Method;
-use lambda_http::http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, IF_NONE_MATCH};
+use lambda_http::http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, IF_NONE_MATCH};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -51,6 +53,10 @@ pub struct Asked {
     pub reads: bool,
     /// The collector whose share is asked for.
     pub collector_id: Option<String>,
+    /// What pages and explanations are asked with; of several values the first.
+    pub parameters: BTreeMap<String, String>,
+    /// Whether a browser asks, which wants a page.
+    pub accepts_html: bool,
     /// Whether a compressed answer is understood.
     pub accepts_gzip: bool,
     /// The entity tags that the asker has.
@@ -79,6 +85,7 @@ impl Asked {
                     // HTTP APIs do; function URLs, whose events have the same form, do not.
                     decoded: !domain.contains(".lambda-url."),
                     collector_id: query.first("collector_id").map(str::to_owned),
+                    parameters: parameters(&query, Cow::Borrowed),
                     ..Self::headed(&context.http.method, &mut event.headers, &HeaderMap::new(), authorizer)
                 }
             }
@@ -96,6 +103,7 @@ impl Asked {
                 Self {
                     path: without_stage(path, stage.as_deref()),
                     collector_id: query.first("collector_id").map(str::to_owned),
+                    parameters: parameters(&query, Cow::Borrowed),
                     caller: match (asked.caller, signer) {
                         (Caller::Unknown, Some(signer)) => caller::signed_by(signer),
                         (caller, _) => caller,
@@ -111,6 +119,7 @@ impl Asked {
                     path: event.path.take().unwrap_or_default(),
                     // Load balancers leave the query as it came.
                     collector_id: query.first("collector_id").map(unescape),
+                    parameters: parameters(&query, |text| Cow::Owned(unescape(text))),
                     // A load balancer has no authorizer, whatever its events say.
                     ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers), None)
                 }
@@ -129,6 +138,8 @@ impl Asked {
             decoded: false,
             reads: matches!(*method, Method::GET | Method::HEAD),
             collector_id: None,
+            parameters: BTreeMap::new(),
+            accepts_html: header(ACCEPT).is_some_and(|accept| accept.contains("text/html")),
             accepts_gzip: header(ACCEPT_ENCODING).is_some_and(accepts_gzip),
             known_tags: header(IF_NONE_MATCH).map(str::to_owned),
             caller: caller::identify(authorizer, header(AUTHORIZATION)),
@@ -140,6 +151,14 @@ impl Asked {
 fn without_stage(path: String, stage: Option<&str>) -> String {
     let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage)).filter(|rest| rest.starts_with('/'));
     rest.map_or(path.clone(), str::to_owned)
+}
+
+fn parameters<'q>(query: &'q QueryMap, read: impl Fn(&'q str) -> Cow<'q, str>) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in query.iter() {
+        parameters.entry(read(name).into_owned()).or_insert_with(|| read(value).into_owned());
+    }
+    parameters
 }
 
 fn unescape(text: &str) -> String {

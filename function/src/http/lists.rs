@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use target_allocator_core::allocation::{Allocation, Form};
+use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
 use target_allocator_core::targets::{GroupTargets, Target, Views};
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
 use super::route::{self, Route, Routed, UnknownJob};
+use crate::pages::Page;
 use crate::snapshot::Snapshot;
 
 const NO_COLLECTORS: &str = "the allocator config does not say who the collectors are: \
@@ -20,7 +22,7 @@ const NO_COLLECTORS: &str = "the allocator config does not say who the collector
 pub const fn views(routed: &Routed<'_>) -> Views {
     match (&routed.route, routed.merged) {
         (_, true) => Views::MERGED,
-        (Route::ScrapeConfigs | Route::Jobs | Route::Targets(_), false) => Views::PLAIN,
+        (Route::ScrapeConfigs | Route::Jobs | Route::Targets(_) | Route::Page(Page::Targets), false) => Views::PLAIN,
         _ => Views::NONE,
     }
 }
@@ -39,6 +41,8 @@ pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer
         }
         Route::Jobs => Answer::json(listed.links()),
         Route::Report => Answer::json(report(allocation)),
+        Route::Explain => explain(snapshot, asked),
+        Route::Page(_) => Answer::error(Status::NotFound, "there is only a page at this path"),
         Route::PlainTargets => plain_targets(allocation, asked),
         Route::Targets(rests) => targets(listed, rests, asked),
     }
@@ -182,6 +186,22 @@ fn list<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     body
 }
 
+fn explain(snapshot: &Snapshot, asked: &Asked) -> Answer {
+    match question(asked) {
+        Ok(question) => Answer::json(json!(explain::explain(snapshot.world(), &question)).to_string().into_bytes()),
+        Err(error) => Answer::error(Status::BadRequest, error),
+    }
+}
+
+/// The question that the parameters ask; a form asks it by the name of the parameter and its value.
+pub fn question(asked: &Asked) -> Result<Question, QuestionError> {
+    let get = |name: &str| asked.parameters.get(name).map(String::as_str);
+    let by_form = get("by").map(|by| (by, get("name").unwrap_or_default()));
+    let by_name = Question::PARAMETERS.iter().find_map(|name| Some((*name, get(name)?)));
+    let (parameter, value) = by_form.or(by_name).unwrap_or_default();
+    Question::parse(parameter, value)
+}
+
 fn report(allocation: &Allocation) -> Vec<u8> {
     json!(allocation.report()).to_string().into_bytes()
 }
@@ -196,7 +216,7 @@ fn index(snapshot: &Snapshot) -> Vec<u8> {
         "unassigned_targets": unassigned,
         "collectors": collectors,
         "skipped": snapshot.allocation.report().entries().len(),
-        "links": ["scrape_configs", "jobs", "merged/scrape_configs", "debug/report", "livez", "readyz"],
+        "links": ["scrape_configs", "jobs", "merged/scrape_configs", "explain", "debug/report", "livez", "readyz"],
     })
     .to_string()
     .into_bytes()

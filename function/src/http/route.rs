@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::pages::Page;
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -23,6 +25,10 @@ pub enum Route<'a> {
     Targets(Vec<&'a str>),
     /// `/debug/report`.
     Report,
+    /// `/explain`.
+    Explain,
+    /// A page under `/debug/`, at the addresses that the operator's allocator has and a few more.
+    Page(Page),
     /// `/livez`.
     Live,
     /// `/readyz`.
@@ -38,6 +44,27 @@ pub struct Routed<'a> {
     pub merged: bool,
     /// What is asked for.
     pub route: Route<'a>,
+}
+
+impl Routed<'_> {
+    /// How the route is counted.
+    pub const fn name(&self) -> &'static str {
+        match (&self.route, self.merged) {
+            (Route::Index, _) => "index",
+            (Route::ScrapeConfigs, false) => "scrape_configs",
+            (Route::ScrapeConfigs, true) => "merged/scrape_configs",
+            (Route::Jobs, false) => "jobs",
+            (Route::Jobs, true) => "merged/jobs",
+            (Route::PlainTargets, _) => "merged/targets",
+            (Route::Targets(_), false) => "jobs/targets",
+            (Route::Targets(_), true) => "merged/jobs/targets",
+            (Route::Report, _) => "debug/report",
+            (Route::Explain, _) => "explain",
+            (Route::Page(_), _) => "pages",
+            (Route::Live, _) => "livez",
+            (Route::Ready, _) => "readyz",
+        }
+    }
 }
 
 const JOBS: &str = "/jobs/";
@@ -60,6 +87,14 @@ pub fn find(path: &str) -> Option<Routed<'_>> {
 
 fn fixed(path: &str) -> Option<Routed<'_>> {
     let routes = [
+        ("/debug/jobs", Route::Page(Page::Jobs)),
+        ("/debug/job", Route::Page(Page::Job)),
+        ("/debug/targets", Route::Page(Page::Targets)),
+        ("/debug/target", Route::Page(Page::Target)),
+        ("/debug/collectors", Route::Page(Page::Collectors)),
+        ("/debug/collector", Route::Page(Page::Collector)),
+        ("/debug/scrape_configs", Route::Page(Page::ScrapeConfigs)),
+        ("/explain", Route::Explain),
         ("/scrape_configs", Route::ScrapeConfigs),
         ("/jobs", Route::Jobs),
         (TARGETS, Route::PlainTargets),

@@ -91,10 +91,9 @@ const fn escaped_size(byte: u8) -> usize {
 /// Whether answers to this kind of event are streamed.
 pub const fn streams(mode: ResponseMode, request: &LambdaRequest, is_http_api: bool) -> bool {
     match (mode, request) {
-        (ResponseMode::Buffer, _) => false,
         (ResponseMode::Stream, LambdaRequest::ApiGatewayV1(_)) => true,
         (ResponseMode::Stream, LambdaRequest::ApiGatewayV2(_)) => !is_http_api,
-        (ResponseMode::Stream, _) => false,
+        (ResponseMode::Stream | ResponseMode::Buffer, _) => false,
     }
 }
 

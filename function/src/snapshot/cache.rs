@@ -4,6 +4,7 @@
 //! many requests wait for it. If it fails, the last complete snapshot goes on
 //! answering until it is too old; an empty or partial one never does.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use target_allocator_core::report::Report;
 use target_allocator_core::targets::Views;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
-use tracing::{error, info, warn};
+use tracing::{Instrument, error, info, warn};
 
 use super::moment::Moment;
 use super::{Recipe, RefreshError, Snapshot, chain};
 use crate::cluster::Objects;
+use crate::metrics;
 use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
@@ -43,6 +45,7 @@ struct Shared {
     objects: Objects,
     recipe: Recipe,
     freshness: Freshness,
+    began: Moment,
     latest: RwLock<Latest>,
     /// Refreshes by the generation that they produce: requests that find the same
     /// stale generation wait for the same refresh.
@@ -51,7 +54,22 @@ struct Shared {
     widened: Cache<(u64, Views), Arc<Snapshot>>,
     wanted: Mutex<Views>,
     failure: Mutex<Option<Failure>>,
+    history: Mutex<VecDeque<Refresh>>,
 }
+
+/// A refresh that is over.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    /// When it began.
+    pub began: Moment,
+    /// How long it took.
+    pub took: Duration,
+    /// The number of targets, or why there is no new snapshot.
+    pub outcome: Result<usize, String>,
+}
+
+/// How many refreshes are remembered.
+const REMEMBERED: usize = 20;
 
 /// The last complete snapshot and how many came before it.
 #[derive(Clone, Default)]
@@ -73,11 +91,13 @@ impl Snapshots {
             objects,
             recipe,
             freshness,
+            began: Moment::now(),
             latest: RwLock::default(),
             refreshes: Cache::new(1),
             widened: Cache::new(1),
             wanted: Mutex::default(),
             failure: Mutex::default(),
+            history: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -116,15 +136,24 @@ impl Snapshots {
         latest.younger_than(self.shared.freshness.max_stale).ok_or(failed)
     }
 
-    /// Takes the next snapshot before anybody has to wait for it, if the latest one is
-    /// past half its TTL.
-    pub async fn refresh_ahead(&self) {
-        let latest = self.shared.latest();
-        let ahead = latest.snapshot.is_some() && latest.younger_than(self.shared.freshness.ttl / 2).is_none();
-        if ahead && self.shared.recent_failure().is_none() {
-            // A failure is logged and remembered where it happens.
-            let _ = self.refresh(latest.generation + 1).await;
-        }
+    /// The refreshes of late in this process, the latest first.
+    #[must_use]
+    pub fn history(&self) -> Vec<Refresh> {
+        let history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.iter().cloned().collect()
+    }
+
+    /// How old the latest snapshot is, or the process while there is none.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let latest = self.shared.latest().snapshot;
+        latest.map_or_else(|| self.shared.began.elapsed(), |snapshot| snapshot.age())
+    }
+
+    /// How old an answer may be.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.shared.freshness
     }
 
     /// Takes the snapshot of that generation, or waits for the one who does.
@@ -132,9 +161,11 @@ impl Snapshots {
         let shared = Arc::clone(&self.shared);
         // A task of its own: it goes on when the request that began it is gone,
         // and whoever comes next finds it under way.
-        let task = tokio::spawn(async move {
+        let task = async move {
             shared.refreshes.try_get_with(generation, shared.take(generation)).await.map_err(Arc::unwrap_or_clone)
-        });
+        };
+        // Its lines in the log name the request that began it.
+        let task = tokio::spawn(task.in_current_span());
         task.await.unwrap_or_else(|error| Err(chain(&error)))
     }
 
@@ -155,14 +186,20 @@ impl Snapshots {
 impl Shared {
     async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let started = Moment::now();
-        match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
+        let taken = match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
             Ok(snapshot) => {
                 let snapshot = Arc::new(snapshot);
                 self.publish(generation, &snapshot, started);
                 Ok(snapshot)
             }
             Err(error) => Err(self.fail(&error)),
-        }
+        };
+        let outcome = taken.as_ref().map(|snapshot| snapshot.allocation.counts().0).map_err(Clone::clone);
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.truncate(REMEMBERED - 1);
+        history.push_front(Refresh { began: started, took: started.elapsed(), outcome });
+        drop(history);
+        taken
     }
 
     /// From now on snapshots have these views too.
@@ -189,6 +226,7 @@ impl Shared {
         log_report(before, snapshot.allocation.report());
         *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        metrics::refreshed(started.elapsed(), snapshot);
         let (targets, unassigned) = snapshot.allocation.counts();
         info!(
             generation,

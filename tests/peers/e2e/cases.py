@@ -100,6 +100,45 @@ def credentials(world: World) -> str:
     return "basic authentication and a bearer token arrive"
 
 
+def series_of(world: World) -> set:
+    """All series of the exporters, whoever sent them: name, labels, resource and value."""
+    found = set()
+    for name in ("exporter_info", "exporter_request_info", "exporter_requests_total", "up"):
+        for series in world.series(name, WINDOW):
+            labels, resource = (frozenset(series[part].items()) for part in ("attributes", "resource"))
+            found.add((name, labels, resource, series["value"]))
+    return found
+
+
+def views(world: World) -> str:
+    """The same series come from all labels, from those that are read, and from relabelled targets in merged jobs."""
+    wanted = expected(world)
+    counts = []
+    seen = series_of(world)
+    for what, labels, view in (("all labels", "all", ""), ("merged", "referenced", "/merged")):
+        for name in COLLECTORS:
+            world.stop(name)
+        world.stop("function")
+        world.start_function(TARGET_LABELS=labels)
+        for name in COLLECTORS:
+            world.start_collector(name, view)
+        eventually(f"{what}: every target by one collector", lambda: check_owners(world, wanted))
+
+        def same() -> None:
+            now = series_of(world)
+            gone, new = seen - now, now - seen
+            assert not gone, f"{len(gone)} of {len(seen)} series are gone: {sorted(map(str, gone))[:1]}"
+            assert not new, f"{len(new)} new series: {sorted(map(str, new))[:1]}"
+
+        eventually(f"{what}: the same series", same)
+        counts.append(len(get(f"{world.function}{view}/scrape_configs")))
+    for name in COLLECTORS:
+        world.stop(name)
+        world.start_collector(name)
+    eventually("every target by one collector again", lambda: check_owners(world, wanted))
+    return f"{len(seen)} series from {counts[0]} jobs with all labels, the same from them with those that are read, and from {counts[1]} merged jobs"
+
+
 def prometheus(world: World) -> str:
     """A plain Prometheus gets its share from the same lists."""
     jobs = sorted(get(f"{world.function}/jobs"))
@@ -204,7 +243,8 @@ def _status(world: World) -> int:
         with urllib.request.urlopen(f"{world.function}/scrape_configs", timeout=20) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
-        assert isinstance(json.load(error)["message"], str)
+        body = json.load(error)
+        assert isinstance(body.get("message"), str), f"{error.code}: {body}"
         return error.code
 
 
@@ -220,6 +260,7 @@ CASES = [
     ("access", tokens.access),
     ("rotation", tokens.rotation),
     ("secrets", tokens.secrets),
+    ("views", views),
     ("prometheus", prometheus),
     ("pods", pods),
     ("monitors", monitors),

@@ -119,6 +119,9 @@ def main(invoke_url: str, issuer: str, certificate: str, audience: str, folder: 
             return made
 
         answered = event_front(invoke, event)(path, query, "GET", headers)
+        if answered.status == 502:
+            # The function failed, and what it said stays inside.
+            return 500, refusal, b'{"message":"Internal Server Error"}', claims
         return answered.status, answered.headers, answered.body, claims
 
     class Handler(BaseHTTPRequestHandler):

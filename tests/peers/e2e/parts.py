@@ -68,6 +68,7 @@ class World:
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-"))
         self.processes: dict[str, subprocess.Popen] = {}
         self.apiserver_port = free_port()
+        self.function_port = free_port()
         # Its own address, so that its keys can be found there.
         self.issuer = f"https://127.0.0.1:{self.apiserver_port}"
 
@@ -169,11 +170,12 @@ class World:
             }
         )
 
-    def start_function(self) -> str:
+    def start_function(self, **settings: str) -> str:
+        """Starts the function, always at the same address."""
         tools = subprocess.run([ROOT / "scripts/tool", "cargo-lambda"], check=True, capture_output=True, text=True)
         kubeconfig = self.folder / "function.kubeconfig"
         kubeconfig.write_text(self.kubeconfig(READER))
-        port = free_port()
+        port = self.function_port
         settings = {
             "CLUSTER": f"kubeconfig:{kubeconfig}",
             "ALLOCATOR_CONFIG_FILE": str(ROOT / "examples/shop/targetallocator.yaml"),
@@ -181,9 +183,9 @@ class World:
             "SNAPSHOT_MAX_STALE": str(MAX_STALE),
             "SECRETS": "inline",
             "SECRET_ROTATION": "on",
-        }
+        } | settings
         env = os.environ | {"PATH": f"{tools.stdout.strip()}:{os.environ['PATH']}"} | settings
-        watch = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
+        watch = ["cargo", "lambda", "watch", "--package", "target-allocator", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
         self.start("function", *watch, env=env, cwd=ROOT)
         url = f"http://127.0.0.1:{port}"
 
@@ -210,7 +212,7 @@ class World:
         """What came to the gateway."""
         return [json.loads(line) for line in (self.folder / "seen.jsonl").read_text().splitlines()]
 
-    def start_collector(self, name: str) -> None:
+    def start_collector(self, name: str, view: str = "") -> None:
         config = self.folder / f"{name}.yaml"
         tokens.write(self, name)
         token = str(self.token_file(name))
@@ -221,7 +223,7 @@ class World:
                         "prometheus": {
                             "config": {},
                             "target_allocator": {
-                                "endpoint": self.gateway,
+                                "endpoint": self.gateway + view,
                                 "interval": "2s",
                                 "collector_id": name,
                                 "auth": {"authenticator": "bearertokenauth"},

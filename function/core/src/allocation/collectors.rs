@@ -14,21 +14,58 @@ pub(super) fn members(wanted: &Collectors, cluster: &Cluster, now: Timestamp) ->
         Collectors::Named(collectors) => Members::new(collectors.clone()),
         Collectors::Pods(pods) => {
             let candidates = cluster.pods.in_namespace(&pods.namespace);
-            let collectors = candidates.filter(|pod| is_collector(pod, pods, now));
+            let collectors = candidates.filter(|pod| not_collecting(pod, pods, now).is_none());
             Members::new(
                 collectors
-                    .map(|pod| Collector { name: pod.metadata.name.clone(), node: pod.spec.node_name.clone() })
+                    .map(|pod| Collector {
+                        name: pod.metadata.name.clone(),
+                        node: pod.spec.node_name.clone(),
+                        zone: zone_of_node(cluster, &pod.spec.node_name).to_owned(),
+                    })
                     .collect(),
             )
         }
     }
 }
 
-fn is_collector(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> bool {
-    wanted.selector.matches(&pod.metadata.labels)
-        && !pod.spec.node_name.is_empty()
-        && pod.metadata.deletion_timestamp.is_none()
-        && !is_unhealthy(pod, wanted, now)
+/// The label of a node that names its zone.
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// The zone of a node; empty if it is not known.
+pub(super) fn zone_of_node<'a>(cluster: &'a Cluster, node: &str) -> &'a str {
+    let node = cluster.nodes.get("", node);
+    node.and_then(|node| node.metadata.labels.get(ZONE)).map_or("", String::as_str)
+}
+
+/// Why a pod of the collectors' namespace has no share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotCollecting {
+    /// `collector_selector` does not mean it.
+    #[error("collector_selector does not match its labels")]
+    Labels,
+    /// It is not scheduled yet.
+    #[error("it is on no node yet")]
+    NoNode,
+    /// It is going away.
+    #[error("it is being deleted")]
+    Terminating,
+    /// It does not run, or is not ready.
+    #[error("it has not been running and ready for longer than collector_not_ready_grace_period")]
+    Unhealthy,
+}
+
+/// Why a pod has no share; `None` if it has one.
+#[must_use]
+pub fn not_collecting(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> Option<NotCollecting> {
+    if !wanted.selector.matches(&pod.metadata.labels) {
+        Some(NotCollecting::Labels)
+    } else if pod.spec.node_name.is_empty() {
+        Some(NotCollecting::NoNode)
+    } else if pod.metadata.deletion_timestamp.is_some() {
+        Some(NotCollecting::Terminating)
+    } else {
+        is_unhealthy(pod, wanted, now).then_some(NotCollecting::Unhealthy)
+    }
 }
 
 /// Not running, or not ready, for longer than the grace period.

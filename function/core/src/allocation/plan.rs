@@ -1,6 +1,7 @@
 //! Which jobs there are, before anything is discovered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Kind;
@@ -31,6 +32,10 @@ pub struct PlannedJob {
     pub scrape_config: ScrapeConfig,
     /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
     pub monitor: Option<ObjectRef>,
+    /// Which endpoint of the monitor it is, if it can have several.
+    pub endpoint: Option<usize>,
+    /// Which of its rules somebody wrote; the operator makes the others.
+    pub written: WrittenRules,
     /// Its target relabelling.
     pub rules: Rules,
     /// Where its targets are looked for in the cluster.
@@ -39,6 +44,22 @@ pub struct PlannedJob {
     pub gates: Vec<Gate>,
     /// Where else they are looked for, static ones apart.
     pub sources: Vec<Source>,
+}
+
+/// Where a job comes from.
+struct Origin {
+    monitor: Option<ObjectRef>,
+    endpoint: Option<usize>,
+    written: WrittenRules,
+}
+
+/// The rules of a job that stand in a monitor or in the config.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WrittenRules {
+    /// Where among the job's rules.
+    pub range: Range<usize>,
+    /// The field that holds them, such as `spec.endpoints[0].relabelings`.
+    pub field: String,
 }
 
 /// Why a job cannot be served although Prometheus would take it.
@@ -89,16 +110,18 @@ pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
 #[must_use]
 pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
     let mut report = config_report(config);
-    let known = |scrape_config: &ScrapeConfig, monitor: &Option<ObjectRef>| {
+    let known = |scrape_config: &ScrapeConfig, origin: &Origin| {
         let job = before?.job(&scrape_config.job_name)?;
-        (job.scrape_config == *scrape_config && job.monitor == *monitor).then(|| Arc::clone(job))
+        let Origin { monitor, endpoint, written } = origin;
+        let same_origin = job.monitor == *monitor && job.endpoint == *endpoint && job.written == *written;
+        (same_origin && job.scrape_config == *scrape_config).then(|| Arc::clone(job))
     };
     let mut jobs = BTreeMap::new();
-    let mut add = |scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, report: &mut Report| {
-        let object = monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
-        let planned = match known(&scrape_config, &monitor) {
+    let mut add = |scrape_config: ScrapeConfig, origin: Origin, report: &mut Report| {
+        let object = origin.monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
+        let planned = match known(&scrape_config, &origin) {
             Some(job) => Ok(job),
-            None => PlannedJob::new(scrape_config, monitor, &config.namespace).map(Arc::new),
+            None => PlannedJob::new(scrape_config, origin, &config.namespace).map(Arc::new),
         };
         match planned {
             Ok(job) => {
@@ -108,20 +131,24 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         }
     };
     for scrape_config in config.scrape_configs.iter().flatten().cloned() {
-        add(scrape_config, None, &mut report);
+        let range = 0..scrape_config.relabel_configs.len();
+        let written = WrittenRules { range, field: "relabel_configs".to_owned() };
+        add(scrape_config, Origin { monitor: None, endpoint: None, written }, &mut report);
     }
     if let Some(settings) = &config.monitors {
         let (found, refused) = monitors::scrape_jobs(settings, cluster);
         report.extend(refused);
-        for ScrapeJob { monitor, scrape_config, .. } in found {
-            add(scrape_config, Some(monitor), &mut report);
+        for ScrapeJob { monitor, endpoint, own_relabelings, own_relabelings_field, scrape_config } in found {
+            let written = WrittenRules { range: own_relabelings, field: own_relabelings_field };
+            add(scrape_config, Origin { monitor: Some(monitor), endpoint, written }, &mut report);
         }
     }
     Plan { jobs: jobs.into_values().collect(), report }
 }
 
 impl PlannedJob {
-    fn new(scrape_config: ScrapeConfig, monitor: Option<ObjectRef>, own_namespace: &str) -> Result<Self, Unserved> {
+    fn new(scrape_config: ScrapeConfig, origin: Origin, own_namespace: &str) -> Result<Self, Unserved> {
+        let Origin { monitor, endpoint, written } = origin;
         let ServiceDiscovery { kubernetes, r#static: _, http, dns: _, ec2, file } = &scrape_config.service_discovery;
         if monitor.is_some() && !file.is_empty() {
             return Err(Unserved::FilesForObject);
@@ -135,7 +162,7 @@ impl PlannedJob {
         let queries: Vec<_> =
             kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
         let gates = queries.iter().map(|query| rules.gate(|name| query.is_shared(name))).collect();
-        Ok(Self { scrape_config, monitor, rules, queries, gates, sources })
+        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, gates, sources })
     }
 }
 
@@ -145,6 +172,12 @@ impl Plan {
     pub fn job(&self, name: &str) -> Option<&Arc<PlannedJob>> {
         let found = self.jobs.binary_search_by(|job| job.scrape_config.job_name.as_str().cmp(name));
         found.ok().and_then(|position| self.jobs.get(position))
+    }
+
+    /// The jobs, in the order of their names.
+    #[must_use]
+    pub fn jobs(&self) -> &[Arc<PlannedJob>] {
+        &self.jobs
     }
 
     /// What the jobs look for outside of the cluster, each once.
@@ -159,7 +192,11 @@ impl Plan {
     #[must_use]
     pub fn kinds(&self, config: &Config) -> BTreeSet<Kind> {
         let configs = self.jobs.iter().flat_map(|job| &job.scrape_config.service_discovery.kubernetes);
-        kinds_of_discovery(configs, config.collectors.as_ref())
+        let mut kinds = kinds_of_discovery(configs, config.collectors.as_ref());
+        if config.strategy.reads_zones() {
+            kinds.insert(Kind::Node);
+        }
+        kinds
     }
 }
 

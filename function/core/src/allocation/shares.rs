@@ -41,6 +41,11 @@ impl Shares {
         Self { starts: starts.into(), positions: positions.into(), unassigned }
     }
 
+    /// Whether a collector has the target at that position.
+    pub(super) fn has(&self, collector: CollectorIndex, position: usize) -> bool {
+        u32::try_from(position).is_ok_and(|position| self.of(collector).binary_search(&position).is_ok())
+    }
+
     /// Positions of the targets that a collector has.
     pub(super) fn of(&self, collector: CollectorIndex) -> &[u32] {
         let collector = collector as usize;

@@ -65,7 +65,9 @@ pub(super) fn read(
 }
 
 fn named_collectors(names: Vec<String>) -> Collectors {
-    Collectors::Named(names.into_iter().map(|name| Collector { name, node: String::new() }).collect())
+    Collectors::Named(
+        names.into_iter().map(|name| Collector { name, node: String::new(), zone: String::new() }).collect(),
+    )
 }
 
 impl CollectorsKey {

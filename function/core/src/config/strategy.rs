@@ -1,7 +1,10 @@
 //! How targets are given out: the strategy, its fallback, copies, the filter.
 
+use serde::Deserialize;
+
 use super::ConfigError;
 use crate::shard::consistent_hashing::Version;
+use crate::shard::rendezvous::Rendezvous;
 use crate::shard::{Fallback, Spread, Strategy};
 
 /// The keys that decide the strategy.
@@ -10,15 +13,35 @@ pub(super) struct Keys {
     pub fallback: Option<String>,
     pub replicas: Option<u32>,
     pub fallback_without_collector: Option<bool>,
+    pub rendezvous: Option<RendezvousKey>,
 }
 
-const SPREADS: &str = "consistent-hashing, consistent-hashing-v0.10, least-weighted";
+/// `rendezvous_hashing`: how that strategy spreads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RendezvousKey {
+    bound: Option<f64>,
+    same_zone_first: bool,
+    by_scrape_rate: bool,
+}
+
+/// The most that a collector takes unless the config says more, in thousandths of the mean.
+const BOUND: u32 = 1030;
+/// More than that is no bound.
+const LARGEST_BOUND: f64 = 100.0;
+
+const SPREADS: &str = "consistent-hashing, consistent-hashing-v0.10, least-weighted, rendezvous-hashing";
 
 pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
-    let Keys { strategy, fallback, replicas, fallback_without_collector } = keys;
+    let Keys { strategy, fallback, replicas, fallback_without_collector, rendezvous } = keys;
     // The operator writes an empty text for what is not set.
     let (strategy, fallback) = (strategy.unwrap_or_default(), fallback.unwrap_or_default());
     let replicas = replicas.unwrap_or(1);
+    if rendezvous.is_some() && strategy != RENDEZVOUS && fallback != RENDEZVOUS {
+        let reason = "goes with allocation_strategy or allocation_fallback_strategy: rendezvous-hashing";
+        return Err(ConfigError::key("rendezvous_hashing", reason));
+    }
+    let rendezvous = read_rendezvous(rendezvous.unwrap_or_default())?;
     if replicas == 0 {
         return Err(ConfigError::key("allocation_replicas", "must be at least 1: 0"));
     }
@@ -32,16 +55,16 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
             return Err(ConfigError::key("allocation_replicas", reason));
         }
         return Ok(Strategy::PerNode {
-            fallback: read_fallback(&fallback)?.map(|strategy| Fallback {
+            fallback: read_fallback(&fallback, rendezvous)?.map(|strategy| Fallback {
                 strategy,
                 also_without_collector: fallback_without_collector.unwrap_or_default(),
             }),
         });
     }
     // As in the peer, a fallback of another strategy must exist but is never asked.
-    read_fallback(&fallback)?;
+    read_fallback(&fallback, rendezvous)?;
     let strategy = if strategy.is_empty() { "consistent-hashing" } else { &strategy };
-    match read_spread(strategy) {
+    match read_spread(strategy, rendezvous) {
         Some(strategy) => Ok(Strategy::Spread { strategy, replicas }),
         None => {
             Err(ConfigError::key("allocation_strategy", format!("must be one of {SPREADS}, per-node: {strategy:?}")))
@@ -49,8 +72,26 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
     }
 }
 
-fn read_fallback(fallback: &str) -> Result<Option<Spread>, ConfigError> {
-    match (fallback, read_spread(fallback)) {
+fn read_rendezvous(key: RendezvousKey) -> Result<Rendezvous, ConfigError> {
+    let RendezvousKey { bound, same_zone_first, by_scrape_rate } = key;
+    let bound = match bound {
+        None => BOUND,
+        Some(bound) if (1.0..=LARGEST_BOUND).contains(&bound) => {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1000 and 100000")]
+            let thousandths = (bound * 1000.0).round() as u32;
+            thousandths
+        }
+        Some(bound) => {
+            let reason =
+                format!("the most a collector takes, as a multiple of the mean, from 1 to {LARGEST_BOUND}: {bound}");
+            return Err(ConfigError::key("rendezvous_hashing.bound", reason));
+        }
+    };
+    Ok(Rendezvous { bound, same_zone_first, by_scrape_rate })
+}
+
+fn read_fallback(fallback: &str, rendezvous: Rendezvous) -> Result<Option<Spread>, ConfigError> {
+    match (fallback, read_spread(fallback, rendezvous)) {
         ("", _) => Ok(None),
         (_, Some(strategy)) => Ok(Some(strategy)),
         (_, None) => {
@@ -59,8 +100,11 @@ fn read_fallback(fallback: &str) -> Result<Option<Spread>, ConfigError> {
     }
 }
 
-fn read_spread(name: &str) -> Option<Spread> {
+const RENDEZVOUS: &str = "rendezvous-hashing";
+
+fn read_spread(name: &str, rendezvous: Rendezvous) -> Option<Spread> {
     match name {
+        RENDEZVOUS => Some(Spread::Rendezvous(rendezvous)),
         "consistent-hashing" => Some(Spread::ConsistentHashing(Version::V1_0)),
         "consistent-hashing-v0.10" => Some(Spread::ConsistentHashing(Version::V0_10)),
         "least-weighted" => Some(Spread::LeastWeighted),

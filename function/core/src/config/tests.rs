@@ -1,6 +1,7 @@
 //! What `targetallocator.yaml` means, key by key.
 
 use super::*;
+use crate::shard::rendezvous::Rendezvous;
 use crate::shard::{Collector, Fallback};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -14,6 +15,8 @@ const ENABLED: &str = "prometheus_cr: {enabled: true}\n";
 fn strategies_are_read_by_name() {
     let spread = |strategy, replicas| Strategy::Spread { strategy, replicas };
     let hashing = Spread::ConsistentHashing(Version::V1_0);
+    let rendezvous =
+        |bound, same_zone_first| Spread::Rendezvous(Rendezvous { bound, same_zone_first, by_scrape_rate: false });
     let per_node = |fallback| Strategy::PerNode { fallback };
     let cases = [
         ("", spread(hashing, 1)),
@@ -21,6 +24,11 @@ fn strategies_are_read_by_name() {
         ("allocation_strategy: consistent-hashing", spread(hashing, 1)),
         ("allocation_strategy: consistent-hashing-v0.10", spread(Spread::ConsistentHashing(Version::V0_10), 1)),
         ("{allocation_strategy: least-weighted, allocation_replicas: 2}", spread(Spread::LeastWeighted, 2)),
+        ("allocation_strategy: rendezvous-hashing", spread(rendezvous(1030, false), 1)),
+        (
+            "allocation_strategy: rendezvous-hashing\nrendezvous_hashing:\n  bound: 1.2\n  same_zone_first: true",
+            spread(rendezvous(1200, true), 1),
+        ),
         (
             "{allocation_strategy: least-weighted, allocation_fallback_strategy: consistent-hashing}",
             spread(Spread::LeastWeighted, 1),
@@ -131,6 +139,12 @@ fn a_wrong_key_is_an_error_that_names_it() {
             "the one collector",
         ),
         ("prometheus_cr: {enabled: true}\nallocation_replicas: 0", "allocation_replicas", "at least 1"),
+        ("prometheus_cr: {enabled: true}\nrendezvous_hashing: {}", "rendezvous_hashing", "goes with"),
+        (
+            "prometheus_cr: {enabled: true}\nallocation_strategy: rendezvous-hashing\nrendezvous_hashing: {bound: 0.9}",
+            "rendezvous_hashing.bound",
+            "from 1 to 100",
+        ),
         (
             "prometheus_cr: {enabled: true}\nallocation_fallback_without_collector: true",
             "allocation_fallback_without_collector",

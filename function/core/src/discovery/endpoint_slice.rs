@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::index::Prepared;
 use super::names::{Fixed, Keyed};
+use super::passed_over::PassedOver;
 use super::pod::{ContainerLabels, PortLabels, containers, push_pod};
 use super::view::{Labels, View, join_host_port, port_text, truth};
 use crate::labels::LabelSet;
@@ -18,10 +19,10 @@ use crate::objects::{EndpointSlice, Node, Pod, Service};
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// The labels of all targets of a slice.
-pub(super) fn group<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Option<LabelSet<'a>> {
+pub(super) fn group<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Result<LabelSet<'a>, PassedOver> {
     let EndpointSlice { metadata, address_type, .. } = slice.object.as_ref();
     if !view.query.endpoint_slices.chooses(slice.object.as_ref()) {
-        return None;
+        return Err(PassedOver::NotChosen);
     }
     let mut labels = view.labels();
     labels.push(Fixed::SliceAddressType, address_type.as_str());
@@ -36,7 +37,7 @@ pub(super) fn group<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) 
     if let Some(service) = service_of(view, &slice.object) {
         push_service(&mut labels, service);
     }
-    Some(labels.finish())
+    Ok(labels.finish())
 }
 
 /// Pushes what a service lends to the targets behind it.

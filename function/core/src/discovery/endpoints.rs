@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::endpoint_slice::{container_of, push_service, push_uncovered};
 use super::index::Prepared;
 use super::names::Fixed;
+use super::passed_over::PassedOver;
 use super::pod::push_pod;
 use super::view::{View, join_host_port, port_text, truth};
 use crate::labels::LabelSet;
@@ -15,10 +16,10 @@ use crate::objects::endpoints::{EndpointAddress, EndpointPort};
 use crate::objects::{Endpoints, Node, Pod};
 
 /// The labels of all targets of endpoints.
-pub(super) fn group<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>) -> Option<LabelSet<'a>> {
+pub(super) fn group<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>) -> Result<LabelSet<'a>, PassedOver> {
     let metadata = &endpoints.object.metadata;
     if !view.query.endpoints.chooses(endpoints.object.as_ref()) {
-        return None;
+        return Err(PassedOver::NotChosen);
     }
     let mut labels = view.labels();
     labels.push_annotations(endpoints);
@@ -33,7 +34,7 @@ pub(super) fn group<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>) 
     if let Some(service) = view.service(&metadata.namespace, &metadata.name) {
         push_service(&mut labels, service);
     }
-    Some(labels.finish())
+    Ok(labels.finish())
 }
 
 /// The targets of endpoints. An address that is not ready comes after those that

@@ -4,15 +4,16 @@
 
 use super::index::Prepared;
 use super::names::Fixed;
+use super::passed_over::PassedOver;
 use super::view::View;
 use crate::labels::LabelSet;
 use crate::objects::Ingress;
 
 /// The labels of all targets of an ingress.
-pub(super) fn group<'a>(view: View<'a, '_>, ingress: &'a Prepared<Ingress>) -> Option<LabelSet<'a>> {
+pub(super) fn group<'a>(view: View<'a, '_>, ingress: &'a Prepared<Ingress>) -> Result<LabelSet<'a>, PassedOver> {
     let Ingress { metadata, spec } = ingress.object.as_ref();
     if !view.query.ingresses.chooses(ingress.object.as_ref()) {
-        return None;
+        return Err(PassedOver::NotChosen);
     }
     let mut labels = view.labels();
     labels.push_annotations(ingress);
@@ -24,7 +25,7 @@ pub(super) fn group<'a>(view: View<'a, '_>, ingress: &'a Prepared<Ingress>) -> O
         labels.push_annotations(namespace);
         labels.push_labels(namespace);
     }
-    Some(labels.finish())
+    Ok(labels.finish())
 }
 
 /// The targets of an ingress.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::index::Prepared;
 use super::names::{Fixed, Keyed, lowercase};
+use super::passed_over::PassedOver;
 use super::view::{View, join_host_port};
 use crate::labels::LabelSet;
 use crate::objects::Node;
@@ -14,13 +15,13 @@ use crate::objects::Node;
 /// Which address of a node is scraped: the first kind that it has.
 const ADDRESS_TYPES: [&str; 6] = ["InternalIP", "InternalDNS", "ExternalIP", "ExternalDNS", "LegacyHostIP", "Hostname"];
 
-/// The labels of the target of a node; `None` for a node without an address.
-pub(super) fn group<'a>(view: View<'a, '_>, node: &'a Prepared<Node>) -> Option<LabelSet<'a>> {
+/// The labels of the target of a node; a node without an address has none.
+pub(super) fn group<'a>(view: View<'a, '_>, node: &'a Prepared<Node>) -> Result<LabelSet<'a>, PassedOver> {
     let Node { metadata, spec, status } = node.object.as_ref();
     if !view.query.nodes.chooses(node.object.as_ref()) {
-        return None;
+        return Err(PassedOver::NotChosen);
     }
-    address_of(&node.object)?;
+    address_of(&node.object).ok_or(PassedOver::NoAddress)?;
     let mut labels = view.labels();
     labels.push_annotations(node);
     let conditions = status.conditions.iter();
@@ -30,7 +31,7 @@ pub(super) fn group<'a>(view: View<'a, '_>, node: &'a Prepared<Node>) -> Option<
     labels.push_labels(node);
     labels.push(Fixed::NodeName, metadata.name.as_str());
     labels.push(Fixed::NodeProviderId, spec.provider_id.as_str());
-    Some(labels.finish())
+    Ok(labels.finish())
 }
 
 /// The target of a node.

@@ -7,17 +7,20 @@ use std::borrow::Cow;
 
 use super::index::Prepared;
 use super::names::{Fixed, lowercase};
+use super::passed_over::PassedOver;
 use super::view::{Labels, View, join_host_port, port_text, truth};
 use crate::labels::LabelSet;
 use crate::objects::Pod;
 use crate::objects::pod::{Container, ContainerPort};
 
-/// The labels of all targets of a pod; `None` for a pod that has none: one without
-/// an address, or on a node that is not seen.
-pub(super) fn group<'a>(view: View<'a, '_>, pod: &'a Prepared<Pod>) -> Option<LabelSet<'a>> {
+/// The labels of all targets of a pod; a pod without an address, or on a node that is not seen, has none.
+pub(super) fn group<'a>(view: View<'a, '_>, pod: &'a Prepared<Pod>) -> Result<LabelSet<'a>, PassedOver> {
     let Pod { metadata, spec, status } = pod.object.as_ref();
-    if status.pod_ip.is_empty() || !view.query.pods.chooses(pod.object.as_ref()) {
-        return None;
+    if status.pod_ip.is_empty() {
+        return Err(PassedOver::NoAddress);
+    }
+    if !view.query.pods.chooses(pod.object.as_ref()) {
+        return Err(PassedOver::NotChosen);
     }
     let mut labels = view.labels();
     labels.push(Fixed::Namespace, metadata.namespace.as_str());
@@ -26,13 +29,13 @@ pub(super) fn group<'a>(view: View<'a, '_>, pod: &'a Prepared<Pod>) -> Option<La
         labels.push_labels(namespace);
     }
     if view.query.attach.node {
-        let node = view.node(&spec.node_name)?;
+        let node = view.node(&spec.node_name).ok_or(PassedOver::NoNode)?;
         labels.push_annotations(node);
         labels.push_labels(node);
         labels.push(Fixed::NodeName, node.object.metadata.name.as_str());
     }
     push_pod(&mut labels, view, pod, None);
-    Some(labels.finish())
+    Ok(labels.finish())
 }
 
 /// The targets of a pod.

@@ -7,16 +7,17 @@ use std::borrow::Cow;
 use super::endpoint_slice::push_service;
 use super::index::Prepared;
 use super::names::Fixed;
+use super::passed_over::PassedOver;
 use super::view::View;
 use crate::labels::LabelSet;
 use crate::objects::Service;
 use crate::objects::service::ServicePort;
 
 /// The labels of all targets of a service.
-pub(super) fn group<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) -> Option<LabelSet<'a>> {
+pub(super) fn group<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) -> Result<LabelSet<'a>, PassedOver> {
     let metadata = &service.object.metadata;
     if !view.query.services.chooses(service.object.as_ref()) {
-        return None;
+        return Err(PassedOver::NotChosen);
     }
     let mut labels = view.labels();
     labels.push(Fixed::Namespace, metadata.namespace.as_str());
@@ -25,7 +26,7 @@ pub(super) fn group<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) -> O
         labels.push_labels(namespace);
     }
     push_service(&mut labels, service);
-    Some(labels.finish())
+    Ok(labels.finish())
 }
 
 /// The targets of a service.

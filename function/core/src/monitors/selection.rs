@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::objects::{Cluster, Collection, Object};
-use crate::selector::{LabelSelector, Selector, SelectorError};
+use crate::objects::{Cluster, Collection, Metadata, Object};
+use crate::selector::{Gap, LabelSelector, Selector, SelectorError};
 
 /// Which objects of one kind are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,6 +68,67 @@ impl NamespaceRules {
             Some(selector) => selector.is_empty() || selector.matches(&namespace_labels(namespace, cluster)),
         }
     }
+}
+
+/// Why an object is not meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSelected {
+    /// The config has no selector for the kind, which selects none.
+    #[error("the config has no selector for this kind, and without one none is selected")]
+    NoSelector,
+    /// A requirement on the labels of the object does not hold.
+    #[error("its labels are not what the selector wants: {0}")]
+    Labels(Gap),
+    /// Its namespace is not among those that are allowed.
+    #[error("its namespace is not in allow_namespaces: {0}")]
+    NotAllowed(String),
+    /// Its namespace is denied.
+    #[error("its namespace is in deny_namespaces: {0}")]
+    Denied(String),
+    /// Without a namespace selector only the collectors' namespace is meant.
+    #[error(
+        "it is in the namespace {namespace}, and without a namespace selector only the collectors' own is meant: {own}"
+    )]
+    OtherNamespace {
+        /// The object's.
+        namespace: String,
+        /// The collectors'.
+        own: String,
+    },
+    /// A requirement on the labels of the namespace does not hold.
+    #[error("the labels of its namespace are not what the namespace selector wants: {0}")]
+    NamespaceLabels(Gap),
+}
+
+/// All reasons why an object is not meant; none for those that [`select`] finds.
+pub fn reasons(
+    selection: &KindSelection,
+    rules: &NamespaceRules,
+    metadata: &Metadata,
+    cluster: &Cluster,
+) -> Vec<NotSelected> {
+    let namespace = metadata.namespace.as_str();
+    let mut reasons = Vec::new();
+    match &selection.selector {
+        None => reasons.push(NotSelected::NoSelector),
+        Some(selector) => reasons.extend(selector.gaps(&metadata.labels).into_iter().map(NotSelected::Labels)),
+    }
+    if !rules.admit(namespace) {
+        let reason = if rules.allowed.is_empty() { NotSelected::Denied } else { NotSelected::NotAllowed };
+        reasons.push(reason(namespace.to_owned()));
+    }
+    if !rules.mean(selection, namespace, cluster) {
+        match &selection.namespaces {
+            None => {
+                reasons.push(NotSelected::OtherNamespace { namespace: namespace.to_owned(), own: rules.own.clone() });
+            }
+            Some(selector) => {
+                let gaps = selector.gaps(&namespace_labels(namespace, cluster));
+                reasons.extend(gaps.into_iter().map(NotSelected::NamespaceLabels));
+            }
+        }
+    }
+    reasons
 }
 
 /// The selected objects, ordered by namespace and name.
@@ -152,6 +213,11 @@ mod tests {
             let selected = select(&selection, &rules, &cluster.pod_monitors, &cluster);
             let got: Vec<String> = selected.map(|m| format!("{}/{}", m.metadata.namespace, m.metadata.name)).collect();
             assert_eq!(got, *expected, "{case:?}");
+            for monitor in cluster.pod_monitors.iter() {
+                let Metadata { namespace, name, .. } = &monitor.metadata;
+                let reasons = reasons(&selection, &rules, &monitor.metadata, &cluster);
+                assert_eq!(reasons.is_empty(), got.contains(&format!("{namespace}/{name}")), "{case:?}: {reasons:?}");
+            }
         }
     }
 }

@@ -218,6 +218,51 @@ pub struct Cluster {
     pub scrape_configs: Collection<ScrapeConfig>,
 }
 
+impl Cluster {
+    /// How many objects there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let Self {
+            namespaces,
+            nodes,
+            pods,
+            services,
+            endpoints,
+            endpoint_slices,
+            ingresses,
+            replica_sets,
+            jobs,
+            secrets,
+            config_maps,
+            service_monitors,
+            pod_monitors,
+            probes,
+            scrape_configs,
+        } = self;
+        namespaces.len()
+            + nodes.len()
+            + pods.len()
+            + services.len()
+            + endpoints.len()
+            + endpoint_slices.len()
+            + ingresses.len()
+            + replica_sets.len()
+            + jobs.len()
+            + secrets.len()
+            + config_maps.len()
+            + service_monitors.len()
+            + pod_monitors.len()
+            + probes.len()
+            + scrape_configs.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,8 +16,10 @@ use crate::scrape_config::NameValidation;
 
 /// What becomes of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
+    /// The next rule sees it.
     Kept,
+    /// No further rule sees it.
     Dropped,
 }
 
@@ -246,6 +248,10 @@ impl Input {
 }
 
 impl<'r, 'a> Run<'r, 'a> {
+    pub(super) const fn labels(&self) -> &LabelSet<'a> {
+        self.labels
+    }
+
     pub(super) fn new(labels: &'r mut LabelSet<'a>, order_matters: bool) -> Self {
         Self { labels, set: order_matters.then(Vec::new), groups: Groups::default(), joined: String::new() }
     }

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh64::xxh64;
 
-use super::{GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Views, ZONE, node_of, render};
+use super::{
+    GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Views, ZONE, address_hash, node_of, render,
+};
 use crate::labels::{ADDRESS, LabelSet, META_PREFIX};
-use crate::relabel::Rules;
+use crate::relabel::{Outcome, Rules};
 use crate::scrape_config::ScrapeConfig;
 
 /// What is set before the rules run, besides parameters. A target of the merged
@@ -87,7 +89,7 @@ impl<'a> Maker<'a> {
             }
             targets.push(Target {
                 identity,
-                address: xxh64(labels.get(ADDRESS).as_bytes(), 0),
+                address: address_hash(labels.get(ADDRESS)),
                 node: places.intern(node_of(&labels)),
                 zone: places.intern(labels.get(ZONE)),
                 plain: position(start)..position(middle),
@@ -97,13 +99,33 @@ impl<'a> Maker<'a> {
         GroupTargets { targets: targets.into(), text: text.into(), is_expressible }
     }
 
+    /// Relabels what was discovered, telling `watch` of each rule. The labels that identify the
+    /// target, and its identity; none if a rule drops it.
+    pub fn follow<'l>(
+        &'l self,
+        labels: &'l LabelSet<'_>,
+        watch: impl FnMut(usize, Outcome, &LabelSet<'l>),
+    ) -> Option<(LabelSet<'l>, u64)> {
+        let identified = if self.filter { self.relabelled_watched(labels, watch)? } else { labels.iter().collect() };
+        let identity = identity(&identified, self.job_name, &mut Vec::new());
+        Some((identified, identity))
+    }
+
     /// The labels after the rules; `None` if they drop the target, or if nobody asks.
     fn relabelled<'l>(&'l self, labels: &'l LabelSet<'_>) -> Option<LabelSet<'l>> {
         if !self.filter && !self.views.merged {
             return None;
         }
+        self.relabelled_watched(labels, |_, _, _| {})
+    }
+
+    fn relabelled_watched<'l>(
+        &'l self,
+        labels: &'l LabelSet<'_>,
+        watch: impl FnMut(usize, Outcome, &LabelSet<'l>),
+    ) -> Option<LabelSet<'l>> {
         let mut relabelled = self.seeds.overlaid(labels);
-        self.rules.apply(&mut relabelled).then_some(relabelled)
+        self.rules.apply_watched(&mut relabelled, watch).then_some(relabelled)
     }
 
     /// What a collector needs to scrape the target and to name its series, and what

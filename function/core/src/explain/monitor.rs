@@ -1,0 +1,203 @@
+//! What became of a monitor.
+
+use super::job::Walker;
+use super::near::{Meaning, nearest};
+use super::question::MonitorKind;
+use super::{Explanation, Stage, World, counted};
+use crate::monitors::Settings;
+use crate::monitors::selection::{KindSelection, reasons};
+use crate::objects::{Cluster, Collection, Metadata, Object};
+use crate::report::{ObjectRef, Outcome};
+
+pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut Explanation) {
+    let entries = world.allocation.report().entries().iter();
+    explanation.findings = entries.filter(|entry| entry.object == *monitor).cloned().collect();
+    let Some(settings) = &world.config.monitors else {
+        explanation.stopped(Stage::Selection, "prometheus_cr is not enabled: no monitor is selected");
+        explanation.summary = format!("{monitor} is not selected: prometheus_cr is not enabled");
+        return;
+    };
+    let Some((metadata, selection)) = find(world.cluster, settings, monitor) else {
+        missing(world, settings, monitor, explanation);
+        return;
+    };
+    explanation.passed(Stage::Cluster, format!("{monitor} was read from the cluster"));
+    let reasons = reasons(selection, &settings.namespaces, metadata, world.cluster);
+    if let Some(first) = reasons.first() {
+        for reason in &reasons {
+            explanation.stopped(Stage::Selection, reason.to_string());
+        }
+        explanation.summary = format!("{monitor} is not selected: {first}");
+        return;
+    }
+    explanation.passed(Stage::Selection, "the config's selectors and namespace rules select it");
+    if let Some(refusal) = explanation.findings.iter().find(|entry| entry.outcome == Outcome::Refused).cloned() {
+        explanation.stopped(Stage::Acceptance, refusal.to_string());
+        explanation.summary = format!("{monitor} is refused: {}: {}", refusal.field, refusal.reason);
+        return;
+    }
+    acceptance(explanation);
+    let planned = world.plan().jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
+    explanation.jobs = planned.map(|job| Walker::new(world, job).all()).collect();
+    let targets: usize = explanation.jobs.iter().map(|job| job.targets).sum();
+    let unassigned: usize = explanation.jobs.iter().map(|job| job.unassigned).sum();
+    discovery(explanation);
+    explanation.served = targets > unassigned;
+    if targets == 0 && explanation.jobs.iter().all(|job| job.unknown.is_none()) {
+        explanation.nearest = near_objects(world, monitor);
+    }
+    explanation.summary = summary(monitor, explanation, targets, unassigned);
+}
+
+fn summary(monitor: &ObjectRef, explanation: &Explanation, targets: usize, unassigned: usize) -> String {
+    let jobs = counted(explanation.jobs.len(), "job");
+    match (explanation.jobs.len(), targets, unassigned) {
+        (0, ..) => format!("{monitor} is selected, but none of its jobs is served"),
+        (_, 0, _) => format!("{monitor} is selected and has {jobs}, but no target is left"),
+        (_, _, 0) => format!("{monitor} is selected and has {jobs} with {}", counted(targets, "target")),
+        _ => format!(
+            "{monitor} is selected and has {jobs} with {}, of which no collector has {unassigned}",
+            counted(targets, "target")
+        ),
+    }
+}
+
+/// Says what the report tells of the monitor beside refusing it.
+fn acceptance(explanation: &mut Explanation) {
+    let findings = explanation.findings.clone();
+    let mut all = true;
+    for entry in &findings {
+        let text = match entry.field.as_str() {
+            "" => entry.reason.clone(),
+            field => format!("{field}: {}", entry.reason),
+        };
+        match entry.outcome {
+            Outcome::JobLeftOut => {
+                all = false;
+                explanation.stopped(Stage::Acceptance, format!("a job is left out: {text}"));
+            }
+            Outcome::Adjusted => explanation.note(Stage::Acceptance, text),
+            Outcome::Malformed | Outcome::Refused | Outcome::Unknown | Outcome::Unassigned => {}
+        }
+    }
+    if all {
+        explanation.passed(Stage::Acceptance, "it is accepted as a whole");
+    }
+}
+
+/// A step for what each job found, and one for what became of it.
+fn discovery(explanation: &mut Explanation) {
+    for job in explanation.jobs.clone() {
+        let name = &job.job;
+        if let Some(reason) = &job.unknown {
+            explanation.stopped(Stage::Discovery, format!("{name}: its targets are not known: {reason}"));
+            continue;
+        }
+        let places: Vec<_> =
+            job.looked_at.iter().map(|looked| format!("{} {}", looked.objects, looked.place)).collect();
+        let found = format!("{name}: {} found in {}", counted(job.found, "target"), places.join("; "));
+        if job.found == 0 {
+            explanation.stopped(Stage::Discovery, found);
+            continue;
+        }
+        explanation.passed(Stage::Discovery, found);
+        let dropped: usize = job.dropped.iter().map(|dropped| dropped.targets).sum();
+        let mut text = format!("{name}: rules drop {dropped} of {}", counted(job.found, "target"));
+        if job.merged > 0 {
+            text.push_str(&format!(", {} equal another after the rules", job.merged));
+        }
+        if job.targets == 0 {
+            explanation.stopped(Stage::Relabelling, text);
+            continue;
+        }
+        explanation.passed(Stage::Relabelling, text);
+        let holders = counted(job.collectors.len(), "collector");
+        if job.unassigned > 0 {
+            let text = format!("{name}: no collector has {} of {}", job.unassigned, counted(job.targets, "target"));
+            explanation.stopped(Stage::Assignment, text);
+        } else {
+            let text = format!("{name}: {} given to {holders}", counted(job.targets, "target"));
+            explanation.passed(Stage::Assignment, text);
+        }
+    }
+}
+
+/// The monitor and the selection of its kind.
+fn find<'a>(
+    cluster: &'a Cluster,
+    settings: &'a Settings,
+    monitor: &ObjectRef,
+) -> Option<(&'a Metadata, &'a KindSelection)> {
+    fn metadata<'a, T: Object>(objects: &'a Collection<T>, monitor: &ObjectRef) -> Option<&'a Metadata> {
+        objects.get(&monitor.namespace, &monitor.name).map(|object| object.metadata())
+    }
+    let found = match kind(monitor)? {
+        MonitorKind::ServiceMonitor => metadata(&cluster.service_monitors, monitor),
+        MonitorKind::PodMonitor => metadata(&cluster.pod_monitors, monitor),
+        MonitorKind::Probe => metadata(&cluster.probes, monitor),
+        MonitorKind::ScrapeConfig => metadata(&cluster.scrape_configs, monitor),
+    };
+    Some((found?, selection(settings, kind(monitor)?)))
+}
+
+const fn selection(settings: &Settings, kind: MonitorKind) -> &KindSelection {
+    match kind {
+        MonitorKind::ServiceMonitor => &settings.service_monitors,
+        MonitorKind::PodMonitor => &settings.pod_monitors,
+        MonitorKind::Probe => &settings.probes,
+        MonitorKind::ScrapeConfig => &settings.scrape_configs,
+    }
+}
+
+fn kind(monitor: &ObjectRef) -> Option<MonitorKind> {
+    MonitorKind::ALL.into_iter().find(|kind| kind.as_str() == monitor.kind)
+}
+
+/// Says why a monitor was not found.
+fn missing(world: World<'_>, settings: &Settings, monitor: &ObjectRef, explanation: &mut Explanation) {
+    let malformed = explanation.findings.iter().find(|entry| entry.outcome == Outcome::Malformed).cloned();
+    if let Some(entry) = malformed {
+        explanation.stopped(Stage::Cluster, format!("it cannot be read: {}", entry.reason));
+        explanation.summary = format!("{monitor} cannot be read: {}", entry.reason);
+        return;
+    }
+    let kind = kind(monitor);
+    if kind.is_some_and(|kind| !selection(settings, kind).selects_any()) {
+        let text = format!("objects of the kind {} are not read: the config has no selector for them", monitor.kind);
+        explanation.summary = format!("{monitor} is not selected: {text}");
+        explanation.stopped(Stage::Selection, text);
+        return;
+    }
+    explanation.summary = format!("there is no {monitor} in the cluster");
+    explanation.stopped(Stage::Cluster, explanation.summary.clone());
+    fn named<T: Object>(objects: &Collection<T>, name: &str) -> Vec<ObjectRef> {
+        objects.iter().filter(|object| object.metadata().name == name).map(|object| object.object_ref()).collect()
+    }
+    let cluster = world.cluster;
+    let name = &monitor.name;
+    let others = [
+        named(&cluster.service_monitors, name),
+        named(&cluster.pod_monitors, name),
+        named(&cluster.probes, name),
+        named(&cluster.scrape_configs, name),
+    ];
+    for other in others.concat().into_iter().take(5) {
+        explanation.note(Stage::Cluster, format!("there is {other}"));
+    }
+}
+
+/// The services or pods that come nearest to what a monitor means.
+fn near_objects(world: World<'_>, monitor: &ObjectRef) -> Vec<super::NearMiss> {
+    let cluster = world.cluster;
+    let (namespace, name) = (&monitor.namespace, &monitor.name);
+    let mut misses = Vec::new();
+    if let Some(monitor) = cluster.service_monitors.get(namespace, name).filter(|_| monitor.kind == "ServiceMonitor") {
+        let meaning = Meaning::of_service_monitor(monitor);
+        misses.extend(cluster.services.iter().filter_map(|service| meaning.miss(service.as_ref())));
+    }
+    if let Some(monitor) = cluster.pod_monitors.get(namespace, name).filter(|_| monitor.kind == "PodMonitor") {
+        let meaning = Meaning::of_pod_monitor(monitor);
+        misses.extend(cluster.pods.iter().filter_map(|pod| meaning.miss(pod.as_ref())));
+    }
+    nearest(misses)
+}

@@ -1,0 +1,215 @@
+//! What becomes of a pod or a service: which monitors mean it, and its targets.
+
+use std::collections::BTreeSet;
+
+use super::job::Walker;
+use super::near::{Meaning, nearest};
+use super::{Explanation, Fate, Stage, TargetTrace, World, counted};
+use crate::discovery::Scope;
+use crate::objects::endpoints::TargetRef;
+use crate::objects::{Cluster, EndpointSlice, Metadata, Object, Pod, Service};
+use crate::report::ObjectRef;
+
+/// The label of a slice that names its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Names of objects: kind as discovery has it, namespace, name.
+type Objects = BTreeSet<(&'static str, String, String)>;
+
+pub(super) fn explain_pod(world: World<'_>, namespace: &str, name: &str, explanation: &mut Explanation) {
+    let object = ObjectRef::new("Pod", namespace, name);
+    let Some(pod) = world.cluster.pods.get(namespace, name) else {
+        missing(&object, world.cluster.pods.is_empty(), explanation);
+        return;
+    };
+    let phase = if pod.status.phase.is_empty() { "in no known phase" } else { pod.status.phase.as_str() };
+    match pod.status.pod_ip.as_str() {
+        "" => explanation.note(Stage::Cluster, format!("{object} was read: {phase}, without an address yet")),
+        address => explanation.passed(Stage::Cluster, format!("{object} was read: {phase}, at {address}")),
+    }
+    let (mut objects, services) = behind(world.cluster, namespace, name);
+    objects.insert(("pod", namespace.to_owned(), name.to_owned()));
+    if services.is_empty() {
+        explanation.note(Stage::Discovery, "no endpoints of a service name it: only a PodMonitor can mean it");
+    } else {
+        let names: Vec<_> = services.iter().map(|service| service.metadata.name.as_str()).collect();
+        explanation
+            .note(Stage::Discovery, format!("it is behind {}: {}", counted(names.len(), "service"), names.join(", ")));
+    }
+    monitors(world, Some(pod), &services, explanation);
+    let is_pod = |labels: &crate::labels::LabelSet<'_>| {
+        let kind = labels.get("__meta_kubernetes_endpointslice_address_target_kind");
+        let target = labels.get("__meta_kubernetes_endpointslice_address_target_name");
+        labels.get("__meta_kubernetes_pod_name") == name
+            || kind == "Pod" && target == name
+            || labels.get("__meta_kubernetes_endpoint_address_target_name") == name
+    };
+    targets(world, &objects, is_pod, explanation);
+    summarize(&object, explanation);
+}
+
+pub(super) fn explain_service(world: World<'_>, namespace: &str, name: &str, explanation: &mut Explanation) {
+    let object = ObjectRef::new("Service", namespace, name);
+    let Some(service) = world.cluster.services.get(namespace, name) else {
+        missing(&object, world.cluster.services.is_empty(), explanation);
+        return;
+    };
+    explanation.passed(Stage::Cluster, format!("{object} was read"));
+    let slices = world.cluster.endpoint_slices.in_namespace(namespace);
+    let slices = slices.filter(|slice| slice.metadata.labels.get(SERVICE_NAME).is_some_and(|service| service == name));
+    let mut objects: Objects = slices.map(|slice| entry("endpointslice", &slice.metadata)).collect();
+    if objects.is_empty() && world.cluster.endpoints.get(namespace, name).is_none() {
+        explanation.note(Stage::Discovery, "no endpoint slice names it as its service");
+    }
+    objects.insert(("endpoints", namespace.to_owned(), name.to_owned()));
+    objects.insert(("service", namespace.to_owned(), name.to_owned()));
+    monitors(world, None, &[service.as_ref()], explanation);
+    targets(world, &objects, |_| true, explanation);
+    summarize(&object, explanation);
+}
+
+fn missing(object: &ObjectRef, none_read: bool, explanation: &mut Explanation) {
+    let text = if none_read {
+        format!("{object} is not known: no object of this kind was read, since no job looks for them or there is none")
+    } else {
+        format!("there is no {object} in the cluster")
+    };
+    explanation.stopped(Stage::Cluster, text.clone());
+    explanation.summary = text;
+}
+
+fn entry(kind: &'static str, metadata: &Metadata) -> (&'static str, String, String) {
+    (kind, metadata.namespace.clone(), metadata.name.clone())
+}
+
+/// What lists the addresses of a pod, and the services that those belong to.
+fn behind<'a>(cluster: &'a Cluster, namespace: &str, name: &str) -> (Objects, Vec<&'a Service>) {
+    let is_pod = |reference: &Option<TargetRef>| {
+        reference.as_ref().is_some_and(|to| to.kind == "Pod" && to.namespace == namespace && to.name == name)
+    };
+    let mut objects = Objects::new();
+    let mut services = BTreeSet::new();
+    for slice in cluster.endpoint_slices.iter() {
+        let EndpointSlice { metadata, endpoints, .. } = slice.as_ref();
+        if endpoints.iter().any(|endpoint| is_pod(&endpoint.target_ref)) {
+            objects.insert(entry("endpointslice", metadata));
+            services.extend(metadata.labels.get(SERVICE_NAME).map(|service| (&metadata.namespace, service)));
+        }
+    }
+    for endpoints in cluster.endpoints.iter() {
+        let addresses =
+            endpoints.subsets.iter().flat_map(|subset| subset.addresses.iter().chain(&subset.not_ready_addresses));
+        if addresses.into_iter().any(|address| is_pod(&address.target_ref)) {
+            objects.insert(entry("endpoints", &endpoints.metadata));
+            services.insert((&endpoints.metadata.namespace, &endpoints.metadata.name));
+        }
+    }
+    let services = services.into_iter().filter_map(|(namespace, name)| cluster.services.get(namespace, name));
+    (objects, services.map(AsRef::as_ref).collect())
+}
+
+/// Which monitors mean the pod or one of the services; the nearest ones if none does.
+fn monitors(world: World<'_>, pod: Option<&Pod>, services: &[&Service], explanation: &mut Explanation) {
+    let settings = world.config.monitors.as_ref();
+    let mut misses = Vec::new();
+    for monitor in world.cluster.service_monitors.iter() {
+        let meaning = Meaning::of_service_monitor(monitor);
+        let selection = settings.map(|settings| &settings.service_monitors);
+        for service in services {
+            match meaning.miss(*service) {
+                Some(miss) => misses.push(miss),
+                None => explanation.monitors.push(meaning.matched(world, selection, service.object_ref())),
+            }
+        }
+    }
+    for (monitor, pod) in world.cluster.pod_monitors.iter().flat_map(|monitor| pod.map(|pod| (monitor, pod))) {
+        let meaning = Meaning::of_pod_monitor(monitor);
+        match meaning.miss(pod) {
+            Some(miss) => misses.push(miss),
+            None => {
+                let selection = settings.map(|settings| &settings.pod_monitors);
+                explanation.monitors.push(meaning.matched(world, selection, pod.object_ref()));
+            }
+        }
+    }
+    if explanation.monitors.is_empty() {
+        explanation.stopped(Stage::Selection, "no monitor means it by its selector and namespaces");
+        explanation.nearest = nearest(misses);
+    }
+    for found in explanation.monitors.clone() {
+        let text = format!("{} means {}", found.monitor, found.by);
+        match (found.not_selected.first(), &found.refused) {
+            (Some(reason), _) => {
+                explanation.stopped(Stage::Selection, format!("{text}, but is not selected: {reason}"));
+            }
+            (None, Some(reason)) => explanation.stopped(Stage::Acceptance, format!("{text}, but is refused: {reason}")),
+            (None, None) => explanation.passed(Stage::Selection, text),
+        }
+    }
+}
+
+/// The targets that jobs make of the objects. Those of jobs whose monitors do not mean the object
+/// come last, and are what is left out first.
+fn targets(
+    world: World<'_>,
+    objects: &Objects,
+    is_meant: impl Fn(&crate::labels::LabelSet<'_>) -> bool,
+    explanation: &mut Explanation,
+) {
+    let mut found: Vec<(bool, TargetTrace)> = Vec::new();
+    for job in world.plan().jobs() {
+        let roles: BTreeSet<_> = job.queries.iter().map(|query| query.scope().role).collect();
+        let pick = |metadata: &Metadata| {
+            roles.iter().any(|role| objects.contains(&(*role, metadata.namespace.clone(), metadata.name.clone())))
+        };
+        let sees = job.queries.iter().any(|query| {
+            let Scope { role, namespaces } = query.scope();
+            objects
+                .iter()
+                .any(|(kind, namespace, _)| *kind == role && namespaces.is_none_or(|names| names.contains(namespace)))
+        });
+        if !sees {
+            continue;
+        }
+        let meant = explanation.monitors.iter().any(|found| job.monitor.as_ref() == Some(&found.monitor));
+        let traces = Walker::new(world, job).some(pick, |source, labels| !is_outside(source) && is_meant(labels));
+        found.extend(traces.into_iter().map(|trace| (meant || trace.identity.is_some(), trace)));
+    }
+    let served = found.iter().filter(|(_, trace)| matches!(trace.fate, Fate::Served { .. })).count();
+    let text = format!("jobs found it as {}, of which collectors have {served}", counted(found.len(), "target"));
+    if served > 0 {
+        explanation.passed(Stage::Assignment, text);
+    } else {
+        explanation.stopped(Stage::Assignment, text);
+    }
+    explanation.served = served > 0;
+    found.sort_by_key(|(meant, trace)| (trace.rank().min(1), !meant, trace.rank()));
+    explanation.add_targets(found.into_iter().map(|(_, trace)| trace).collect());
+}
+
+/// Whether a source is none of the cluster.
+fn is_outside(source: &str) -> bool {
+    !["endpointslice/", "endpoints/", "pod/", "svc/"].iter().any(|prefix| source.starts_with(prefix))
+}
+
+fn summarize(object: &ObjectRef, explanation: &mut Explanation) {
+    let served = explanation.targets.iter().filter(|trace| matches!(trace.fate, Fate::Served { .. })).count();
+    let selected = explanation.monitors.iter().filter(|found| found.not_selected.is_empty()).count();
+    explanation.summary = if served > 0 {
+        format!("{object} is scraped, as {}", counted(served, "target"))
+    } else if let Some(near) = explanation.nearest.first() {
+        let gap = near.gaps.first().map(ToString::to_string);
+        let why = gap.or_else(|| near.namespaces.as_ref().map(|names| format!("it looks into the namespaces {names}")));
+        format!(
+            "{object} is not scraped: no monitor means it; the nearest is {}: {}",
+            near.object,
+            why.unwrap_or_default()
+        )
+    } else if explanation.monitors.is_empty() {
+        format!("{object} is not scraped: no monitor means it")
+    } else if selected == 0 {
+        format!("{object} is not scraped: the monitors that mean it are not selected")
+    } else {
+        format!("{object} is not scraped: see what stops it below")
+    };
+}

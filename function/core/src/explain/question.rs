@@ -1,0 +1,127 @@
+//! What can be asked.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A question: the name of the parameter that asks it, and its parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "named as in the URL")]
+pub enum Question {
+    Monitor { kind: MonitorKind, namespace: String, name: String },
+    Pod { namespace: String, name: String },
+    Service { namespace: String, name: String },
+    Target { address: String },
+    Collector { id: String },
+}
+
+/// The kinds of monitors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "named as in the CRDs")]
+pub enum MonitorKind {
+    ServiceMonitor,
+    PodMonitor,
+    Probe,
+    ScrapeConfig,
+}
+
+impl MonitorKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::ServiceMonitor, Self::PodMonitor, Self::Probe, Self::ScrapeConfig];
+
+    /// As it stands in a manifest.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceMonitor => "ServiceMonitor",
+            Self::PodMonitor => "PodMonitor",
+            Self::Probe => "Probe",
+            Self::ScrapeConfig => "ScrapeConfig",
+        }
+    }
+}
+
+/// Why a question cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionError {
+    /// The parameter asks nothing.
+    #[error(
+        "ask by one of monitor=KIND/NAMESPACE/NAME, pod=NAMESPACE/NAME, service=NAMESPACE/NAME, target=HOST:PORT, collector=ID"
+    )]
+    Unknown,
+    /// The value has another form.
+    #[error("{parameter} must be {form}: {value:?}")]
+    Form {
+        /// The parameter.
+        parameter: &'static str,
+        /// What its value must look like.
+        form: &'static str,
+        /// Its value.
+        value: String,
+    },
+}
+
+impl Question {
+    /// The parameters that ask.
+    pub const PARAMETERS: [&'static str; 5] = ["monitor", "pod", "service", "target", "collector"];
+
+    /// Reads a parameter of the URL.
+    ///
+    /// # Errors
+    /// When the parameter asks nothing, or its value has another form.
+    pub fn parse(parameter: &str, value: &str) -> Result<Self, QuestionError> {
+        let value = value.trim();
+        let wrong = |parameter, form| Err(QuestionError::Form { parameter, form, value: value.to_owned() });
+        match parameter {
+            "monitor" => {
+                let form =
+                    "ServiceMonitor, PodMonitor, Probe or ScrapeConfig, its namespace and its name, with / between";
+                let [kind, namespace, name] = parts(value)[..] else { return wrong("monitor", form) };
+                let known = MonitorKind::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(kind));
+                let Some(kind) = known else { return wrong("monitor", form) };
+                Ok(Self::Monitor { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+            }
+            "pod" => match parts(value)[..] {
+                [namespace, name] => Ok(Self::Pod { namespace: namespace.to_owned(), name: name.to_owned() }),
+                _ => wrong("pod", "its namespace and its name, with / between"),
+            },
+            "service" => match parts(value)[..] {
+                [namespace, name] => Ok(Self::Service { namespace: namespace.to_owned(), name: name.to_owned() }),
+                _ => wrong("service", "its namespace and its name, with / between"),
+            },
+            "target" if value.is_empty() => wrong("target", "an address, as in 10.0.0.1:8080"),
+            "target" => Ok(Self::Target { address: value.to_owned() }),
+            "collector" if value.is_empty() => wrong("collector", "the name of a collector"),
+            "collector" => Ok(Self::Collector { id: value.to_owned() }),
+            _ => Err(QuestionError::Unknown),
+        }
+    }
+
+    /// The parameter and the value that ask it.
+    #[must_use]
+    pub fn parameter(&self) -> (&'static str, String) {
+        match self {
+            Self::Monitor { kind, namespace, name } => ("monitor", format!("{}/{namespace}/{name}", kind.as_str())),
+            Self::Pod { namespace, name } => ("pod", format!("{namespace}/{name}")),
+            Self::Service { namespace, name } => ("service", format!("{namespace}/{name}")),
+            Self::Target { address } => ("target", address.clone()),
+            Self::Collector { id } => ("collector", id.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parameter() {
+            ("monitor", value) => f.write_str(&value),
+            (parameter, value) => write!(f, "{parameter} {value}"),
+        }
+    }
+}
+
+/// The parts between slashes; none if one of them is empty.
+fn parts(value: &str) -> Vec<&str> {
+    let parts: Vec<_> = value.split('/').collect();
+    if parts.contains(&"") { Vec::new() } else { parts }
+}

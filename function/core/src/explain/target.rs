@@ -1,0 +1,89 @@
+//! What is behind an address.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::job::Walker;
+use super::{Explanation, Fate, Stage, World, counted};
+use crate::discovery::{Query, Wanted};
+use crate::labels::ADDRESS;
+
+/// Namespaces and names of objects.
+type Objects = BTreeSet<(String, String)>;
+
+pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explanation) {
+    let nothing = Wanted::new(world.index(), |_| false);
+    // Jobs that ask for the same find the same.
+    let mut known: Vec<(&Query, Objects)> = Vec::new();
+    let mut found = Vec::new();
+    for job in world.plan().jobs() {
+        let mut objects = Objects::new();
+        for query in &job.queries {
+            let position = known.iter().position(|(other, _)| *other == query).unwrap_or_else(|| {
+                known.push((query, holders(world, query, &nothing, address)));
+                known.len() - 1
+            });
+            objects.extend(known[position].1.iter().cloned());
+        }
+        let pick = |metadata: &crate::objects::Metadata| {
+            objects.contains(&(metadata.namespace.clone(), metadata.name.clone()))
+        };
+        found.extend(Walker::new(world, job).some(pick, |_, labels| labels.get(ADDRESS) == address));
+    }
+    if found.is_empty() {
+        found = relabelled(world, address);
+        if !found.is_empty() {
+            let text = format!("no object has the address {address}: it is what rules make of others");
+            explanation.note(Stage::Discovery, text);
+        }
+    }
+    found.sort_by_key(super::TargetTrace::rank);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for trace in &found {
+        *counts.entry(fate(&trace.fate)).or_default() += 1;
+    }
+    let served = counts.get("served").copied().unwrap_or_default();
+    explanation.served = served > 0;
+    if found.is_empty() {
+        explanation.stopped(Stage::Discovery, "no job found it");
+        explanation.summary = format!("{address} is not scraped: no job found a target of that address");
+        return;
+    }
+    explanation.passed(Stage::Discovery, format!("jobs found it as {}", counted(found.len(), "target")));
+    let counts: Vec<_> = counts.into_iter().map(|(fate, count)| format!("{count} {fate}")).collect();
+    let text = counts.join(", ");
+    if served > 0 {
+        explanation.passed(Stage::Assignment, text);
+        explanation.summary = format!("{address} is scraped, as {}", counted(served, "target"));
+    } else {
+        explanation.stopped(Stage::Relabelling, text.clone());
+        explanation.summary = format!("{address} is not scraped: {text}");
+    }
+    explanation.add_targets(found);
+}
+
+const fn fate(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Dropped { .. } => "dropped",
+        Fate::Merged { .. } => "merged with another",
+        Fate::Served { .. } => "served",
+        Fate::Unassigned { .. } => "without a collector",
+    }
+}
+
+/// The objects that have a target of that address.
+fn holders(world: World<'_>, query: &Query, nothing: &Wanted, address: &str) -> Objects {
+    let groups = query.looked_at(world.index(), nothing, |_| true);
+    let groups = groups.filter_map(|(metadata, group)| Some((metadata, group.ok()?)));
+    let holding = groups.filter(|(_, group)| group.targets().iter().any(|target| target.get(ADDRESS) == address));
+    holding.map(|(metadata, _)| (metadata.namespace.clone(), metadata.name.clone())).collect()
+}
+
+/// The targets whose address, or instance, rules turn into that.
+fn relabelled(world: World<'_>, address: &str) -> Vec<super::TargetTrace> {
+    let mut found = Vec::new();
+    for job in world.plan().jobs() {
+        let walker = Walker::new(world, job);
+        found.extend(walker.some(|_| true, |_, labels| walker.makes(labels, address)));
+    }
+    found
+}

@@ -1,0 +1,320 @@
+//! Questions about a small cluster, and about random ones: what is explained is what is served.
+
+mod random;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::*;
+use crate::allocation::{self, Inputs};
+use crate::objects::{Collection, Object};
+use crate::targets::{ServedLabels, Views};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Everything that an allocation is made of.
+struct Made {
+    config: Config,
+    cluster: Cluster,
+    external: External,
+    allocation: Allocation,
+}
+
+impl Made {
+    fn new(config: &str, objects: impl IntoIterator<Item = Value>) -> Self {
+        let config = Config::parse(config, None).unwrap();
+        let mut cluster = Cluster::default();
+        objects.into_iter().for_each(|object| insert(&mut cluster, object));
+        let plan = Arc::new(allocation::plan(&config, &cluster, None));
+        let external = External::default();
+        let inputs = Inputs {
+            config: &config,
+            plan: &plan,
+            cluster: &cluster,
+            external: &external,
+            served: ServedLabels::Referenced,
+            views: Views { plain: true, merged: true },
+            now: NOW,
+        };
+        let allocation = allocation::allocate(inputs, None).unwrap();
+        Self { config, cluster, external, allocation }
+    }
+
+    fn world(&self) -> World<'_> {
+        let Self { config, cluster, external, allocation } = self;
+        World { config, cluster, external, allocation, now: NOW }
+    }
+
+    fn explain(&self, parameter: &str, value: &str) -> Explanation {
+        explain(self.world(), &Question::parse(parameter, value).unwrap())
+    }
+}
+
+fn insert(cluster: &mut Cluster, object: Value) {
+    let kind = object["kind"].as_str().unwrap().to_owned();
+    match kind.as_str() {
+        "Pod" => put(&mut cluster.pods, object),
+        "Service" => put(&mut cluster.services, object),
+        "EndpointSlice" => put(&mut cluster.endpoint_slices, object),
+        "ServiceMonitor" => put(&mut cluster.service_monitors, object),
+        "PodMonitor" => put(&mut cluster.pod_monitors, object),
+        other => panic!("no such kind here: {other}"),
+    }
+}
+
+fn put<T: Object + DeserializeOwned>(collection: &mut Collection<T>, object: Value) {
+    let read: T = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object}"));
+    collection.insert(read);
+}
+
+const CONFIG: &str = "
+collector_namespace: monitoring
+collector_selector: {matchLabels: {app: otel}}
+prometheus_cr:
+  enabled: true
+  service_monitor_selector: {matchLabels: {team: shop}}
+  service_monitor_namespace_selector: {}
+  pod_monitor_selector: {}
+  pod_monitor_namespace_selector: {}
+  deny_namespaces: [secret]
+";
+
+const CLUSTER: &str = "
+{kind: Pod, metadata: {namespace: monitoring, name: otel-0, labels: {app: otel}}, spec: {nodeName: n1}, status: {phase: Running}}
+---
+{kind: Pod, metadata: {namespace: monitoring, name: otel-1, labels: {app: otel}}, spec: {}, status: {phase: Pending}}
+---
+{kind: Pod, metadata: {namespace: monitoring, name: other-0, labels: {app: otelcol}}, spec: {nodeName: n1}}
+---
+{kind: Service, metadata: {namespace: shop, name: web, labels: {app: web}}, spec: {ports: [{name: http, port: 80}]}}
+---
+{kind: Service, metadata: {namespace: shop, name: site, labels: {app: website, tier: front}}, spec: {ports: [{name: http, port: 80}]}}
+---
+kind: EndpointSlice
+metadata: {namespace: shop, name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: http, port: 8080, protocol: TCP}, {name: admin, port: 9090, protocol: TCP}]
+endpoints:
+  - {addresses: [10.0.0.1], nodeName: n1, targetRef: {kind: Pod, namespace: shop, name: web-0}}
+  - {addresses: [10.0.0.2], nodeName: n1, targetRef: {kind: Pod, namespace: shop, name: web-canary}}
+---
+kind: EndpointSlice
+metadata: {namespace: shop, name: site-1, labels: {kubernetes.io/service-name: site}}
+addressType: IPv4
+ports: [{name: http, port: 8080, protocol: TCP}]
+endpoints: [{addresses: [10.0.0.3], targetRef: {kind: Pod, namespace: shop, name: site-0}}]
+---
+{kind: Pod, metadata: {namespace: shop, name: web-0, labels: {app: web, track: stable}}, spec: {nodeName: n1, containers: [{name: web}]}, status: {phase: Running, podIP: 10.0.0.1}}
+---
+{kind: Pod, metadata: {namespace: shop, name: web-canary, labels: {app: web, track: canary}}, spec: {nodeName: n1, containers: [{name: web}]}, status: {phase: Running, podIP: 10.0.0.2}}
+---
+{kind: Pod, metadata: {namespace: shop, name: site-0, labels: {app: website}}, spec: {nodeName: n1}, status: {phase: Running, podIP: 10.0.0.3}}
+---
+{kind: Pod, metadata: {namespace: shop, name: new, labels: {app: new}}, spec: {}, status: {phase: Pending}}
+---
+kind: ServiceMonitor
+metadata: {namespace: shop, name: web, labels: {team: shop}}
+spec:
+  selector: {matchLabels: {app: web}}
+  endpoints:
+    - port: http
+      relabelings:
+        - {action: drop, sourceLabels: [__meta_kubernetes_pod_label_track], regex: canary}
+        - {action: replace, targetLabel: zone, replacement: a}
+    - port: metrics
+---
+{kind: ServiceMonitor, metadata: {namespace: shop, name: other-team, labels: {team: pay}}, spec: {selector: {matchLabels: {app: web}}, endpoints: [{port: http}]}}
+---
+{kind: ServiceMonitor, metadata: {namespace: secret, name: denied, labels: {team: shop}}, spec: {selector: {matchLabels: {app: db}}, endpoints: [{port: http}]}}
+---
+{kind: ServiceMonitor, metadata: {namespace: shop, name: refused, labels: {team: shop}}, spec: {selector: {matchLabels: {app: db}}, endpoints: [{port: http, bearerTokenSecret: {name: none, key: token}}]}}
+---
+kind: PodMonitor
+metadata: {namespace: shop, name: all}
+spec: {selector: {matchLabels: {app: nothing}}, podMetricsEndpoints: [{port: http}]}
+---
+kind: PodMonitor
+metadata: {namespace: shop, name: same}
+spec:
+  selector: {matchLabels: {app: web}}
+  podMetricsEndpoints:
+    - relabelings:
+        - {action: labeldrop, regex: pod}
+        - {targetLabel: __address__, replacement: gateway:80}
+";
+
+fn made() -> Made {
+    let documents = serde_norway::Deserializer::from_str(CLUSTER);
+    Made::new(CONFIG, documents.map(|document| Value::deserialize(document).unwrap()))
+}
+
+#[test]
+fn questions_are_answered_with_the_reason() {
+    let made = made();
+    // The question; whether it is served; what its summary and its steps say.
+    let cases: [(&str, &str, bool, &str, &[&str]); 19] = [
+        (
+            "monitor",
+            "ServiceMonitor/shop/web",
+            true,
+            "is selected and has 2 jobs with 1 target",
+            &[
+                "serviceMonitor/shop/web/0: 5 targets found in 2 endpointslice objects of the namespaces shop",
+                "serviceMonitor/shop/web/0: rules drop 4 of 5 targets",
+                "serviceMonitor/shop/web/0: 1 target given to 1 collector",
+                "serviceMonitor/shop/web/1: rules drop 5 of 5 targets",
+            ],
+        ),
+        (
+            "monitor",
+            "servicemonitor/shop/other-team",
+            false,
+            "team=shop wanted, team=pay found",
+            &["its labels are not what the selector wants"],
+        ),
+        ("monitor", "ServiceMonitor/secret/denied", false, "its namespace is in deny_namespaces: secret", &[]),
+        ("monitor", "ServiceMonitor/shop/refused", false, "is refused: spec.endpoints[0].bearerTokenSecret", &["none"]),
+        (
+            "monitor",
+            "ServiceMonitor/pay/web",
+            false,
+            "there is no ServiceMonitor/pay/web",
+            &["there is ServiceMonitor/shop/web"],
+        ),
+        ("monitor", "Probe/shop/web", false, "the config has no selector for them", &[]),
+        ("monitor", "PodMonitor/shop/all", false, "but no target is left", &["rules drop"]),
+        ("monitor", "PodMonitor/shop/same", true, "1 job with 1 target", &["1 equal another after the rules"]),
+        (
+            "pod",
+            "shop/web-0",
+            true,
+            "is scraped, as 1 target",
+            &[
+                "behind 1 service: web",
+                "ServiceMonitor/shop/web means Service/shop/web",
+                "other-team means Service/shop/web, but is not selected",
+            ],
+        ),
+        (
+            "pod",
+            "shop/web-canary",
+            true,
+            "is scraped, as 1 target",
+            &["PodMonitor/shop/same means Pod/shop/web-canary"],
+        ),
+        ("pod", "shop/site-0", false, "app=web wanted, app=website found", &["no monitor means it"]),
+        (
+            "pod",
+            "shop/new",
+            false,
+            "is not scraped",
+            &["Pending, without an address yet", "no endpoints of a service name it"],
+        ),
+        ("pod", "shop/nobody", false, "there is no Pod/shop/nobody", &[]),
+        ("service", "shop/web", true, "is scraped, as 1 target", &["ServiceMonitor/shop/web means Service/shop/web"]),
+        (
+            "service",
+            "shop/site",
+            false,
+            "the nearest is ServiceMonitor/shop/other-team: app=web wanted, app=website found",
+            &[],
+        ),
+        ("target", "10.0.0.1:8080", true, "is scraped, as 1 target", &["1 dropped, 1 served"]),
+        ("target", "10.0.0.2:8080", false, "is not scraped: 2 dropped", &[]),
+        (
+            "target",
+            "gateway:80",
+            true,
+            "is scraped, as 1 target",
+            &["no object has the address gateway:80", "1 merged with another, 1 served"],
+        ),
+        ("target", "10.9.9.9:1", false, "no job found a target", &[]),
+    ];
+    for (parameter, value, served, summary, steps) in cases {
+        let got = made.explain(parameter, value);
+        let shown = format!("{parameter}={value}: {}", serde_json::to_string_pretty(&got).unwrap());
+        assert_eq!(got.served, served, "{shown}");
+        assert!(got.summary.contains(summary), "{summary} not in {shown}");
+        for wanted in steps {
+            assert!(got.steps.iter().any(|step| step.text.contains(wanted)), "{wanted} not in {shown}");
+        }
+        assert_eq!(got.asked.parameter().0, parameter);
+    }
+}
+
+#[test]
+fn collectors_have_a_share_or_a_reason() {
+    let made = made();
+    let cases = [
+        ("otel-0", true, "otel-0 has 2 of 2 targets, of 2 jobs"),
+        ("otel-1", false, "the pod otel-1 is no collector: it is on no node yet"),
+        ("other-0", false, "the pod other-0 is no collector: collector_selector does not match its labels"),
+        ("gone", false, "there is no pod gone in the collectors' namespace monitoring"),
+    ];
+    for (collector, served, summary) in cases {
+        let got = made.explain("collector", collector);
+        assert_eq!((got.served, got.summary.contains(summary)), (served, true), "{}", got.summary);
+    }
+    let unnamed = Made::new("prometheus_cr: {enabled: true}", []);
+    assert!(unnamed.explain("collector", "otel-0").summary.contains("set collector_selector"));
+}
+
+#[test]
+fn every_rule_shows_what_it_read_and_changed() {
+    let made = made();
+    let got = made.explain("pod", "shop/web-0");
+    let trace = got.targets.iter().find(|trace| trace.job == "serviceMonitor/shop/web/0").unwrap();
+    assert_eq!(trace.before["job"], "serviceMonitor/shop/web/0");
+    assert_eq!(trace.before["__meta_kubernetes_pod_label_track"], "stable");
+    assert_eq!(trace.after.as_ref().unwrap()["zone"], "a");
+    let origins: Vec<_> = trace.rules.iter().map(|rule| &rule.from).collect();
+    assert_eq!(origins.first(), Some(&&Origin::Allocator));
+    assert_eq!(origins[1], &Origin::Generated(0));
+    let written = |index| Origin::Written(format!("spec.endpoints[0].relabelings[{index}]"));
+    let find = |origin: &Origin| trace.rules.iter().find(|rule| rule.from == *origin).unwrap();
+    let drop = find(&written(0));
+    assert_eq!(drop.reads, [Read { label: "__meta_kubernetes_pod_label_track".into(), value: "stable".into() }]);
+    assert_eq!((drop.dropped, drop.changes.len()), (false, 0));
+    let set = find(&written(1));
+    assert_eq!(set.changes, [Change { label: "zone".into(), before: None, after: Some("a".into()) }]);
+    // The changes lead from the labels before to the labels after.
+    let mut labels = trace.before.clone();
+    for change in trace.rules.iter().flat_map(|rule| &rule.changes) {
+        assert_eq!(labels.get(&change.label), change.before.as_ref(), "{change:?}");
+        match &change.after {
+            Some(value) => labels.insert(change.label.clone(), value.clone()),
+            None => labels.remove(&change.label),
+        };
+    }
+    labels.retain(|name, _| !name.starts_with("__meta_"));
+    assert_eq!(Some(&labels), trace.after.as_ref());
+
+    let canary = made.explain("target", "10.0.0.2:8080");
+    let trace = canary.targets.iter().find(|trace| trace.job == "serviceMonitor/shop/web/0").unwrap();
+    let Fate::Dropped { reason } = &trace.fate else { panic!("{:?}", trace.fate) };
+    let expected = "spec.endpoints[0].relabelings[0]: drop where __meta_kubernetes_pod_label_track matches \"canary\"; \
+                    found __meta_kubernetes_pod_label_track=\"canary\"";
+    assert_eq!(reason, expected);
+    assert!(trace.after.is_none());
+}
+
+#[test]
+fn what_cannot_be_asked_says_how_to_ask() {
+    let cases = [
+        ("monitor", "web", "monitor must be ServiceMonitor, PodMonitor, Probe or ScrapeConfig"),
+        ("monitor", "Deployment/shop/web", "monitor must be"),
+        ("pod", "shop", "pod must be its namespace and its name"),
+        ("service", "shop/", "service must be its namespace and its name"),
+        ("target", " ", "target must be an address"),
+        ("collector", "", "collector must be the name of a collector"),
+        ("node", "n1", "ask by one of monitor="),
+    ];
+    for (parameter, value, expected) in cases {
+        let error = Question::parse(parameter, value).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

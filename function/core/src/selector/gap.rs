@@ -1,0 +1,76 @@
+//! A requirement that does not hold, and what was found instead.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Requirement, Test};
+
+/// A requirement that labels do not satisfy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The requirement, as it prints: `app=web`.
+    pub wanted: String,
+    /// What was found: `app=website`, or that there is no such label.
+    pub found: String,
+    /// A label with the wanted value under another key, if there is one: people mistake `app` for `app.kubernetes.io/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub similar: Option<String>,
+}
+
+impl Gap {
+    pub(super) fn new(requirement: &Requirement, labels: &BTreeMap<String, String>) -> Self {
+        let key = requirement.key();
+        let found = match labels.get(key) {
+            Some(value) => format!("{key}={value}"),
+            None => format!("no label {key}"),
+        };
+        let wanted_values: &[String] = match requirement.test() {
+            Test::Equals(value) | Test::DoubleEquals(value) => std::slice::from_ref(value),
+            Test::In(values) => values,
+            _ => &[],
+        };
+        let similar = labels.iter().find(|(other, value)| *other != key && wanted_values.contains(value));
+        let similar = similar.map(|(key, value)| format!("{key}={value}"));
+        Self { wanted: requirement.to_string(), found, similar }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, found, similar } = self;
+        write!(f, "{wanted} wanted, {found} found")?;
+        match similar {
+            Some(similar) => write!(f, ", but {similar}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Selector;
+    use super::*;
+
+    #[test]
+    fn gaps_name_what_is_wanted_and_what_is_found() {
+        let labels = BTreeMap::from([("app", "website"), ("tier", "web"), ("n", "1")])
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        let cases = [
+            ("app=website,tier in (web,api)", vec![]),
+            ("app=web", vec!["app=web wanted, app=website found, but tier=web"]),
+            ("app!=website", vec!["app!=website wanted, app=website found"]),
+            ("track", vec!["track wanted, no label track found"]),
+            ("!n,x=1", vec!["!n wanted, n=1 found", "x=1 wanted, no label x found, but n=1"]),
+        ];
+        for (selector, expected) in cases {
+            let selector: Selector = selector.parse().unwrap();
+            let gaps: Vec<_> = selector.gaps(&labels).iter().map(ToString::to_string).collect();
+            assert_eq!(gaps, expected, "{selector}");
+            assert_eq!(gaps.is_empty(), selector.matches(&labels), "{selector}");
+        }
+    }
+}

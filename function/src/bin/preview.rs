@@ -1,0 +1,114 @@
+//! Shows what a change changes, before it is merged: `scripts/preview` builds and runs it.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use target_allocator::cluster::Objects;
+use target_allocator::external::Externals;
+use target_allocator::preview::{Format, render};
+use target_allocator::settings::Settings;
+use target_allocator::snapshot::{Recipe, Snapshot};
+use target_allocator_core::preview::compare;
+use target_allocator_core::targets::Views;
+
+const USAGE: &str = "\
+Shows which jobs, targets, labels and shares a change adds, removes and moves.
+
+  scripts/preview [OPTIONS] OLD NEW
+
+OLD and NEW are folders or files of manifests, or CLUSTER values (kubeconfig, eks:NAME).
+
+  --config FILE       targetallocator.yaml of both
+  --new-config FILE   that of NEW, if it differs
+  --format FORMAT     text (the default), markdown for a pull request, or json
+  --lost              fail only if targets or jobs vanish, or something is left out
+
+Exit code: 0 if nothing changes, 1 if something does, 2 if that cannot be told.
+";
+
+/// What the command line says.
+struct Arguments {
+    old: String,
+    new: String,
+    config: Option<String>,
+    new_config: Option<String>,
+    format: Format,
+    only_lost: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match arguments(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(error) => return say(&format!("{error}\n\n{USAGE}")),
+    };
+    match preview(&arguments).await {
+        Ok((text, fails)) => match std::io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => ExitCode::from(u8::from(fails)),
+            Err(error) => say(&format!("preview: {error}\n")),
+        },
+        Err(error) => say(&format!("preview: {error:#}\n")),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    // There is nobody left to tell if this fails.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    ExitCode::from(2)
+}
+
+fn arguments(given: impl Iterator<Item = String>) -> Result<Arguments> {
+    let (mut states, mut config, mut new_config) = (Vec::new(), None, None);
+    let (mut format, mut only_lost) = (Format::Text, false);
+    let mut given = given;
+    while let Some(argument) = given.next() {
+        let mut value = || given.next().with_context(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--config" => config = Some(value()?),
+            "--new-config" => new_config = Some(value()?),
+            "--format" => {
+                format = match value()?.as_str() {
+                    "text" => Format::Text,
+                    "markdown" => Format::Markdown,
+                    "json" => Format::Json,
+                    other => bail!("--format must be text, markdown or json: {other:?}"),
+                }
+            }
+            "--lost" => only_lost = true,
+            option if option.starts_with("--") => bail!("unknown option: {option}"),
+            _ => states.push(argument),
+        }
+    }
+    let [old, new] = <[String; 2]>::try_from(states)
+        .map_err(|states| anyhow::anyhow!("name OLD and NEW, two of them: {states:?}"))?;
+    Ok(Arguments { old, new, new_config: new_config.or_else(|| config.clone()), config, format, only_lost })
+}
+
+/// The text, and whether the exit code says so.
+async fn preview(arguments: &Arguments) -> Result<(String, bool)> {
+    let old = snapshot(&arguments.old, arguments.config.as_deref()).await?;
+    let new = snapshot(&arguments.new, arguments.new_config.as_deref()).await?;
+    let preview = compare(old.world(), new.world());
+    let fails = if arguments.only_lost { preview.loses() } else { !preview.is_empty() };
+    Ok((render(&preview, arguments.format)?, fails))
+}
+
+async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
+    let is_cluster =
+        ["manifests", "kubeconfig", "eks"].iter().any(|kind| state == *kind || state.starts_with(&format!("{kind}:")));
+    let cluster = if is_cluster { state.to_owned() } else { format!("manifests:{state}") };
+    let settings = Settings::load(|name| match name {
+        "CLUSTER" => Some(cluster.clone()),
+        "ALLOCATOR_CONFIG_FILE" => config.map(str::to_owned),
+        _ => None,
+    })?;
+    let [source] = &settings.clusters[..] else { bail!("name one cluster: {state}") };
+    let config = Arc::new(settings.config);
+    let externals = Arc::new(Externals::new(&config, settings.place));
+    let Settings { target_labels, secrets, secret_rotation, .. } = settings;
+    let recipe = Recipe { config, externals, target_labels, secrets, secret_rotation };
+    let objects = Objects::open(&source.source).await?;
+    recipe.take(&objects, Views::default(), None).await.with_context(|| format!("cannot read {state}"))
+}

@@ -1,0 +1,274 @@
+//! Pages for people: what a snapshot holds, and why.
+//!
+//! Input: a snapshot and the parameters of the URL. Output: HTML that stands alone: links
+//! are relative, so they hold under any base; the style and the little script are inline,
+//! allowed by their hashes; without the script everything works. Credentials are never shown.
+
+mod collectors;
+mod explanation;
+mod jobs;
+mod overview;
+mod paging;
+mod targets;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+use target_allocator_core::explain::{Question, QuestionError};
+use target_allocator_core::report::ObjectRef;
+use thiserror::Error;
+
+use crate::snapshot::{Snapshot, Snapshots};
+
+const STYLE: &str = include_str!("../templates/style.css");
+const SCRIPT: &str = include_str!("../templates/script.js");
+
+/// A page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as in the URL")]
+pub enum Page {
+    Overview,
+    Explain,
+    Jobs,
+    Job,
+    Targets,
+    Target,
+    Collectors,
+    Collector,
+    ScrapeConfigs,
+    Report,
+    /// The same as `Jobs`, at the address that collectors use.
+    JobsOfCollectors,
+    /// The same as `ScrapeConfigs`, at the address that collectors use.
+    ScrapeConfigsOfCollectors,
+}
+
+/// What a page is made of.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// What there is.
+    pub snapshot: &'a Snapshot,
+    /// Where it comes from.
+    pub snapshots: &'a Snapshots,
+    /// What the URL says.
+    pub parameters: &'a BTreeMap<String, String>,
+    /// What it asks, if it asks anything.
+    pub question: &'a Result<Question, QuestionError>,
+}
+
+/// Why there is no page.
+#[derive(Debug, Error)]
+pub enum NotShown {
+    /// What is asked for is not there.
+    #[error("{0}")]
+    Unknown(String),
+    /// The template failed.
+    #[error("the page cannot be made")]
+    Template(#[from] askama::Error),
+}
+
+/// What stands around every page.
+#[derive(Debug)]
+struct Frame {
+    /// The way from the page to the base of all routes.
+    root: &'static str,
+    title: String,
+    style: &'static str,
+    script: &'static str,
+    /// How old the data is; empty where there is none.
+    age: String,
+}
+
+impl Page {
+    /// The way from the page to the base of all routes.
+    const fn root(self) -> &'static str {
+        match self {
+            Self::Overview | Self::Explain | Self::JobsOfCollectors | Self::ScrapeConfigsOfCollectors => "./",
+            Self::Jobs
+            | Self::Job
+            | Self::Targets
+            | Self::Target
+            | Self::Collectors
+            | Self::Collector
+            | Self::ScrapeConfigs
+            | Self::Report => "../",
+        }
+    }
+}
+
+impl Frame {
+    fn new(page: Page, title: impl Into<String>) -> Self {
+        Self { root: page.root(), title: title.into(), style: STYLE, script: SCRIPT, age: String::new() }
+    }
+}
+
+impl<'a> Shown<'a> {
+    fn frame(&self, page: Page, title: impl Into<String>) -> Frame {
+        Frame { age: ago(self.snapshot.age()), ..Frame::new(page, title) }
+    }
+
+    fn parameter(&self, name: &str) -> &'a str {
+        self.parameters.get(name).map(|value| value.trim()).unwrap_or_default()
+    }
+}
+
+/// Makes a page.
+///
+/// # Errors
+/// When what it is about is not there.
+pub fn render(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
+    match page {
+        Page::Overview => overview::overview(shown),
+        Page::Report => overview::report(shown),
+        Page::Explain => explanation::explanation(shown),
+        Page::Jobs | Page::JobsOfCollectors => jobs::jobs(page, shown),
+        Page::Job => jobs::job(shown),
+        Page::ScrapeConfigs | Page::ScrapeConfigsOfCollectors => jobs::scrape_configs(page, shown),
+        Page::Targets => targets::targets(shown),
+        Page::Target => targets::target(shown),
+        Page::Collectors => collectors::collectors(shown),
+        Page::Collector => collectors::collector(shown),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "failure.html")]
+struct Failure<'a> {
+    frame: Frame,
+    message: &'a str,
+}
+
+/// A page that says what went wrong.
+///
+/// # Errors
+/// When the template fails.
+pub fn failure(page: Page, message: &str) -> Result<String, askama::Error> {
+    Failure { frame: Frame::new(page, "Not shown"), message }.render()
+}
+
+#[derive(Template)]
+#[template(path = "clusters.html")]
+struct Clusters<'a> {
+    frame: Frame,
+    /// Names and links.
+    clusters: Vec<(&'a str, String)>,
+}
+
+/// A page to choose a cluster on.
+///
+/// # Errors
+/// When the template fails.
+pub fn clusters(names: &[&str]) -> Result<String, askama::Error> {
+    let clusters = names.iter().map(|name| (*name, href("./", &format!("{name}/"), &[]))).collect();
+    Clusters { frame: Frame::new(Page::Overview, "Clusters"), clusters }.render()
+}
+
+/// The content security policy of pages: nothing but their own style and script, and forms back to them.
+pub fn policy() -> &'static str {
+    static POLICY: OnceLock<String> = OnceLock::new();
+    POLICY.get_or_init(|| {
+        let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+        format!(
+            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; form-action 'self'; \
+             base-uri 'none'; frame-ancestors 'none'",
+            hash(STYLE),
+            hash(SCRIPT)
+        )
+    })
+}
+
+/// A relative link with parameters.
+fn href(root: &str, path: &str, parameters: &[(&str, &str)]) -> String {
+    /// What stands for itself in a query.
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+    let mut link = format!("{root}{path}");
+    for (at, (name, value)) in parameters.iter().enumerate() {
+        link.push(if at == 0 { '?' } else { '&' });
+        link.push_str(name);
+        link.push('=');
+        link.extend(utf8_percent_encode(value, PLAIN));
+    }
+    link
+}
+
+/// Where an object of a report is explained, if it is one that can be asked for.
+fn explain_href(root: &str, object: &ObjectRef) -> Option<String> {
+    Question::parse("monitor", &object.to_string())
+        .is_ok()
+        .then(|| href(root, "explain", &[("monitor", &object.to_string())]))
+}
+
+/// `12 s`, `3 min`, `2 h`.
+fn ago(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+/// A bar of a chart.
+#[derive(Debug)]
+struct Bar {
+    label: String,
+    value: usize,
+    /// In percent of the longest.
+    width: usize,
+    /// From the top, in pixels.
+    top: usize,
+}
+
+/// The height of a bar with the space below it, in pixels.
+const BAR: usize = 24;
+
+fn bars(values: impl IntoIterator<Item = (String, usize)>) -> Vec<Bar> {
+    let values: Vec<_> = values.into_iter().collect();
+    let most = values.iter().map(|(_, value)| *value).max().unwrap_or_default().max(1);
+    let bar =
+        |(at, (label, value)): (usize, (String, usize))| Bar { label, value, width: value * 100 / most, top: at * BAR };
+    values.into_iter().enumerate().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_hold_whatever_stands_in_them() {
+        let cases = [
+            (
+                ("../", "debug/job", vec![("job_id", "serviceMonitor/a/b/0")]),
+                "../debug/job?job_id=serviceMonitor/a/b/0",
+            ),
+            (
+                ("./", "explain", vec![("pod", "a b"), ("q", "x&y=#\"<ü")]),
+                "./explain?pod=a%20b&q=x%26y%3D%23%22%3C%C3%BC",
+            ),
+            (("./", "debug/jobs", vec![]), "./debug/jobs"),
+        ];
+        for ((root, path, parameters), expected) in cases {
+            assert_eq!(href(root, path, &parameters), expected);
+        }
+    }
+
+    #[test]
+    fn times_are_short() {
+        for (seconds, expected) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h")] {
+            assert_eq!(ago(Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        let page = failure(Page::Job, "<script>alert(1)</script>\" onload='x'").unwrap();
+        assert!(!page.contains("<script>alert"), "{page}");
+        assert!(page.contains("&#60;script&#62;alert(1)") || page.contains("&lt;script&gt;alert(1)"), "{page}");
+        assert!(!page.contains("\" onload='x'"));
+    }
+}

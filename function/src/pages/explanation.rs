@@ -1,0 +1,218 @@
+//! Why something is scraped, or is not; and targets rule by rule.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use target_allocator_core::explain::{
+    Explanation, Fate, JobTrace, Name, Origin, Owner, Progress, Question, RuleTrace, Stage, TargetTrace, explain,
+};
+
+use super::{Frame, NotShown, Page, Shown, explain_href, href};
+
+#[derive(Template)]
+#[template(path = "explain.html")]
+struct Explained {
+    frame: Frame,
+    by: &'static str,
+    name: String,
+    /// Why the question cannot be understood, if one was asked.
+    error: Option<String>,
+    answer: Option<Answer>,
+}
+
+/// An explanation with its links.
+struct Answer {
+    explanation: Explanation,
+    jobs: Vec<JobView>,
+    targets: Vec<TargetView>,
+    monitors: Vec<MonitorView>,
+    nearest: Vec<NearView>,
+}
+
+/// A job with what it found.
+pub(super) struct JobView {
+    pub trace: JobTrace,
+    pub link: String,
+    pub examples: Vec<TargetView>,
+}
+
+struct MonitorView {
+    name: String,
+    link: Option<String>,
+    by: String,
+    trouble: Vec<String>,
+}
+
+struct NearView {
+    name: String,
+    link: Option<String>,
+    to: String,
+    to_link: Option<String>,
+    gaps: Vec<String>,
+}
+
+/// A target with its trace.
+pub(super) struct TargetView {
+    pub trace: TargetTrace,
+    pub job_link: String,
+    pub fate: &'static str,
+    pub reason: String,
+    pub owners: Vec<(Owner, String)>,
+    pub merged: Vec<Name>,
+    pub labels: Vec<LabelLine>,
+    pub rules: Vec<RuleView>,
+}
+
+/// A label before and after the rules.
+pub(super) struct LabelLine {
+    pub name: String,
+    pub before: String,
+    pub after: String,
+    pub changed: bool,
+}
+
+/// A rule with what it did in words.
+pub(super) struct RuleView {
+    pub trace: RuleTrace,
+    pub from: String,
+    pub effect: &'static str,
+}
+
+pub(super) fn explanation(shown: &Shown<'_>) -> Result<String, NotShown> {
+    let root = Page::Explain.root();
+    let was_asked = !shown.parameters.is_empty();
+    let (by, name, error, answer) = match shown.question {
+        Ok(question) => {
+            let (by, name) = question.parameter();
+            (by, name, None, Some(answer(root, explain(shown.snapshot.world(), question))))
+        }
+        Err(error) => {
+            let by = Question::PARAMETERS.into_iter().find(|by| *by == shown.parameter("by"));
+            let asked = |by: &str| shown.parameters.get(by).cloned();
+            let name = asked("name").or_else(|| Question::PARAMETERS.into_iter().find_map(asked)).unwrap_or_default();
+            let other = Question::PARAMETERS.into_iter().find(|by| shown.parameters.contains_key(*by));
+            (by.or(other).unwrap_or("pod"), name, was_asked.then(|| error.to_string()), None)
+        }
+    };
+    let title = match &answer {
+        Some(answer) => format!("Why {}", answer.explanation.asked),
+        None => "Explain".to_owned(),
+    };
+    Ok(Explained { frame: shown.frame(Page::Explain, title), by, name, error, answer }.render()?)
+}
+
+fn answer(root: &'static str, mut explanation: Explanation) -> Answer {
+    let jobs = std::mem::take(&mut explanation.jobs).into_iter().map(|mut trace| JobView {
+        link: href(root, "debug/job", &[("job_id", &trace.job)]),
+        examples: follow_views(root, std::mem::take(&mut trace.examples)),
+        trace,
+    });
+    let monitors = explanation.monitors.iter().map(|found| MonitorView {
+        name: found.monitor.to_string(),
+        link: explain_href(root, &found.monitor),
+        by: found.by.to_string(),
+        trouble: found.not_selected.iter().chain(&found.refused).cloned().collect(),
+    });
+    let nearest = explanation.nearest.iter().map(|near| NearView {
+        name: near.object.to_string(),
+        link: explain_href(root, &near.object),
+        to: near.to.to_string(),
+        to_link: object_href(root, &near.to.kind, &near.to.namespace, &near.to.name),
+        gaps: near
+            .gaps
+            .iter()
+            .map(ToString::to_string)
+            .chain(near.namespaces.iter().map(|names| format!("it looks into other namespaces: {names}")))
+            .collect(),
+    });
+    let targets = follow_views(root, std::mem::take(&mut explanation.targets));
+    Answer { jobs: jobs.collect(), targets, monitors: monitors.collect(), nearest: nearest.collect(), explanation }
+}
+
+/// Where a pod or service is explained.
+fn object_href(root: &str, kind: &str, namespace: &str, name: &str) -> Option<String> {
+    let by = match kind {
+        "Pod" => "pod",
+        "Service" => "service",
+        _ => return None,
+    };
+    Some(href(root, "explain", &[(by, &format!("{namespace}/{name}"))]))
+}
+
+/// Targets as pages show them.
+pub(super) fn follow_views(root: &'static str, traces: Vec<TargetTrace>) -> Vec<TargetView> {
+    traces.into_iter().map(|trace| view(root, trace)).collect()
+}
+
+fn view(root: &'static str, mut trace: TargetTrace) -> TargetView {
+    let (fate, reason, owners, merged) = match &trace.fate {
+        Fate::Dropped { reason } => ("dropped", reason.clone(), Vec::new(), Vec::new()),
+        Fate::Merged { into } => {
+            let reason = format!("after the rules it equals {} of {}, which is served", into.address, into.source);
+            ("merged", reason, Vec::new(), Vec::new())
+        }
+        Fate::Unassigned { reason, merged } => ("unassigned", reason.clone(), Vec::new(), merged.clone()),
+        Fate::Served { by, merged } => ("served", String::new(), by.clone(), merged.clone()),
+    };
+    let owners = owners.into_iter().map(|owner| {
+        let link = href(root, "debug/collector", &[("collector_id", &owner.collector)]);
+        (owner, link)
+    });
+    let rules = std::mem::take(&mut trace.rules).into_iter().map(|rule| RuleView {
+        from: match &rule.from {
+            Origin::Allocator => "allocator".to_owned(),
+            Origin::Generated(index) => format!("made of the monitor, relabel_configs[{index}]"),
+            Origin::Written(field) => field.clone(),
+        },
+        effect: match (rule.dropped, rule.changes.is_empty()) {
+            (true, _) => "drops",
+            (false, false) => "changes",
+            (false, true) => "nothing",
+        },
+        trace: rule,
+    });
+    TargetView {
+        job_link: href(root, "debug/job", &[("job_id", &trace.job)]),
+        fate,
+        reason,
+        owners: owners.collect(),
+        merged,
+        labels: labels(&trace),
+        rules: rules.collect(),
+        trace,
+    }
+}
+
+fn labels(trace: &TargetTrace) -> Vec<LabelLine> {
+    let nothing = Default::default();
+    let after = trace.after.as_ref().unwrap_or(&nothing);
+    let names: BTreeSet<_> = trace.before.keys().chain(after.keys()).collect();
+    let lines = names.into_iter().map(|name| {
+        let (before, after) = (trace.before.get(name), after.get(name));
+        LabelLine {
+            name: name.clone(),
+            before: before.cloned().unwrap_or_default(),
+            after: after.cloned().unwrap_or_default(),
+            changed: before != after && (after.is_some() || !name.starts_with("__meta_")),
+        }
+    });
+    // What a collector ends up with comes first.
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_by_key(|line| (line.name.starts_with("__meta_"), line.name.starts_with("__")));
+    lines
+}
+
+impl Answer {
+    /// How a step is marked.
+    fn mark(progress: &Progress) -> &'static str {
+        match progress {
+            Progress::Passed => "passed",
+            Progress::Stopped => "stopped",
+            Progress::Note => "note",
+        }
+    }
+
+    fn stage(stage: &Stage) -> String {
+        serde_json::to_value(stage).ok().and_then(|stage| stage.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,163 @@
+//! Jobs, one job, and scrape configs. Credentials are hidden whatever collectors are told.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use target_allocator_core::allocation::Job as AllocatedJob;
+use target_allocator_core::explain::{JobTrace, job_trace};
+
+use super::explanation::{TargetView, follow_views};
+use super::paging::{Paging, part};
+use super::{Frame, NotShown, Page, Shown, explain_href, href};
+
+/// Jobs on one page.
+const JOBS: usize = 200;
+
+/// Scrape configs on one page.
+const CONFIGS: usize = 50;
+
+#[derive(Template)]
+#[template(path = "jobs.html")]
+struct Jobs {
+    frame: Frame,
+    path: &'static str,
+    query: String,
+    jobs: Vec<JobLine>,
+    paging: Paging,
+}
+
+struct JobLine {
+    name: String,
+    link: String,
+    monitor: Option<Linked>,
+    targets: usize,
+    unassigned: usize,
+    unknown: bool,
+}
+
+/// A text that leads somewhere.
+struct Linked {
+    text: String,
+    link: Option<String>,
+}
+
+/// The path of a list from the base, for its form and its links to other pages.
+const fn path(page: Page) -> &'static str {
+    match page {
+        Page::JobsOfCollectors => "jobs",
+        Page::ScrapeConfigs => "debug/scrape_configs",
+        Page::ScrapeConfigsOfCollectors => "scrape_configs",
+        _ => "debug/jobs",
+    }
+}
+
+fn matching<'a>(shown: &Shown<'a>, query: &str) -> impl Iterator<Item = (&'a str, &'a AllocatedJob)> + use<'a> {
+    let query = query.to_lowercase();
+    let jobs = shown.snapshot.allocation.jobs();
+    jobs.filter(move |(name, _)| query.is_empty() || name.to_lowercase().contains(&query))
+}
+
+fn monitor(root: &str, job: &AllocatedJob) -> Option<Linked> {
+    job.monitor().map(|monitor| Linked { text: monitor.to_string(), link: explain_href(root, monitor) })
+}
+
+pub(super) fn jobs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
+    let (root, path, query) = (page.root(), path(page), shown.parameter("q"));
+    let allocation = &shown.snapshot.allocation;
+    let parameters = [("q", query)];
+    let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), JOBS, root, path, &parameters);
+    let jobs = jobs.into_iter().map(|(name, job)| JobLine {
+        name: name.to_owned(),
+        link: href(root, "debug/job", &[("job_id", name)]),
+        monitor: monitor(root, job),
+        targets: job.len(),
+        unassigned: allocation.unassigned(name),
+        unknown: job.unknown().is_some(),
+    });
+    let frame = shown.frame(page, "Jobs");
+    Ok(Jobs { frame, path, query: query.to_owned(), jobs: jobs.collect(), paging }.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "job.html")]
+struct Job {
+    frame: Frame,
+    monitor: Option<Linked>,
+    trace: JobTrace,
+    shares: Vec<ShareLine>,
+    targets: String,
+    config: String,
+    examples: Vec<TargetView>,
+}
+
+struct ShareLine {
+    name: String,
+    link: String,
+    targets: usize,
+    list: String,
+}
+
+pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
+    let root = Page::Job.root();
+    let name = shown.parameter("job_id");
+    let (Some(job), Some(mut trace)) = (shown.snapshot.allocation.job(name), job_trace(shown.snapshot.world(), name))
+    else {
+        return Err(NotShown::Unknown(format!("there is no such job: {name:?}")));
+    };
+    let examples = follow_views(root, std::mem::take(&mut trace.examples));
+    let shares = trace.collectors.iter().map(|(collector, targets)| ShareLine {
+        name: collector.clone(),
+        link: href(root, "debug/collector", &[("collector_id", collector)]),
+        targets: *targets,
+        list: href(root, "debug/targets", &[("job_id", name), ("collector_id", collector)]),
+    });
+    let page = Job {
+        frame: shown.frame(Page::Job, format!("Job {name}")),
+        monitor: monitor(root, job),
+        shares: shares.collect(),
+        targets: href(root, "debug/targets", &[("job_id", name)]),
+        config: shown_config(job),
+        trace,
+        examples,
+    };
+    Ok(page.render()?)
+}
+
+/// A scrape config, its credentials hidden.
+fn shown_config(job: &AllocatedJob) -> String {
+    let mut config = job.scrape_config().clone();
+    config.hide_secrets();
+    // Sorted by name, as collectors get it.
+    let fields: BTreeMap<String, serde_json::Value> =
+        serde_json::to_value(&config).and_then(serde_json::from_value).unwrap_or_default();
+    serde_json::to_string_pretty(&fields).unwrap_or_default()
+}
+
+#[derive(Template)]
+#[template(path = "scrape_configs.html")]
+struct ScrapeConfigs {
+    frame: Frame,
+    path: &'static str,
+    query: String,
+    configs: Vec<Config>,
+    paging: Paging,
+}
+
+struct Config {
+    name: String,
+    link: String,
+    text: String,
+}
+
+pub(super) fn scrape_configs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
+    let (root, path, query) = (page.root(), path(page), shown.parameter("q"));
+    let parameters = [("q", query)];
+    let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), CONFIGS, root, path, &parameters);
+    let configs = jobs.into_iter().map(|(name, job)| Config {
+        name: name.to_owned(),
+        link: href(root, "debug/job", &[("job_id", name)]),
+        text: shown_config(job),
+    });
+    let frame = shown.frame(page, "Scrape configs");
+    Ok(ScrapeConfigs { frame, path, query: query.to_owned(), configs: configs.collect(), paging }.render()?)
+}

@@ -1,0 +1,157 @@
+//! The first page: how it stands; and the report.
+
+use askama::Template;
+use target_allocator_core::report::{Entry, Outcome};
+
+use super::collectors::shares;
+use super::{BAR, Bar, Frame, NotShown, Page, Shown, ago, bars, explain_href, href};
+
+/// Most entries of the report that the first page shows.
+const MOST_SKIPPED: usize = 12;
+
+/// Most collectors that the chart shows.
+pub(super) const MOST_BARS: usize = 40;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview {
+    frame: Frame,
+    /// What is wrong, worst first; nothing if all is well.
+    trouble: Vec<String>,
+    tiles: Vec<Tile>,
+    bars: Vec<Bar>,
+    height: usize,
+    more_collectors: usize,
+    refreshes: Vec<Refreshed>,
+    skipped: Vec<Skipped>,
+    more_skipped: usize,
+}
+
+struct Tile {
+    name: &'static str,
+    value: String,
+    link: String,
+}
+
+struct Refreshed {
+    ago: String,
+    took: u128,
+    outcome: String,
+    failed: bool,
+}
+
+/// An entry of the report.
+pub(super) struct Skipped {
+    pub object: String,
+    pub link: Option<String>,
+    pub outcome: &'static str,
+    pub field: String,
+    pub reason: String,
+}
+
+impl Skipped {
+    pub(super) fn new(root: &str, entry: &Entry) -> Self {
+        let outcome = match entry.outcome {
+            Outcome::Malformed => "malformed",
+            Outcome::Refused => "refused",
+            Outcome::JobLeftOut => "job left out",
+            Outcome::Unknown => "unknown",
+            Outcome::Unassigned => "unassigned",
+            Outcome::Adjusted => "adjusted",
+        };
+        Self {
+            object: entry.object.to_string(),
+            link: explain_href(root, &entry.object),
+            outcome,
+            field: entry.field.clone(),
+            reason: entry.reason.clone(),
+        }
+    }
+}
+
+pub(super) fn overview(shown: &Shown<'_>) -> Result<String, NotShown> {
+    let root = Page::Overview.root();
+    let allocation = &shown.snapshot.allocation;
+    let report = allocation.report().entries();
+    let (targets, unassigned) = allocation.counts();
+    let collectors = shares(root, shown);
+    let tile = |name, value: usize, path: &str, parameters: &[(&str, &str)]| Tile {
+        name,
+        value: value.to_string(),
+        link: href(root, path, parameters),
+    };
+    let tiles = vec![
+        tile("jobs", allocation.jobs().len(), "debug/jobs", &[]),
+        tile("targets", targets, "debug/targets", &[]),
+        tile("unassigned", unassigned, "debug/targets", &[("collector_id", "none")]),
+        tile("collectors", collectors.len(), "debug/collectors", &[]),
+        tile("skipped", report.len(), "debug/report", &[]),
+    ];
+    let history = shown.snapshots.history();
+    let refreshes = history.iter().map(|refresh| Refreshed {
+        ago: ago(refresh.began.elapsed()),
+        took: refresh.took.as_millis(),
+        outcome: match &refresh.outcome {
+            Ok(targets) => format!("{targets} targets"),
+            Err(message) => message.clone(),
+        },
+        failed: refresh.outcome.is_err(),
+    });
+    let (more_collectors, values) = (
+        collectors.len().saturating_sub(MOST_BARS),
+        collectors.into_iter().take(MOST_BARS).map(|share| (share.name, share.targets)),
+    );
+    let bars = bars(values);
+    let page = Overview {
+        frame: shown.frame(Page::Overview, "Overview"),
+        trouble: trouble(shown, unassigned),
+        tiles,
+        height: bars.len() * BAR,
+        bars,
+        more_collectors,
+        refreshes: refreshes.collect(),
+        skipped: report.iter().take(MOST_SKIPPED).map(|entry| Skipped::new(root, entry)).collect(),
+        more_skipped: report.len().saturating_sub(MOST_SKIPPED),
+    };
+    Ok(page.render()?)
+}
+
+/// What somebody should look at.
+fn trouble(shown: &Shown<'_>, unassigned: usize) -> Vec<String> {
+    let mut trouble = Vec::new();
+    let (age, freshness) = (shown.snapshot.age(), shown.snapshots.freshness());
+    let failure = shown.snapshots.history().into_iter().next().and_then(|refresh| refresh.outcome.err());
+    if let Some(message) = failure {
+        let stale = ago(freshness.max_stale);
+        trouble.push(format!(
+            "The last refresh failed; what was read {} ago answers until it is {stale} old: {message}",
+            ago(age)
+        ));
+    }
+    match shown.snapshot.allocation.members() {
+        None => trouble.push(
+            "The allocator config does not say who the collectors are: set collector_selector and \
+             collector_namespace, or collectors."
+                .to_owned(),
+        ),
+        Some(members) if members.collectors().is_empty() => {
+            trouble.push("There is no collector: nobody scrapes anything.".to_owned());
+        }
+        Some(_) if unassigned > 0 => trouble.push(format!("No collector has {unassigned} of the targets.")),
+        Some(_) => {}
+    }
+    trouble
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Report {
+    frame: Frame,
+    skipped: Vec<Skipped>,
+}
+
+pub(super) fn report(shown: &Shown<'_>) -> Result<String, NotShown> {
+    let entries = shown.snapshot.allocation.report().entries().iter();
+    let skipped = entries.map(|entry| Skipped::new(Page::Report.root(), entry)).collect();
+    Ok(Report { frame: shown.frame(Page::Report, "Skipped"), skipped }.render()?)
+}

@@ -1,0 +1,118 @@
+//! Targets, found by the server however many there are, and one target.
+
+use askama::Template;
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use target_allocator_core::explain::target_trace;
+use target_allocator_core::targets::Target as AllocatedTarget;
+
+use super::explanation::{TargetView, follow_views};
+use super::paging::{Paging, part};
+use super::{Frame, NotShown, Page, Shown, href};
+
+/// Targets on one page.
+const TARGETS: usize = 100;
+
+/// What stands for no collector in a search.
+const NOBODY: &str = "none";
+
+#[derive(Template)]
+#[template(path = "targets.html")]
+struct Targets {
+    frame: Frame,
+    query: String,
+    job: String,
+    collector: String,
+    targets: Vec<TargetLine>,
+    paging: Paging,
+}
+
+struct TargetLine {
+    address: String,
+    link: String,
+    job: String,
+    job_link: String,
+    node: String,
+    collectors: Vec<(String, String)>,
+}
+
+pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
+    let root = Page::Targets.root();
+    let allocation = &shown.snapshot.allocation;
+    let (query, only_job) = (shown.parameter("q"), shown.parameter("job_id"));
+    let collector = shown.parameter("collector_id");
+    let finder = Finder::new(query);
+    let jobs = allocation.jobs().filter(|(name, _)| only_job.is_empty() || *name == only_job);
+    let all = jobs.flat_map(|(name, job)| {
+        let whole = query.is_empty() || name.contains(query);
+        job.targets()
+            .enumerate()
+            .map(move |(position, (group, target))| (name, position, group.plain(target), target, whole))
+    });
+    // Labels are found too, as they stand in an answer.
+    let found = all.filter(|(name, position, text, _, whole)| {
+        (*whole || finder.find(text).is_some()) && is_of(shown, name, *position, collector)
+    });
+    let parameters = [("q", query), ("job_id", only_job), ("collector_id", collector)];
+    let (found, paging) = part(found, shown.parameter("page"), TARGETS, root, "debug/targets", &parameters);
+    let targets = found.into_iter().map(|(name, position, text, target, _)| TargetLine {
+        address: address(text),
+        link: target_href(root, name, target),
+        job: name.to_owned(),
+        job_link: href(root, "debug/job", &[("job_id", name)]),
+        node: target.node.to_string(),
+        collectors: allocation
+            .owners(name, position)
+            .map(|owner| (owner.name.clone(), href(root, "debug/collector", &[("collector_id", &owner.name)])))
+            .collect(),
+    });
+    let page = Targets {
+        frame: shown.frame(Page::Targets, "Targets"),
+        query: query.to_owned(),
+        job: only_job.to_owned(),
+        collector: collector.to_owned(),
+        targets: targets.collect(),
+        paging,
+    };
+    Ok(page.render()?)
+}
+
+fn is_of(shown: &Shown<'_>, job: &str, position: usize, collector: &str) -> bool {
+    let mut owners = shown.snapshot.allocation.owners(job, position);
+    match collector {
+        "" => true,
+        NOBODY => owners.next().is_none(),
+        collector => owners.any(|owner| owner.name == collector),
+    }
+}
+
+/// The address in the text of a target.
+fn address(text: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Group {
+        targets: [String; 1],
+    }
+    // A text that is empty is of a view that was not asked for.
+    serde_json::from_slice::<Group>(text).map(|group| group.targets.concat()).unwrap_or_default()
+}
+
+fn target_href(root: &str, job: &str, target: &AllocatedTarget) -> String {
+    href(root, "debug/target", &[("job_id", job), ("target_hash", &format!("{:016x}", target.identity))])
+}
+
+#[derive(Template)]
+#[template(path = "target.html")]
+struct Target {
+    frame: Frame,
+    view: TargetView,
+}
+
+pub(super) fn target(shown: &Shown<'_>) -> Result<String, NotShown> {
+    let (job, hash) = (shown.parameter("job_id"), shown.parameter("target_hash"));
+    let unknown = || NotShown::Unknown(format!("there is no such target: {hash:?} of the job {job:?}"));
+    let identity = u64::from_str_radix(hash, 16).map_err(|_| unknown())?;
+    let trace = target_trace(shown.snapshot.world(), job, identity).ok_or_else(unknown)?;
+    let title = format!("Target {}", trace.address);
+    let view = follow_views(Page::Target.root(), vec![trace]).pop().ok_or_else(unknown)?;
+    Ok(Target { frame: shown.frame(Page::Target, title), view }.render()?)
+}

@@ -1,0 +1,285 @@
+// Walks all pages of the built function in Debian's Chromium.
+//
+//   PROGRAM=target/debug/target-allocator node --test tests/browser
+//
+// CHROMIUM names another browser; SCREENSHOTS a folder for pictures of the main pages.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+
+import { start } from "./function.mjs";
+import { HOSTILE, many } from "./many.mjs";
+
+const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
+const PROGRAM = resolve(process.env.PROGRAM ?? join(ROOT, "target/debug/target-allocator"));
+const PAGES = [
+  "",
+  "debug/jobs",
+  "debug/job?job_id=serviceMonitor/shop/backends/0",
+  "debug/targets",
+  "debug/collectors",
+  "debug/collector?collector_id=otel-collector-0",
+  "debug/scrape_configs",
+  "debug/report",
+  "explain",
+  "explain?monitor=ServiceMonitor/shop/backends",
+  "explain?monitor=ServiceMonitor/payments/refunds",
+  "explain?service=shop/web",
+  "explain?collector=nobody",
+];
+
+let browser;
+let shop;
+let folder;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "target-allocator-browser-"));
+  writeFileSync(join(folder, "many.json"), JSON.stringify(many(250)));
+  shop = await start(
+    PROGRAM,
+    {
+      CLUSTER: `prod=manifests:${ROOT}/examples/shop/cluster,many=manifests:${folder}/many.json`,
+      ALLOCATOR_CONFIG_FILE: `${ROOT}/examples/shop/targetallocator.yaml`,
+      SECRETS: "inline",
+      SNAPSHOT_TTL: "600",
+    },
+    "prod",
+  );
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu"],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  shop?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+// A tab whose errors and dialogs fail the test at its end.
+async function tab(t, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 800 }, ...options });
+  const page = await context.newPage();
+  const faults = [];
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("dialog", (dialog) => {
+    faults.push(`a dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(faults, []);
+  });
+  return page;
+}
+
+async function open(page, path, base = shop.base) {
+  const answer = await page.goto(base + path);
+  assert.equal(answer.status(), 200, path);
+  assert.match(answer.headers()["content-type"], /^text\/html/, path);
+  return answer;
+}
+
+async function violations(page) {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
+}
+
+async function picture(page, name) {
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const [width, height] of [
+    [1100, 800],
+    [360, 740],
+  ]) {
+    test(`every page is accessible and fits: ${colorScheme}, ${width} pixels wide`, async (t) => {
+      const page = await tab(t, { colorScheme, viewport: { width, height } });
+      for (const path of PAGES) {
+        await open(page, path);
+        assert.deepEqual(await violations(page), [], path);
+        const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${path} is ${wide} pixels too wide`);
+        const [ground, text] = await page.evaluate(() => {
+          const { backgroundColor, color } = getComputedStyle(document.body);
+          return [backgroundColor, color].map((color) => Number(color.match(/\d+/)[0]));
+        });
+        assert.equal(ground < text, colorScheme === "dark", path);
+      }
+    });
+  }
+}
+
+test("every link leads to a page, wherever the base is", async (t) => {
+  const page = await tab(t);
+  const seen = new Set();
+  const queue = [shop.base];
+  while (queue.length > 0 && seen.size < 150) {
+    const url = queue.shift();
+    if (seen.has(url)) continue;
+    seen.add(url);
+    const answer = await page.goto(url);
+    assert.equal(answer.status(), 200, url);
+    const links = await page.$$eval("a[href]", (links) => links.map((link) => link.href.split("#")[0]));
+    for (const link of links) {
+      assert.ok(link.startsWith(shop.base), `${url} links to ${link}`);
+      queue.push(link);
+    }
+  }
+  assert.ok(seen.size > 100, `only ${seen.size} pages`);
+});
+
+test("the base without a cluster offers the clusters", async (t) => {
+  const page = await tab(t);
+  await open(page, "", shop.top);
+  await page.getByRole("link", { name: "prod" }).click();
+  assert.equal(page.url(), shop.base);
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  await picture(page, "overview");
+});
+
+test("targets are searched and paged by the server", async (t) => {
+  const page = await tab(t);
+  const base = shop.base.replace("/prod/", "/many/");
+  await open(page, "debug/targets", base);
+  const shown = () => page.locator(".paging span").innerText();
+  const rows = () => page.locator("tbody tr").count();
+  assert.equal(await shown(), "1 to 100 of 252");
+  assert.equal(await rows(), 100);
+  await page.getByRole("link", { name: "Next" }).click();
+  await page.getByRole("link", { name: "Next" }).click();
+  assert.equal(await shown(), "201 to 252 of 252");
+  assert.equal(await rows(), 52);
+  await page.getByRole("link", { name: "Before" }).click();
+  assert.equal(await shown(), "101 to 200 of 252");
+  await page.getByLabel("Address, job or label contains").fill("10.1.0.24");
+  await page.keyboard.press("Enter");
+  assert.equal(await shown(), "1 to 11 of 11");
+  await page.getByLabel("Filter these rows").fill("10.1.0.249");
+  assert.equal(await page.locator("tbody tr:visible").count(), 1);
+  await page.getByRole("link", { name: "10.1.0.249:80" }).click();
+  await page.getByRole("heading", { name: "Target 10.1.0.249:80" }).waitFor();
+  await open(page, "debug/targets?collector_id=none", base);
+  assert.equal(await shown(), "1 to 100 of 252", "nobody collects there");
+});
+
+test("a dropped target is explained by the rule that dropped it", async (t) => {
+  const page = await tab(t);
+  await open(page, "explain");
+  const canary = (await (await fetch(`${shop.base}explain?service=shop/catalog`)).json()).targets.find(
+    (trace) => trace.fate.is === "dropped" && trace.fate.reason.includes("canary"),
+  );
+  await page.getByLabel("What").selectOption("target");
+  await page.getByLabel("Which").fill(canary.address);
+  await page.getByRole("button", { name: "Explain" }).click();
+  assert.match(await page.locator("#summary").innerText(), /is not scraped: \d+ dropped/);
+  const trace = page.locator("details.trace", { hasText: "spec.endpoints[0].relabelings[0]: drop where" }).first();
+  if (!(await trace.evaluate((details) => details.open))) await trace.locator("summary").click();
+  const dropping = trace.locator("tr.drops");
+  assert.match(await dropping.innerText(), /__meta_kubernetes_pod_label_track.*canary/s);
+  const all = await trace.locator("table[data-rules] tbody tr:visible").count();
+  await trace.getByLabel("Only rules that do something").check();
+  const some = await trace.locator("table[data-rules] tbody tr:visible").count();
+  assert.ok(some < all && some > 0, `${some} of ${all}`);
+  assert.equal(await dropping.isVisible(), true);
+  await picture(page, "explain");
+  await open(page, "debug/job?job_id=serviceMonitor/shop/backends/0");
+  await picture(page, "job");
+});
+
+test("a service that no monitor means shows the nearest monitors", async (t) => {
+  const page = await tab(t);
+  await open(page, "explain?service=odd/website", shop.base.replace("/prod/", "/many/"));
+  assert.match(await page.locator("#nearest").innerText(), /app=web wanted, app=website found/);
+});
+
+test("without scripts everything is there and forms work", async (t) => {
+  const page = await tab(t, { javaScriptEnabled: false });
+  await open(page, "debug/jobs");
+  assert.equal(await page.getByLabel("Filter these rows").count(), 0);
+  await page.getByLabel("Name contains").fill("BACKENDS");
+  await page.getByRole("button", { name: "Search" }).click();
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  await page.getByRole("link", { name: "serviceMonitor/shop/backends/0" }).click();
+  await page.locator("summary").first().click();
+  assert.ok(await page.locator("details[open] table").first().isVisible());
+  await page.getByRole("link", { name: "Explain" }).click();
+  await page.getByLabel("Which").fill("nothing");
+  await page.getByRole("button", { name: "Explain" }).click();
+  assert.match(await page.getByRole("alert").innerText(), /pod must be its namespace and its name/);
+});
+
+test("the keyboard reaches everything", async (t) => {
+  const page = await tab(t);
+  await open(page, "debug/targets");
+  const focused = () => page.evaluate(() => document.activeElement.innerText || document.activeElement.name);
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Skip to the content");
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.equal(outline, "solid", "the focus is seen");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "q", "the links of the header are skipped");
+  await page.keyboard.type("redis");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/q=redis/);
+  assert.ok((await page.locator("tbody tr").count()) > 0);
+});
+
+test("hostile texts stay text", async (t) => {
+  const page = await tab(t);
+  const base = shop.base.replace("/prod/", "/many/");
+  const paths = ["", "debug/jobs", "debug/targets?q=odd", "debug/scrape_configs", "debug/report", "explain?pod=odd/x"];
+  const asked = [`debug/targets?q=${encodeURIComponent(HOSTILE)}`, `debug/jobs?q=${encodeURIComponent(HOSTILE)}`];
+  for (const path of [...paths, ...asked, `explain?service=odd/odd`, `explain?by=pod&name=${encodeURIComponent(HOSTILE)}`]) {
+    await open(page, path, base);
+    assert.equal(await page.locator("img, iframe, main script").count(), 0, path);
+  }
+  await open(page, "explain?target=10.9.9.9:80", base);
+  await page.$$eval("details", (all) => all.forEach((details) => (details.open = true)));
+  const text = await page.locator("main").innerText();
+  assert.ok(text.includes(HOSTILE), "it is shown, as text");
+});
+
+test("what machines get is JSON, and pages can do nothing but show", async () => {
+  for (const [path, accept, type] of [
+    ["", "application/json", /^application\/json/],
+    ["", "*/*", /^application\/json/],
+    ["", "text/html,*/*;q=0.8", /^text\/html/],
+    ["jobs", "*/*", /^application\/json/],
+    ["jobs", "text/html", /^text\/html/],
+    ["scrape_configs", "text/html", /^text\/html/],
+    ["explain?pod=shop/x", "*/*", /^application\/json/],
+    ["debug/report", "*/*", /^application\/json/],
+    ["debug/jobs", "*/*", /^text\/html/],
+  ]) {
+    const answer = await fetch(shop.base + path, { headers: { accept } });
+    const { headers } = answer;
+    assert.match(headers.get("content-type"), type, `${path} ${accept}`);
+    assert.equal(headers.get("x-content-type-options"), "nosniff");
+    const text = await answer.text();
+    if (headers.get("content-type").startsWith("text/html")) {
+      assert.match(headers.get("content-security-policy"), /^default-src 'none'; style-src 'sha256-[^;]*'; script-src 'sha256-/);
+      assert.equal(headers.get("referrer-policy"), "no-referrer");
+      assert.ok(!/fraud-scrape-password|c2Vjcm/.test(text));
+    }
+  }
+  const configs = await (await fetch(`${shop.base}scrape_configs`)).json();
+  const password = configs["serviceMonitor/payments/fraud/0"].basic_auth.password;
+  assert.notEqual(password, "<secret>", "collectors are told credentials here");
+  for (const path of ["debug/scrape_configs", "debug/job?job_id=serviceMonitor/payments/fraud/0"]) {
+    const text = await (await fetch(shop.base + path)).text();
+    assert.ok(!text.includes(password) && text.includes("&lt;secret&gt;") | text.includes("&#60;secret&#62;"), path);
+  }
+});

@@ -1,0 +1,39 @@
+//! The page of the settings against the code.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use target_allocator::settings::{ResponseMode, Settings};
+use target_allocator_core::config::Config;
+
+/// The names in the first column of the table below a heading.
+fn documented(heading: &str) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(format!("{}/docs/settings.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (_, section) = page.split_once(&format!("## {heading}\n")).expect("the heading");
+    let section = section.split("\n## ").next().unwrap();
+    let names = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The keys that an error about an unknown one lists.
+fn known(config: &str) -> BTreeSet<String> {
+    let error = Config::parse(config, None).unwrap_err().to_string();
+    let (_, list) = error.split_once("expected one of ").expect("a list of keys");
+    list.split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn every_setting_is_documented_and_nothing_else() {
+    let asked = RefCell::new(BTreeSet::new());
+    let lookup = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        (name == "CLUSTER").then(|| "kubeconfig".to_owned())
+    };
+    Settings::load(lookup).unwrap();
+    ResponseMode::load(lookup).unwrap();
+    // The library that filters the log reads it.
+    asked.borrow_mut().insert("RUST_LOG".to_owned());
+    assert_eq!(documented("Variables of the environment"), asked.into_inner());
+    assert_eq!(documented("Keys of `targetallocator.yaml`"), known("no_such_key: 1"));
+    assert_eq!(documented("Keys of `prometheus_cr`"), known("prometheus_cr: {no_such_key: 1}"));
+}
