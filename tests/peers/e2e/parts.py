@@ -185,7 +185,7 @@ class World:
             "SECRET_ROTATION": "on",
         } | settings
         env = os.environ | {"PATH": f"{tools.stdout.strip()}:{os.environ['PATH']}"} | settings
-        watch = ["cargo", "lambda", "watch", "--package", "target-allocator", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
+        watch = ["cargo", "lambda", "watch", "--bin", "target-allocator", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
         self.start("function", *watch, env=env, cwd=ROOT)
         url = f"http://127.0.0.1:{port}"
 
