@@ -224,14 +224,14 @@ impl Query {
 }
 
 impl<'a, 'q> View<'a, 'q> {
-    fn groups<T: Object>(
+    fn groups<T>(
         self,
         objects: &'a Collection<Prepared<T>>,
         object: impl Fn(&'a Prepared<T>) -> GroupObject<'a> + 'q,
     ) -> Box<dyn Iterator<Item = Group<'a, 'q>> + 'q>
     where
         'a: 'q,
-        T: 'q,
+        T: Object + 'q,
     {
         Box::new(self.walk(objects).filter_map(move |prepared| self.group(object(prepared))))
     }

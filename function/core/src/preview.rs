@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::allocation::{Allocation, Job};
 use crate::explain::{Change, World, kept_targets};
 use crate::report::Entry;
+use crate::shard::Members;
 
 /// The differences of two states.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -199,7 +200,7 @@ fn moved(old: &Allocation, before: &Job, new: &Allocation, after: &Job) -> usize
 
 fn shares(old: &Allocation, new: &Allocation) -> Vec<ShareChange> {
     let counts = |allocation: &Allocation| -> BTreeMap<String, usize> {
-        let collectors = allocation.members().into_iter().flat_map(|members| members.collectors());
+        let collectors = allocation.members().into_iter().flat_map(Members::collectors);
         let share = |name: &str| allocation.jobs().map(|(job, _)| allocation.share(job, name).count()).sum();
         collectors.map(|collector| (collector.name.clone(), share(&collector.name))).collect()
     };
