@@ -3,6 +3,8 @@
 //! `cargo bench --bench answers`. A cluster of 10,000 pods in manifests, 20 collectors;
 //! a share of the job has 500 targets.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+
 use std::fs;
 
 use lambda_http::lambda_runtime::{Context, FunctionResponse, LambdaEvent};

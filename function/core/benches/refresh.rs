@@ -3,6 +3,8 @@
 //! `cargo bench -p target-allocator-core [-- FILTER]`. Sizes are pods; there are 200
 //! monitors and 20 collectors.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+
 use std::sync::Arc;
 
 use divan::counter::ItemsCount;

@@ -236,8 +236,9 @@ impl Api {
         let began = Instant::now();
         let mut body = match self.send(Verb::Watch, name, &format!("{path}?{query}")).await? {
             Sent::Found(body) => body,
-            Sent::NotFound { message } => return Ok(Err(Lost(message))),
-            Sent::Refused { status: StatusCode::GONE, message } => return Ok(Err(Lost(message))),
+            Sent::NotFound { message } | Sent::Refused { status: StatusCode::GONE, message } => {
+                return Ok(Err(Lost(message)));
+            }
             Sent::Refused { status: StatusCode::FORBIDDEN, message } => {
                 let object = ObjectRef::new("ClusterRole", "", name);
                 let advice = "read as a whole at each refresh, grant watch beside list (examples/rbac.yaml)";
