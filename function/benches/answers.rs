@@ -3,7 +3,7 @@
 //! `cargo bench --bench answers`. A cluster of 10,000 pods in manifests, 20 collectors;
 //! a share of the job has 500 targets.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up fails by panicking")]
 
 use std::fs;
 

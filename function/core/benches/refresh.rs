@@ -3,7 +3,7 @@
 //! `cargo bench -p target-allocator-core [-- FILTER]`. Sizes are pods; there are 200
 //! monitors and 20 collectors.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up fails by panicking")]
 
 use std::sync::Arc;
 

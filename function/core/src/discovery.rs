@@ -224,14 +224,13 @@ impl Query {
 }
 
 impl<'a, 'q> View<'a, 'q> {
-    fn groups<T>(
+    fn groups<T: Object + 'q>(
         self,
         objects: &'a Collection<Prepared<T>>,
         object: impl Fn(&'a Prepared<T>) -> GroupObject<'a> + 'q,
     ) -> Box<dyn Iterator<Item = Group<'a, 'q>> + 'q>
     where
         'a: 'q,
-        T: Object + 'q,
     {
         Box::new(self.walk(objects).filter_map(move |prepared| self.group(object(prepared))))
     }
