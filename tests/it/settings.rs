@@ -31,8 +31,8 @@ fn every_setting_is_documented_and_nothing_else() {
     };
     Settings::load(lookup).unwrap();
     ResponseMode::load(lookup).unwrap();
-    // The library that filters the log reads it.
-    asked.borrow_mut().insert("RUST_LOG".to_owned());
+    // The library that filters the log reads the one, the program itself the other.
+    asked.borrow_mut().extend(["RUST_LOG", "AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned));
     assert_eq!(documented("Variables of the environment"), asked.into_inner());
     assert_eq!(documented("Keys of `targetallocator.yaml`"), known("no_such_key: 1"));
     assert_eq!(documented("Keys of `prometheus_cr`"), known("prometheus_cr: {no_such_key: 1}"));
