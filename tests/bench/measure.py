@@ -68,7 +68,6 @@ class Bench:
     def __init__(self, pods: int, monitors: int) -> None:
         self.pods, self.monitors = pods, monitors
         self.folder = Path(tempfile.mkdtemp(prefix="bench-"))
-        self.api = RuntimeApi()
 
     def __enter__(self) -> "Bench":
         build = ["cargo", "build", "--quiet", "--release", "--locked", "--bin", "target-allocator", "--package", "target-allocator"]
@@ -104,7 +103,8 @@ class Bench:
         subprocess.run(["kubectl", "--kubeconfig", self.admin, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
     def function(self, name: str, **settings: str) -> Function:
-        return Function(self.api, self.folder / f"{name}.log", **settings)
+        # Each has an API of its own: one that was killed while it waited would take the next one's event.
+        return Function(RuntimeApi(), self.folder / f"{name}.log", **settings)
 
     def run(self) -> list[tuple[str, str]]:
         return [*self.cold_starts(), *self.refreshes(), *self.answers()]

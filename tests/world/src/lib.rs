@@ -75,7 +75,7 @@ impl World {
                     "app.kubernetes.io/name": service(number), "app.kubernetes.io/part-of": "shop",
                     "app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "service-1.4.2",
                 }},
-                "spec": {"type": "ClusterIP", "clusterIP": format!("172.20.{}.{}", number >> 8, number & 255),
+                "spec": {"type": "ClusterIP", "clusterIP": "None",
                     "selector": {"app.kubernetes.io/name": service(number)},
                     "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
                     "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080},
