@@ -25,11 +25,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::snapshot::moment::Moment;
 
-/// How long all that is due may take together.
+/// How long all that is due may take together. It is short, as every answer waits for it:
+/// a source that one object names must not keep the targets of all others from collectors.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long the pages of a large account may take.
-const TIMEOUT_OF_PAGES: Duration = Duration::from_secs(15);
 
 /// How many sources are asked at the same time.
 const AT_ONCE: usize = 64;
@@ -95,13 +93,12 @@ impl Externals {
         let asking: FuturesUnordered<_> = due
             .into_iter()
             .map(async |source| {
-                let most = if matches!(source.wanted, Wanted::Ec2(_)) { TIMEOUT_OF_PAGES } else { TIMEOUT };
-                let answer = timeout_at(started + most, async {
+                let answer = timeout_at(started + TIMEOUT, async {
                     // The semaphore is never closed.
                     let _permit = permits.acquire().await;
                     self.ask(&source.wanted).await
                 });
-                (source.key.clone(), answer.await.unwrap_or_else(|_| Err(format!("no answer within {most:?}"))))
+                (source.key.clone(), answer.await.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}"))))
             })
             .collect();
         let answered: Vec<_> = asking.collect().await;

@@ -170,7 +170,7 @@ class Bench:
 
     def replace(self, gone: Path, come: Path, slices: Path) -> None:
         self.load(come)
-        self.kubectl("replace", "-f", slices)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", slices)
         self.kubectl("delete", "-f", gone, "--force", "--grace-period=0", "--wait=false")
 
     def answers(self) -> list[tuple[str, str]]:

@@ -116,8 +116,9 @@ impl Access {
                     .filter(|pod| pods.selector.matches(&pod.metadata.labels))
                     .map(|pod| &*pod.spec.service_account_name)
                     .collect();
-                // The API server always names one; manifests as people write them need not.
-                if accounts.contains("") {
+                // Before the first pod is there nothing tells its account. The API server always
+                // names one; manifests as people write them need not.
+                if accounts.is_empty() || accounts.contains("") {
                     Subjects::OfNamespace(pods.namespace.clone())
                 } else {
                     let subject = |account: &str| format!("{SERVICE_ACCOUNT}{}:{account}", pods.namespace);
