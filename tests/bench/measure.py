@@ -162,6 +162,9 @@ class Bench:
         gone = [one for one, other in zip(old, new) if one["kind"] == "Pod" and one != other]
         come = [other for one, other in zip(old, new) if other["kind"] == "Pod" and one != other]
         slices = [other for one, other in zip(old, new) if other["kind"] == "EndpointSlice" and one != other]
+        for piece in slices:
+            # The API server has given it one of its own.
+            del piece["metadata"]["uid"]
         paths = []
         for name, items in (("gone", gone), ("come", come), ("slices", slices)):
             paths.append(self.folder / f"{name}.json")
