@@ -45,9 +45,6 @@ fn cluster(world: World) -> Cluster {
     }
 }
 
-const PLAIN: Views = Views { plain: true, merged: false };
-const MERGED: Views = Views { plain: false, merged: true };
-
 fn allocate(config: &Config, cluster: &Cluster, views: Views, before: Option<&Allocation>) -> Allocation {
     let plan = match before {
         Some(before) => Arc::clone(before.plan()),
@@ -62,24 +59,24 @@ fn allocate(config: &Config, cluster: &Cluster, views: Views, before: Option<&Al
 #[divan::bench(args = [1_000, 10_000, 100_000, 1_000_000], max_time = 5)]
 fn everything(bencher: divan::Bencher, pods: usize) {
     let (config, cluster) = (config(), cluster(World::new(pods, MONITORS)));
-    bencher.counter(ItemsCount::new(pods)).bench_local(|| allocate(&config, &cluster, PLAIN, None));
+    bencher.counter(ItemsCount::new(pods)).bench_local(|| allocate(&config, &cluster, Views::PLAIN, None));
 }
 
 #[divan::bench(args = [10_000, 100_000], max_time = 5)]
 fn everything_merged(bencher: divan::Bencher, pods: usize) {
     let (config, cluster) = (config(), cluster(World::new(pods, MONITORS)));
-    bencher.counter(ItemsCount::new(pods)).bench_local(|| allocate(&config, &cluster, MERGED, None));
+    bencher.counter(ItemsCount::new(pods)).bench_local(|| allocate(&config, &cluster, Views::MERGED, None));
 }
 
 #[divan::bench(args = [10_000, 100_000], max_time = 5)]
 fn one_percent_of_pods_replaced(bencher: divan::Bencher, pods: usize) {
     let (config, first) = (config(), cluster(World::new(pods, MONITORS)));
-    let before = allocate(&config, &first, PLAIN, None);
+    let before = allocate(&config, &first, Views::PLAIN, None);
     let mut later = cluster(World { replaced: pods / 100, ..World::new(pods, MONITORS) });
     later.pods.share_with(&first.pods);
     later.services.share_with(&first.services);
     later.endpoint_slices.share_with(&first.endpoint_slices);
-    bencher.bench_local(|| allocate(&config, &later, PLAIN, Some(&before)));
+    bencher.bench_local(|| allocate(&config, &later, Views::PLAIN, Some(&before)));
 }
 
 #[divan::bench]

@@ -28,8 +28,8 @@ pub use merged::{Form, MergedJob};
 pub use plan::{Plan, PlannedJob, WrittenRules, is_planned_alike, plan, references};
 
 use crate::config::Config;
-use crate::discovery::Index;
 use crate::discovery::external::External;
+use crate::discovery::{Changes, Index};
 use crate::objects::Cluster;
 use crate::report::Report;
 use crate::shard::consistent_hashing::RingError;
@@ -176,7 +176,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
     let members = config.collectors.as_ref().map(|wanted| collectors::members(wanted, cluster, now));
     let (index, changes) = match before {
         Some(before) => before.index.next(cluster),
-        None => Index::new(cluster).next(cluster),
+        None => (Index::new(cluster), Changes::default()),
     };
     let mut places = before.map(|before| before.places.clone()).unwrap_or_default();
     let making = Making { index: &index, changes: &changes, external, filter: config.filter, served };

@@ -142,12 +142,12 @@ impl Api {
                 ReferencedObject::ConfigMap { namespace, name } => ("configmaps", namespace, name),
             };
             let path = format!("/api/v1/namespaces/{}/{resource}/{}", segment(namespace), segment(name));
-            Ok::<_, ClusterError>((reference, self.fetch(Verb::Get, resource, &path).await?))
+            Ok::<_, ClusterError>((reference, self.fetch(resource, &path).await?))
         });
         let (mut secrets, mut config_maps, mut known) =
             (Collection::default(), Collection::default(), Known::default());
         for (reference, answer) in try_join_all(fetched).await? {
-            let Answer::Found(body) = answer else { continue };
+            let Some(body) = answer else { continue };
             reading.bytes += body.len();
             match reference {
                 ReferencedObject::Secret { .. } => known.put(&body, &mut secrets),
@@ -271,32 +271,23 @@ impl Api {
         }
         let response = self.client.send(request).await.map_err(unreachable)?;
         let status = response.status();
-        let mut body = response.into_body();
+        let body = response.into_body();
         if status == StatusCode::OK {
             return Ok(Sent::Found(body));
         }
-        let mut text = Vec::new();
-        while let Some(piece) = next_piece(&mut body, verb, resource).await? {
-            text.extend_from_slice(&piece);
-        }
-        let message = message_of(&text);
+        let message = message_of(&whole(body, verb, resource).await?);
         Ok(match status {
             StatusCode::NOT_FOUND => Sent::NotFound { message },
             _ => Sent::Refused { status, message },
         })
     }
 
-    async fn fetch(&self, verb: Verb, resource: &'static str, path: &str) -> Result<Answer, ClusterError> {
-        match self.send(verb, resource, path).await? {
-            Sent::Found(mut body) => {
-                let mut text = Vec::new();
-                while let Some(piece) = next_piece(&mut body, verb, resource).await? {
-                    text.extend_from_slice(&piece);
-                }
-                Ok(Answer::Found(text))
-            }
-            Sent::NotFound { .. } => Ok(Answer::NotFound),
-            Sent::Refused { status, message } => Err(refused(verb, resource, status, message)),
+    /// The text of one object, if there is one.
+    async fn fetch(&self, resource: &'static str, path: &str) -> Result<Option<Vec<u8>>, ClusterError> {
+        match self.send(Verb::Get, resource, path).await? {
+            Sent::Found(body) => Ok(Some(whole(body, Verb::Get, resource).await?)),
+            Sent::NotFound { .. } => Ok(None),
+            Sent::Refused { status, message } => Err(refused(Verb::Get, resource, status, message)),
         }
     }
 }
@@ -352,10 +343,12 @@ async fn next_piece(body: &mut Body, verb: Verb, resource: &'static str) -> Resu
     Ok(None)
 }
 
-/// What came of a request that did not fail.
-enum Answer {
-    Found(Vec<u8>),
-    NotFound,
+async fn whole(mut body: Body, verb: Verb, resource: &'static str) -> Result<Vec<u8>, ClusterError> {
+    let mut text = Vec::new();
+    while let Some(piece) = next_piece(&mut body, verb, resource).await? {
+        text.extend_from_slice(&piece);
+    }
+    Ok(text)
 }
 
 fn refused(verb: Verb, resource: &'static str, status: StatusCode, message: String) -> ClusterError {

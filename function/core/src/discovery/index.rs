@@ -42,15 +42,21 @@ impl Index {
             ingresses: Collection::default(),
             cluster: Cluster::default(),
         };
-        nothing.next(cluster).0
+        nothing.advanced(cluster)
     }
 
     /// Prepares the objects of a later state of the cluster, reusing what is
     /// prepared of objects that both states share, and tells what differs.
     #[must_use]
     pub fn next(&self, cluster: &Cluster) -> (Self, Changes) {
+        let next = self.advanced(cluster);
+        let changes = Changes::between(self, &next);
+        (next, changes)
+    }
+
+    fn advanced(&self, cluster: &Cluster) -> Self {
         let (known, mut names) = (&self.cluster, Arc::clone(&self.names));
-        let next = Self {
+        Self {
             namespaces: prepare(&self.namespaces, &known.namespaces, &cluster.namespaces, &mut names),
             nodes: prepare(&self.nodes, &known.nodes, &cluster.nodes, &mut names),
             pods: prepare(&self.pods, &known.pods, &cluster.pods, &mut names),
@@ -65,15 +71,7 @@ impl Index {
             ingresses: prepare(&self.ingresses, &known.ingresses, &cluster.ingresses, &mut names),
             cluster: cluster.clone(),
             names,
-        };
-        let changes = Changes::between(self, &next);
-        (next, changes)
-    }
-
-    /// The objects as they were read.
-    #[must_use]
-    pub const fn cluster(&self) -> &Cluster {
-        &self.cluster
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Maker<'a> {
     views: Views,
     /// What Prometheus' scrape layer sets before relabelling, unless discovery did.
     seeds: LabelSet<'a>,
+    /// Of the labels that are read here, those that are not served.
+    hidden: Vec<&'static str>,
 }
 
 impl<'a> Maker<'a> {
@@ -39,8 +41,10 @@ impl<'a> Maker<'a> {
         served: ServedLabels,
         views: Views,
     ) -> Self {
-        let seeds = seeds(scrape_config);
-        Self { job_name: &scrape_config.job_name, rules, filter, served, views, seeds }
+        let (job_name, seeds) = (scrape_config.job_name.as_str(), seeds(scrape_config));
+        let mut maker = Self { job_name, rules, filter, served, views, seeds, hidden: Vec::new() };
+        maker.hidden = READ_HERE.into_iter().filter(|name| !maker.serves(name)).collect();
+        maker
     }
 
     /// Whether discovery must make a label of that name.
@@ -67,7 +71,6 @@ impl<'a> Maker<'a> {
     where
         'a: 'l,
     {
-        let hidden: Vec<_> = READ_HERE.into_iter().filter(|name| !self.serves(name)).collect();
         let (mut targets, mut text, mut is_expressible) = (Vec::new(), Vec::new(), true);
         let mut scratch = Vec::new();
         for own in own {
@@ -80,7 +83,7 @@ impl<'a> Maker<'a> {
             let identity = identity(identified, self.job_name, &mut scratch);
             let start = text.len();
             if self.views.plain {
-                render::target(labels.iter().filter(|(name, _)| !hidden.contains(name)), &mut text);
+                render::target(labels.iter().filter(|(name, _)| !self.hidden.contains(name)), &mut text);
             }
             let middle = text.len();
             if let (true, Some(relabelled)) = (self.views.merged, &relabelled) {

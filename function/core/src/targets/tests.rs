@@ -20,11 +20,8 @@ fn job() -> ScrapeConfig {
     job
 }
 
-const PLAIN: Views = Views { plain: true, merged: false };
-const MERGED: Views = Views { plain: false, merged: true };
-
 fn made(configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> GroupTargets {
-    made_for(PLAIN, configs, filter, served, sets)
+    made_for(Views::PLAIN, configs, filter, served, sets)
 }
 
 fn made_for(views: Views, configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> GroupTargets {
@@ -140,7 +137,7 @@ fn the_merged_view_has_what_rules_made() {
     ];
     for (configs, expected) in cases {
         for filter in [true, false] {
-            let group = made_for(MERGED, &configs, filter, ServedLabels::Referenced, std::slice::from_ref(&pod));
+            let group = made_for(Views::MERGED, &configs, filter, ServedLabels::Referenced, std::slice::from_ref(&pod));
             let text = group.merged(&group.targets[0]);
             let labels = expected.as_ref().map(|labels| json!({"targets": [labels["__address__"]], "labels": labels}));
             assert_eq!(serde_json::from_slice::<Value>(text).ok(), labels, "{configs}");
@@ -155,7 +152,7 @@ fn what_a_collector_would_set_again_cannot_be_merged() {
     let pod = json!({"__address__": "10.0.0.1:80"});
     for name in ["job", "__scheme__", "__metrics_path__", "__scrape_interval__", "__scrape_timeout__"] {
         let configs = json!([{"action": "labeldrop", "regex": name}]);
-        let group = made_for(MERGED, &configs, true, ServedLabels::All, std::slice::from_ref(&pod));
+        let group = made_for(Views::MERGED, &configs, true, ServedLabels::All, std::slice::from_ref(&pod));
         assert!(!group.is_expressible(), "{name}");
     }
 }
@@ -178,7 +175,7 @@ fn only_labels_that_somebody_can_read_are_wanted() {
         ("__meta_kubernetes_service_label_app", false),
     ];
     for (name, expected) in cases {
-        let maker = |served| Maker::new(&job, &rules, true, served, PLAIN);
+        let maker = |served| Maker::new(&job, &rules, true, served, Views::PLAIN);
         assert_eq!(maker(ServedLabels::Referenced).wants(name), expected, "{name}");
         assert!(maker(ServedLabels::All).wants(name), "{name}");
     }
