@@ -11,8 +11,14 @@ use crate::{Millis, seconds};
 pub enum Timing {
     /// When it is older than the TTL.
     Free,
-    /// In each epoch of the length of the TTL, by the wall clock.
-    Aligned,
+    /// In each epoch of the length of the TTL, by the wall clock. Epochs of an
+    /// environment begin at a time of its own within `spread` milliseconds.
+    Aligned {
+        /// 0: at the same time in all environments.
+        spread: Millis,
+        /// Percents of the TTL that a snapshot serves at least.
+        least: u64,
+    },
 }
 
 /// How the function keeps its snapshots.
@@ -55,7 +61,7 @@ const ANSWER: Millis = 3;
 /// The clocks of two environments differ by at most twice as much.
 const SKEW: Millis = 5;
 /// A snapshot is not taken anew for an unknown collector while it is that young.
-const YOUNG: Millis = seconds(1);
+const YOUNG: Millis = seconds(5);
 
 /// A collector's pod in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +103,7 @@ pub enum Routed {
 
 #[derive(Debug)]
 struct Environment {
-    /// What its clock is ahead of the slowest one.
+    /// How much earlier its epochs begin than those of the latest one.
     ahead: Millis,
     busy_until: Millis,
     used: Millis,
@@ -219,10 +225,12 @@ impl Function {
 
     fn is_fresh(&self, snapshot: &Snapshot, ahead: Millis, collector: &str, now: Millis) -> bool {
         let (ttl, age) = (seconds(self.policy.ttl), now - snapshot.taken);
-        let epoch = |moment: Millis| (moment + ahead) / ttl;
         let is_young = match self.policy.timing {
             Timing::Free => age <= ttl,
-            Timing::Aligned => epoch(now) == epoch(snapshot.taken),
+            Timing::Aligned { least, .. } => {
+                let since_epoch = (snapshot.taken + ahead) % ttl;
+                age < (ttl - since_epoch).max(ttl * least / 100)
+            }
         };
         let is_unknown = || snapshot.pods.iter().all(|pod| pod.name != collector);
         is_young && !(self.policy.asks_for_unknown && age > YOUNG && is_unknown())
@@ -235,7 +243,11 @@ impl Function {
 
     fn environment(&mut self, now: Millis) -> Environment {
         let dies = self.lifetime.map_or(Millis::MAX, |lifetime| now + self.rng.u64(0..=2 * lifetime));
-        let ahead = self.rng.u64(0..=2 * SKEW);
+        let spread = match self.policy.timing {
+            Timing::Free => 0,
+            Timing::Aligned { spread, .. } => spread,
+        };
+        let ahead = self.rng.u64(0..=2 * SKEW) + self.rng.u64(0..=spread);
         Environment { ahead, busy_until: 0, used: now, dies, snapshot: None, refresh: None }
     }
 }

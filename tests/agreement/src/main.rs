@@ -18,7 +18,7 @@ fn main() -> std::io::Result<()> {
     let mut allocations = Allocations::new(2_000, 40, &strategy);
     let mut rows = vec![("operator".to_owned(), Answering::Operator)];
     for ttl in [15, 10, 5] {
-        for timing in [Timing::Free, Timing::Aligned] {
+        for timing in [Timing::Free, Timing::Aligned { spread: 0, least: 0 }, Timing::Aligned { spread: 0, least: 50 }, Timing::Aligned { spread: 0, least: 80 }, Timing::Aligned { spread: 2000, least: 0 }, Timing::Aligned { spread: 2000, least: 50 }, Timing::Aligned { spread: 2000, least: 80 }, Timing::Aligned { spread: 3000, least: 0 }, Timing::Aligned { spread: 3000, least: 50 }, Timing::Aligned { spread: 3000, least: 80 }] {
             for environments in [1, 2, 5, 20] {
                 rows.push((format!("{timing:?} {ttl} E={environments}"), function(environments, policy(ttl, timing))));
             }
