@@ -164,7 +164,8 @@ impl Query {
     /// Of what discovery makes the address and the `instance` of a node differ, too.
     #[must_use]
     pub fn is_shared_in_parts(&self, name: &str) -> bool {
-        let is_own = name == ADDRESS || name.starts_with(META_PREFIX) || (self.role == Role::Node && name == "instance");
+        let is_own =
+            name == ADDRESS || name.starts_with(META_PREFIX) || (self.role == Role::Node && name == "instance");
         !is_own || self.is_shared(name) || names::is_shared_in_parts(self.role, name)
     }
 

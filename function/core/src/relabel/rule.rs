@@ -38,19 +38,55 @@ pub(super) enum Effect<'r> {
 
 #[derive(Debug, Clone)]
 pub(super) enum Rule {
-    Replace { input: Input, regex: GoRegex, target: Target, value: Template },
-    Keep { input: Input, regex: GoRegex },
-    Drop { input: Input, regex: GoRegex },
-    KeepEqual { input: Input, target: String },
-    DropEqual { input: Input, target: String },
-    HashMod { input: Input, target: String, modulus: u64 },
-    LabelMap { regex: GoRegex, name: Template },
-    LabelDrop { regex: GoRegex },
+    Replace {
+        input: Input,
+        regex: GoRegex,
+        target: Target,
+        value: Template,
+    },
+    Keep {
+        input: Input,
+        regex: GoRegex,
+    },
+    Drop {
+        input: Input,
+        regex: GoRegex,
+    },
+    KeepEqual {
+        input: Input,
+        target: String,
+    },
+    DropEqual {
+        input: Input,
+        target: String,
+    },
+    HashMod {
+        input: Input,
+        target: String,
+        modulus: u64,
+    },
+    LabelMap {
+        regex: GoRegex,
+        name: Template,
+    },
+    LabelDrop {
+        regex: GoRegex,
+    },
     /// A `labeldrop` of nothing but these names.
-    Remove { names: Vec<String> },
-    LabelKeep { regex: GoRegex },
-    Lowercase { input: Input, target: String },
-    Uppercase { input: Input, target: String },
+    Remove {
+        names: Vec<String>,
+    },
+    LabelKeep {
+        regex: GoRegex,
+    },
+    Lowercase {
+        input: Input,
+        target: String,
+    },
+    Uppercase {
+        input: Input,
+        target: String,
+    },
 }
 
 /// Labels whose values are joined.

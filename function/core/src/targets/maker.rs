@@ -123,13 +123,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Adds a target, unless the rules have dropped it.
-    fn add(
-        &self,
-        labels: Layers<'_, '_>,
-        relabelled: Option<LabelSet<'_>>,
-        places: &mut Places,
-        made: &mut Made,
-    ) {
+    fn add(&self, labels: Layers<'_, '_>, relabelled: Option<LabelSet<'_>>, places: &mut Places, made: &mut Made) {
         let Made { targets, text, is_expressible, scratch } = made;
         let identity = match (&relabelled, self.filter) {
             (None, true) => return,
