@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use fastrand::Rng;
 
+use crate::Millis;
 use crate::churn::{Change, Churn, SETTLING, Timeline, name};
 use crate::collectors::{Collectors, List, POLL, ProcessId, View};
 use crate::function::{Fleet, Function, Load, Policy, Routed, Routing, SeenPod};
 use crate::ledger::{Ledger, Sums};
 use crate::operator::{Operator, Wake};
 use crate::shares::{Allocations, Member, State, TargetIndex};
-use crate::Millis;
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,4 +295,3 @@ fn share(allocations: &mut Allocations, state: &State, collector: &str, list: Li
         List::All => jobs.concat(),
     }
 }
-
