@@ -70,6 +70,12 @@ impl Churn {
         }
     }
 
+    /// Whether pods that are scraped come and go, and no collectors.
+    #[must_use]
+    pub const fn is_of_pods(self) -> bool {
+        matches!(self, Self::Pods | Self::Rollout)
+    }
+
     /// When what happens to a cluster of that many pods and collectors.
     #[must_use]
     pub fn timeline(self, pods: usize, collectors: usize, rng: &mut Rng) -> Timeline {

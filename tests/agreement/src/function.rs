@@ -11,14 +11,17 @@ use crate::{Millis, seconds};
 pub enum Timing {
     /// When it is older than the TTL.
     Free,
-    /// In each epoch of the length of the TTL, by the wall clock. Epochs of an
-    /// environment begin at a time of its own within `spread` milliseconds.
-    Aligned {
-        /// 0: at the same time in all environments.
-        spread: Millis,
-        /// Percents of the TTL that a snapshot serves at least.
-        least: u64,
+    /// At the end of its epoch of the wall clock, as long as the TTL; it serves for half
+    /// of the TTL at least.
+    Epochs {
+        /// Percents of the TTL within which the epochs of all environments begin.
+        spread: u64,
     },
+}
+
+impl Timing {
+    /// As the function does it (`function/src/snapshot/epochs.rs`).
+    pub const FUNCTION: Self = Self::Epochs { spread: 20 };
 }
 
 /// How the function keeps its snapshots.
@@ -30,7 +33,8 @@ pub struct Policy {
     pub timing: Timing,
     /// Whether a collector that a snapshot does not know has a new one taken.
     pub asks_for_unknown: bool,
-    /// For how many seconds a target stays with the collector that it leaves, too.
+    /// For how many seconds a target stays with the collector that it leaves, too: an idea,
+    /// which the function does not have. Since when pods are there, or go, is in the pods.
     pub handover: Option<u64>,
 }
 
@@ -103,7 +107,7 @@ pub enum Routed {
 
 #[derive(Debug)]
 struct Environment {
-    /// How much earlier its epochs begin than those of the latest one.
+    /// How much earlier its epochs begin than those of the latest one, for its clock or by chance.
     ahead: Millis,
     busy_until: Millis,
     used: Millis,
@@ -112,7 +116,7 @@ struct Environment {
     refresh: Option<Millis>,
 }
 
-/// How much was read from the API server.
+/// What is asked of the function, and what it asks of the API server.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Load {
     /// Requests of collectors.
@@ -227,10 +231,7 @@ impl Function {
         let (ttl, age) = (seconds(self.policy.ttl), now - snapshot.taken);
         let is_young = match self.policy.timing {
             Timing::Free => age <= ttl,
-            Timing::Aligned { least, .. } => {
-                let since_epoch = (snapshot.taken + ahead) % ttl;
-                age < (ttl - since_epoch).max(ttl * least / 100)
-            }
+            Timing::Epochs { .. } => age < (ttl - (snapshot.taken + ahead) % ttl).max(ttl / 2),
         };
         let is_unknown = || snapshot.pods.iter().all(|pod| pod.name != collector);
         is_young && !(self.policy.asks_for_unknown && age > YOUNG && is_unknown())
@@ -245,7 +246,7 @@ impl Function {
         let dies = self.lifetime.map_or(Millis::MAX, |lifetime| now + self.rng.u64(0..=2 * lifetime));
         let spread = match self.policy.timing {
             Timing::Free => 0,
-            Timing::Aligned { spread, .. } => spread,
+            Timing::Epochs { spread } => seconds(self.policy.ttl) * spread / 100,
         };
         let ahead = self.rng.u64(0..=2 * SKEW) + self.rng.u64(0..=spread);
         Environment { ahead, busy_until: 0, used: now, dies, snapshot: None, refresh: None }

@@ -1,85 +1,46 @@
-//! Prints how long targets are scraped twice or not at all, whoever answers.
+//! Prints the tables of `docs/agreement.md`: `target-allocator-agreement [REPEATS [STRATEGY]]`.
+//! Each kind of churn happens so often in the merged view, and a fifth of that in the plain
+//! one, which takes as much time.
 
 use std::io::Write;
 
 use target_allocator_agreement::churn::Churn;
 use target_allocator_agreement::collectors::View;
-use target_allocator_agreement::figures::{LIFETIME, Size, figure, function, policy};
-use target_allocator_agreement::function::{Fleet, Policy, Routing, Timing};
-use target_allocator_agreement::run::Answering;
+use target_allocator_agreement::figures::{Size, compared, figure};
 use target_allocator_agreement::shares::Allocations;
 
+const PODS: usize = 2_000;
+const MONITORS: usize = 40;
+const COLLECTORS: usize = 20;
+
 fn main() -> std::io::Result<()> {
-    let mut args = std::env::args().skip(1);
-    let view = if args.next().as_deref() == Some("plain") { View::Plain } else { View::Merged };
-    let strategy = args.next().unwrap_or("consistent-hashing".to_owned());
-    let repeats = args.next().and_then(|repeats| repeats.parse().ok()).unwrap_or(40);
-    let filter = args.next().unwrap_or_default();
-    let mut allocations = Allocations::new(2_000, 40, &strategy);
-    let mut rows = vec![("operator".to_owned(), Answering::Operator)];
-    for ttl in [15, 10, 5] {
-        for timing in [
-            Timing::Free,
-            Timing::Aligned { spread: 0, least: 0 },
-            Timing::Aligned { spread: 0, least: 50 },
-            Timing::Aligned { spread: 0, least: 80 },
-            Timing::Aligned { spread: 2000, least: 0 },
-            Timing::Aligned { spread: 2000, least: 50 },
-            Timing::Aligned { spread: 2000, least: 80 },
-            Timing::Aligned { spread: 3000, least: 0 },
-            Timing::Aligned { spread: 3000, least: 50 },
-            Timing::Aligned { spread: 3000, least: 80 },
-        ] {
-            for environments in [1, 2, 5, 20] {
-                rows.push((format!("{timing:?} {ttl} E={environments}"), function(environments, policy(ttl, timing))));
-            }
-            let latest = |fleet, lifetime| Answering::Function {
-                policy: policy(ttl, timing),
-                fleet,
-                routing: Routing::Latest,
-                lifetime,
-            };
-            rows.push((format!("{timing:?} {ttl} E=5 latest"), latest(Fleet::Fixed(5), None)));
-            rows.push((format!("{timing:?} {ttl} grown latest"), latest(Fleet::Grown, None)));
-            rows.push((format!("{timing:?} {ttl} grown latest dying"), latest(Fleet::Grown, Some(LIFETIME))));
-            rows.push((
-                format!("{timing:?} {ttl} grown random"),
-                Answering::Function {
-                    policy: policy(ttl, timing),
-                    fleet: Fleet::Grown,
-                    routing: Routing::Random,
-                    lifetime: None,
-                },
-            ));
-            rows.push((
-                format!("{timing:?} {ttl} E=5 asks"),
-                function(5, Policy { asks_for_unknown: true, ..policy(ttl, timing) }),
-            ));
-            for handover in [15, 30, 45] {
-                rows.push((
-                    format!("{timing:?} {ttl} E=5 asks handover {handover}"),
-                    function(5, Policy { asks_for_unknown: true, handover: Some(handover), ..policy(ttl, timing) }),
-                ));
-            }
-        }
-    }
+    let mut arguments = std::env::args().skip(1);
+    let repeats: u64 = arguments.next().and_then(|repeats| repeats.parse().ok()).unwrap_or(100);
+    let strategy = arguments.next().unwrap_or_else(|| "consistent-hashing".to_owned());
+    let mut allocations = Allocations::new(PODS, MONITORS, &strategy);
     let mut out = std::io::stdout().lock();
-    for (name, answering) in rows.iter().filter(|(name, _)| name.contains(&filter)) {
-        write!(out, "{name:32}")?;
-        let mut last = None;
-        for churn in Churn::ALL {
-            let size = Size {
-                collectors: 20,
-                repeats: if matches!(churn, Churn::Pods | Churn::Rollout) { repeats / 10 } else { repeats },
-            };
-            let figure = figure(&mut allocations, *answering, view, churn, size);
-            write!(out, " | {:7.1} {:7.1}", figure.missing, figure.doubled)?;
-            last = Some(figure);
+    for (view, repeats) in [(View::Merged, repeats), (View::Plain, repeats / 5)] {
+        write!(out, "\n{view:?} view, {strategy}\n\n| |")?;
+        Churn::ALL.iter().try_for_each(|churn| write!(out, " {} |", churn.name()))?;
+        writeln!(out, " refreshes a minute | most in a second | environments |")?;
+        writeln!(out, "|---|{}", "---|".repeat(Churn::ALL.len() + 3))?;
+        for (name, answering) in compared() {
+            write!(out, "| {name} |")?;
+            let mut load = (0.0, 0, 0);
+            for churn in Churn::ALL {
+                // Many pods are replaced in one run.
+                let repeats = if churn.is_of_pods() { repeats.div_ceil(10) } else { repeats };
+                let size = Size { collectors: COLLECTORS, repeats };
+                let figure = figure(&mut allocations, answering, view, churn, size);
+                if churn.is_of_pods() {
+                    write!(out, " {:.1} |", figure.missing)?;
+                    load = (figure.refreshes, figure.at_once, figure.environments);
+                } else {
+                    write!(out, " {:.0} / {:.0} |", figure.missing, figure.doubled)?;
+                }
+            }
+            writeln!(out, " {:.0} | {} | {} |", load.0, load.1, load.2)?;
         }
-        if let Some(figure) = last {
-            write!(out, " | {:6.1} {} {}", figure.refreshes, figure.at_once, figure.environments)?;
-        }
-        writeln!(out)?;
     }
     Ok(())
 }
