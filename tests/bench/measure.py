@@ -1,4 +1,4 @@
-"""The measurements, one after another on the same cluster."""
+"""The built function on a real API server: refreshes, starts and answers."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from lambda_api import RuntimeApi
+from table import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PEERS_CACHE", ROOT / "target/peers"))
@@ -19,6 +20,7 @@ collector_namespace: monitoring
 collector_selector: {matchlabels: {app: otel-collector}}
 prometheus_cr: {enabled: true, service_monitor_selector: {}}
 """
+COLLECTORS = 20
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -62,18 +64,14 @@ class Function:
         return [line for line in lines if line.get("message") == "snapshot taken"]
 
 
-class Bench:
-    """A real API server with a cluster in it."""
+class Cluster:
+    """A real API server with a cluster of `tests/world` in it."""
 
     def __init__(self, pods: int, monitors: int) -> None:
         self.pods, self.monitors = pods, monitors
         self.folder = Path(tempfile.mkdtemp(prefix="bench-"))
 
-    def __enter__(self) -> "Bench":
-        build = ["cargo", "build", "--quiet", "--release", "--locked", "--bin", "target-allocator", "--package", "target-allocator"]
-        subprocess.run(build, cwd=ROOT, check=True)
-        build = ["cargo", "build", "--quiet", "--release", "--locked", "--package", "target-allocator-world"]
-        subprocess.run(build, cwd=ROOT, check=True)
+    def __enter__(self) -> "Cluster":
         data = self.folder / "apiserver"
         self.server = subprocess.Popen(
             [PEERS / "kube-apiserver", "-data", data], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -94,7 +92,7 @@ class Bench:
 
     def world(self, replaced: int) -> Path:
         path = self.folder / f"world-{replaced}.json"
-        numbers = [str(number) for number in (self.pods, self.monitors, 20, replaced)]
+        numbers = [str(number) for number in (self.pods, self.monitors, COLLECTORS, replaced)]
         with open(path, "w") as file:
             subprocess.run([RELEASE / "target-allocator-world", *numbers], check=True, stdout=file)
         return path
@@ -106,62 +104,71 @@ class Bench:
         # Each has an API of its own: one that was killed while it waited would take the next one's event.
         return Function(RuntimeApi(), self.folder / f"{name}.log", **settings)
 
-    def run(self) -> list[tuple[str, str]]:
-        return [*self.cold_starts(), *self.refreshes(), *self.answers()]
+    def scrape_configs(self) -> Path:
+        """What the function says of the cluster."""
+        function = self.function("configs", CLUSTER=f"kubeconfig:{self.admin}")
+        path = self.folder / "scrape_configs.json"
+        path.write_bytes(function.get("/scrape_configs")[1])
+        function.stop()
+        return path
 
-    def cold_starts(self) -> list[tuple[str, str]]:
+    def cold_starts(self) -> list[Row]:
         empty = self.folder / "empty"
         empty.mkdir()
         rows = []
-        for what, cluster in (("an empty cluster", f"manifests:{empty}"), (f"{self.pods} pods", f"kubeconfig:{self.admin}")):
+        clusters = (
+            ("an empty cluster", f"manifests:{empty}", "25 ms"),
+            (f"{self.pods:,} pods of the API server", f"kubeconfig:{self.admin}", "1.5 s"),
+        )
+        for what, cluster, goal in clusters:
             took = []
             for _ in range(5):
                 function = self.function("cold", CLUSTER=cluster)
                 function.get("/jobs")
                 took.append(time.perf_counter() - function.began)
                 function.stop()
-            rows.append((f"process start to first answer, {what}", f"{statistics.median(took) * 1000:.0f} ms"))
+            rows.append(Row(f"process start to first answer, {what}", goal, f"{min(took) * 1000:.0f} ms"))
         return rows
 
-    def refreshes(self) -> list[tuple[str, str]]:
+    def refreshes(self) -> list[Row]:
+        changed = self.one_percent()
         function = self.function("refresh", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="2")
         _, jobs = function.get("/jobs")
         full, (resident, peak) = function.cpu(), function.memory()
-        changed = self.replace_one_percent()
-        function.get("/jobs")
-        time.sleep(3)
-        before = function.cpu()
+        targets = function.refreshes()[0]["targets"]
+        quiet = self.refreshed(function)
         self.replace(*changed)
-        time.sleep(1)
-        function.get("/jobs")
-        after = function.cpu() - before
-        quiet = function.cpu()
-        time.sleep(3)
-        function.get("/jobs")
-        quiet = function.cpu() - quiet
-        lines = function.refreshes()
-        bytes_read = [line["bytes"] for line in lines]
-        part = max(bytes_read[2:-1], default=0)
+        after = self.refreshed(function)
+        refreshes = [line["bytes"] for line in function.refreshes()]
         later, _ = function.memory()
         function.stop()
+        first, part = refreshes[0], max(refreshes[1:])
         return [
-            ("jobs / targets", f"{len(json.loads(jobs))} / {lines[0]['targets']}"),
-            ("full refresh, CPU from process start", f"{full * 1000:.0f} ms"),
-            ("full refresh, bytes read", f"{bytes_read[0] / 1e6:.1f} MB"),
-            ("resident / peak after it", f"{resident:.0f} MB / {peak:.0f} MB"),
-            ("refresh after 1 % of the pods were replaced, CPU", f"{after * 1000:.0f} ms ({after / full * 100:.1f} %)"),
-            ("the same, bytes read", f"{part / 1e6:.2f} MB ({part / bytes_read[0] * 100:.1f} %)"),
-            ("refresh without changes, CPU", f"{quiet * 1000:.0f} ms"),
-            ("resident after those", f"{later:.0f} MB"),
+            Row(f"full refresh of {self.pods:,} pods ({len(json.loads(jobs))} jobs, {targets:,} targets), CPU with the start", "0.4 s", f"{full:.2f} s"),
+            Row("bytes that it reads", "", f"{first / 1e6:.1f} MB"),
+            Row("resident after it / peak", "64 MB / 160 MB", f"{resident:.0f} MB / {peak:.0f} MB", "648 MB"),
+            Row("refresh after 1 % of the pods were replaced, bytes against all", "2 %", f"{part / first * 100:.1f} %"),
+            Row("the same, CPU against all", "5 %", f"{after / full * 100:.1f} % ({after * 1000:.0f} ms)"),
+            Row("refresh without a change, CPU", "", f"{quiet * 1000:.0f} ms"),
+            Row("resident after those", "", f"{later:.0f} MB"),
         ]
 
-    def replace_one_percent(self) -> tuple[Path, Path, Path]:
+    def refreshed(self, function: Function) -> float:
+        """CPU time of the refresh that a request past the snapshot's time makes."""
+        time.sleep(3)
+        before, known = function.cpu(), len(function.refreshes())
+        while len(function.refreshes()) == known:
+            function.get("/jobs")
+            time.sleep(0.2)
+        return function.cpu() - before
+
+    def one_percent(self) -> tuple[Path, Path, Path]:
         """Pods that go, pods that come, and slices that say so."""
-        count = self.pods // 100
-        old, new = (json.loads(self.world(replaced).read_text())["items"] for replaced in (0, count))
-        gone = [one for one, other in zip(old, new) if one["kind"] == "Pod" and one != other]
-        come = [other for one, other in zip(old, new) if other["kind"] == "Pod" and one != other]
-        slices = [other for one, other in zip(old, new) if other["kind"] == "EndpointSlice" and one != other]
+        old, new = (json.loads(self.world(replaced).read_text())["items"] for replaced in (0, self.pods // 100))
+        changed = [(one, other) for one, other in zip(old, new) if one != other]
+        gone = [one for one, _ in changed if one["kind"] == "Pod"]
+        come = [other for _, other in changed if other["kind"] == "Pod"]
+        slices = [other for _, other in changed if other["kind"] == "EndpointSlice"]
         for piece in slices:
             # The API server has given it one of its own.
             del piece["metadata"]["uid"]
@@ -176,22 +183,24 @@ class Bench:
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", slices)
         self.kubectl("delete", "-f", gone, "--force", "--grace-period=0", "--wait=false")
 
-    def answers(self) -> list[tuple[str, str]]:
-        function = self.function("answers", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="300")
+    def answers(self) -> list[Row]:
+        function = self.function("answers", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="3600")
         rows = []
-        _, plain = function.get("/scrape_configs")
-        _, merged = function.get("/merged/scrape_configs")
-        jobs, merged_jobs = json.loads(plain), json.loads(merged)
-        for what, view, names in (("plain", "", jobs), ("merged", "/merged", merged_jobs)):
-            sizes, targets, took = 0, 0, []
-            for job in names:
-                seconds, body = function.get(f"{view}/jobs/{job}/targets", "collector_id=otel-collector-0")
-                took.append(seconds)
-                sizes, targets = sizes + len(body), targets + len(json.loads(body))
-            requests = f"{len(names)} requests a collector and refresh"
-            rows.append((f"{what} view", f"{requests}, {sizes / max(targets, 1):.0f} bytes a target"))
-        shares = [len(json.loads(function.get(f"/merged/jobs/{name}/targets", f"collector_id=otel-collector-{n}")[1])) for name in merged_jobs for n in range(20)]
-        if len(merged_jobs) == 1:
-            rows.append(("largest share", f"{max(shares) / statistics.mean(shares):.2f} x the mean"))
+        views = (("plain, referenced labels", "", "700", "4,900", "200"), ("merged", "/merged", "450", "", ""))
+        for what, view, goal, peer, peers in views:
+            jobs = json.loads(function.get(f"{view}/scrape_configs")[1])
+            size, targets, shares = 0, 0, []
+            for collector in range(COLLECTORS):
+                share = 0
+                for job in jobs:
+                    _, body = function.get(f"{view}/jobs/{job}/targets", f"collector_id=otel-collector-{collector}")
+                    share += len(json.loads(body))
+                    size += len(body)
+                shares.append(share)
+                targets += share
+            rows.append(Row(f"bytes a target, {what} view", goal, f"{size / targets:.0f}", peer))
+            rows.append(Row(f"requests a collector and refresh, {what} view", "" if peers else "1", str(len(jobs)), peers))
+        mean = statistics.mean(shares)
+        rows.append(Row("largest share with consistent hashing, as the peer's", "", f"{max(shares) / mean:.2f} × the mean", "1.18 ×"))
         function.stop()
         return rows
