@@ -39,11 +39,13 @@ def function_binary() -> Path:
 class FaultWorld(World):
     """Everything that runs, with a few things that can be broken."""
 
-    def __init__(self, environments: int = 2, timeout: str = "30s", **settings: str) -> None:
+    def __init__(self, environments: int = 4, timeout: str = "30s", **settings: str) -> None:
         super().__init__()
         self.environments, self.timeout, self.settings = environments, timeout, settings
         self.log = self.folder / "function.log"
         self.binary = function_binary()
+        # Whether the endpoint that comes and goes is there.
+        self.canary = False
         self.token = self.folder / "function.token"
 
     # What other than in the end-to-end tests stands between function and API server
