@@ -79,8 +79,9 @@ mod tests {
     fn monitors(names: &[&str]) -> Collection<ServiceMonitor> {
         let mut monitors = Collection::default();
         for name in names {
-            let text =
-                format!(r#"{{"metadata": {{"namespace": "a", "name": "{name}"}}, "spec": {{"selector": {{}}, "endpoints": []}}}}"#);
+            let text = format!(
+                r#"{{"metadata": {{"namespace": "a", "name": "{name}"}}, "spec": {{"selector": {{}}, "endpoints": []}}}}"#
+            );
             monitors.insert(serde_json::from_str::<ServiceMonitor>(&text).unwrap());
         }
         monitors
