@@ -2,10 +2,11 @@
 """What breaks, and what that costs: with a real API server, real collectors and the function as it was built.
 
     python3 tests/faults [--short] [api|lambda [NAME...]]
+    python3 tests/faults load
     python3 tests/faults soak [SECONDS]
 
 `api` is what happens between function and API server, `lambda` what happens to the function's environments, `soak`
-is churn. Without a group all of them run.
+is churn, `load` the rates of many collectors. Without a group all of them run.
 """
 
 import signal
@@ -16,23 +17,31 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 
 import api_faults
 import lambda_faults
+import load
 import soak
 from world import FaultWorld
 
 # How long the soak lasts.
-SECONDS, SECONDS_SHORT = 120, 20
+SECONDS = 120
 
 
-def run_soak(world: FaultWorld, names: list[str], short: bool) -> list[str]:
-    return soak.run_all(world, float(names[0]) if names else SECONDS_SHORT if short else SECONDS)
+def run_soak(world: FaultWorld, names: list[str], _short: bool) -> list[str]:
+    return soak.run_all(world, float(names[0]) if names else SECONDS)
 
 
-GROUPS = {"api": api_faults.run_all, "lambda": lambda_faults.run_all, "soak": run_soak}
+def run_load(world: FaultWorld, _names: list[str], _short: bool) -> list[str]:
+    return load.run_all(world)
+
+
+# In this order: the last stops the collectors.
+GROUPS = {"api": api_faults.run_all, "lambda": lambda_faults.run_all, "soak": run_soak, "load": run_load}
 
 
 def main(arguments: list[str]) -> int:
     short = "--short" in arguments
-    groups, names = GROUPS, [argument for argument in arguments if argument != "--short"]
+    # Churn and load tell nothing when they are short.
+    groups = {name: GROUPS[name] for name in (("api", "lambda") if short else GROUPS)}
+    names = [argument for argument in arguments if argument != "--short"]
     if names:
         if names[0] not in GROUPS:
             print(__doc__, file=sys.stderr)

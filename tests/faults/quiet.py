@@ -48,7 +48,7 @@ class Quiet:
             "SNAPSHOT_MAX_STALE": "600",
             "SECRETS": "inline",
         }
-        given = [f"{name}={value}" for name, value in (variables | settings).items()]
+        given = [f"{name}={value}" for name, value in (variables | settings).items() if value]
         address = ["-listen", f"127.0.0.1:{free_port()}", "-environments", environments, "-timeout", f"{timeout}s"]
         runs = [*command, world.binary]
         self.process = world.start("quiet", "env", "-i", *given, PEERS / "lambda", *address, "-log", self.log, "--", *runs)

@@ -30,6 +30,7 @@ use super::items::Items;
 use super::reading::{Known, Reading};
 use super::trust;
 use super::{ClusterError, Kind};
+use crate::snapshot::chain;
 
 /// Objects a page; the watch cache may answer more.
 const PAGE: u32 = 500;
@@ -321,7 +322,13 @@ impl Api {
             Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
         };
         let mut lines = Lines::default();
-        while let Some(piece) = next_piece(&mut body, Verb::Watch, name).await? {
+        loop {
+            let piece = match next_piece(&mut body, Verb::Watch, name).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                // By a server that shuts down, or while the function was frozen: another connection may do.
+                Err(error) => return Ok(Err(Lost(chain(&error)))),
+            };
             known.bytes += piece.len();
             if let Err(lost) = lines.feed(&piece, known, collection) {
                 return Ok(Err(lost));
