@@ -264,7 +264,9 @@ impl Api {
         collection: &mut Collection<T>,
     ) -> Result<Result<(), Lost>, ClusterError> {
         let seen = known.seen.clone();
-        let (followed, now) = try_join(self.watch(resource, known, collection), self.version_now(resource)).await?;
+        let (followed, (now, bytes)) =
+            try_join(self.watch(resource, known, collection), self.version_now(resource)).await?;
+        known.bytes += bytes;
         if trust::is_older(&now, &seen) {
             return Ok(Err(Lost(format!("the API server is at version {now}, before it was at {seen}"))));
         }
@@ -272,13 +274,16 @@ impl Api {
         Ok(followed)
     }
 
-    /// The version that the store of a kind has now. A watch does not tell: one that is to begin with a version
-    /// that the store has not reached, since it was restored from an older state, waits in silence.
-    async fn version_now(&self, resource: &Resource) -> Result<String, ClusterError> {
+    /// The version that the store of a kind has now, and what reading it took. A watch does not tell: one that is to
+    /// begin with a version that the store has not reached, since it was restored from an older state, waits in silence.
+    async fn version_now(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
         let &Resource { path, name, .. } = resource;
         match self.send(Verb::List, name, &format!("{path}?limit=1")).await? {
-            Sent::Found(body) => Ok(page(&whole(body, Verb::List, name).await?, name)?.metadata.resource_version),
-            Sent::NotFound { .. } => Ok(String::new()),
+            Sent::Found(body) => {
+                let body = whole(body, Verb::List, name).await?;
+                Ok((page(&body, name)?.metadata.resource_version, body.len()))
+            }
+            Sent::NotFound { .. } => Ok((String::new(), 0)),
             Sent::Refused { status, message } => Err(refused(Verb::List, name, status, message)),
         }
     }
