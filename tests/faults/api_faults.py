@@ -26,7 +26,7 @@ class Fault:
     fails: bool = True
     # Whether the cluster can be changed while it lasts.
     changes: bool = True
-    # Whether an end must be waited for longer, and why, is said where it is set.
+    # How long it may take until all is as before, in seconds.
     patience: float = 40
     short: bool = False
 
@@ -49,7 +49,11 @@ def another_certificate(world: FaultWorld) -> None:
         folder.mkdir()
         files = ["-keyout", str(folder / "apiserver.key"), "-out", str(folder / "apiserver.crt")]
         names = ["-subj", "/CN=other", "-addext", "subjectAltName=IP:127.0.0.1"]
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *names], check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *names],
+            check=True,
+            capture_output=True,
+        )
         arguments = [world.folder / "apiserver", world.apiserver_port, world.folder / "fault", folder]
         world.stranger = world.serve("stranger", *arguments, program="proxy")
     world.lead_to(world.stranger)
@@ -58,7 +62,9 @@ def another_certificate(world: FaultWorld) -> None:
 def forbid(world: FaultWorld) -> None:
     role = world.kubectl("get", "clusterrole", "target-allocator", "-o", "json")
     world.role = json.dumps(role["rules"])
-    rules = [dict(rule, resources=[name for name in rule["resources"] if name != "endpointslices"]) for rule in role["rules"]]
+    rules = [
+        dict(rule, resources=[name for name in rule["resources"] if name != "endpointslices"]) for rule in role["rules"]
+    ]
     set_rules(world, json.dumps([rule for rule in rules if rule["resources"]]))
 
 
@@ -116,9 +122,22 @@ FAULTS = [
     # Clients look at a token's file once a minute.
     Fault("the token is revoked", FaultWorld.revoke_token, FaultWorld.new_token, patience=90, seconds=20),
     Fault("the API server is restarted", lambda world: world.restart_apiserver(), seconds=5, fails=False),
-    Fault("the API server is down", lambda world: world.stop("kube-apiserver"), lambda world: world.start_apiserver(), changes=False, seconds=30),
+    Fault(
+        "the API server is down",
+        lambda world: world.stop("kube-apiserver"),
+        lambda world: world.start_apiserver(),
+        changes=False,
+        seconds=30,
+    ),
     Fault("restored from an older state", older_state, lambda _: None, fails=False, changes=False, seconds=10),
-    Fault("the monitors' definition is deleted", delete_definition, create_definition, fails=False, changes=False, short=True),
+    Fault(
+        "the monitors' definition is deleted",
+        delete_definition,
+        create_definition,
+        fails=False,
+        changes=False,
+        short=True,
+    ),
 ]
 
 
@@ -202,9 +221,3 @@ def run_all(world: FaultWorld, wanted: list[str], short: bool) -> list[str]:
         rows.append(row)
     print("\n".join(["", HEAD, *rows]))
     return failed
-
-
-def describe() -> list[str]:
-    return [fault.name for fault in FAULTS]
-
-

@@ -13,6 +13,7 @@ from parts import eventually
 from quiet import SHARES, Answer, quiet
 from world import CANARY, FaultWorld
 
+
 def toggle(world: FaultWorld) -> bool:
     world.canary = not world.canary
     world.set_canary(world.canary)
@@ -125,7 +126,11 @@ def clock(world: FaultWorld) -> str:
 def out_of_time(world: FaultWorld) -> str:
     """An answer before the deadline, always: with a snapshot and without, whatever the API server does."""
     rows = []
-    for what, poison in (("silent", ("timeout", {"timeout": 0})), ("10 s late", ("latency", {"latency": 10_000})), ("10 kB/s", ("bandwidth", {"rate": 10}))):
+    for what, poison in (
+        ("silent", ("timeout", {"timeout": 0})),
+        ("10 s late", ("latency", {"latency": 10_000})),
+        ("10 kB/s", ("bandwidth", {"rate": 10})),
+    ):
         with quiet(world, timeout=4) as function:
             world.poison(poison[0], **poison[1])
             cold = [function.ask() for _ in range(2)]
@@ -162,6 +167,7 @@ def many(world: FaultWorld) -> str:
     """Environments of different ages: each knows of a change once its own snapshot is over."""
     count, ttl = 4, 5
     with quiet(world, environments=count, SNAPSHOT_TTL=str(ttl)) as function, ThreadPoolExecutor(16) as threads:
+
         def round_of_asking() -> list[Answer]:
             barrier = threading.Barrier(12)
 

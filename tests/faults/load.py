@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 
-from parts import PEERS, ROOT, get
+from parts import PEERS, get
 from quiet import Quiet
 from soak import memory
 from world import FaultWorld
@@ -35,9 +35,17 @@ SETTINGS = {
 
 
 def vegeta(targets: str, rate: float, seconds: float) -> dict:
-    attack = [PEERS / "vegeta", "attack", f"-rate={round(rate * 60)}/1m", f"-duration={seconds}s", f"-targets={targets}"]
+    attack = [
+        PEERS / "vegeta",
+        "attack",
+        f"-rate={round(rate * 60)}/1m",
+        f"-duration={seconds}s",
+        f"-targets={targets}",
+    ]
     sent = subprocess.run([*attack, "-timeout=30s", "-max-connections=0"], check=True, capture_output=True).stdout
-    report = subprocess.run([PEERS / "vegeta", "report", "-type=json"], input=sent, check=True, capture_output=True).stdout
+    report = subprocess.run(
+        [PEERS / "vegeta", "report", "-type=json"], input=sent, check=True, capture_output=True
+    ).stdout
     return json.loads(report)
 
 
@@ -52,7 +60,9 @@ def run(world: FaultWorld, times: list[int], seconds: float) -> list[str]:
     asked = [f"GET {function.url}/scrape_configs" for _ in range(COLLECTORS)]
     for job in jobs:
         quoted = urllib.request.quote(job, safe="")
-        asked += [f"GET {function.url}/jobs/{quoted}/targets?collector_id=otel-collector-{n}" for n in range(COLLECTORS)]
+        asked += [
+            f"GET {function.url}/jobs/{quoted}/targets?collector_id=otel-collector-{n}" for n in range(COLLECTORS)
+        ]
     random.Random(1).shuffle(asked)
     targets = world.folder / "asked.txt"
     targets.write_text("\n".join(asked) + "\n")
@@ -79,7 +89,9 @@ def run(world: FaultWorld, times: list[int], seconds: float) -> list[str]:
             failed.append(f"load {factor} x: environments ended")
         time.sleep(1)
     world.stop("quiet")
-    print(f"\n{COLLECTORS} collectors, {len(jobs)} jobs, plain view, one interval of {INTERVAL} s; {seconds:.0f} s each, at most {ENVIRONMENTS} environments")
+    print(
+        f"\n{COLLECTORS} collectors, {len(jobs)} jobs, plain view, one interval of {INTERVAL} s; {seconds:.0f} s each, at most {ENVIRONMENTS} environments"
+    )
     print("| rate | sent | requests | errors | p50 | p90 | p99 | longest | environments | resident, growth |")
     print("\n".join(["|---|---|---|---|---|---|---|---|---|---|", *rows]))
     return failed

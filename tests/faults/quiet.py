@@ -51,7 +51,9 @@ class Quiet:
         given = [f"{name}={value}" for name, value in (variables | settings).items() if value]
         address = ["-listen", f"127.0.0.1:{free_port()}", "-environments", environments, "-timeout", f"{timeout}s"]
         runs = [*command, world.binary]
-        self.process = world.start("quiet", "env", "-i", *given, PEERS / "lambda", *address, "-log", self.log, "--", *runs)
+        self.process = world.start(
+            "quiet", "env", "-i", *given, PEERS / "lambda", *address, "-log", self.log, "--", *runs
+        )
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().decode().split()[1]
 
@@ -81,7 +83,11 @@ class Quiet:
         return get(f"{self.url}/-/environments")
 
     def failures(self) -> list[str]:
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
+        lines = [
+            json.loads(line)
+            for line in self.log.read_text().splitlines()
+            if line.startswith("{") and line.endswith("}")
+        ]
         return [line["error"] for line in lines if line.get("message") == "the snapshot could not be refreshed"]
 
 

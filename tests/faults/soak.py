@@ -47,7 +47,7 @@ class Churn(threading.Thread):
                 step = self.random.choice(steps)
                 step()
                 self.counts[step.__name__.strip("_")] = self.counts.get(step.__name__.strip("_"), 0) + 1
-        except BaseException as error:  # noqa: BLE001: handed on by whoever waits
+        except BaseException as error:  # handed on by whoever waits
             self.error = error
 
     def endpoints(self) -> None:
@@ -55,7 +55,10 @@ class Churn(threading.Thread):
         for _ in range(self.random.randint(1, 5)):
             self.addresses ^= {f"10.80.0.{self.random.randint(1, ADDRESSES)}"}
         sample = {key: value for key, value in self.piece["endpoints"][0].items() if key != "targetRef"}
-        endpoints = [*self.piece["endpoints"], *(sample | {"addresses": [address]} for address in sorted(self.addresses))]
+        endpoints = [
+            *self.piece["endpoints"],
+            *(sample | {"addresses": [address]} for address in sorted(self.addresses)),
+        ]
         patch = ["patch", "endpointslice", self.piece["metadata"]["name"], "-n", "shop", "--type", "merge", "-p"]
         self.world.kubectl(*patch, json.dumps({"endpoints": endpoints}))
 
@@ -195,7 +198,11 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
             f"  {len(known)} targets seen; {refreshes} refreshes, {len(failed)} failed: {sorted({line['error'][:90] for line in failed})[:3]}",
             f"  longest that a target was not yet in the answers: {answers.longest(end):.1f} s (stops of up to {STOPPED} s)",
             f"  longest that a target was not yet scraped: {scraped.longest(end):.1f} s; scraped by two, seen over 6 s: {twice.longest(end):.1f} s",
-            "  resident: " + "; ".join(f"{middle:.0f} MB in the middle, {last:.0f} MB at the end, {most} MB at most" for middle, last, most in growth.values()),
+            "  resident: "
+            + "; ".join(
+                f"{middle:.0f} MB in the middle, {last:.0f} MB at the end, {most} MB at most"
+                for middle, last, most in growth.values()
+            ),
             "  at the end all answers of all environments equal those of a function that has just begun",
         ]
     )

@@ -20,7 +20,6 @@ class Seen:
     """What was seen of a fault."""
 
     lost: set = field(default_factory=set)
-    # Who two collectors scraped at once, from which a rebalance may not be told.
     statuses: Counter = field(default_factory=Counter)
     oldest: int = 0
     slowest: float = 0.0
@@ -63,7 +62,7 @@ class Watch:
         while not self.over.wait(0.5):
             try:
                 what()
-            except BaseException as error:  # noqa: BLE001: handed on by __exit__
+            except BaseException as error:  # handed on by __exit__
                 self.errors.append(error)
                 return
 

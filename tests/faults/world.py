@@ -1,7 +1,7 @@
 """The parts of the end-to-end tests with a function in environments as Lambda's, behind a network that can fail.
 
-    function ─► toxiproxy ─► API server
-                    └──────► a proxy that answers otherwise ─► API server
+function ─► toxiproxy ─► API server
+                └──────► a proxy that answers otherwise ─► API server
 """
 
 import json
@@ -184,11 +184,19 @@ class FaultWorld(World):
         self.kubectl("create", "namespace", "ballast")
         objects = []
         for number in range(BALLAST):
-            metadata = {"namespace": "ballast", "name": f"ballast-{number}", "annotations": {"ballast": "x" * BALLAST_BYTES}}
+            metadata = {
+                "namespace": "ballast",
+                "name": f"ballast-{number}",
+                "annotations": {"ballast": "x" * BALLAST_BYTES},
+            }
             container = {"name": "none", "image": "none"}
-            objects.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}})
+            objects.append(
+                {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+            )
             piece = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata}
-            objects.append(piece | {"addressType": "IPv4", "endpoints": [{"addresses": [f"10.78.0.{number}"]}], "ports": []})
+            objects.append(
+                piece | {"addressType": "IPv4", "endpoints": [{"addresses": [f"10.78.0.{number}"]}], "ports": []}
+            )
         self.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": objects})
 
     def web_slice(self) -> dict:
@@ -212,7 +220,9 @@ class FaultWorld(World):
         self.kubectl(*patch, json.dumps({"endpoints": endpoints}))
 
     def knows_canary(self) -> bool:
-        targets = [target for share in shares(self, WEB).values() for group in share["targets"] for target in group["targets"]]
+        targets = [
+            target for share in shares(self, WEB).values() for group in share["targets"] for target in group["targets"]
+        ]
         return any(target.startswith(CANARY) for target in targets)
 
     def restart_apiserver(self, while_down=lambda: None) -> None:
