@@ -19,6 +19,7 @@ mod faults;
 mod function;
 mod golden;
 mod http_client;
+mod joining;
 mod kubernetes;
 mod log;
 mod preview;
