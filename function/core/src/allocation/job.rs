@@ -87,6 +87,13 @@ impl Job {
         self.targets.iter().map(Place::target)
     }
 
+    /// All that its rules kept, equal ones too, with the object behind it, if there is one.
+    pub fn made(&self) -> impl Iterator<Item = (Option<&ObjectKey>, &Target)> {
+        let discovered = self.discovered.iter().map(|((_, key), group)| (Some(key), group));
+        let groups = discovered.chain(self.named.iter().map(|group| (None, group)));
+        groups.flat_map(|(key, group)| group.targets.iter().map(move |target| (key, target)))
+    }
+
     /// The target at `position`, which must be one of the job's.
     #[must_use]
     pub fn target(&self, position: usize) -> (&GroupTargets, &Target) {

@@ -27,7 +27,7 @@ pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explana
         let pick = |metadata: &crate::objects::Metadata| {
             objects.contains(&(metadata.namespace.clone(), metadata.name.clone()))
         };
-        found.extend(Walker::new(world, job).some(pick, |_, labels| labels.get(ADDRESS) == address));
+        found.extend(Walker::new(world, job).some(pick, |found| found.get(ADDRESS) == address));
     }
     if found.is_empty() {
         found = relabelled(world, address);
@@ -83,7 +83,7 @@ fn relabelled(world: World<'_>, address: &str) -> Vec<super::TargetTrace> {
     let mut found = Vec::new();
     for job in world.plan().jobs() {
         let walker = Walker::new(world, job);
-        found.extend(walker.some(|_| true, |_, labels| walker.makes(labels, address)));
+        found.extend(walker.some(|_| true, |found| walker.makes(found, address)));
     }
     found
 }
