@@ -28,7 +28,7 @@ pub use query::{Query, QueryError};
 pub use static_targets::static_groups;
 pub use view::Wanted;
 
-use crate::labels::LabelSet;
+use crate::labels::{ADDRESS, LabelSet, META_PREFIX};
 use crate::objects::{Collection, EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, ObjectKey, Pod, Service};
 use crate::scrape_config::service_discovery::{KubernetesSd, Role};
 use index::Prepared;
@@ -113,17 +113,36 @@ impl<'a> Group<'a, '_> {
         format!("{prefix}/{namespace}/{name}")
     }
 
-    /// Makes the targets.
+    /// Labels that the targets of each part share, beyond those of the group. A part is a port of an
+    /// endpoint slice; other objects are of one part.
+    #[must_use]
+    pub fn parts(&self) -> Vec<LabelSet<'a>> {
+        match self.object {
+            GroupObject::EndpointSlice(object) => endpoint_slice::parts(self.view, object),
+            _ => vec![LabelSet::new()],
+        }
+    }
+
+    /// Makes the targets of the parts that are to be kept, in the order of discovery. Each comes
+    /// with its part, and with the labels that neither the part nor the group has.
+    pub fn targets_of_parts(&self, keep: impl Fn(usize) -> bool) -> Vec<(usize, LabelSet<'a>)> {
+        match self.object {
+            GroupObject::EndpointSlice(object) => endpoint_slice::targets(self.view, object, keep),
+            _ if !keep(0) => Vec::new(),
+            GroupObject::Endpoints(object) => whole_group(endpoints::targets(self.view, object)),
+            GroupObject::Ingress(object) => whole_group(ingress::targets(self.view, object)),
+            GroupObject::Node(object) => whole_group(node::targets(self.view, object)),
+            GroupObject::Pod(object) => whole_group(pod::targets(self.view, object)),
+            GroupObject::Service(object) => whole_group(service::targets(self.view, object)),
+        }
+    }
+
+    /// Makes the targets, with all labels that are not the group's.
     #[must_use]
     pub fn targets(&self) -> Vec<LabelSet<'a>> {
-        match self.object {
-            GroupObject::Endpoints(object) => endpoints::targets(self.view, object),
-            GroupObject::EndpointSlice(object) => endpoint_slice::targets(self.view, object),
-            GroupObject::Ingress(object) => ingress::targets(self.view, object),
-            GroupObject::Node(object) => node::targets(self.view, object),
-            GroupObject::Pod(object) => pod::targets(self.view, object),
-            GroupObject::Service(object) => service::targets(self.view, object),
-        }
+        let parts = self.parts();
+        let targets = self.targets_of_parts(|_| true).into_iter();
+        targets.map(|(part, own)| if parts[part].is_empty() { own } else { parts[part].merged(&own) }).collect()
     }
 
     /// Makes the targets and keeps them with their group.
@@ -139,6 +158,14 @@ impl Query {
     #[must_use]
     pub fn is_shared(&self, name: &str) -> bool {
         names::is_shared(self.role, name)
+    }
+
+    /// Whether a label of a job's target is the same in all targets of a part, or in none of them.
+    /// Of what discovery makes the address and the `instance` of a node differ, too.
+    #[must_use]
+    pub fn is_shared_in_parts(&self, name: &str) -> bool {
+        let is_own = name == ADDRESS || name.starts_with(META_PREFIX) || (self.role == Role::Node && name == "instance");
+        !is_own || self.is_shared(name) || names::is_shared_in_parts(self.role, name)
     }
 
     /// What the query looks at.
@@ -250,6 +277,11 @@ impl<'a, 'q> View<'a, 'q> {
         };
         Ok(Group { view: self, object, labels: labels? })
     }
+}
+
+/// Targets of an object that is of one part.
+fn whole_group(targets: Vec<LabelSet<'_>>) -> Vec<(usize, LabelSet<'_>)> {
+    targets.into_iter().map(|target| (0, target)).collect()
 }
 
 /// All target groups of an SD config.

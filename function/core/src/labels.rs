@@ -51,21 +51,7 @@ impl<'a> LabelSet<'a> {
     /// The labels of both sets; where both hold a name, that of `over` counts.
     #[must_use]
     pub fn merged(&self, over: &Self) -> Self {
-        let mut entries = Vec::with_capacity(self.len() + over.len());
-        let (mut under, mut over) = (self.entries.iter().peekable(), over.entries.iter().peekable());
-        while let (Some(one), Some(other)) = (under.peek(), over.peek()) {
-            match one.0.cmp(&other.0) {
-                Ordering::Less => entries.extend(under.next().cloned()),
-                Ordering::Greater => entries.extend(over.next().cloned()),
-                Ordering::Equal => {
-                    under.next();
-                    entries.extend(over.next().cloned());
-                }
-            }
-        }
-        entries.extend(under.cloned());
-        entries.extend(over.cloned());
-        Self { entries }
+        Self { entries: Layers { under: self, over }.entries().cloned().collect() }
     }
 
     /// These labels and those of `over` that have a value; where both hold a name,
@@ -160,6 +146,47 @@ impl<'a> LabelSet<'a> {
 
     fn position(&self, name: &str) -> Result<usize, usize> {
         self.entries.binary_search_by(|(held, _)| held.as_ref().cmp(name))
+    }
+}
+
+/// Two sets as if they were one: where both hold a name, that of `over` counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Layers<'s, 'a> {
+    /// Labels that several targets share.
+    pub under: &'s LabelSet<'a>,
+    /// Labels of one target.
+    pub over: &'s LabelSet<'a>,
+}
+
+impl<'s, 'a> Layers<'s, 'a> {
+    /// The value of `name`; empty if there is none.
+    #[must_use]
+    pub fn get(self, name: &str) -> &'s str {
+        match self.over.position(name) {
+            Ok(at) => &self.over.entries[at].1,
+            Err(_) => self.under.get(name),
+        }
+    }
+
+    /// The labels in order of their names.
+    pub fn iter(self) -> impl Iterator<Item = (&'s str, &'s str)> + Clone {
+        self.entries().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    fn entries(self) -> impl Iterator<Item = &'s Label<'a>> + Clone {
+        let (mut under, mut over) = (self.under.entries.iter().peekable(), self.over.entries.iter().peekable());
+        std::iter::from_fn(move || match (under.peek(), over.peek()) {
+            (Some(one), Some(other)) => match one.0.cmp(&other.0) {
+                Ordering::Less => under.next(),
+                Ordering::Greater => over.next(),
+                Ordering::Equal => {
+                    under.next();
+                    over.next()
+                }
+            },
+            (Some(_), None) => under.next(),
+            (None, _) => over.next(),
+        })
     }
 }
 

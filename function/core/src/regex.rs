@@ -117,6 +117,15 @@ impl GoRegex {
         }
     }
 
+    /// The texts that the expression matches, if it is made of nothing else.
+    #[must_use]
+    pub fn texts(&self) -> Option<Vec<&str>> {
+        match &self.matcher {
+            Matcher::Sequences(sequences) => sequences.iter().map(Sequence::text).collect(),
+            Matcher::Engine(_) => None,
+        }
+    }
+
     /// Whether the expression matches somewhere in `text`, and what the first match and its groups are.
     /// Without [`Purpose::Groups`] only the whole match is known.
     pub fn captures(&self, text: &str, groups: &mut Groups) -> bool {

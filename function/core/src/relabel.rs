@@ -130,6 +130,12 @@ pub struct Gate {
     positions: Vec<usize>,
 }
 
+/// The rules that are left to be applied to each of several targets; made by [`Rules::settle`].
+#[derive(Debug, Clone)]
+pub struct Rest {
+    positions: Vec<usize>,
+}
+
 /// While it is set, the operator's rules that choose the targets of one shard let all targets pass.
 const DISABLE_SHARDING: &str = "__tmp_disable_sharding";
 
@@ -210,6 +216,7 @@ impl Rules {
                 }
                 Effect::Decides => {}
                 Effect::Sets(name) => set.push(name),
+                Effect::Removes(names) => set.extend(names.iter().map(String::as_str)),
                 Effect::Changes => break,
             }
         }
@@ -222,6 +229,58 @@ impl Rules {
         let mut joined = String::new();
         let mut rules = gate.positions.iter().filter_map(|position| self.rules.get(*position));
         rules.all(|rule| rule.decide(shared, &mut joined) == Outcome::Kept)
+    }
+
+    /// Applies to labels that several targets share all rules that make the same of each of
+    /// those targets, and returns the others; `None` if the targets are dropped.
+    ///
+    /// A target whose own labels, all of them names that are not `shared`, are put over these
+    /// comes out of [`Rules::apply_rest`] as it would come out of [`Rules::apply`].
+    pub fn settle<'a>(&'a self, labels: &mut LabelSet<'a>, shared: impl Fn(&str) -> bool) -> Option<Rest> {
+        if self.order_matters {
+            return Some(Rest { positions: (0..self.rules.len()).collect() });
+        }
+        labels.retain(|_, value| !value.is_empty());
+        let mut run = Run::new(labels, false);
+        let mut positions = Vec::new();
+        // What differs from target to target, and what a rule reads that is not applied yet.
+        let (mut varying, mut awaited): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+        for (position, rule) in self.rules.iter().enumerate() {
+            let known = |name: &str| shared(name) && !varying.contains(&name);
+            let free = |name: &str| known(name) && !awaited.contains(&name);
+            let changes_known = match rule.effect() {
+                Effect::Decides => true,
+                Effect::Sets(name) => free(name),
+                Effect::Removes(names) => names.iter().all(|name| free(name)),
+                Effect::Changes => {
+                    positions.extend(position..self.rules.len());
+                    break;
+                }
+            };
+            if changes_known && rule.reads().all(known) {
+                if rule.apply(&mut run) == Outcome::Dropped {
+                    return None;
+                }
+                continue;
+            }
+            positions.push(position);
+            awaited.extend(rule.reads());
+            match rule.effect() {
+                Effect::Sets(name) => varying.push(name),
+                Effect::Removes(names) => varying.extend(names.iter().map(String::as_str)),
+                Effect::Decides | Effect::Changes => {}
+            }
+        }
+        Some(Rest { positions })
+    }
+
+    /// Applies what [`Rules::settle`] left; false if the target is dropped.
+    #[must_use]
+    pub fn apply_rest<'a>(&'a self, rest: &Rest, labels: &mut LabelSet<'a>) -> bool {
+        labels.retain(|_, value| !value.is_empty());
+        let mut run = Run::new(labels, self.order_matters);
+        let mut rules = rest.positions.iter().filter_map(|position| self.rules.get(*position));
+        rules.all(|rule| rule.apply(&mut run) == Outcome::Kept)
     }
 
     /// Whether a rule can read the label, so that its value or its presence can

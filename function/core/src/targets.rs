@@ -17,7 +17,7 @@ use xxhash_rust::xxh64::xxh64;
 
 pub use maker::Maker;
 
-use crate::labels::LabelSet;
+use crate::labels::Layers;
 
 /// Which labels of a target are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,7 @@ pub fn address_hash(address: &str) -> u64 {
 }
 
 /// The node that a target is on.
-fn node_of<'a>(labels: &'a LabelSet<'_>) -> &'a str {
+fn node_of<'s>(labels: Layers<'s, '_>) -> &'s str {
     let named = NODE_LABELS.iter().map(|name| labels.get(name)).find(|node| !node.is_empty());
     named.unwrap_or_else(|| match labels.get(ADDRESS_TARGET_KIND) {
         "Node" => labels.get(ADDRESS_TARGET_NAME),

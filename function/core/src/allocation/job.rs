@@ -270,7 +270,7 @@ impl PlannedJob {
         if making.filter && !self.rules.passes(&self.gates[query], group.labels()) {
             return None;
         }
-        let made = maker.make(group.labels(), group.targets(), places);
+        let made = maker.make_group(&self.queries[query], group, places);
         (!made.targets.is_empty()).then(|| Arc::new(made))
     }
 

@@ -70,32 +70,46 @@ struct Resolved<'a> {
     pod: Option<&'a Prepared<Pod>>,
 }
 
-/// The targets of a slice.
-pub(super) fn targets<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Vec<LabelSet<'a>> {
+/// The labels that all targets of a part share: there is a part a port, and a last one
+/// of the container ports that the slice does not cover.
+pub(super) fn parts<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Vec<LabelSet<'a>> {
+    slice.object.ports.iter().map(|port| port_labels(view, port)).chain([LabelSet::new()]).collect()
+}
+
+/// The targets of the parts that are to be kept, each with its part.
+pub(super) fn targets<'a>(
+    view: View<'a, '_>,
+    slice: &'a Prepared<EndpointSlice>,
+    keep: impl Fn(usize) -> bool,
+) -> Vec<(usize, LabelSet<'a>)> {
     let EndpointSlice { metadata, address_type: _, endpoints, ports } = slice.object.as_ref();
     if service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object)) {
         return Vec::new();
     }
-    let mut targets = Vec::new();
+    let uncovered = ports.len();
+    let kept: Vec<(usize, &SlicePort)> = ports.iter().enumerate().filter(|(part, _)| keep(*part)).collect();
+    let mut targets = Vec::with_capacity(endpoints.len() * kept.len());
     let mut pods = Vec::new();
     for endpoint in endpoints {
         let pod = view.pod(endpoint.target_ref.as_ref(), &metadata.namespace);
         let resolved = Resolved { endpoint, node: node_of(view, endpoint), pod };
-        for port in ports {
+        for (part, port) in &kept {
             for address in &endpoint.addresses {
-                targets.push(target(view, resolved, port, address));
+                targets.push((*part, target(view, resolved, port, address)));
             }
         }
         if !ports.is_empty() && !endpoint.addresses.is_empty() {
             pods.extend(pod);
         }
     }
-    // Each pod once, in an order that is always the same.
-    pods.sort_by_key(|pod| (&pod.object.metadata.namespace, &pod.object.metadata.name));
-    pods.dedup_by(|one, other| std::ptr::eq(*one, *other));
-    let covered = |port: &ContainerPort| ports.iter().any(|covered| covered.port == Some(port.container_port));
-    for pod in pods {
-        push_uncovered(view, pod, covered, &mut targets);
+    if keep(uncovered) {
+        // Each pod once, in an order that is always the same.
+        pods.sort_by_key(|pod| (&pod.object.metadata.namespace, &pod.object.metadata.name));
+        pods.dedup_by(|one, other| std::ptr::eq(*one, *other));
+        let covered = |port: &ContainerPort| ports.iter().any(|covered| covered.port == Some(port.container_port));
+        for pod in pods {
+            push_uncovered(view, pod, covered, |target| targets.push((uncovered, target)));
+        }
     }
     targets
 }
@@ -105,7 +119,7 @@ pub(super) fn push_uncovered<'a>(
     view: View<'a, '_>,
     pod: &'a Prepared<Pod>,
     covered: impl Fn(&ContainerPort) -> bool,
-    targets: &mut Vec<LabelSet<'a>>,
+    mut push: impl FnMut(LabelSet<'a>),
 ) {
     let address = pod.object.status.pod_ip.as_str();
     // A pod that is starting or evicted has none.
@@ -117,7 +131,7 @@ pub(super) fn push_uncovered<'a>(
             let port = PortLabels::of(port);
             let mut labels = view.labels().with_address(join_host_port(address, &port.number));
             push_pod(&mut labels, view, pod, Some(&ContainerLabels { container, init, id: None, port: Some(port) }));
-            targets.push(labels.finish());
+            push(labels.finish());
         }
     }
 }
@@ -130,13 +144,25 @@ fn node_of<'a>(view: View<'a, '_>, endpoint: &SliceEndpoint) -> Option<&'a Prepa
     view.node(referred.or(endpoint.node_name.as_ref())?)
 }
 
+fn port_labels<'a>(view: View<'a, '_>, port: &'a SlicePort) -> LabelSet<'a> {
+    let SlicePort { name, protocol, port: number, app_protocol } = port;
+    let mut labels = view.labels();
+    if let Some(number) = number {
+        labels.push_with(Fixed::SlicePort, || Cow::Owned(port_text(*number)));
+    }
+    labels.push_some(Fixed::SlicePortAppProtocol, app_protocol.as_deref());
+    labels.push_some(Fixed::SlicePortName, name.as_deref());
+    labels.push_some(Fixed::SlicePortProtocol, protocol.as_deref());
+    labels.finish()
+}
+
+/// The labels of one target beyond those of its port.
 fn target<'a>(view: View<'a, '_>, resolved: Resolved<'a>, port: &'a SlicePort, address: &'a str) -> LabelSet<'a> {
     let Resolved { endpoint, node, pod } = resolved;
-    let SlicePort { name, protocol, port: number, app_protocol } = port;
+    let number = port.port;
     let SliceConditions { ready, serving, terminating } = endpoint.conditions;
-    let number_text = number.map(port_text);
-    let mut labels = view.labels().with_address(match &number_text {
-        Some(number) => Cow::Owned(join_host_port(address, number)),
+    let mut labels = view.labels().with_address(match number {
+        Some(number) => Cow::Owned(join_host_port(address, &port_text(number))),
         None => Cow::Borrowed(address),
     });
     let reference = endpoint.target_ref.as_ref();
@@ -153,12 +179,6 @@ fn target<'a>(view: View<'a, '_>, resolved: Resolved<'a>, port: &'a SlicePort, a
         labels.push_sorted(Keyed::Topology, values, true);
     }
     labels.push_some(Fixed::SliceZone, endpoint.zone.as_deref());
-    if let Some(number) = number_text {
-        labels.push(Fixed::SlicePort, number);
-    }
-    labels.push_some(Fixed::SlicePortAppProtocol, app_protocol.as_deref());
-    labels.push_some(Fixed::SlicePortName, name.as_deref());
-    labels.push_some(Fixed::SlicePortProtocol, protocol.as_deref());
     if let Some(node) = node {
         labels.push_annotations(node);
         labels.push_labels(node);

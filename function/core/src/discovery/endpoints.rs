@@ -57,7 +57,7 @@ pub(super) fn targets<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>
         }
     }
     for (pod, ports) in pods.values() {
-        push_uncovered(view, pod, |port| ports.contains(&port.container_port), &mut targets);
+        push_uncovered(view, pod, |port| ports.contains(&port.container_port), |target| targets.push(target));
     }
     targets
 }

@@ -257,6 +257,11 @@ pub(super) fn is_shared(role: Role, name: &str) -> bool {
     by_role || name.starts_with("namespace")
 }
 
+/// Whether a label of that name is the same in all targets of a part of an object.
+pub(super) fn is_shared_in_parts(role: Role, name: &str) -> bool {
+    role == Role::EndpointSlice && name.strip_prefix(PREFIX).is_some_and(|name| name.starts_with("endpointslice_port"))
+}
+
 /// Lower case, character by character, as Go has it.
 pub(super) fn lowercase(text: &str) -> String {
     text.chars().filter_map(|c| c.to_lowercase().next()).collect()

@@ -169,6 +169,14 @@ impl Sequence {
         Mark { text: self.gaps.len(), offset: self.texts.last().map_or(0, String::len) }
     }
 
+    /// The text, if there is no gap in it.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self.texts.as_slice() {
+            [text] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Where each of the texts starts, if the sequence is what `input` is made of.
     pub(super) fn matches(&self, input: &str) -> Option<[usize; 3]> {
         match (self.texts.as_slice(), self.gaps.as_slice()) {

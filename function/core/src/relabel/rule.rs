@@ -30,6 +30,8 @@ pub(super) enum Effect<'r> {
     Decides,
     /// It can set one label.
     Sets(&'r str),
+    /// It drops these labels.
+    Removes(&'r [String]),
     /// It can set or drop any.
     Changes,
 }
@@ -44,6 +46,8 @@ pub(super) enum Rule {
     HashMod { input: Input, target: String, modulus: u64 },
     LabelMap { regex: GoRegex, name: Template },
     LabelDrop { regex: GoRegex },
+    /// A `labeldrop` of nothing but these names.
+    Remove { names: Vec<String> },
     LabelKeep { regex: GoRegex },
     Lowercase { input: Input, target: String },
     Uppercase { input: Input, target: String },
@@ -101,7 +105,10 @@ impl Rule {
             Action::DropEqual => Self::DropEqual { input, target },
             Action::HashMod => Self::HashMod { input, target, modulus: *modulus },
             Action::LabelMap => Self::LabelMap { name: Template::new(replacement, &regex), regex },
-            Action::LabelDrop => Self::LabelDrop { regex },
+            Action::LabelDrop => match regex.texts() {
+                Some(names) => Self::Remove { names: names.into_iter().map(str::to_owned).collect() },
+                None => Self::LabelDrop { regex },
+            },
             Action::LabelKeep => Self::LabelKeep { regex },
             Action::Lowercase => Self::Lowercase { input, target },
             Action::Uppercase => Self::Uppercase { input, target },
@@ -132,6 +139,7 @@ impl Rule {
             }
             Self::LabelMap { regex, name } => run.map_labels(regex, name),
             Self::LabelDrop { regex } => run.retain(|name| !regex.is_match(name)),
+            Self::Remove { names } => names.iter().for_each(|name| run.remove(name)),
             Self::LabelKeep { regex } => run.retain(|name| regex.is_match(name)),
         }
         Outcome::Kept
@@ -157,6 +165,7 @@ impl Rule {
             | Self::HashMod { target, .. }
             | Self::Lowercase { target, .. }
             | Self::Uppercase { target, .. } => Effect::Sets(target),
+            Self::Remove { names } => Effect::Removes(names),
             Self::Replace { .. } | Self::LabelMap { .. } | Self::LabelDrop { .. } | Self::LabelKeep { .. } => {
                 Effect::Changes
             }
@@ -173,7 +182,9 @@ impl Rule {
             | Self::HashMod { input, .. }
             | Self::Lowercase { input, .. }
             | Self::Uppercase { input, .. } => (Some(input), None),
-            Self::LabelMap { .. } | Self::LabelDrop { .. } | Self::LabelKeep { .. } => (None, None),
+            Self::LabelMap { .. } | Self::LabelDrop { .. } | Self::Remove { .. } | Self::LabelKeep { .. } => {
+                (None, None)
+            }
         };
         input.into_iter().flat_map(|input| &input.labels).chain(target).map(String::as_str)
     }
@@ -308,6 +319,13 @@ impl<'r, 'a> Run<'r, 'a> {
         }
         for (name, value) in mapped {
             self.set(name, value);
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.labels.remove(name);
+        if let Some(set) = &mut self.set {
+            set.retain(|other| other != name);
         }
     }
 

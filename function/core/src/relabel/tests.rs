@@ -332,6 +332,23 @@ proptest! {
         prop_assert!(labels.iter().all(|(_, value)| !value.is_empty()));
     }
 
+    #[test]
+    fn what_is_settled_for_all_is_what_each_would_get(configs in prop::collection::vec(config(), 0..6), shared in prop::collection::vec(("[ab]{1,2}", "[abé]{0,2}"), 0..4), own in prop::collection::vec(("é|éa", "[abé]{0,2}"), 0..3)) {
+        let compiled = configs.into_iter().filter(|config| Rules::compile(std::slice::from_ref(config), NameValidation::Utf8).is_ok());
+        let rules = Rules::compile(&compiled.collect::<Vec<_>>(), NameValidation::Utf8).unwrap();
+        let shared: LabelSet<'_> = shared.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let own: LabelSet<'_> = own.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut all = shared.merged(&own);
+        let expected = rules.apply(&mut all).then_some(all);
+        let mut settled = shared.clone();
+        let rest = rules.settle(&mut settled, |name| !name.starts_with('é'));
+        let made = rest.and_then(|rest| {
+            let mut labels = settled.overlaid(&own);
+            rules.apply_rest(&rest, &mut labels).then(|| shown(&labels))
+        });
+        prop_assert_eq!(made, expected.map(|labels| shown(&labels)));
+    }
+
     /// A label that no rule reads changes nothing but itself.
     #[test]
     fn labels_that_are_not_read_do_not_matter(configs in prop::collection::vec(config(), 0..4), value in "[abé]{1,3}") {

@@ -7,8 +7,9 @@ use xxhash_rust::xxh64::xxh64;
 use super::{
     GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Views, ZONE, address_hash, node_of, render,
 };
-use crate::labels::{ADDRESS, LabelSet, META_PREFIX};
-use crate::relabel::{Outcome, Rules};
+use crate::discovery::{Group, Query};
+use crate::labels::{ADDRESS, LabelSet, Layers, META_PREFIX};
+use crate::relabel::{Outcome, Rest, Rules};
 use crate::scrape_config::ScrapeConfig;
 
 /// What is set before the rules run, besides parameters. A target of the merged
@@ -28,6 +29,35 @@ pub struct Maker<'a> {
     seeds: LabelSet<'a>,
     /// Of the labels that are read here, those that are not served.
     hidden: Vec<&'static str>,
+}
+
+/// What the rules make alike of the targets of a part.
+#[derive(Debug)]
+struct Settled<'l> {
+    labels: LabelSet<'l>,
+    rest: Rest,
+}
+
+/// Targets of a group in the making.
+#[derive(Debug)]
+struct Made {
+    targets: Vec<Target>,
+    text: Vec<u8>,
+    is_expressible: bool,
+    /// Used again from target to target.
+    scratch: Vec<u8>,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Self { targets: Vec::new(), text: Vec::new(), is_expressible: true, scratch: Vec::new() }
+    }
+}
+
+impl Made {
+    fn finish(self) -> GroupTargets {
+        GroupTargets { targets: self.targets.into(), text: self.text.into(), is_expressible: self.is_expressible }
+    }
 }
 
 impl<'a> Maker<'a> {
@@ -71,35 +101,79 @@ impl<'a> Maker<'a> {
     where
         'a: 'l,
     {
-        let (mut targets, mut text, mut is_expressible) = (Vec::new(), Vec::new(), true);
-        let mut scratch = Vec::new();
+        let mut made = Made::default();
         for own in own {
             let labels = shared.merged(&own);
             let relabelled = self.relabelled(&labels);
-            if self.filter && relabelled.is_none() {
-                continue;
-            }
-            let identified = relabelled.as_ref().filter(|_| self.filter).unwrap_or(&labels);
-            let identity = identity(identified, self.job_name, &mut scratch);
-            let start = text.len();
-            if self.views.plain {
-                render::target(labels.iter().filter(|(name, _)| !self.hidden.contains(name)), &mut text);
-            }
-            let middle = text.len();
-            if let (true, Some(relabelled)) = (self.views.merged, &relabelled) {
-                is_expressible &= SETTINGS.iter().all(|name| relabelled.contains(name));
-                self.render_merged(&labels, relabelled, &mut text);
-            }
-            targets.push(Target {
-                identity,
-                address: address_hash(labels.get(ADDRESS)),
-                node: places.intern(node_of(&labels)),
-                zone: places.intern(labels.get(ZONE)),
-                plain: position(start)..position(middle),
-                merged: position(middle)..position(text.len()),
-            });
+            self.add(Layers { under: &LabelSet::new(), over: &labels }, relabelled, places, &mut made);
         }
-        GroupTargets { targets: targets.into(), text: text.into(), is_expressible }
+        made.finish()
+    }
+
+    /// The same of a group of discovery: what the rules make alike of all targets of a part is made once.
+    pub fn make_group(&self, query: &Query, group: &Group<'_, '_>, places: &mut Places) -> GroupTargets {
+        let labels: Vec<LabelSet<'_>> = group.parts().iter().map(|part| group.labels().merged(part)).collect();
+        let settled: Vec<Option<Settled<'_>>> = labels.iter().map(|labels| self.settled(query, labels)).collect();
+        let mut made = Made::default();
+        for (part, own) in group.targets_of_parts(|part| !self.filter || settled[part].is_some()) {
+            let relabelled = settled[part].as_ref().and_then(|settled| self.finished(settled, &own));
+            self.add(Layers { under: &labels[part], over: &own }, relabelled, places, &mut made);
+        }
+        made.finish()
+    }
+
+    /// Adds a target, unless the rules have dropped it.
+    fn add(
+        &self,
+        labels: Layers<'_, '_>,
+        relabelled: Option<LabelSet<'_>>,
+        places: &mut Places,
+        made: &mut Made,
+    ) {
+        let Made { targets, text, is_expressible, scratch } = made;
+        let identity = match (&relabelled, self.filter) {
+            (None, true) => return,
+            (Some(relabelled), true) => identity(relabelled.iter(), self.job_name, scratch),
+            (_, false) => identity(labels.iter(), self.job_name, scratch),
+        };
+        let start = text.len();
+        if self.views.plain {
+            render::target(labels.iter().filter(|(name, _)| !self.hidden.contains(name)), text);
+        }
+        let middle = text.len();
+        if let (true, Some(relabelled)) = (self.views.merged, &relabelled) {
+            *is_expressible &= SETTINGS.iter().all(|name| relabelled.contains(name));
+            self.render_merged(labels, relabelled, text);
+        }
+        targets.push(Target {
+            identity,
+            address: address_hash(labels.get(ADDRESS)),
+            node: places.intern(node_of(labels)),
+            zone: places.intern(labels.get(ZONE)),
+            plain: position(start)..position(middle),
+            merged: position(middle)..position(text.len()),
+        });
+    }
+
+    /// What the rules make of the labels of a part; `None` if they drop its targets, or if nobody asks.
+    fn settled<'l>(&'l self, query: &Query, labels: &'l LabelSet<'_>) -> Option<Settled<'l>> {
+        if !self.relabels() {
+            return None;
+        }
+        let mut labels = self.seeds.overlaid(labels);
+        let rest = self.rules.settle(&mut labels, |name| query.is_shared_in_parts(name))?;
+        Some(Settled { labels, rest })
+    }
+
+    /// The labels after the rules that were left; `None` if they drop the target.
+    fn finished<'l>(&'l self, settled: &'l Settled<'_>, own: &'l LabelSet<'_>) -> Option<LabelSet<'l>> {
+        let mut relabelled = settled.labels.overlaid(own);
+        self.rules.apply_rest(&settled.rest, &mut relabelled).then_some(relabelled)
+    }
+
+    /// Whether it matters what the rules make of labels.
+    const fn relabels(&self) -> bool {
+        self.filter || self.views.merged
     }
 
     /// Relabels what was discovered, telling `watch` of each rule. The labels that identify the
@@ -110,13 +184,13 @@ impl<'a> Maker<'a> {
         watch: impl FnMut(usize, Outcome, &LabelSet<'l>),
     ) -> Option<(LabelSet<'l>, u64)> {
         let identified = if self.filter { self.relabelled_watched(labels, watch)? } else { labels.iter().collect() };
-        let identity = identity(&identified, self.job_name, &mut Vec::new());
+        let identity = identity(identified.iter(), self.job_name, &mut Vec::new());
         Some((identified, identity))
     }
 
     /// The labels after the rules; `None` if they drop the target, or if nobody asks.
     fn relabelled<'l>(&'l self, labels: &'l LabelSet<'_>) -> Option<LabelSet<'l>> {
-        if !self.filter && !self.views.merged {
+        if !self.relabels() {
             return None;
         }
         self.relabelled_watched(labels, |_, _, _| {})
@@ -133,7 +207,7 @@ impl<'a> Maker<'a> {
 
     /// What a collector needs to scrape the target and to name its series, and what
     /// it makes resource attributes of. A target without an address is dropped.
-    fn render_merged(&self, labels: &LabelSet<'_>, relabelled: &LabelSet<'_>, out: &mut Vec<u8>) {
+    fn render_merged(&self, labels: Layers<'_, '_>, relabelled: &LabelSet<'_>, out: &mut Vec<u8>) {
         if relabelled.get(ADDRESS).is_empty() {
             return;
         }
@@ -152,9 +226,9 @@ impl<'a> Maker<'a> {
 }
 
 /// xxhash64 over names and values, each followed by 0xff, and the job's name.
-fn identity(labels: &LabelSet<'_>, job_name: &str, text: &mut Vec<u8>) -> u64 {
+fn identity<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, job_name: &str, text: &mut Vec<u8>) -> u64 {
     text.clear();
-    for (name, value) in labels.iter() {
+    for (name, value) in labels {
         // A label without a value is no label once relabelling is done.
         if name.starts_with(META_PREFIX) || value.is_empty() {
             continue;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::labels::LabelSet;
 use crate::relabel::{RelabelConfig, Rules};
 use crate::scrape_config::globals::Globals;
 use crate::scrape_config::{NameValidation, ScrapeConfig};
