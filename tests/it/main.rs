@@ -18,6 +18,7 @@ mod external;
 mod faults;
 mod function;
 mod golden;
+mod hostile;
 mod http_client;
 mod kubernetes;
 mod log;

@@ -16,12 +16,15 @@ use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Input, nfa::thompson::WhichCaptures};
 
 use sequence::Sequence;
-pub use template::Template;
+pub use template::{MOST_EXPANDED, Template};
 pub use unicode::{to_lower, to_upper};
 
 /// What a compiled pattern may take, in bytes; less if it has many groups.
 const MAX_SIZE: usize = 10 << 20;
 const MAX_SIZE_OF_ALL_GROUPS: usize = 48 << 20;
+
+/// What searches may keep of what they have found out about a pattern.
+const CACHE_SIZE: usize = 256 << 10;
 
 /// Why a pattern is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +111,15 @@ impl GoRegex {
         Ok(Self { matcher, group_names })
     }
 
+    /// Bytes that it takes, with what searches may keep.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.matcher {
+            Matcher::Sequences(_) => 0,
+            Matcher::Engine(engine) => engine.memory_usage() + CACHE_SIZE,
+        }
+    }
+
     /// Whether the expression matches somewhere in `text`.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
@@ -137,7 +149,7 @@ impl GoRegex {
     pub fn replace_all(&self, text: &str, template: &Template, groups: &mut Groups) -> String {
         let mut replaced = String::new();
         let (mut copied, mut position) = (0, 0);
-        while position <= text.len() && self.captures_from(text, position, groups) {
+        while position <= text.len() && replaced.len() <= MOST_EXPANDED && self.captures_from(text, position, groups) {
             let Some((start, end)) = groups.get(0) else { break };
             replaced.push_str(&text[copied..start]);
             // An empty match right behind another match is passed over.
@@ -172,6 +184,7 @@ fn engine(hir: &regex_syntax::hir::Hir, groups: usize, purpose: Purpose) -> Resu
         Purpose::Groups => (WhichCaptures::All, MAX_SIZE.min(MAX_SIZE_OF_ALL_GROUPS / groups)),
     };
     let config = meta::Config::new().which_captures(captures).nfa_size_limit(Some(limit));
+    let config = config.hybrid_cache_capacity(CACHE_SIZE);
     meta::Builder::new().configure(config).build_from_hir(hir).map_err(|_| RegexError::TooLarge)
 }
 

@@ -261,11 +261,12 @@ impl<'a> Walker<'a> {
             for (metadata, group) in query.looked_at(self.world.index(), &Wanted::ALL, &pick) {
                 looked_at.objects += 1;
                 let reason = match group.map(Group::target_group) {
-                    Ok(group) if group.targets.is_empty() => PassedOver::NoTargets,
-                    Ok(group) => {
+                    Ok(Ok(group)) if group.targets.is_empty() => PassedOver::NoTargets,
+                    Ok(Ok(group)) => {
                         visit_all(&group, &mut looked_at);
                         continue;
                     }
+                    Ok(Err(reason)) => reason.into(),
                     Err(reason) => reason,
                 };
                 looked_at.passed_over += 1;

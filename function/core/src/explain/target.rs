@@ -74,7 +74,9 @@ const fn fate(fate: &Fate) -> &'static str {
 fn holders(world: World<'_>, query: &Query, nothing: &Wanted, address: &str) -> Objects {
     let groups = query.looked_at(world.index(), nothing, |_| true);
     let groups = groups.filter_map(|(metadata, group)| Some((metadata, group.ok()?)));
-    let holding = groups.filter(|(_, group)| group.targets().iter().any(|target| target.get(ADDRESS) == address));
+    let holding = groups.filter(|(_, group)| {
+        group.targets().is_ok_and(|targets| targets.iter().any(|target| target.get(ADDRESS) == address))
+    });
     holding.map(|(metadata, _)| (metadata.namespace.clone(), metadata.name.clone())).collect()
 }
 
