@@ -14,8 +14,8 @@ const OTHER: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=
 const NO_JOB: &str = "/jobs/nothing/targets?collector_id=otel-collector-1";
 
 /// Who asks.
-#[derive(Debug, Clone, Copy)]
-enum Asker {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
     /// No authorizer stands before the function.
     Unknown,
     /// A token that nobody has verified.
@@ -33,7 +33,7 @@ enum Asker {
 }
 
 impl Asker {
-    const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Unknown,
         Self::Unverified,
         Self::Collector,
@@ -43,7 +43,12 @@ impl Asker {
         Self::OtherNamespace,
     ];
 
-    fn event(self, gateway: Gateway, path: &str) -> Value {
+    /// Whether it is a collector that an authorizer has let in.
+    pub fn may_have_credentials(self) -> bool {
+        matches!(self, Self::Collector | Self::OtherPod | Self::NoPod)
+    }
+
+    pub fn event(self, gateway: Gateway, path: &str) -> Value {
         let event = gateway(path);
         match self {
             Self::Unknown => event,
@@ -73,7 +78,7 @@ const SECOND: [u16; 7] = [200, 200, 403, 200, 403, 403, 403];
 const ONES_OWN: [u16; 7] = [200, 200, 200, 200, 403, 403, 403];
 
 /// Routes, and what each of the askers is answered. `docs/security.md` has the same table.
-const TABLE: [(&str, [u16; 7]); 31] = [
+pub const TABLE: [(&str, [u16; 7]); 31] = [
     ("/livez", [200; 7]),
     ("/readyz", [200; 7]),
     ("/", ADMITTED),
@@ -91,7 +96,7 @@ const TABLE: [(&str, [u16; 7]); 31] = [
     ("/merged/targets?collector_id=otel-collector-0", FIRST),
     ("/merged/targets?collector_id=otel-collector-1", SECOND),
     ("/merged/targets?collector_id=nobody", [200, 200, 403, 403, 403, 403, 403]),
-    ("/explain", OF_ALL),
+    ("/explain", [400, 400, 403, 403, 403, 403, 403]),
     ("/explain?monitor=ServiceMonitor/shop/web", OF_ALL),
     ("/explain?pod=shop/web-0", OF_ALL),
     ("/explain?service=shop/web", OF_ALL),

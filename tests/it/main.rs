@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod canaries;
 mod certificates;
 mod ec2;
 mod eks;
@@ -23,7 +24,9 @@ mod http_client;
 mod kubernetes;
 mod log;
 mod preview;
+mod security;
 mod sending;
 mod settings;
 mod shop;
 mod sources;
+mod ssrf;

@@ -103,7 +103,7 @@ impl GoRegex {
     /// # Errors
     /// If Go refuses the pattern, or if it is too large.
     pub fn new(pattern: &str, purpose: Purpose) -> Result<Self, RegexError> {
-        let parser::Parsed { hir, group_names } = parser::parse(&format!("^(?s:{pattern})$"))?;
+        let parser::Parsed { hir, group_names } = parser::parse(&anchored(pattern))?;
         let matcher = match sequence::sequences(&hir, purpose == Purpose::Groups) {
             Some(sequences) => Matcher::Sequences(sequences),
             None => Matcher::Engine(engine(&hir, group_names.len(), purpose)?),
@@ -111,13 +111,21 @@ impl GoRegex {
         Ok(Self { matcher, group_names })
     }
 
-    /// Bytes that it takes, with what searches may keep.
+    /// Bytes that it takes, with some of what searches may keep.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.matcher {
             Matcher::Sequences(_) => 0,
-            Matcher::Engine(engine) => engine.memory_usage() + CACHE_SIZE,
+            Matcher::Engine(engine) => engine.memory_usage() + CACHE_SIZE / 16,
         }
+    }
+
+    /// Whether Go takes `pattern`, which is not compiled.
+    ///
+    /// # Errors
+    /// If Go refuses the pattern, or if it is nested too deeply.
+    pub fn check(pattern: &str) -> Result<(), RegexError> {
+        parser::parse(&anchored(pattern)).map(|_| ())
     }
 
     /// Whether the expression matches somewhere in `text`.
@@ -175,6 +183,11 @@ impl GoRegex {
             }
         }
     }
+}
+
+/// As Prometheus anchors it, which a pattern can get out of.
+fn anchored(pattern: &str) -> String {
+    format!("^(?s:{pattern})$")
 }
 
 fn engine(hir: &regex_syntax::hir::Hir, groups: usize, purpose: Purpose) -> Result<meta::Regex, RegexError> {

@@ -126,7 +126,7 @@ pub enum Refusal {
 pub const MOST_RULES: usize = 1000;
 
 /// Most that the regular expressions of a list may take.
-const MOST_BYTES: usize = 128 << 20;
+pub const MOST_BYTES: usize = 32 << 20;
 
 /// Rules, checked and compiled.
 #[derive(Debug, Clone, Default)]
@@ -134,6 +134,8 @@ pub struct Rules {
     rules: Vec<Rule>,
     /// Whether a `labelmap` comes late enough to see what other rules have set.
     order_matters: bool,
+    /// What the regular expressions take.
+    size: usize,
 }
 
 /// The rules of a job that decide on several targets at once; made by [`Rules::gate`].
@@ -175,9 +177,7 @@ impl Rules {
     /// # Errors
     /// If Prometheus refuses one of them, or if a regular expression is too large.
     pub fn compile(configs: &[RelabelConfig], names: NameValidation) -> Result<Self, RelabelError> {
-        if configs.len() > MOST_RULES {
-            return Err(RelabelError { index: MOST_RULES, refusal: Refusal::TooMany });
-        }
+        check_number(configs)?;
         let (mut rules, mut size) = (Vec::with_capacity(configs.len()), 0);
         for (index, config) in configs.iter().enumerate() {
             let rule = Rule::compile(config, names).map_err(|refusal| RelabelError { index, refusal })?;
@@ -188,7 +188,23 @@ impl Rules {
             rules.push(rule);
         }
         let order_matters = rules.iter().skip(1).any(|rule| matches!(rule, Rule::LabelMap { .. }));
-        Ok(Self { rules, order_matters })
+        Ok(Self { rules, order_matters, size })
+    }
+
+    /// Refuses what [`Rules::compile`] refuses, but for what is only too large, without compiling it.
+    ///
+    /// # Errors
+    /// If Prometheus refuses one of them, or if there are too many.
+    pub fn check(configs: &[RelabelConfig], names: NameValidation) -> Result<(), RelabelError> {
+        check_number(configs)?;
+        let check = |(index, config)| Rule::check(config, names).map_err(|refusal| RelabelError { index, refusal });
+        configs.iter().enumerate().try_for_each(check)
+    }
+
+    /// Bytes that the regular expressions take.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
     }
 
     /// Compiles the rules of a scrape config between the two that the operator's
@@ -313,6 +329,14 @@ impl Rules {
     pub fn may_read(&self, name: &str) -> bool {
         self.rules.iter().any(|rule| rule.may_read(name))
     }
+}
+
+/// Those of the allocator come on top of what is written.
+fn check_number(configs: &[RelabelConfig]) -> Result<(), RelabelError> {
+    if configs.len() > MOST_RULES + allocator_rules().len() {
+        return Err(RelabelError { index: MOST_RULES, refusal: Refusal::TooMany });
+    }
+    Ok(())
 }
 
 /// Whether a label can have that name.

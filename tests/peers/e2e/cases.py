@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
+import canaries
 import merged
 import shop
 import tokens
@@ -274,4 +275,5 @@ CASES = [
     ("monitors", monitors),
     ("collectors", collectors),
     ("faults", faults),
+    ("canaries", canaries.find),
 ]

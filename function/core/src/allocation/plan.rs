@@ -12,7 +12,7 @@ use crate::discovery::external::{Source, sources};
 use crate::discovery::{Query, QueryError};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
-use crate::relabel::{Gate, RelabelError, Rules};
+use crate::relabel::{Gate, MOST_BYTES, RelabelError, Rules};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::http_client::{HttpClientConfig, TlsConfig};
@@ -68,6 +68,8 @@ pub struct WrittenRules {
 enum Unserved {
     #[error("relabel_configs: {0}")]
     Rules(#[from] RelabelError),
+    #[error("the regular expressions of the jobs before this one take more than {} MiB", MOST_BYTES >> 20)]
+    TooLarge,
     #[error("kubernetes_sd_configs: {}", chain(.0))]
     Query(#[from] QueryError),
     #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
@@ -133,14 +135,19 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         (same_origin && job.scrape_config == *scrape_config).then(|| Arc::clone(job))
     };
     let mut jobs = BTreeMap::new();
+    // What the regular expressions of all jobs of a monitor take.
+    let mut sizes: BTreeMap<ObjectRef, usize> = BTreeMap::new();
     let mut add = |scrape_config: ScrapeConfig, origin: Origin, report: &mut Report| {
         let object = origin.monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
+        let size = sizes.entry(object.clone()).or_default();
         let planned = match known(&scrape_config, &origin) {
+            _ if *size > MOST_BYTES => Err(Unserved::TooLarge),
             Some(job) => Ok(job),
             None => PlannedJob::new(scrape_config, origin, &config.namespace).map(Arc::new),
         };
         match planned {
             Ok(job) => {
+                *size += job.rules.size();
                 jobs.insert(job.scrape_config.job_name.clone(), job);
             }
             Err(unserved) => report.push(object, Outcome::JobLeftOut, "", unserved),

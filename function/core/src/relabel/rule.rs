@@ -114,6 +114,9 @@ pub(super) struct Run<'r, 'a> {
     written: usize,
 }
 
+/// What stands for no regular expression.
+const DEFAULT_REGEX: &str = "(.*)";
+
 /// Most that the rules of a job may write to one target, in bytes. Rules can double a label as often
 /// as there are rules.
 const MOST_WRITTEN: usize = 1 << 20;
@@ -131,7 +134,7 @@ impl Rule {
             _ => false,
         };
         let purpose = if refers { Purpose::Groups } else { Purpose::Match };
-        let text = regex.as_deref().unwrap_or("(.*)");
+        let text = regex.as_deref().unwrap_or(DEFAULT_REGEX);
         let regex = GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(text.to_owned(), error))?;
         let input = Input { labels: source_labels.clone(), separator: separator.clone() };
         let target = target_label.clone();
@@ -158,6 +161,13 @@ impl Rule {
             Action::Lowercase => Self::Lowercase { input, target },
             Action::Uppercase => Self::Uppercase { input, target },
         })
+    }
+
+    /// Refuses what [`Rule::compile`] refuses, but for what is only too large, without compiling it.
+    pub(super) fn check(config: &RelabelConfig, names: NameValidation) -> Result<(), Refusal> {
+        validate(config, names)?;
+        let text = config.regex.as_deref().unwrap_or(DEFAULT_REGEX);
+        GoRegex::check(text).map_err(|error| Refusal::Regex(text.to_owned(), error))
     }
 
     pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Outcome {
