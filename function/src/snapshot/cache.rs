@@ -1,8 +1,8 @@
 //! The latest snapshot of a cluster, and when the next one is taken.
 //!
 //! To the end of its epoch, which is no longer than the TTL, the latest snapshot answers.
-//! Past it one refresh runs, however many requests wait for it. If it fails, the last complete snapshot goes on
-//! answering until it is too old; an empty or partial one never does.
+//! Past it one refresh runs, however many requests wait for it. If it fails or takes long,
+//! the last complete snapshot goes on answering until it is too old; an empty or partial one never does.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -24,6 +24,14 @@ use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long requests wait for a refresh if there is a snapshot to answer from. While they wait they occupy
+/// environments: with a slow API server and many collectors there would be no end of them.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long, once a refresh has taken longer than that or the last one failed. It is not nothing, since the
+/// refresh goes on only while an environment has something to answer.
+const LEAST_PATIENCE: Duration = Duration::from_millis(200);
 
 /// A snapshot that is younger is not taken anew for a collector that it does not know:
 /// whoever asks under made-up names must not have the cluster read all the time.
@@ -60,6 +68,8 @@ struct Shared {
     widened: Cache<(u64, Views), Arc<Snapshot>>,
     wanted: Mutex<Views>,
     failure: Mutex<Option<Failure>>,
+    /// When the refresh began that runs.
+    refreshing: Mutex<Option<Moment>>,
     history: Mutex<VecDeque<Refresh>>,
 }
 
@@ -104,6 +114,7 @@ impl Snapshots {
             widened: Cache::new(1),
             wanted: Mutex::default(),
             failure: Mutex::default(),
+            refreshing: Mutex::default(),
             history: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -141,7 +152,7 @@ impl Snapshots {
         let newer = match latest.younger_than(YOUNG) {
             Some(newer) => newer,
             // What is known still serves, if there is nothing newer.
-            None => self.newer(latest.generation, deadline).await.unwrap_or(known),
+            None => self.newer(latest.generation, self.patiently(deadline)).await.unwrap_or(known),
         };
         self.with_views(newer, views, deadline).await
     }
@@ -168,10 +179,17 @@ impl Snapshots {
         {
             return Ok(Arc::clone(snapshot));
         }
-        match self.newer(latest.generation, deadline).await {
+        let stale = latest.younger_than(self.shared.freshness.max_stale).is_some();
+        let until = if stale { self.patiently(deadline) } else { deadline };
+        match self.newer(latest.generation, until).await {
             Ok(snapshot) => Ok(snapshot),
             Err(failed) => latest.younger_than(self.shared.freshness.max_stale).ok_or(failed),
         }
+    }
+
+    /// Until when a request waits for a refresh that can be answered without it.
+    fn patiently(&self, deadline: Instant) -> Instant {
+        deadline.min(Instant::now() + self.shared.patience())
     }
 
     /// A snapshot of a later generation.
@@ -235,6 +253,7 @@ impl Snapshots {
 impl Shared {
     async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let started = Moment::now();
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         let taken = match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
             Ok(snapshot) => {
                 let snapshot = Arc::new(snapshot);
@@ -243,12 +262,23 @@ impl Shared {
             }
             Err(error) => Err(self.fail(&error)),
         };
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let outcome = taken.as_ref().map(|snapshot| snapshot.allocation.counts().0).map_err(Clone::clone);
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.truncate(REMEMBERED - 1);
         history.push_front(Refresh { began: started, took: started.elapsed(), outcome });
         drop(history);
         taken
+    }
+
+    /// How long a request that can be answered otherwise waits for a refresh.
+    fn patience(&self) -> Duration {
+        if self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return LEAST_PATIENCE;
+        }
+        let refreshing = *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = refreshing.map_or(Duration::ZERO, |began| began.elapsed());
+        PATIENCE.saturating_sub(waited).max(LEAST_PATIENCE)
     }
 
     /// From now on snapshots have these views too.
@@ -296,6 +326,7 @@ impl Shared {
         error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
         let failure = Failure { at: Moment::now(), message: message.clone() };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        metrics::refresh_failed();
         message
     }
 

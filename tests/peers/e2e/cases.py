@@ -5,12 +5,16 @@ import time
 import urllib.error
 import urllib.request
 
+import canaries
+import merged
 import shop
 import tokens
 from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
 
 # A target counts as scraped if a point of it came in this many seconds.
 WINDOW = 4
+
+WEB_SLICE_LABEL = "kubernetes.io/service-name=web"
 
 
 def expected(world: World) -> set:
@@ -144,7 +148,11 @@ def views(world: World) -> str:
 def prometheus(world: World) -> str:
     """A plain Prometheus gets its share from the same lists."""
     jobs = sorted(get(f"{world.function}/jobs"))
-    url = world.start_prometheus(jobs, COLLECTORS[0])
+    lists = [f"{world.function}/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={COLLECTORS[0]}" for job in jobs]
+    configs = [
+        {"job_name": job, "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]} for job, url in zip(jobs, lists)
+    ]
+    url = world.start_prometheus(json.dumps({"scrape_configs": configs}))
     wanted = {
         (job, group["targets"][0]) for job in jobs for group in shares(world, job)[COLLECTORS[0]]["targets"]
     }
@@ -162,7 +170,7 @@ def prometheus(world: World) -> str:
 def pods(world: World) -> str:
     """A pod that comes is scraped, and no longer when it goes."""
     before = expected(world)
-    piece = world.kubectl("get", "endpointslices", "-n", "shop", "-l", "kubernetes.io/service-name=web", "-o", "json")["items"][0]
+    piece = world.kubectl("get", "endpointslices", "-n", "shop", "-l", WEB_SLICE_LABEL, "-o", "json")["items"][0]
     endpoint = dict(piece["endpoints"][0], addresses=["10.77.0.1"])
     endpoint.pop("targetRef", None)
     grown = {"endpoints": [*piece["endpoints"], endpoint]}
@@ -264,8 +272,10 @@ CASES = [
     ("secrets", tokens.secrets),
     ("views", views),
     ("prometheus", prometheus),
+    ("merged_targets", merged.targets),
     ("pods", pods),
     ("monitors", monitors),
     ("collectors", collectors),
     ("faults", faults),
+    ("canaries", canaries.find),
 ]

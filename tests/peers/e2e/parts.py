@@ -98,7 +98,7 @@ class World:
         self.receiver = self.serve("receiver")
         put(f"{self.exporter}/addresses", "\n".join(shop.exporter_addresses(self)))
         self.fault("")
-        self.proxy = self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")
+        self.proxy = self.start_proxy()
         self.function = self.start_function()
         tokens.prepare(self)
         self.gateway = self.start_gateway()
@@ -119,11 +119,11 @@ class World:
         )
         return self.processes[name]
 
-    def serve(self, name: str, *arguments: object) -> str:
+    def serve(self, name: str, *arguments: object, program: str = "") -> str:
         """Starts one of our servers, which prints `ready URL` when it serves."""
-        script = Path(__file__).with_name(f"{name}.py")
-        program = [sys.executable, script] if script.exists() else [PEERS / name]
-        process = self.start(name, *program, *arguments)
+        script = Path(__file__).with_name(f"{program or name}.py")
+        command = [sys.executable, script] if script.exists() else [PEERS / (program or name)]
+        process = self.start(name, *command, *arguments)
         assert process.stdout is not None
         for line in process.stdout:
             words = line.decode().split()
@@ -150,6 +150,9 @@ class World:
     def start_apiserver(self) -> None:
         arguments = ["-data", self.folder / "apiserver", "-port", self.apiserver_port, "--"]
         self.serve("kube-apiserver", *arguments, f"--service-account-issuer={self.issuer}")
+
+    def start_proxy(self) -> str:
+        return self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")
 
     def fault(self, name: str) -> None:
         """Tells the proxy what to do with requests; nothing stands for passing them on."""
@@ -246,26 +249,37 @@ class World:
         )
         self.start(name, PEERS / "collector", "--config", config, env=dict(os.environ))
 
-    def start_prometheus(self, jobs: list[str], collector: str) -> str:
+    def start_prometheus(self, config: str) -> str:
+        """Starts a Prometheus with that config, which others may write to."""
         port = free_port()
-        config = self.folder / "prometheus.json"
-        sd = [f"{self.function}/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={collector}" for job in jobs]
-        config.write_text(
-            json.dumps(
-                {
-                    "scrape_configs": [
-                        {"job_name": job, "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]}
-                        for job, url in zip(jobs, sd)
-                    ]
-                }
-            )
-        )
+        path = self.folder / "prometheus.yaml"
+        path.write_text(config)
         self.start(
             "prometheus",
             PEERS / "prometheus",
-            f"--config.file={config}",
+            f"--config.file={path}",
             f"--storage.tsdb.path={self.folder / 'tsdb'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            "--web.enable-remote-write-receiver",
+            env=dict(os.environ),
+        )
+        return f"http://127.0.0.1:{port}"
+
+    def start_vmagent(self, config: str, write_to: str) -> str:
+        """Starts a vmagent with that config, which writes what it scrapes, with the label `scraper`, to a Prometheus."""
+        port = free_port()
+        path = self.folder / "vmagent.yaml"
+        path.write_text(config)
+        self.start(
+            "vmagent",
+            PEERS / "vmagent",
+            f"-promscrape.config={path}",
+            "-promscrape.httpSDCheckInterval=1s",
+            f"-remoteWrite.url={write_to}/api/v1/write",
+            "-remoteWrite.label=scraper=vmagent",
+            f"-remoteWrite.tmpDataPath={self.folder / 'vmagent'}",
+            "-remoteWrite.flushInterval=500ms",
+            f"-httpListenAddr=127.0.0.1:{port}",
             env=dict(os.environ),
         )
         return f"http://127.0.0.1:{port}"
