@@ -85,7 +85,11 @@ impl Externals {
     pub async fn answers(&self, sources: &[Source]) -> External {
         let due: Vec<_> = {
             let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-            sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source))).collect()
+            let due = sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source)));
+            let mut due: Vec<_> = due.collect();
+            // Those that failed come last: however many of them somebody names, they hold up nobody else's.
+            due.sort_by_key(|source| states.get(&source.key).is_some_and(State::has_failed));
+            due
         };
         let permits = Semaphore::new(AT_ONCE);
         let started = Instant::now();
@@ -127,6 +131,10 @@ impl Externals {
 }
 
 impl State {
+    const fn has_failed(&self) -> bool {
+        !matches!(self.answer, Answer::Known(_))
+    }
+
     fn is_due(&self, source: &Source) -> bool {
         self.asked.elapsed() >= Duration::from_millis(source.refresh_interval.as_millis())
     }

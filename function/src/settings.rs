@@ -101,7 +101,7 @@ impl Settings {
         ResponseMode::load(&lookup)?;
         Ok(Self {
             clusters: source::parse_clusters(get("CLUSTER").as_deref())?,
-            config: load_config(get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"), get("OTELCOL_NAMESPACE"))?,
+            config: load_config(get)?,
             freshness: load_freshness(get("SNAPSHOT_TTL"), get("SNAPSHOT_MAX_STALE"))?,
             target_labels: match get("TARGET_LABELS").as_deref() {
                 None | Some("referenced") => ServedLabels::Referenced,
@@ -152,7 +152,18 @@ fn seconds(name: &str, value: Option<String>, default: u64) -> Result<Duration> 
     Ok(Duration::from_secs(seconds))
 }
 
-fn load_config(inline: Option<String>, file: Option<String>, namespace: Option<String>) -> Result<Config> {
+fn load_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
+    let mut config = read_config(&get)?;
+    // Lambda says how many megabytes the function has. A job of a quarter leaves room for the next snapshot.
+    if let Some(memory) = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|memory| memory.parse::<usize>().ok()) {
+        config.most_of_a_job = (memory << 20) / 4;
+    }
+    Ok(config)
+}
+
+fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
+    let (inline, file) = (get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"));
+    let namespace = get("OTELCOL_NAMESPACE");
     let (text, origin) = match (inline, file.map(PathBuf::from)) {
         (Some(_), Some(_)) => bail!("set one of ALLOCATOR_CONFIG and ALLOCATOR_CONFIG_FILE, not both"),
         (Some(text), None) => (text, "ALLOCATOR_CONFIG".to_owned()),

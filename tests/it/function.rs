@@ -77,7 +77,7 @@ impl RuntimeApi {
 pub struct Function {
     api: Arc<Queue>,
     events: mpsc::Sender<Invocation>,
-    _process: Child,
+    process: Child,
 }
 
 impl Function {
@@ -121,12 +121,20 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { api, events, _process: process }
+        Self { api, events, process }
     }
 
     /// Decides how long the function may take from now on.
     pub async fn limit_time(&self, limit: Duration) {
         *self.api.time_limit.lock().await = limit;
+    }
+
+    /// The most memory that the process had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.process.id().expect("the function runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak is known");
+        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
     /// Sends an event and waits for what the function answers.

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod canaries;
 mod certificates;
 mod ec2;
 mod eks;
@@ -18,11 +19,15 @@ mod external;
 mod faults;
 mod function;
 mod golden;
+mod hostile;
 mod http_client;
+mod joining;
 mod kubernetes;
 mod log;
 mod preview;
+mod security;
 mod sending;
 mod settings;
 mod shop;
 mod sources;
+mod ssrf;

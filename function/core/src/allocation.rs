@@ -179,7 +179,14 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         None => (Index::new(cluster), Changes::default()),
     };
     let mut places = before.map(|before| before.places.clone()).unwrap_or_default();
-    let making = Making { index: &index, changes: &changes, external, filter: config.filter, served };
+    let making = Making {
+        index: &index,
+        changes: &changes,
+        external,
+        filter: config.filter,
+        served,
+        most: config.most_of_a_job,
+    };
     let mut jobs = BTreeMap::new();
     for planned in &plan.jobs {
         let name = &planned.scrape_config.job_name;

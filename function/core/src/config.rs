@@ -49,9 +49,14 @@ pub struct Config {
     pub egress: Egress,
     /// Who is asked for `dns_sd_configs`; whom the system asks if empty.
     pub dns_servers: Vec<SocketAddr>,
+    /// How many bytes the targets of a job may take, rendered.
+    pub most_of_a_job: usize,
     /// Keys that are accepted but change nothing here.
     pub notes: Vec<Note>,
 }
+
+/// What the targets of a job may take where nothing is known of the function's memory.
+const MOST_OF_A_JOB: usize = 512 << 20;
 
 /// A key that is accepted but changes nothing here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +113,7 @@ impl Default for Config {
             scrape_configs: Vec::new(),
             egress: Egress::default(),
             dns_servers: Vec::new(),
+            most_of_a_job: MOST_OF_A_JOB,
             notes: Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 //! with the `__meta_` labels that are wanted, borrowed from the objects. Everything is
 //! as `discovery/kubernetes` of Prometheus 3.14 makes it; nothing is relabelled here.
 
+mod bounded;
 mod changes;
 mod endpoint_slice;
 mod endpoints;
@@ -21,6 +22,7 @@ mod static_targets;
 pub(crate) mod tests;
 mod view;
 
+pub use bounded::{MOST_TARGETS, TooMany};
 pub use changes::{Changes, Touched};
 pub use index::Index;
 pub use passed_over::{PassedOver, Scope};
@@ -125,30 +127,37 @@ impl<'a> Group<'a, '_> {
 
     /// Makes the targets of the parts that are to be kept, in the order of discovery. Each comes
     /// with its part, and with the labels that neither the part nor the group has.
-    pub fn targets_of_parts(&self, keep: impl Fn(usize) -> bool) -> Vec<(usize, LabelSet<'a>)> {
-        match self.object {
-            GroupObject::EndpointSlice(object) => endpoint_slice::targets(self.view, object, keep),
+    ///
+    /// # Errors
+    /// If there are too many of them.
+    pub fn targets_of_parts(&self, keep: impl Fn(usize) -> bool) -> Result<Vec<(usize, LabelSet<'a>)>, TooMany> {
+        Ok(whole_group(match self.object {
+            GroupObject::EndpointSlice(object) => return endpoint_slice::targets(self.view, object, keep),
             _ if !keep(0) => Vec::new(),
-            GroupObject::Endpoints(object) => whole_group(endpoints::targets(self.view, object)),
-            GroupObject::Ingress(object) => whole_group(ingress::targets(self.view, object)),
-            GroupObject::Node(object) => whole_group(node::targets(self.view, object)),
-            GroupObject::Pod(object) => whole_group(pod::targets(self.view, object)),
-            GroupObject::Service(object) => whole_group(service::targets(self.view, object)),
-        }
+            GroupObject::Endpoints(object) => return endpoints::targets(self.view, object),
+            GroupObject::Ingress(object) => ingress::targets(self.view, object),
+            GroupObject::Node(object) => node::targets(self.view, object),
+            GroupObject::Pod(object) => pod::targets(self.view, object),
+            GroupObject::Service(object) => service::targets(self.view, object),
+        }))
     }
 
     /// Makes the targets, with all labels that are not the group's.
-    #[must_use]
-    pub fn targets(&self) -> Vec<LabelSet<'a>> {
+    ///
+    /// # Errors
+    /// If there are too many of them.
+    pub fn targets(&self) -> Result<Vec<LabelSet<'a>>, TooMany> {
         let parts = self.parts();
-        let targets = self.targets_of_parts(|_| true).into_iter();
-        targets.map(|(part, own)| if parts[part].is_empty() { own } else { parts[part].merged(&own) }).collect()
+        let targets = self.targets_of_parts(|_| true)?.into_iter();
+        Ok(targets.map(|(part, own)| if parts[part].is_empty() { own } else { parts[part].merged(&own) }).collect())
     }
 
     /// Makes the targets and keeps them with their group.
-    #[must_use]
-    pub fn target_group(self) -> TargetGroup<'a> {
-        TargetGroup { source: self.source(), targets: self.targets(), labels: self.labels }
+    ///
+    /// # Errors
+    /// If there are too many of them.
+    pub fn target_group(self) -> Result<TargetGroup<'a>, TooMany> {
+        Ok(TargetGroup { source: self.source(), targets: self.targets()?, labels: self.labels })
     }
 }
 
@@ -285,7 +294,7 @@ fn whole_group(targets: Vec<LabelSet<'_>>) -> Vec<(usize, LabelSet<'_>)> {
     targets.into_iter().map(|target| (0, target)).collect()
 }
 
-/// All target groups of an SD config.
+/// All target groups of an SD config, but those that are too large.
 ///
 /// # Errors
 /// As [`Query::new`].
@@ -296,5 +305,5 @@ pub fn discover<'a>(
     wanted: &Wanted,
 ) -> Result<Vec<TargetGroup<'a>>, QueryError> {
     let query = Query::new(config, own_namespace)?;
-    Ok(query.groups(index, wanted).map(Group::target_group).collect())
+    Ok(query.groups(index, wanted).filter_map(|group| group.target_group().ok()).collect())
 }

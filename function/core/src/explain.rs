@@ -168,7 +168,7 @@ pub fn target_trace(world: World<'_>, job: &str, identity: u64) -> Option<Target
     let mut targets = world.allocation.job(job)?.targets();
     let (_, target) = targets.find(|(_, target)| target.identity == identity)?;
     let walker = Walker::new(world, planned(world, job)?);
-    let traces = walker.some(|_| true, |_, labels| address_hash(labels.get(ADDRESS)) == target.address);
+    let traces = walker.some(|_| true, |found| address_hash(found.get(ADDRESS)) == target.address);
     traces.into_iter().find(|trace| trace.identity == Some(identity) && !matches!(trace.fate, Fate::Merged { .. }))
 }
 
@@ -176,7 +176,7 @@ pub fn target_trace(world: World<'_>, job: &str, identity: u64) -> Option<Target
 #[must_use]
 pub fn kept_targets(world: World<'_>, job: &str) -> Vec<TargetTrace> {
     let Some(planned) = planned(world, job) else { return Vec::new() };
-    let traces = Walker::new(world, planned).some(|_| true, |_, _| true);
+    let traces = Walker::new(world, planned).some(|_| true, |_| true);
     traces.into_iter().filter(|trace| matches!(trace.fate, Fate::Served { .. } | Fate::Unassigned { .. })).collect()
 }
 

@@ -16,12 +16,15 @@ use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Input, nfa::thompson::WhichCaptures};
 
 use sequence::Sequence;
-pub use template::Template;
+pub use template::{MOST_EXPANDED, Template};
 pub use unicode::{to_lower, to_upper};
 
 /// What a compiled pattern may take, in bytes; less if it has many groups.
 const MAX_SIZE: usize = 10 << 20;
 const MAX_SIZE_OF_ALL_GROUPS: usize = 48 << 20;
+
+/// What searches may keep of what they have found out about a pattern.
+const CACHE_SIZE: usize = 256 << 10;
 
 /// Why a pattern is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,12 +103,29 @@ impl GoRegex {
     /// # Errors
     /// If Go refuses the pattern, or if it is too large.
     pub fn new(pattern: &str, purpose: Purpose) -> Result<Self, RegexError> {
-        let parser::Parsed { hir, group_names } = parser::parse(&format!("^(?s:{pattern})$"))?;
+        let parser::Parsed { hir, group_names } = parser::parse(&anchored(pattern))?;
         let matcher = match sequence::sequences(&hir, purpose == Purpose::Groups) {
             Some(sequences) => Matcher::Sequences(sequences),
             None => Matcher::Engine(engine(&hir, group_names.len(), purpose)?),
         };
         Ok(Self { matcher, group_names })
+    }
+
+    /// Bytes that it takes, with some of what searches may keep.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.matcher {
+            Matcher::Sequences(_) => 0,
+            Matcher::Engine(engine) => engine.memory_usage() + CACHE_SIZE / 16,
+        }
+    }
+
+    /// Whether Go takes `pattern`, which is not compiled.
+    ///
+    /// # Errors
+    /// If Go refuses the pattern, or if it is nested too deeply.
+    pub fn check(pattern: &str) -> Result<(), RegexError> {
+        parser::parse(&anchored(pattern)).map(|_| ())
     }
 
     /// Whether the expression matches somewhere in `text`.
@@ -137,7 +157,7 @@ impl GoRegex {
     pub fn replace_all(&self, text: &str, template: &Template, groups: &mut Groups) -> String {
         let mut replaced = String::new();
         let (mut copied, mut position) = (0, 0);
-        while position <= text.len() && self.captures_from(text, position, groups) {
+        while position <= text.len() && replaced.len() <= MOST_EXPANDED && self.captures_from(text, position, groups) {
             let Some((start, end)) = groups.get(0) else { break };
             replaced.push_str(&text[copied..start]);
             // An empty match right behind another match is passed over.
@@ -165,6 +185,11 @@ impl GoRegex {
     }
 }
 
+/// As Prometheus anchors it, which a pattern can get out of.
+fn anchored(pattern: &str) -> String {
+    format!("^(?s:{pattern})$")
+}
+
 fn engine(hir: &regex_syntax::hir::Hir, groups: usize, purpose: Purpose) -> Result<meta::Regex, RegexError> {
     let (captures, limit) = match purpose {
         Purpose::Match => (WhichCaptures::Implicit, MAX_SIZE),
@@ -172,6 +197,7 @@ fn engine(hir: &regex_syntax::hir::Hir, groups: usize, purpose: Purpose) -> Resu
         Purpose::Groups => (WhichCaptures::All, MAX_SIZE.min(MAX_SIZE_OF_ALL_GROUPS / groups)),
     };
     let config = meta::Config::new().which_captures(captures).nfa_size_limit(Some(limit));
+    let config = config.hybrid_cache_capacity(CACHE_SIZE);
     meta::Builder::new().configure(config).build_from_hir(hir).map_err(|_| RegexError::TooLarge)
 }
 

@@ -106,6 +106,12 @@ pub enum Refusal {
     /// What `labelmap` makes cannot be the name of a label.
     #[error("replacement: cannot make the name of a label, for the action labelmap: {0:?}")]
     Replacement(String),
+    /// The list is longer than it may be.
+    #[error("there are more than {MOST_RULES} rules")]
+    TooMany,
+    /// The regular expressions up to this one take more than they may.
+    #[error("regex: all up to this one take more than {} MiB", MOST_BYTES >> 20)]
+    TooLarge,
     /// A field that the action does not read is set.
     #[error("{field}: must not be set for the action: {action}")]
     Unread {
@@ -116,12 +122,20 @@ pub enum Refusal {
     },
 }
 
+/// Most rules in a list.
+pub const MOST_RULES: usize = 1000;
+
+/// Most that the regular expressions of a list may take.
+pub const MOST_BYTES: usize = 32 << 20;
+
 /// Rules, checked and compiled.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
     /// Whether a `labelmap` comes late enough to see what other rules have set.
     order_matters: bool,
+    /// What the regular expressions take.
+    size: usize,
 }
 
 /// The rules of a job that decide on several targets at once; made by [`Rules::gate`].
@@ -134,6 +148,8 @@ pub struct Gate {
 #[derive(Debug, Clone)]
 pub struct Rest {
     positions: Vec<usize>,
+    /// What the rules that were applied have written.
+    written: usize,
 }
 
 /// While it is set, the operator's rules that choose the targets of one shard let all targets pass.
@@ -161,10 +177,34 @@ impl Rules {
     /// # Errors
     /// If Prometheus refuses one of them, or if a regular expression is too large.
     pub fn compile(configs: &[RelabelConfig], names: NameValidation) -> Result<Self, RelabelError> {
-        let compile = |(index, config)| Rule::compile(config, names).map_err(|refusal| RelabelError { index, refusal });
-        let rules: Vec<Rule> = configs.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
+        check_number(configs)?;
+        let (mut rules, mut size) = (Vec::with_capacity(configs.len()), 0);
+        for (index, config) in configs.iter().enumerate() {
+            let rule = Rule::compile(config, names).map_err(|refusal| RelabelError { index, refusal })?;
+            size += rule.size();
+            if size > MOST_BYTES {
+                return Err(RelabelError { index, refusal: Refusal::TooLarge });
+            }
+            rules.push(rule);
+        }
         let order_matters = rules.iter().skip(1).any(|rule| matches!(rule, Rule::LabelMap { .. }));
-        Ok(Self { rules, order_matters })
+        Ok(Self { rules, order_matters, size })
+    }
+
+    /// Refuses what [`Rules::compile`] refuses, but for what is only too large, without compiling it.
+    ///
+    /// # Errors
+    /// If Prometheus refuses one of them, or if there are too many.
+    pub fn check(configs: &[RelabelConfig], names: NameValidation) -> Result<(), RelabelError> {
+        check_number(configs)?;
+        let check = |(index, config)| Rule::check(config, names).map_err(|refusal| RelabelError { index, refusal });
+        configs.iter().enumerate().try_for_each(check)
+    }
+
+    /// Bytes that the regular expressions take.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
     }
 
     /// Compiles the rules of a scrape config between the two that the operator's
@@ -238,7 +278,7 @@ impl Rules {
     /// comes out of [`Rules::apply_rest`] as it would come out of [`Rules::apply`].
     pub fn settle<'a>(&'a self, labels: &mut LabelSet<'a>, shared: impl Fn(&str) -> bool) -> Option<Rest> {
         if self.order_matters {
-            return Some(Rest { positions: (0..self.rules.len()).collect() });
+            return Some(Rest { positions: (0..self.rules.len()).collect(), written: 0 });
         }
         labels.retain(|_, value| !value.is_empty());
         let mut run = Run::new(labels, false);
@@ -271,14 +311,14 @@ impl Rules {
                 Effect::Decides | Effect::Changes => {}
             }
         }
-        Some(Rest { positions })
+        Some(Rest { positions, written: run.written() })
     }
 
     /// Applies what [`Rules::settle`] left; false if the target is dropped.
     #[must_use]
     pub fn apply_rest<'a>(&'a self, rest: &Rest, labels: &mut LabelSet<'a>) -> bool {
         labels.retain(|_, value| !value.is_empty());
-        let mut run = Run::new(labels, self.order_matters);
+        let mut run = Run::new(labels, self.order_matters).after(rest.written);
         let mut rules = rest.positions.iter().filter_map(|position| self.rules.get(*position));
         rules.all(|rule| rule.apply(&mut run) == Outcome::Kept)
     }
@@ -289,6 +329,14 @@ impl Rules {
     pub fn may_read(&self, name: &str) -> bool {
         self.rules.iter().any(|rule| rule.may_read(name))
     }
+}
+
+/// Those of the allocator come on top of what is written.
+fn check_number(configs: &[RelabelConfig]) -> Result<(), RelabelError> {
+    if configs.len() > MOST_RULES + allocator_rules().len() {
+        return Err(RelabelError { index: MOST_RULES, refusal: Refusal::TooMany });
+    }
+    Ok(())
 }
 
 /// Whether a label can have that name.

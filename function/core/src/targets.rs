@@ -17,6 +17,7 @@ use xxhash_rust::xxh64::xxh64;
 
 pub use maker::Maker;
 
+use crate::discovery::TooMany;
 use crate::labels::Layers;
 
 /// Which labels of a target are served.
@@ -98,6 +99,17 @@ pub struct Target {
     merged: Range<u32>,
 }
 
+/// Why targets are not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooLarge {
+    /// There are too many of them in one object.
+    #[error(transparent)]
+    Object(#[from] TooMany),
+    /// They take too much.
+    #[error("its targets take more than {} MiB: let its rules drop what it does not need", .0 >> 20)]
+    Job(usize),
+}
+
 /// The targets of one group that the job's rules keep, and their texts.
 #[derive(Debug, Default)]
 pub struct GroupTargets {
@@ -128,6 +140,12 @@ impl GroupTargets {
     #[must_use]
     pub const fn is_expressible(&self) -> bool {
         self.is_expressible
+    }
+
+    /// Bytes that they take.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len() + size_of_val(&*self.targets)
     }
 
     fn slice(&self, range: &Range<u32>) -> &[u8] {

@@ -20,6 +20,9 @@ const MAX_DEPTH: usize = 100;
 /// Most values that a document may have after its aliases are replaced.
 const MAX_VALUES: usize = 1_000_000;
 
+/// How much text counts as a value more.
+const TEXT_OF_A_VALUE: usize = 64;
+
 /// Why a text is not a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
@@ -64,6 +67,47 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
     }
 }
 
+/// Checks that what aliases stand for is bearable, in a text of any number of documents.
+///
+/// # Errors
+/// If they stand for too much, or one for itself.
+pub fn check_aliases(text: &str) -> Result<(), YamlError> {
+    let mut reader = Reader { parser: Parser::new_from_str(text), line: 0, anchors: BTreeMap::new(), values: 0 };
+    // The anchors of lists and maps that are open, with what was read before them.
+    let mut open = Vec::new();
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    let (mut size, mut aliased) = (0, 0);
+    loop {
+        match reader.next()? {
+            Event::StreamEnd => return Ok(()),
+            Event::Scalar(text, _, anchor, _) => {
+                let own = 1 + text.len() / TEXT_OF_A_VALUE;
+                size += own;
+                sizes.insert(anchor, own);
+            }
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
+                size += 1;
+                sizes.remove(&anchor);
+                open.push((anchor, size));
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some((anchor, before)) = open.pop() {
+                    sizes.insert(anchor, size - before + 1);
+                }
+            }
+            Event::Alias(anchor) => {
+                let own = *sizes.get(&anchor).ok_or(YamlError::RecursiveAlias(reader.line))?;
+                size += own;
+                aliased += own;
+                if aliased > MAX_VALUES {
+                    return Err(YamlError::TooLarge(reader.line));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 struct Reader<'input> {
     parser: Parser<'input, StrInput<'input>>,
     line: usize,
@@ -91,6 +135,7 @@ impl<'input> Reader<'input> {
         let before = self.values;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.count(text.len() / TEXT_OF_A_VALUE)?;
                 let value = self.scalar(&text, style, tag.as_deref())?;
                 self.remember(anchor, &value, before);
                 Ok(value)
@@ -253,8 +298,13 @@ mod tests {
             ("a: !!int x".to_owned(), "fit its tag"),
             ("[".repeat(200) + &"]".repeat(200), "nested too deeply"),
             (format!("a0: &a0 x\n{bomb}"), "stand for too much"),
+            (format!("a: &a {}\nb: [{}]", "x".repeat(1 << 20), "*a, ".repeat(1000)), "stand for too much"),
         ];
         for (text, expected) in cases {
+            if text.contains('*') {
+                let error = check_aliases(&text).expect_err(&text).to_string();
+                assert!(error.contains(expected), "{expected}: {error}");
+            }
             let error = parse(&text).expect_err(&text).to_string();
             assert!(error.contains(expected), "{expected}: {error}");
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use target_allocator_core::yaml::YamlError;
 use thiserror::Error;
 
 /// A failure that leaves no complete set of objects.
@@ -99,6 +100,15 @@ pub enum ClusterError {
         /// What the parser says.
         #[source]
         source: serde_norway::Error,
+    },
+    /// The aliases of a file stand for more than can be held.
+    #[error("cannot read manifests: {}", path.display())]
+    Aliases {
+        /// Which one.
+        path: PathBuf,
+        /// Where.
+        #[source]
+        source: YamlError,
     },
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use target_allocator_core::monitors::ReferencedObject;
 use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
 use target_allocator_core::report::Report;
+use target_allocator_core::yaml::{self, YamlError};
 
 use super::reading::report_malformed;
 use super::{ClusterError, Kind, Reading};
@@ -129,6 +130,13 @@ fn read_documents(file: &Path) -> Result<Vec<Value>, ClusterError> {
         && let Ok(documents) = serde_json::Deserializer::from_str(&text).into_iter().collect()
     {
         return Ok(documents);
+    }
+    // The library counts aliases, but not how long what they stand for is.
+    // What is no YAML it says better, too.
+    if text.contains('&')
+        && let Err(source @ (YamlError::TooLarge(_) | YamlError::RecursiveAlias(_))) = yaml::check_aliases(&text)
+    {
+        return Err(ClusterError::Aliases { path: file.to_owned(), source });
     }
     serde_norway::Deserializer::from_str(&text)
         .map(|document| {

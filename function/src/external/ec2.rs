@@ -112,7 +112,11 @@ impl Account {
         let provider = if config.role_arn.is_empty() { provider } else { assume_role(config, &sdk).await };
         let own = (!config.endpoint.is_empty()).then(|| config.endpoint.clone());
         let endpoint = own.or_else(|| endpoint_of_environment(&sdk));
-        let endpoint = endpoint.unwrap_or_else(|| format!("https://{}/", host(&region)));
+        let endpoint = match (endpoint, host(&region)) {
+            (Some(endpoint), _) => endpoint,
+            (None, Some(host)) => format!("https://{host}/"),
+            (None, None) => return Err(format!("the region is not the name of one: {region:?}")),
+        };
         let endpoint = Url::parse(&endpoint).map_err(|error| format!("the endpoint is not a url: {error}"))?;
         Ok(Self { region, endpoint, provider, credentials: AsyncMutex::default(), zones: OnceCell::new() })
     }

@@ -5,6 +5,8 @@ import time
 import urllib.error
 import urllib.request
 
+import canaries
+import merged
 import shop
 import tokens
 from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
@@ -146,7 +148,11 @@ def views(world: World) -> str:
 def prometheus(world: World) -> str:
     """A plain Prometheus gets its share from the same lists."""
     jobs = sorted(get(f"{world.function}/jobs"))
-    url = world.start_prometheus(jobs, COLLECTORS[0])
+    lists = [f"{world.function}/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={COLLECTORS[0]}" for job in jobs]
+    configs = [
+        {"job_name": job, "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]} for job, url in zip(jobs, lists)
+    ]
+    url = world.start_prometheus(json.dumps({"scrape_configs": configs}))
     wanted = {
         (job, group["targets"][0]) for job in jobs for group in shares(world, job)[COLLECTORS[0]]["targets"]
     }
@@ -266,8 +272,10 @@ CASES = [
     ("secrets", tokens.secrets),
     ("views", views),
     ("prometheus", prometheus),
+    ("merged_targets", merged.targets),
     ("pods", pods),
     ("monitors", monitors),
     ("collectors", collectors),
     ("faults", faults),
+    ("canaries", canaries.find),
 ]

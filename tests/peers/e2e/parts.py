@@ -249,26 +249,37 @@ class World:
         )
         self.start(name, PEERS / "collector", "--config", config, env=dict(os.environ))
 
-    def start_prometheus(self, jobs: list[str], collector: str) -> str:
+    def start_prometheus(self, config: str) -> str:
+        """Starts a Prometheus with that config, which others may write to."""
         port = free_port()
-        config = self.folder / "prometheus.json"
-        sd = [f"{self.function}/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={collector}" for job in jobs]
-        config.write_text(
-            json.dumps(
-                {
-                    "scrape_configs": [
-                        {"job_name": job, "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]}
-                        for job, url in zip(jobs, sd)
-                    ]
-                }
-            )
-        )
+        path = self.folder / "prometheus.yaml"
+        path.write_text(config)
         self.start(
             "prometheus",
             PEERS / "prometheus",
-            f"--config.file={config}",
+            f"--config.file={path}",
             f"--storage.tsdb.path={self.folder / 'tsdb'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            "--web.enable-remote-write-receiver",
+            env=dict(os.environ),
+        )
+        return f"http://127.0.0.1:{port}"
+
+    def start_vmagent(self, config: str, write_to: str) -> str:
+        """Starts a vmagent with that config, which writes what it scrapes, with the label `scraper`, to a Prometheus."""
+        port = free_port()
+        path = self.folder / "vmagent.yaml"
+        path.write_text(config)
+        self.start(
+            "vmagent",
+            PEERS / "vmagent",
+            f"-promscrape.config={path}",
+            "-promscrape.httpSDCheckInterval=1s",
+            f"-remoteWrite.url={write_to}/api/v1/write",
+            "-remoteWrite.label=scraper=vmagent",
+            f"-remoteWrite.tmpDataPath={self.folder / 'vmagent'}",
+            "-remoteWrite.flushInterval=500ms",
+            f"-httpListenAddr=127.0.0.1:{port}",
             env=dict(os.environ),
         )
         return f"http://127.0.0.1:{port}"

@@ -13,7 +13,7 @@ use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
-use crate::targets::{GroupTargets, Maker, Places, ServedLabels, Target, Views};
+use crate::targets::{GroupTargets, Maker, Places, ServedLabels, Target, TooLarge, Views};
 
 /// A job and its targets.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub(super) struct Making<'a> {
     pub external: &'a External,
     pub filter: bool,
     pub served: ServedLabels,
+    /// How many bytes the targets of a job may take.
+    pub most: usize,
 }
 
 impl Job {
@@ -89,6 +91,13 @@ impl Job {
         self.targets.iter().map(Place::target)
     }
 
+    /// All that its rules kept, equal ones too, with the object behind it, if there is one.
+    pub fn made(&self) -> impl Iterator<Item = (Option<&ObjectKey>, &Target)> {
+        let discovered = self.discovered.iter().map(|((_, key), group)| (Some(key), group));
+        let groups = discovered.chain(self.named.iter().map(|group| (None, group)));
+        groups.flat_map(|(key, group)| group.targets.iter().map(move |target| (key, target)))
+    }
+
     /// The target at `position`, which must be one of the job's.
     #[must_use]
     pub fn target(&self, position: usize) -> (&GroupTargets, &Target) {
@@ -113,17 +122,32 @@ impl Job {
             Ok(answers) => answers,
             Err(reason) => return Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) }),
         };
+        Self::made_of(answers, before, planned, views, making, places).unwrap_or_else(|error| {
+            let reason = error.to_string();
+            report.push(planned.object(), Outcome::Unknown, "", &reason);
+            Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) })
+        })
+    }
+
+    fn made_of(
+        answers: Vec<Arc<[ExternalGroup]>>,
+        before: Option<&Arc<Self>>,
+        planned: &Arc<PlannedJob>,
+        views: Views,
+        making: &Making<'_>,
+        places: &mut Places,
+    ) -> Result<Arc<Self>, TooLarge> {
         let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
         // A job that cannot be merged is served as discovered in the merged view too.
         let views = if is_mergeable(&planned.scrape_config) { views } else { Views { plain: true, merged: false } };
         let job = match before.filter(|before| before.views.cover(views)) {
-            Some(before) => before.updated(answers.clone(), making, places),
-            None => Arc::new(Self::new(planned, views, answers.clone(), making, places)),
+            Some(before) => before.updated(answers.clone(), making, places)?,
+            None => Arc::new(Self::new(planned, views, answers.clone(), making, places)?),
         };
         if job.views.plain || job.is_expressible() {
-            return job;
+            return Ok(job);
         }
-        Arc::new(Self::new(planned, Views { plain: true, ..views }, answers, making, places))
+        Self::new(planned, Views { plain: true, ..views }, answers, making, places).map(Arc::new)
     }
 
     fn nothing(planned: &Arc<PlannedJob>, views: Views) -> Self {
@@ -145,7 +169,7 @@ impl Job {
         answers: Vec<Arc<[ExternalGroup]>>,
         making: &Making<'_>,
         places: &mut Places,
-    ) -> Self {
+    ) -> Result<Self, TooLarge> {
         let maker = planned.maker(views, making);
         let wanted = match making.served {
             ServedLabels::All if views.plain => Wanted::ALL,
@@ -153,10 +177,10 @@ impl Job {
         };
         let mut discovered = BTreeMap::new();
         for query in 0..planned.queries.len() {
-            planned.discover_all(query, &maker, &wanted, making, places, &mut discovered);
+            planned.discover_all(query, &maker, &wanted, making, places, &mut discovered)?;
         }
-        let named = planned.named(&maker, &answers, places);
-        Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed()
+        let named = planned.named(&maker, &answers, places)?;
+        Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(making.most)
     }
 
     /// This job with what was touched made again.
@@ -165,13 +189,13 @@ impl Job {
         answers: Vec<Arc<[ExternalGroup]>>,
         making: &Making<'_>,
         places: &mut Places,
-    ) -> Arc<Self> {
+    ) -> Result<Arc<Self>, TooLarge> {
         let planned = &self.planned;
         let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(making.changes)).collect();
         let untouched = touched.iter().all(|touched| matches!(touched, Touched::Only(keys) if keys.is_empty()));
         let same_answers = same_answers(&self.answers, &answers);
         if untouched && same_answers {
-            return Arc::clone(self);
+            return Ok(Arc::clone(self));
         }
         let maker = planned.maker(self.views, making);
         let wanted = self.wanted.next(making.index, |name| maker.wants(name));
@@ -180,13 +204,14 @@ impl Job {
             match touched {
                 Touched::All => {
                     discovered.retain(|(of, _), _| *of != query);
-                    planned.discover_all(query, &maker, &wanted, making, places, &mut discovered);
+                    planned.discover_all(query, &maker, &wanted, making, places, &mut discovered)?;
                 }
                 Touched::Only(keys) => {
                     for (namespace, name) in keys {
                         let key = (query, ObjectKey { namespace: namespace.into(), name: name.into() });
                         let group = planned.queries[query].group(making.index, &wanted, namespace, name);
-                        match group.and_then(|group| planned.make(query, &group, &maker, making, places)) {
+                        let made = group.map(|group| planned.make(query, &group, &maker, making, places));
+                        match made.transpose()?.flatten() {
                             Some(targets) => discovered.insert(key, targets),
                             None => discovered.remove(&key),
                         };
@@ -194,9 +219,15 @@ impl Job {
                 }
             }
         }
-        let named = if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places) };
+        let named = if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places)? };
         let rest = Self::nothing(planned, self.views);
-        Arc::new(Self { wanted, discovered, named, answers, ..rest }.listed())
+        Self { wanted, discovered, named, answers, ..rest }.listed().within(making.most).map(Arc::new)
+    }
+
+    /// The job itself, unless it takes more than that.
+    fn within(self, most: usize) -> Result<Self, TooLarge> {
+        let groups = self.discovered.values().chain(&self.named);
+        if groups.map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
     }
 
     /// Lists the targets, each identity once: of several the last one is served, in the
@@ -235,7 +266,7 @@ fn same_answers(one: &[Arc<[ExternalGroup]>], other: &[Arc<[ExternalGroup]>]) ->
 
 impl PlannedJob {
     fn maker(&self, views: Views, making: &Making<'_>) -> Maker<'_> {
-        Maker::new(&self.scrape_config, &self.rules, making.filter, making.served, views)
+        Maker::new(&self.scrape_config, &self.rules, making.filter, making.served, views).within(making.most)
     }
 
     fn discover_all(
@@ -246,12 +277,18 @@ impl PlannedJob {
         making: &Making<'_>,
         places: &mut Places,
         discovered: &mut BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>,
-    ) {
+    ) -> Result<(), TooLarge> {
+        let mut size = 0;
         for group in self.queries[query].groups(making.index, wanted) {
-            if let Some(targets) = self.make(query, &group, maker, making, places) {
+            if let Some(targets) = self.make(query, &group, maker, making, places)? {
+                size += targets.size();
+                if size > making.most {
+                    return Err(TooLarge::Job(making.most));
+                }
                 discovered.insert((query, group.key()), targets);
             }
         }
+        Ok(())
     }
 
     /// The targets of a group, if any is kept.
@@ -262,12 +299,12 @@ impl PlannedJob {
         maker: &Maker<'_>,
         making: &Making<'_>,
         places: &mut Places,
-    ) -> Option<Arc<GroupTargets>> {
+    ) -> Result<Option<Arc<GroupTargets>>, TooLarge> {
         if making.filter && !self.rules.passes(&self.gates[query], group.labels()) {
-            return None;
+            return Ok(None);
         }
-        let made = maker.make_group(&self.queries[query], group, places);
-        (!made.targets.is_empty()).then(|| Arc::new(made))
+        let made = maker.make_group(&self.queries[query], group, places)?;
+        Ok((!made.targets.is_empty()).then(|| Arc::new(made)))
     }
 
     /// The targets that the job itself names, and those of its sources.
@@ -276,10 +313,10 @@ impl PlannedJob {
         maker: &Maker<'_>,
         answers: &[Arc<[ExternalGroup]>],
         places: &mut Places,
-    ) -> Vec<Arc<GroupTargets>> {
+    ) -> Result<Vec<Arc<GroupTargets>>, TooLarge> {
         let mut named = Vec::new();
         for group in static_groups(&self.scrape_config.service_discovery.r#static) {
-            named.push(Arc::new(maker.make(&group.labels, group.targets, places)));
+            named.push(Arc::new(maker.make(&group.labels, group.targets, places)?));
         }
         let mut known = BTreeMap::new();
         for group in answers.iter().flat_map(|groups| groups.iter()) {
@@ -288,9 +325,9 @@ impl PlannedJob {
                 None => *known.entry(name.to_owned()).or_insert(!name.starts_with(META_PREFIX) || maker.wants(name)),
             };
             let group = group.target_group(wants);
-            named.push(Arc::new(maker.make(&group.labels, group.targets, places)));
+            named.push(Arc::new(maker.make(&group.labels, group.targets, places)?));
         }
-        named
+        Ok(named)
     }
 
     /// What the job's sources answered, or why one of them never did. Either is reported.

@@ -12,11 +12,12 @@ use crate::discovery::external::{Source, sources};
 use crate::discovery::{Query, QueryError};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
-use crate::relabel::{Gate, RelabelError, Rules};
+use crate::relabel::{Gate, MOST_BYTES, RelabelError, Rules};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::http_client::{HttpClientConfig, TlsConfig};
 use crate::scrape_config::parse::ParseError;
-use crate::scrape_config::service_discovery::ServiceDiscovery;
+use crate::scrape_config::service_discovery::{Ec2Sd, ServiceDiscovery};
 
 /// The jobs to find targets for, in the order of their names.
 #[derive(Debug)]
@@ -67,14 +68,31 @@ pub struct WrittenRules {
 enum Unserved {
     #[error("relabel_configs: {0}")]
     Rules(#[from] RelabelError),
+    #[error("the regular expressions of the jobs before this one take more than {} MiB", MOST_BYTES >> 20)]
+    TooLarge,
     #[error("kubernetes_sd_configs: {}", chain(.0))]
     Query(#[from] QueryError),
     #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
     FilesForObject,
+    #[error(
+        "ec2_sd_configs: an object cannot choose a proxy or TLS for what is signed with the function's credentials, \
+         give it keys or leave those out"
+    )]
+    Overheard,
     #[error("{0}: {1}")]
     Client(&'static str, ClientError),
     #[error("its service discovery cannot be told apart: {0}")]
     Sources(#[from] serde_json::Error),
+}
+
+/// Whether requests that are signed with the function's own credentials would be shown to whoever wrote
+/// the config: to a proxy or a server of theirs.
+fn overhears_the_function(config: &Ec2Sd) -> bool {
+    let Ec2Sd { access_key, secret_key, http_client, .. } = config;
+    let own_keys = !access_key.is_empty() && !secret_key.expose().is_empty();
+    let HttpClientConfig { tls_config, proxy, .. } = http_client;
+    let own_proxy = proxy.proxy_url.as_deref().is_some_and(|url| !url.is_empty());
+    !own_keys && (own_proxy || *tls_config != TlsConfig::default())
 }
 
 /// A query's error and its cause.
@@ -117,14 +135,19 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         (same_origin && job.scrape_config == *scrape_config).then(|| Arc::clone(job))
     };
     let mut jobs = BTreeMap::new();
+    // What the regular expressions of all jobs of a monitor take.
+    let mut sizes: BTreeMap<ObjectRef, usize> = BTreeMap::new();
     let mut add = |scrape_config: ScrapeConfig, origin: Origin, report: &mut Report| {
         let object = origin.monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
+        let size = sizes.entry(object.clone()).or_default();
         let planned = match known(&scrape_config, &origin) {
+            _ if *size > MOST_BYTES => Err(Unserved::TooLarge),
             Some(job) => Ok(job),
             None => PlannedJob::new(scrape_config, origin, &config.namespace).map(Arc::new),
         };
         match planned {
             Ok(job) => {
+                *size += job.rules.size();
                 jobs.insert(job.scrape_config.job_name.clone(), job);
             }
             Err(unserved) => report.push(object, Outcome::JobLeftOut, "", unserved),
@@ -157,6 +180,9 @@ impl PlannedJob {
         let check = |kind, client| check_client(client, files).map_err(|error| Unserved::Client(kind, error));
         http.iter().try_for_each(|config| check("http_sd_configs", &config.http_client))?;
         ec2.iter().try_for_each(|config| check("ec2_sd_configs", &config.http_client))?;
+        if monitor.is_some() && ec2.iter().any(overhears_the_function) {
+            return Err(Unserved::Overheard);
+        }
         let sources = sources(&scrape_config.service_discovery)?;
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
         let queries: Vec<_> =

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
-use super::{Config, ConfigError, Egress, NOT_READY_GRACE_PERIOD, Note, access, collectors, strategy};
+use super::{Config, ConfigError, Egress, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors, strategy};
 use crate::duration::Duration;
 use crate::monitors;
 use crate::monitors::finding::Finding;
@@ -160,6 +160,7 @@ impl File {
             scrape_configs,
             egress,
             dns_servers: dns_sd_servers.unwrap_or_default(),
+            most_of_a_job: MOST_OF_A_JOB,
             notes,
         })
     }

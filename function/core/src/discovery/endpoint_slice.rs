@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::bounded::{Bounded, TooMany};
 use super::index::Prepared;
 use super::names::{Fixed, Keyed};
 use super::passed_over::PassedOver;
@@ -81,21 +82,24 @@ pub(super) fn targets<'a>(
     view: View<'a, '_>,
     slice: &'a Prepared<EndpointSlice>,
     keep: impl Fn(usize) -> bool,
-) -> Vec<(usize, LabelSet<'a>)> {
+) -> Result<Vec<(usize, LabelSet<'a>)>, TooMany> {
     let EndpointSlice { metadata, address_type: _, endpoints, ports } = slice.object.as_ref();
     if service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object)) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let uncovered = ports.len();
     let kept: Vec<(usize, &SlicePort)> = ports.iter().enumerate().filter(|(part, _)| keep(*part)).collect();
-    let mut targets = Vec::with_capacity(endpoints.len() * kept.len());
+    let mut targets = Bounded::default();
     let mut pods = Vec::new();
     for endpoint in endpoints {
+        if targets.is_over() {
+            break;
+        }
         let pod = view.pod(endpoint.target_ref.as_ref(), &metadata.namespace);
         let resolved = Resolved { endpoint, node: node_of(view, endpoint), pod };
         for (part, port) in &kept {
             for address in &endpoint.addresses {
-                targets.push((*part, target(view, resolved, port, address)));
+                targets.push(*part, target(view, resolved, port, address));
             }
         }
         if !ports.is_empty() && !endpoint.addresses.is_empty() {
@@ -108,10 +112,10 @@ pub(super) fn targets<'a>(
         pods.dedup_by(|one, other| std::ptr::eq(*one, *other));
         let covered = |port: &ContainerPort| ports.iter().any(|covered| covered.port == Some(port.container_port));
         for pod in pods {
-            push_uncovered(view, pod, covered, |target| targets.push((uncovered, target)));
+            push_uncovered(view, pod, covered, |target| targets.push(uncovered, target));
         }
     }
-    targets
+    targets.finish()
 }
 
 /// Adds a target for each container port of a pod that no target covers yet.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bounded::{Bounded, TooMany};
 use super::endpoint_slice::{container_of, push_service, push_uncovered};
 use super::index::Prepared;
 use super::names::Fixed;
@@ -39,12 +40,18 @@ pub(super) fn group<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>) 
 
 /// The targets of endpoints. An address that is not ready comes after those that
 /// are: where it repeats one of them, the later one counts.
-pub(super) fn targets<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>) -> Vec<LabelSet<'a>> {
+pub(super) fn targets<'a>(
+    view: View<'a, '_>,
+    endpoints: &'a Prepared<Endpoints>,
+) -> Result<Vec<(usize, LabelSet<'a>)>, TooMany> {
     let Endpoints { metadata, subsets } = endpoints.object.as_ref();
-    let mut targets = Vec::new();
+    let mut targets = Bounded::default();
     let mut pods = BTreeMap::new();
     for subset in subsets {
         for port in &subset.ports {
+            if targets.is_over() {
+                break;
+            }
             let ready = subset.addresses.iter().map(|address| (address, true));
             for (address, ready) in ready.chain(subset.not_ready_addresses.iter().map(|address| (address, false))) {
                 let pod = view.pod(address.target_ref.as_ref(), &metadata.namespace);
@@ -52,14 +59,14 @@ pub(super) fn targets<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>
                     let key = (pod.object.metadata.namespace.as_str(), pod.object.metadata.name.as_str());
                     pods.entry(key).or_insert((pod, Vec::new())).1.push(port.port);
                 }
-                targets.push(target(view, address, port, ready, pod));
+                targets.push(0, target(view, address, port, ready, pod));
             }
         }
     }
     for (pod, ports) in pods.values() {
-        push_uncovered(view, pod, |port| ports.contains(&port.container_port), |target| targets.push(target));
+        push_uncovered(view, pod, |port| ports.contains(&port.container_port), |target| targets.push(0, target));
     }
-    targets
+    targets.finish()
 }
 
 fn target<'a>(

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::bounded::TooMany;
+
 /// Why an object is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PassedOver {
@@ -17,6 +19,9 @@ pub enum PassedOver {
     /// It has no addresses or ports, or is the second address family of a dual-stack service.
     #[error("it has no address and port of its own")]
     NoTargets,
+    /// It has more than can be held.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
 }
 
 /// What a query looks at: the kind and the namespaces.

@@ -110,6 +110,26 @@ impl Query {
         Ok(query)
     }
 
+    /// The kind of the objects that make groups.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Which of those objects make groups, by their labels.
+    #[must_use]
+    pub const fn selector(&self) -> &Selector {
+        let choice = match self.role {
+            Role::Endpoints => &self.endpoints,
+            Role::EndpointSlice => &self.endpoint_slices,
+            Role::Ingress => &self.ingresses,
+            Role::Node => &self.nodes,
+            Role::Pod => &self.pods,
+            Role::Service => &self.services,
+        };
+        &choice.labels
+    }
+
     /// The namespaces whose objects make groups; `None` for all. Nodes are in none.
     pub(super) fn groups_namespaces(&self) -> Option<&[String]> {
         self.namespaces.as_deref().filter(|_| self.role != Role::Node)

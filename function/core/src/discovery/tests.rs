@@ -267,7 +267,7 @@ proptest! {
                 for (name, _) in group.labels().iter() {
                     prop_assert!(query.is_shared(name), "{name}");
                 }
-                for (name, _) in group.targets().iter().flat_map(LabelSet::iter) {
+                for (name, _) in group.targets().unwrap().iter().flat_map(LabelSet::iter) {
                     prop_assert!(!query.is_shared(name), "{name}");
                 }
             }
@@ -293,7 +293,7 @@ fn groups_tell_their_labels_before_their_targets_are_made() {
     let groups: Vec<Group<'_, '_>> = query.groups(&index, &Wanted::ALL).collect();
     assert_eq!(groups.len(), 1);
     assert_eq!(groups[0].labels().get("__meta_kubernetes_service_name"), "api");
-    assert_eq!((groups[0].source(), groups[0].targets().len()), ("svc/shop/api".to_owned(), 1));
+    assert_eq!((groups[0].source(), groups[0].targets().unwrap().len()), ("svc/shop/api".to_owned(), 1));
 }
 
 #[test]

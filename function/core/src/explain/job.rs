@@ -12,7 +12,7 @@ use crate::discovery::{Group, PassedOver, TargetGroup, Wanted, static_groups};
 use crate::labels::{ADDRESS, LabelSet};
 use crate::objects::Metadata;
 use crate::relabel::{Outcome, RelabelConfig};
-use crate::targets::{Maker, ServedLabels, Views};
+use crate::targets::{Maker, ServedLabels, Views, address_hash};
 
 /// Most objects that are named as passed over.
 const MOST_NAMED: usize = 10;
@@ -101,17 +101,28 @@ pub(super) struct Walker<'a> {
     rules: Vec<(Origin, RelabelConfig)>,
 }
 
-/// What a walk gathers.
-#[derive(Default)]
-struct Walk {
-    looked_at: Vec<LookedAt>,
-    found: usize,
-    dropped: BTreeMap<usize, usize>,
-    /// How many targets each source gave so far.
-    places: BTreeMap<String, usize>,
-    /// All that became one target, in the order of discovery.
-    equals: BTreeMap<u64, Vec<Name>>,
-    examples: Vec<TargetTrace>,
+/// A target as it was found, before its labels are put together.
+pub(super) struct Discovered<'g, 'a> {
+    /// What it was found by.
+    pub(super) source: &'g str,
+    shared: &'g LabelSet<'a>,
+    own: &'g LabelSet<'a>,
+    /// Which of the targets of its source it is.
+    place: usize,
+}
+
+impl<'a> Discovered<'_, 'a> {
+    pub(super) fn get(&self, name: &str) -> &str {
+        if self.own.contains(name) { self.own.get(name) } else { self.shared.get(name) }
+    }
+
+    fn labels(&self) -> LabelSet<'a> {
+        self.shared.merged(self.own)
+    }
+
+    fn name(&self) -> Name {
+        Name { source: self.source.to_owned(), place: self.place, address: self.get(ADDRESS).to_owned() }
+    }
 }
 
 impl<'a> Walker<'a> {
@@ -133,56 +144,129 @@ impl<'a> Walker<'a> {
 
     /// Walks through all that the job finds and follows a few targets of each fate.
     pub(super) fn all(&self) -> JobTrace {
+        let mut found = 0;
+        let mut dropped: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut equals: BTreeMap<u64, Vec<Name>> = BTreeMap::new();
         let mut alike: BTreeMap<Found, usize> = BTreeMap::new();
-        let walk = self.walk(
+        let mut examples = Vec::new();
+        let looked_at = self.walk(
             |_| true,
-            |found, _, _| {
-                let class = match found {
-                    Found::Dropped(rule) => Found::Dropped(rule),
-                    Found::Kept(_) => Found::Kept(0),
+            |target| {
+                found += 1;
+                let labels = target.labels();
+                let class = match self.found(&labels) {
+                    Found::Dropped(rule) => {
+                        *dropped.entry(rule).or_default() += 1;
+                        Found::Dropped(rule)
+                    }
+                    Found::Kept(identity) => {
+                        equals.entry(identity).or_default().push(target.name());
+                        Found::Kept(0)
+                    }
                 };
                 let count = alike.entry(class).or_default();
                 *count += 1;
-                *count <= MOST_ALIKE
+                if *count <= MOST_ALIKE {
+                    examples.push(self.follow(target.name(), &labels));
+                }
             },
         );
-        self.finish(walk)
+        let targets = self.job.map(Job::len).unwrap_or_default();
+        let name = &self.planned.scrape_config.job_name;
+        let mut collectors: BTreeMap<String, usize> = BTreeMap::new();
+        let mut unassigned = 0;
+        for position in 0..targets {
+            let mut nobody = true;
+            for collector in self.world.allocation.owners(name, position) {
+                *collectors.entry(collector.name.clone()).or_default() += 1;
+                nobody = false;
+            }
+            unassigned += usize::from(nobody);
+        }
+        let dropped = dropped.into_iter().filter_map(|(position, targets)| {
+            let (from, rule) = self.rules.get(position)?;
+            Some(DroppedBy { from: from.clone(), rule: trace::describe(rule), targets })
+        });
+        JobTrace {
+            job: name.clone(),
+            endpoint: self.planned.endpoint,
+            looked_at,
+            found,
+            dropped: dropped.collect(),
+            merged: equals.values().map(|equals| equals.len() - 1).sum(),
+            targets,
+            unassigned,
+            collectors,
+            unknown: self.job.and_then(Job::unknown).map(str::to_owned),
+            examples: self.with_fates(examples, &equals),
+        }
     }
 
-    /// Walks through what objects that `pick` approves of, and sources outside of the cluster, give,
-    /// and follows the targets that `choose` approves of, given their source and their labels.
+    /// Follows the targets that `choose` approves of, of those that objects that `pick` approves of, and
+    /// sources outside of the cluster, give. The rules run on no others but those that may equal them.
     pub(super) fn some(
         &self,
         pick: impl Fn(&Metadata) -> bool,
-        mut choose: impl FnMut(&str, &LabelSet<'_>) -> bool,
+        mut choose: impl FnMut(&Discovered<'_, '_>) -> bool,
     ) -> Vec<TargetTrace> {
-        let narrow = self.walk(&pick, |_, source, labels| choose(source, labels));
-        let kept: BTreeSet<_> = narrow.examples.iter().filter_map(|trace| trace.identity).collect();
-        if kept.is_empty() {
-            return self.finish(narrow).examples;
-        }
-        // Whatever equals them may stand anywhere in the job.
-        let everything = self.walk(|_| true, |_, _, _| false);
-        self.finish(Walk { equals: everything.equals, ..narrow }).examples
+        let mut traces = Vec::new();
+        self.walk(pick, |target| {
+            if choose(target) {
+                traces.push(self.follow(target.name(), &target.labels()));
+            }
+        });
+        let kept: BTreeSet<_> = traces.iter().filter_map(|trace| trace.identity).collect();
+        let equals = self.equals(&kept);
+        self.with_fates(traces, &equals)
     }
 
-    fn walk(
-        &self,
-        pick: impl Fn(&Metadata) -> bool,
-        mut choose: impl FnMut(Found, &str, &LabelSet<'_>) -> bool,
-    ) -> Walk {
-        let mut walk = Walk::default();
+    /// All that became those targets, in the order of discovery. The allocation knows in which objects they are.
+    fn equals(&self, identities: &BTreeSet<u64>) -> BTreeMap<u64, Vec<Name>> {
+        let (mut objects, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+        let made = self.job.into_iter().flat_map(Job::made);
+        for (object, target) in made.filter(|(_, target)| identities.contains(&target.identity)) {
+            objects.extend(object.map(|key| (&*key.namespace, &*key.name)));
+            addresses.insert(target.address);
+        }
+        let mut equals: BTreeMap<u64, Vec<Name>> = BTreeMap::new();
+        let pick = |metadata: &Metadata| objects.contains(&(metadata.namespace.as_str(), metadata.name.as_str()));
+        self.walk(pick, |target| {
+            if !addresses.contains(&address_hash(target.get(ADDRESS))) {
+                return;
+            }
+            if let Found::Kept(identity) = self.found(&target.labels())
+                && identities.contains(&identity)
+            {
+                equals.entry(identity).or_default().push(target.name());
+            }
+        });
+        equals
+    }
+
+    /// Shows `visit` the targets that objects that `pick` approves of give, and those of all other sources.
+    fn walk(&self, pick: impl Fn(&Metadata) -> bool, mut visit: impl FnMut(&Discovered<'_, '_>)) -> Vec<LookedAt> {
+        // How many targets each source gave so far.
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        let mut visit_all = |group: &TargetGroup<'_>, looked_at: &mut LookedAt| {
+            looked_at.targets += group.targets.len();
+            let place = places.entry(group.source.clone()).or_default();
+            for own in &group.targets {
+                visit(&Discovered { source: &group.source, shared: &group.labels, own, place: *place });
+                *place += 1;
+            }
+        };
+        let mut all_looked_at = Vec::new();
         for query in &self.planned.queries {
             let mut looked_at = LookedAt { place: query.scope().to_string(), ..LookedAt::default() };
             for (metadata, group) in query.looked_at(self.world.index(), &Wanted::ALL, &pick) {
                 looked_at.objects += 1;
                 let reason = match group.map(Group::target_group) {
-                    Ok(group) if group.targets.is_empty() => PassedOver::NoTargets,
-                    Ok(group) => {
-                        looked_at.targets += group.targets.len();
-                        self.add(&group, &mut walk, &mut choose);
+                    Ok(Ok(group)) if group.targets.is_empty() => PassedOver::NoTargets,
+                    Ok(Ok(group)) => {
+                        visit_all(&group, &mut looked_at);
                         continue;
                     }
+                    Ok(Err(reason)) => reason.into(),
                     Err(reason) => reason,
                 };
                 looked_at.passed_over += 1;
@@ -195,7 +279,7 @@ impl<'a> Walker<'a> {
                     looked_at.passed_over_objects.push(PassedOverObject { object, reason: reason.to_string() });
                 }
             }
-            walk.looked_at.push(looked_at);
+            all_looked_at.push(looked_at);
         }
         let configs = &self.planned.scrape_config.service_discovery.r#static;
         if !configs.is_empty() {
@@ -203,10 +287,9 @@ impl<'a> Walker<'a> {
             for mut group in static_groups(configs) {
                 group.source = format!("static_configs[{}]", group.source);
                 looked_at.objects += 1;
-                looked_at.targets += group.targets.len();
-                self.add(&group, &mut walk, &mut choose);
+                visit_all(&group, &mut looked_at);
             }
-            walk.looked_at.push(looked_at);
+            all_looked_at.push(looked_at);
         }
         for source in &self.planned.sources {
             let mut looked_at = LookedAt { place: source.wanted.to_string(), ..LookedAt::default() };
@@ -215,37 +298,16 @@ impl<'a> Walker<'a> {
                 Some(Answer::Unknown(_)) | None => &[],
             };
             for group in groups {
-                let group = group.target_group(|_| true);
                 looked_at.objects += 1;
-                looked_at.targets += group.targets.len();
-                self.add(&group, &mut walk, &mut choose);
+                visit_all(&group.target_group(|_| true), &mut looked_at);
             }
-            walk.looked_at.push(looked_at);
+            all_looked_at.push(looked_at);
         }
-        walk
+        all_looked_at
     }
 
-    fn add(
-        &self,
-        group: &TargetGroup<'_>,
-        walk: &mut Walk,
-        choose: &mut impl FnMut(Found, &str, &LabelSet<'_>) -> bool,
-    ) {
-        for discovered in group.label_sets() {
-            walk.found += 1;
-            let place = walk.places.entry(group.source.clone()).or_default();
-            let name =
-                Name { source: group.source.clone(), place: *place, address: discovered.get(ADDRESS).to_owned() };
-            *place += 1;
-            let found = self.found(&discovered);
-            match found {
-                Found::Dropped(rule) => *walk.dropped.entry(rule).or_default() += 1,
-                Found::Kept(identity) => walk.equals.entry(identity).or_default().push(name.clone()),
-            }
-            if choose(found, &group.source, &discovered) {
-                walk.examples.push(trace::follow(self.planned, &self.maker, &self.rules, name, &discovered));
-            }
-        }
+    fn follow(&self, name: Name, labels: &LabelSet<'_>) -> TargetTrace {
+        trace::follow(self.planned, &self.maker, &self.rules, name, labels)
     }
 
     /// What the rules make of a target.
@@ -260,50 +322,25 @@ impl<'a> Walker<'a> {
     }
 
     /// Whether rules make that address, or instance, of a target.
-    pub(super) fn makes(&self, discovered: &LabelSet<'_>, address: &str) -> bool {
-        let relabelled = self.maker.follow(discovered, |_, _, _| {});
+    pub(super) fn makes(&self, discovered: &Discovered<'_, '_>, address: &str) -> bool {
+        let labels = discovered.labels();
+        let relabelled = self.maker.follow(&labels, |_, _, _| {});
         relabelled.is_some_and(|(labels, _)| [ADDRESS, "instance"].iter().any(|name| labels.get(name) == address))
     }
 
-    fn finish(&self, walk: Walk) -> JobTrace {
-        let Walk { looked_at, found, dropped, places: _, equals, mut examples } = walk;
-        let targets = self.job.into_iter().flat_map(Job::targets);
-        let positions: BTreeMap<u64, usize> = targets.map(|(_, target)| target.identity).zip(0..).collect();
-        let name = &self.planned.scrape_config.job_name;
-        let mut collectors: BTreeMap<String, usize> = BTreeMap::new();
-        let mut unassigned = 0;
-        for position in positions.values() {
-            let mut nobody = true;
-            for collector in self.world.allocation.owners(name, *position) {
-                *collectors.entry(collector.name.clone()).or_default() += 1;
-                nobody = false;
-            }
-            unassigned += usize::from(nobody);
-        }
-        for example in &mut examples {
-            if let Some(identity) = example.identity {
-                let (source, address) = (example.source.clone(), example.address.clone());
-                let name = Name { source, place: example.place, address };
-                example.fate = self.fate(&name, equals.get(&identity), positions.get(&identity).copied());
+    /// The traces with what became of the targets that no rule dropped.
+    fn with_fates(&self, mut traces: Vec<TargetTrace>, equals: &BTreeMap<u64, Vec<Name>>) -> Vec<TargetTrace> {
+        let wanted: BTreeSet<_> = traces.iter().filter_map(|trace| trace.identity).collect();
+        let targets = self.job.into_iter().flat_map(Job::targets).map(|(_, target)| target.identity).zip(0..);
+        let positions: BTreeMap<u64, usize> = targets.filter(|(identity, _)| wanted.contains(identity)).collect();
+        for trace in &mut traces {
+            if let Some(identity) = trace.identity {
+                let (source, address) = (trace.source.clone(), trace.address.clone());
+                let name = Name { source, place: trace.place, address };
+                trace.fate = self.fate(&name, equals.get(&identity), positions.get(&identity).copied());
             }
         }
-        let dropped = dropped.into_iter().filter_map(|(position, targets)| {
-            let (from, rule) = self.rules.get(position)?;
-            Some(DroppedBy { from: from.clone(), rule: trace::describe(rule), targets })
-        });
-        JobTrace {
-            job: self.planned.scrape_config.job_name.clone(),
-            endpoint: self.planned.endpoint,
-            looked_at,
-            found,
-            dropped: dropped.collect(),
-            merged: equals.values().map(|equals| equals.len() - 1).sum(),
-            targets: positions.len(),
-            unassigned,
-            collectors,
-            unknown: self.job.and_then(Job::unknown).map(str::to_owned),
-            examples,
-        }
+        traces
     }
 
     fn fate(&self, name: &Name, equals: Option<&Vec<Name>>, position: Option<usize>) -> Fate {

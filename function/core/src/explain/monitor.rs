@@ -1,13 +1,15 @@
 //! What became of a monitor.
 
 use super::job::Walker;
-use super::near::{Meaning, nearest};
+use super::near::{Meaning, NearMiss, miss, nearest};
 use super::question::MonitorKind;
 use super::{Explanation, Stage, World, counted};
+use crate::discovery::Query;
 use crate::monitors::Settings;
 use crate::monitors::selection::{KindSelection, reasons};
 use crate::objects::{Cluster, Collection, Metadata, Object};
 use crate::report::{ObjectRef, Outcome};
+use crate::scrape_config::service_discovery::Role;
 
 pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut Explanation) {
     let entries = world.allocation.report().entries().iter();
@@ -186,18 +188,48 @@ fn missing(world: World<'_>, settings: &Settings, monitor: &ObjectRef, explanati
     }
 }
 
-/// The services or pods that come nearest to what a monitor means.
-fn near_objects(world: World<'_>, monitor: &ObjectRef) -> Vec<super::NearMiss> {
+/// The objects that come nearest to what a monitor means.
+fn near_objects(world: World<'_>, monitor: &ObjectRef) -> Vec<NearMiss> {
+    fn of_meaning<T: Object>(meaning: Option<Meaning<'_>>, objects: &Collection<T>) -> Vec<NearMiss> {
+        let Some(meaning) = meaning else { return Vec::new() };
+        objects.iter().filter_map(|object| meaning.miss(object.as_ref())).collect()
+    }
     let cluster = world.cluster;
     let (namespace, name) = (&monitor.namespace, &monitor.name);
-    let mut misses = Vec::new();
-    if let Some(monitor) = cluster.service_monitors.get(namespace, name).filter(|_| monitor.kind == "ServiceMonitor") {
-        let meaning = Meaning::of_service_monitor(monitor);
-        misses.extend(cluster.services.iter().filter_map(|service| meaning.miss(service.as_ref())));
+    nearest(match kind(monitor) {
+        Some(MonitorKind::ServiceMonitor) => {
+            let monitor = cluster.service_monitors.get(namespace, name);
+            of_meaning(monitor.map(|monitor| Meaning::of_service_monitor(monitor)), &cluster.services)
+        }
+        Some(MonitorKind::PodMonitor) => {
+            let monitor = cluster.pod_monitors.get(namespace, name);
+            of_meaning(monitor.map(|monitor| Meaning::of_pod_monitor(monitor)), &cluster.pods)
+        }
+        Some(MonitorKind::Probe) => {
+            let probe = cluster.probes.get(namespace, name);
+            of_meaning(probe.and_then(|probe| Meaning::of_probe(probe)), &cluster.ingresses)
+        }
+        Some(MonitorKind::ScrapeConfig) => {
+            let jobs = world.plan().jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
+            jobs.flat_map(|job| &job.queries).flat_map(|query| not_chosen(cluster, monitor, query)).collect()
+        }
+        None => Vec::new(),
+    })
+}
+
+/// What keeps a service discovery and the objects of its kind apart.
+fn not_chosen(cluster: &Cluster, monitor: &ObjectRef, query: &Query) -> Vec<NearMiss> {
+    fn of_kind<T: Object>(objects: &Collection<T>, monitor: &ObjectRef, query: &Query) -> Vec<NearMiss> {
+        let names = query.scope().namespaces;
+        let objects = objects.iter();
+        objects.filter_map(|object| miss(monitor.clone(), query.selector(), names, object.as_ref())).collect()
     }
-    if let Some(monitor) = cluster.pod_monitors.get(namespace, name).filter(|_| monitor.kind == "PodMonitor") {
-        let meaning = Meaning::of_pod_monitor(monitor);
-        misses.extend(cluster.pods.iter().filter_map(|pod| meaning.miss(pod.as_ref())));
+    match query.role() {
+        Role::Endpoints => of_kind(&cluster.endpoints, monitor, query),
+        Role::EndpointSlice => of_kind(&cluster.endpoint_slices, monitor, query),
+        Role::Ingress => of_kind(&cluster.ingresses, monitor, query),
+        Role::Node => of_kind(&cluster.nodes, monitor, query),
+        Role::Pod => of_kind(&cluster.pods, monitor, query),
+        Role::Service => of_kind(&cluster.services, monitor, query),
     }
-    nearest(misses)
 }

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::World;
 use crate::monitors::selection::{KindSelection, reasons};
-use crate::objects::monitoring::{NamespaceSelector, PodMonitor, ServiceMonitor};
+use crate::objects::monitoring::{NamespaceSelector, PodMonitor, Probe, ServiceMonitor};
 use crate::objects::{Metadata, Object};
 use crate::report::{ObjectRef, Outcome};
-use crate::selector::{Gap, LabelSelector};
+use crate::selector::{Gap, LabelSelector, Selector};
 
 /// Most monitors that are named as near.
 const MOST: usize = 5;
@@ -56,24 +56,12 @@ pub(super) struct Meaning<'a> {
 impl Meaning<'_> {
     /// What keeps the monitor and the object apart; `None` if the monitor means it.
     pub(super) fn miss<T: Object>(&self, object: &T) -> Option<NearMiss> {
-        let metadata = object.metadata();
-        let (gaps, holds) = match self.selector.selector() {
-            Ok(selector) => {
-                let gaps = selector.gaps(&metadata.labels);
-                let holds = selector.requirements().len() - gaps.len();
-                (gaps, holds)
-            }
-            // The monitor is refused, and the report says why.
-            Err(_) => return None,
-        };
+        // A monitor whose selector cannot be read is refused, and the report says why.
+        let selector = self.selector.selector().ok()?;
         let NamespaceSelector { any, match_names } = self.namespaces;
         let own = std::slice::from_ref(&self.monitor.namespace);
         let names = if match_names.is_empty() { own } else { match_names };
-        let namespaces = (!any && !names.contains(&metadata.namespace)).then(|| names.join(", "));
-        if gaps.is_empty() && namespaces.is_none() {
-            return None;
-        }
-        Some(NearMiss { object: self.object(), to: object.object_ref(), gaps, namespaces, holds })
+        miss(self.object(), &selector, (!any).then_some(names), object)
     }
 
     pub(super) fn object(&self) -> ObjectRef {
@@ -94,6 +82,24 @@ impl Meaning<'_> {
         let refused = entries.filter(|entry| entry.object == monitor).find(|entry| entry.outcome == Outcome::Refused);
         Match { monitor, by, not_selected, refused: refused.map(ToString::to_string) }
     }
+}
+
+/// What keeps a monitor that looks for that, in those namespaces or in all, and the object apart.
+pub(super) fn miss<T: Object>(
+    monitor: ObjectRef,
+    selector: &Selector,
+    names: Option<&[String]>,
+    object: &T,
+) -> Option<NearMiss> {
+    let metadata = object.metadata();
+    let gaps = selector.gaps(&metadata.labels);
+    let holds = selector.requirements().len() - gaps.len();
+    let elsewhere = names.filter(|names| !names.contains(&metadata.namespace));
+    let namespaces = elsewhere.map(|names| names.join(", "));
+    if gaps.is_empty() && namespaces.is_none() {
+        return None;
+    }
+    Some(NearMiss { object: monitor, to: object.object_ref(), gaps, namespaces, holds })
 }
 
 /// The nearest ones first: those with the fewest gaps, and of those with as many the ones that hold most.
@@ -133,5 +139,13 @@ impl<'a> Meaning<'a> {
     pub(super) const fn of_pod_monitor(monitor: &'a PodMonitor) -> Self {
         let PodMonitor { metadata, spec } = monitor;
         Self { monitor: metadata, kind: "PodMonitor", selector: &spec.selector, namespaces: &spec.namespace_selector }
+    }
+
+    /// What a probe goes to, unless that is written out.
+    pub(super) fn of_probe(probe: &'a Probe) -> Option<Self> {
+        let Probe { metadata, spec } = probe;
+        let ingress = spec.targets.ingress.as_ref().filter(|_| spec.targets.static_config.is_none())?;
+        let (selector, namespaces) = (&ingress.selector, &ingress.namespace_selector);
+        Some(Self { monitor: metadata, kind: "Probe", selector, namespaces })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::job::Walker;
+use super::job::{Discovered, Walker};
 use super::near::{Meaning, nearest};
 use super::{Explanation, Fate, Stage, TargetTrace, World, counted};
 use crate::discovery::Scope;
@@ -37,7 +37,7 @@ pub(super) fn explain_pod(world: World<'_>, namespace: &str, name: &str, explana
             .note(Stage::Discovery, format!("it is behind {}: {}", counted(names.len(), "service"), names.join(", ")));
     }
     monitors(world, Some(pod), &services, explanation);
-    let is_pod = |labels: &crate::labels::LabelSet<'_>| {
+    let is_pod = |labels: &Discovered<'_, '_>| {
         let kind = labels.get("__meta_kubernetes_endpointslice_address_target_kind");
         let target = labels.get("__meta_kubernetes_endpointslice_address_target_name");
         labels.get("__meta_kubernetes_pod_name") == name
@@ -153,7 +153,7 @@ fn monitors(world: World<'_>, pod: Option<&Pod>, services: &[&Service], explanat
 fn targets(
     world: World<'_>,
     objects: &Objects,
-    is_meant: impl Fn(&crate::labels::LabelSet<'_>) -> bool,
+    is_meant: impl Fn(&Discovered<'_, '_>) -> bool,
     explanation: &mut Explanation,
 ) {
     let mut found: Vec<(bool, TargetTrace)> = Vec::new();
@@ -172,7 +172,7 @@ fn targets(
             continue;
         }
         let meant = explanation.monitors.iter().any(|found| job.monitor.as_ref() == Some(&found.monitor));
-        let traces = Walker::new(world, job).some(pick, |source, labels| !is_outside(source) && is_meant(labels));
+        let traces = Walker::new(world, job).some(pick, |found| !is_outside(found.source) && is_meant(found));
         found.extend(traces.into_iter().map(|trace| (meant || trace.identity.is_some(), trace)));
     }
     let served = found.iter().filter(|(_, trace)| matches!(trace.fate, Fate::Served { .. })).count();

@@ -27,7 +27,7 @@ pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explana
         let pick = |metadata: &crate::objects::Metadata| {
             objects.contains(&(metadata.namespace.clone(), metadata.name.clone()))
         };
-        found.extend(Walker::new(world, job).some(pick, |_, labels| labels.get(ADDRESS) == address));
+        found.extend(Walker::new(world, job).some(pick, |found| found.get(ADDRESS) == address));
     }
     if found.is_empty() {
         found = relabelled(world, address);
@@ -74,7 +74,9 @@ const fn fate(fate: &Fate) -> &'static str {
 fn holders(world: World<'_>, query: &Query, nothing: &Wanted, address: &str) -> Objects {
     let groups = query.looked_at(world.index(), nothing, |_| true);
     let groups = groups.filter_map(|(metadata, group)| Some((metadata, group.ok()?)));
-    let holding = groups.filter(|(_, group)| group.targets().iter().any(|target| target.get(ADDRESS) == address));
+    let holding = groups.filter(|(_, group)| {
+        group.targets().is_ok_and(|targets| targets.iter().any(|target| target.get(ADDRESS) == address))
+    });
     holding.map(|(metadata, _)| (metadata.namespace.clone(), metadata.name.clone())).collect()
 }
 
@@ -83,7 +85,7 @@ fn relabelled(world: World<'_>, address: &str) -> Vec<super::TargetTrace> {
     let mut found = Vec::new();
     for job in world.plan().jobs() {
         let walker = Walker::new(world, job);
-        found.extend(walker.some(|_| true, |_, labels| walker.makes(labels, address)));
+        found.extend(walker.some(|_| true, |found| walker.makes(found, address)));
     }
     found
 }

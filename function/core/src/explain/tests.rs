@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::allocation::{self, Inputs};
@@ -62,6 +62,9 @@ fn insert(cluster: &mut Cluster, object: Value) {
         "EndpointSlice" => put(&mut cluster.endpoint_slices, object),
         "ServiceMonitor" => put(&mut cluster.service_monitors, object),
         "PodMonitor" => put(&mut cluster.pod_monitors, object),
+        "Probe" => put(&mut cluster.probes, object),
+        "ScrapeConfig" => put(&mut cluster.scrape_configs, object),
+        "Ingress" => put(&mut cluster.ingresses, object),
         other => panic!("no such kind here: {other}"),
     }
 }
@@ -243,6 +246,53 @@ fn questions_are_answered_with_the_reason() {
             assert!(got.steps.iter().any(|step| step.text.contains(wanted)), "{wanted} not in {shown}");
         }
         assert_eq!(got.asked.parameter().0, parameter);
+    }
+}
+
+#[test]
+fn probes_and_scrape_configs_name_what_comes_near() {
+    let config = "
+collector_namespace: monitoring
+collectors: {names: [a]}
+prometheus_cr: {enabled: true, probe_selector: {}, probe_namespace_selector: {}, scrape_config_selector: {}, scrape_config_namespace_selector: {}}
+";
+    let objects = [
+        json!({"kind": "Ingress", "metadata": {"namespace": "shop", "name": "front", "labels": {"app": "website"}},
+            "spec": {"rules": [{"host": "shop.example"}]}}),
+        json!({"kind": "Pod", "metadata": {"namespace": "shop", "name": "site-0", "labels": {"app": "website"}}, "status": {"podIP": "10.0.0.1"}}),
+        json!({"kind": "Probe", "metadata": {"namespace": "shop", "name": "ingress"},
+            "spec": {"prober": {"url": "prober"}, "targets": {"ingress": {"selector": {"matchLabels": {"app": "web"}}}}}}),
+        json!({"kind": "Probe", "metadata": {"namespace": "pay", "name": "elsewhere"},
+            "spec": {"prober": {"url": "prober"}, "targets": {"ingress": {"selector": {"matchLabels": {"app": "website"}}}}}}),
+        json!({"kind": "Probe", "metadata": {"namespace": "shop", "name": "written"},
+            "spec": {"prober": {"url": "prober"}, "targets": {"staticConfig": {"static": ["shop.example"]}}}}),
+        json!({"kind": "ScrapeConfig", "metadata": {"namespace": "shop", "name": "pods"},
+            "spec": {"kubernetesSDConfigs": [{"role": "Pod", "selectors": [{"role": "Pod", "label": "app=web"}]}]}}),
+        json!({"kind": "ScrapeConfig", "metadata": {"namespace": "shop", "name": "elsewhere"},
+            "spec": {"kubernetesSDConfigs": [{"role": "Pod", "namespaces": {"names": ["pay"]}}]}}),
+    ];
+    let made = Made::new(config, objects);
+    // The monitor; what comes near and what keeps them apart.
+    let cases = [
+        ("Probe/shop/ingress", "Ingress/shop/front: app=web wanted, app=website found"),
+        ("Probe/pay/elsewhere", "Ingress/shop/front: looks into pay"),
+        ("Probe/shop/written", ""),
+        ("ScrapeConfig/shop/pods", "Pod/shop/site-0: app=web wanted, app=website found"),
+        ("ScrapeConfig/shop/elsewhere", "Pod/shop/site-0: looks into pay"),
+    ];
+    for (monitor, expected) in cases {
+        let got = made.explain("monitor", monitor);
+        let near = got.nearest.iter().map(|near| {
+            let gaps = near.gaps.iter().map(ToString::to_string);
+            let why: Vec<_> = gaps.chain(near.namespaces.iter().map(|names| format!("looks into {names}"))).collect();
+            format!("{}: {}", near.to, why.join("; "))
+        });
+        assert_eq!(
+            near.collect::<Vec<_>>().join("\n"),
+            expected,
+            "{monitor}: {}",
+            serde_json::to_string_pretty(&got).unwrap()
+        );
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::finding::{Finding, Within};
 use crate::objects::monitoring::relabeling::Relabeling;
-use crate::regex::{GoRegex, Purpose};
+use crate::regex::GoRegex;
 use crate::relabel::{Action, RelabelConfig};
 use crate::selector::LabelSelector;
 
@@ -41,7 +41,7 @@ pub fn converted(rules: &[Relabeling]) -> Result<Vec<RelabelConfig>, Finding> {
 fn check_rule(rule: &Relabeling) -> Result<(), Finding> {
     let Relabeling { source_labels, separator, target_label, regex, modulus, replacement, action: _ } = rule;
     let refuse = |field: &str, reason: String| Err(Finding::refused(reason).within(field));
-    if let Err(error) = GoRegex::new(regex, Purpose::Match) {
+    if let Err(error) = GoRegex::check(regex) {
         return refuse("regex", format!("is not a regular expression of Go: {error}"));
     }
     // The operator leaves an unknown action to Prometheus.

@@ -3,6 +3,9 @@
 use super::unicode::is_word;
 use super::{GoRegex, Groups};
 
+/// How much is expanded at most; what is longer is cut off, and of no use to anybody.
+pub const MOST_EXPANDED: usize = 1 << 20;
+
 /// A replacement with references such as `$1` and `${name}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -60,9 +63,12 @@ impl Template {
         }
     }
 
-    /// Appends the template with the groups of a match in `text` filled in.
+    /// Appends the template with the groups of a match in `text` filled in, until there is more than [`MOST_EXPANDED`].
     pub fn expand(&self, text: &str, groups: &Groups, expanded: &mut String) {
         for part in &self.parts {
+            if expanded.len() > MOST_EXPANDED {
+                return;
+            }
             let group = match part {
                 Part::Text(text) => {
                     expanded.push_str(text);

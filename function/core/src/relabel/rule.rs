@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 use super::validate::validate;
 use super::{Action, Refusal, RelabelConfig, is_valid_label_name};
 use crate::labels::LabelSet;
-use crate::regex::{GoRegex, Groups, Purpose, Template, to_lower, to_upper};
+use crate::regex::{GoRegex, Groups, MOST_EXPANDED, Purpose, Template, to_lower, to_upper};
 use crate::scrape_config::NameValidation;
 
 /// What becomes of the target.
@@ -110,7 +110,19 @@ pub(super) struct Run<'r, 'a> {
     set: Option<Vec<Cow<'a, str>>>,
     groups: Groups,
     joined: String,
+    /// What rules have written, at its price: a label costs more than its text.
+    written: usize,
 }
+
+/// What stands for no regular expression.
+const DEFAULT_REGEX: &str = "(.*)";
+
+/// Most that the rules of a job may write to one target, in bytes. Rules can double a label as often
+/// as there are rules.
+const MOST_WRITTEN: usize = 1 << 20;
+
+/// What a label costs beside its text.
+const PRICE_OF_LABEL: usize = 256;
 
 impl Rule {
     pub(super) fn compile(config: &RelabelConfig, names: NameValidation) -> Result<Self, Refusal> {
@@ -122,7 +134,7 @@ impl Rule {
             _ => false,
         };
         let purpose = if refers { Purpose::Groups } else { Purpose::Match };
-        let text = regex.as_deref().unwrap_or("(.*)");
+        let text = regex.as_deref().unwrap_or(DEFAULT_REGEX);
         let regex = GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(text.to_owned(), error))?;
         let input = Input { labels: source_labels.clone(), separator: separator.clone() };
         let target = target_label.clone();
@@ -149,6 +161,13 @@ impl Rule {
             Action::Lowercase => Self::Lowercase { input, target },
             Action::Uppercase => Self::Uppercase { input, target },
         })
+    }
+
+    /// Refuses what [`Rule::compile`] refuses, but for what is only too large, without compiling it.
+    pub(super) fn check(config: &RelabelConfig, names: NameValidation) -> Result<(), Refusal> {
+        validate(config, names)?;
+        let text = config.regex.as_deref().unwrap_or(DEFAULT_REGEX);
+        GoRegex::check(text).map_err(|error| Refusal::Regex(text.to_owned(), error))
     }
 
     pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Outcome {
@@ -178,7 +197,8 @@ impl Rule {
             Self::Remove { names } => names.iter().for_each(|name| run.remove(name)),
             Self::LabelKeep { regex } => run.retain(|name| regex.is_match(name)),
         }
-        Outcome::Kept
+        // What is that large is no target that anybody could scrape, and there may be many.
+        if run.written > MOST_WRITTEN || run.joined.len() > MOST_EXPANDED { Outcome::Dropped } else { Outcome::Kept }
     }
 
     /// What a rule that changes no label makes of a target; any other keeps it.
@@ -190,7 +210,25 @@ impl Rule {
             Self::DropEqual { input, target } => labels.get(target) != input.value(labels, joined).text,
             _ => true,
         };
-        if keeps { Outcome::Kept } else { Outcome::Dropped }
+        if keeps && joined.len() <= MOST_EXPANDED { Outcome::Kept } else { Outcome::Dropped }
+    }
+
+    /// Bytes that the rule's regular expression takes.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Replace { regex, .. }
+            | Self::Keep { regex, .. }
+            | Self::Drop { regex, .. }
+            | Self::LabelMap { regex, .. }
+            | Self::LabelDrop { regex, .. }
+            | Self::LabelKeep { regex } => regex.size(),
+            Self::KeepEqual { .. }
+            | Self::DropEqual { .. }
+            | Self::HashMod { .. }
+            | Self::Remove { .. }
+            | Self::Lowercase { .. }
+            | Self::Uppercase { .. } => 0,
+        }
     }
 
     /// Which labels the rule leaves as they are.
@@ -285,6 +323,9 @@ impl Input {
                 joined.clear();
                 joined.push_str(labels.get(first));
                 for label in others {
+                    if joined.len() > MOST_EXPANDED {
+                        break;
+                    }
                     joined.push_str(&self.separator);
                     joined.push_str(labels.get(label));
                 }
@@ -300,7 +341,17 @@ impl<'r, 'a> Run<'r, 'a> {
     }
 
     pub(super) fn new(labels: &'r mut LabelSet<'a>, order_matters: bool) -> Self {
-        Self { labels, set: order_matters.then(Vec::new), groups: Groups::default(), joined: String::new() }
+        Self { labels, set: order_matters.then(Vec::new), groups: Groups::default(), joined: String::new(), written: 0 }
+    }
+
+    /// What rules have written so far.
+    pub(super) const fn written(&self) -> usize {
+        self.written
+    }
+
+    /// The same after rules that were applied before.
+    pub(super) fn after(self, written: usize) -> Self {
+        Self { written, ..self }
     }
 
     fn map(&mut self, input: &Input, map: impl FnOnce(&str) -> String) -> String {
@@ -340,7 +391,7 @@ impl<'r, 'a> Run<'r, 'a> {
         let set_names = set.as_deref().unwrap_or_default();
         let came_in = labels.entries().filter(|(name, _)| !set_names.contains(name));
         let were_set = set_names.iter().filter_map(|name| labels.held(name).map(|value| (name, value)));
-        let mut mapped = Vec::new();
+        let (mut mapped, mut price) = (Vec::new(), 0);
         for (name, value) in came_in.map(|(name, value)| (name, value)).chain(were_set) {
             if !regex.captures(name, groups) {
                 continue;
@@ -351,7 +402,15 @@ impl<'r, 'a> Run<'r, 'a> {
             } else {
                 Cow::Owned(regex.replace_all(name, template, groups))
             };
+            price += PRICE_OF_LABEL + name.len() + value.len();
+            if price > MOST_WRITTEN {
+                break;
+            }
             mapped.push((name, value.clone()));
+        }
+        if price > MOST_WRITTEN {
+            self.written += price;
+            return;
         }
         for (name, value) in mapped {
             self.set(name, value);
@@ -373,6 +432,7 @@ impl<'r, 'a> Run<'r, 'a> {
     }
 
     fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
+        self.written += PRICE_OF_LABEL + name.len() + value.len();
         if let Some(set) = &mut self.set {
             if value.is_empty() {
                 set.retain(|other| *other != name);

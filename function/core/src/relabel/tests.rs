@@ -28,6 +28,49 @@ fn relabelled(yaml: &str, labels: &str) -> Option<String> {
     rules.apply(&mut labels).then(|| shown(&labels))
 }
 
+/// Rules can double what is there as often as there are rules; what grows past all use is dropped, and
+/// whichever way the rules are applied.
+#[test]
+fn what_rules_write_is_bounded() {
+    let times = |times: usize, rule: &str| format!("[{}]", vec![rule; times].join(", "));
+    let half = "x".repeat(600 << 10);
+    let cases = [
+        (times(60, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), false),
+        (times(10, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), true),
+        (times(120, "{action: labelmap, regex: (.+), replacement: a_$1}"), "a=x".to_owned(), false),
+        (times(1, "{source_labels: [a], target_label: b}"), format!("a={half}"), true),
+        (times(2, "{source_labels: [a], target_label: b}"), format!("a={half}"), false),
+        (times(9, "{source_labels: [a], action: keep, regex: x+}"), format!("a={half}"), true),
+        (times(1, "{source_labels: [a, a, a], action: keep}"), format!("a={half}"), false),
+        (
+            times(1, &format!("{{source_labels: [a], target_label: b, replacement: '{}'}}", "$1".repeat(2000))),
+            format!("a={}", "x".repeat(1000)),
+            false,
+        ),
+        (
+            times(1, &format!("{{regex: x, action: labelmap, replacement: '{}'}}", "$0".repeat(1000))),
+            "x=y".to_owned(),
+            true,
+        ),
+    ];
+    for (rules, labels, expected) in cases {
+        let rules = compiled(&rules);
+        let mut applied = parsed(&labels);
+        assert_eq!(rules.apply(&mut applied), expected, "{} rules", rules.rules.len());
+        let mut settled = parsed(&labels);
+        let kept = rules.settle(&mut settled, |_| true).is_some_and(|rest| rules.apply_rest(&rest, &mut settled));
+        assert_eq!(kept, expected, "{} rules, settled", rules.rules.len());
+    }
+    let refused = [
+        (times(MOST_RULES + 3, "{action: labeldrop, regex: a}"), "rule 1000: there are more than 1000 rules"),
+        (times(900, "{source_labels: [a], action: keep, regex: '\\pL{80}|x*'}"), "take more than 32 MiB"),
+    ];
+    for (rules, expected) in refused {
+        let error = Rules::compile(&read(&rules).unwrap(), NameValidation::Utf8).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
 #[test]
 fn rules_change_labels_as_in_prometheus() {
     for (rules, labels, expected) in [

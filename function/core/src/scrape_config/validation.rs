@@ -85,7 +85,7 @@ impl ScrapeConfig {
         for (field, rules) in
             [("relabel_configs", &self.relabel_configs), ("metric_relabel_configs", &self.metric_relabel_configs)]
         {
-            Rules::compile(rules, names).map_err(|source| ScrapeConfigError::Relabel { field, source })?;
+            Rules::check(rules, names).map_err(|source| ScrapeConfigError::Relabel { field, source })?;
         }
         Ok(())
     }

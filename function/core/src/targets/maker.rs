@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use xxhash_rust::xxh64::xxh64;
 
 use super::{
-    GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Views, ZONE, address_hash, node_of, render,
+    GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, TooLarge, Views, ZONE, address_hash,
+    node_of, render,
 };
 use crate::discovery::{Group, Query};
 use crate::labels::{ADDRESS, LabelSet, Layers, META_PREFIX};
@@ -29,6 +30,8 @@ pub struct Maker<'a> {
     seeds: LabelSet<'a>,
     /// Of the labels that are read here, those that are not served.
     hidden: Vec<&'static str>,
+    /// How many bytes the targets of a group may take.
+    most: usize,
 }
 
 /// What the rules make alike of the targets of a part.
@@ -72,7 +75,7 @@ impl<'a> Maker<'a> {
         views: Views,
     ) -> Self {
         let (job_name, seeds) = (scrape_config.job_name.as_str(), seeds(scrape_config));
-        let mut maker = Self { job_name, rules, filter, served, views, seeds, hidden: Vec::new() };
+        let mut maker = Self { job_name, rules, filter, served, views, seeds, hidden: Vec::new(), most: usize::MAX };
         maker.hidden = READ_HERE.into_iter().filter(|name| !maker.serves(name)).collect();
         maker
     }
@@ -91,13 +94,22 @@ impl<'a> Maker<'a> {
         self.views.plain && self.served == ServedLabels::All
     }
 
+    /// The same, of which no group may take more bytes than `most`.
+    #[must_use]
+    pub fn within(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
     /// Makes targets of the label sets that the rules keep: of each of `own` with `shared` below it.
+    ///
+    /// # Errors
+    /// If they are more than can be held.
     pub fn make<'l>(
         &self,
         shared: &LabelSet<'l>,
         own: impl IntoIterator<Item = LabelSet<'l>>,
         places: &mut Places,
-    ) -> GroupTargets
+    ) -> Result<GroupTargets, TooLarge>
     where
         'a: 'l,
     {
@@ -105,28 +117,42 @@ impl<'a> Maker<'a> {
         for own in own {
             let labels = shared.merged(&own);
             let relabelled = self.relabelled(&labels);
-            self.add(Layers { under: &LabelSet::new(), over: &labels }, relabelled, places, &mut made);
+            self.add(Layers { under: &LabelSet::new(), over: &labels }, relabelled, places, &mut made)?;
         }
-        made.finish()
+        Ok(made.finish())
     }
 
     /// The same of a group of discovery: what the rules make alike of all targets of a part is made once.
-    pub fn make_group(&self, query: &Query, group: &Group<'_, '_>, places: &mut Places) -> GroupTargets {
+    ///
+    /// # Errors
+    /// If they are more than can be held.
+    pub fn make_group(
+        &self,
+        query: &Query,
+        group: &Group<'_, '_>,
+        places: &mut Places,
+    ) -> Result<GroupTargets, TooLarge> {
         let labels: Vec<LabelSet<'_>> = group.parts().iter().map(|part| group.labels().merged(part)).collect();
         let settled: Vec<Option<Settled<'_>>> = labels.iter().map(|labels| self.settled(query, labels)).collect();
         let mut made = Made::default();
-        for (part, own) in group.targets_of_parts(|part| !self.filter || settled[part].is_some()) {
+        for (part, own) in group.targets_of_parts(|part| !self.filter || settled[part].is_some())? {
             let relabelled = settled[part].as_ref().and_then(|settled| self.finished(settled, &own));
-            self.add(Layers { under: &labels[part], over: &own }, relabelled, places, &mut made);
+            self.add(Layers { under: &labels[part], over: &own }, relabelled, places, &mut made)?;
         }
-        made.finish()
+        Ok(made.finish())
     }
 
     /// Adds a target, unless the rules have dropped it.
-    fn add(&self, labels: Layers<'_, '_>, relabelled: Option<LabelSet<'_>>, places: &mut Places, made: &mut Made) {
+    fn add(
+        &self,
+        labels: Layers<'_, '_>,
+        relabelled: Option<LabelSet<'_>>,
+        places: &mut Places,
+        made: &mut Made,
+    ) -> Result<(), TooLarge> {
         let Made { targets, text, is_expressible, scratch } = made;
         let identity = match (&relabelled, self.filter) {
-            (None, true) => return,
+            (None, true) => return Ok(()),
             (Some(relabelled), true) => identity(relabelled.iter(), self.job_name, scratch),
             (_, false) => identity(labels.iter(), self.job_name, scratch),
         };
@@ -147,6 +173,7 @@ impl<'a> Maker<'a> {
             plain: position(start)..position(middle),
             merged: position(middle)..position(text.len()),
         });
+        if text.len() + size_of_val(&targets[..]) > self.most { Err(TooLarge::Job(self.most)) } else { Ok(()) }
     }
 
     /// What the rules make of the labels of a part; `None` if they drop its targets, or if nobody asks.
@@ -256,7 +283,7 @@ fn seeds(config: &ScrapeConfig) -> LabelSet<'_> {
     settings.chain(params).filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// Texts of one group are far below 4 GB: discovery itself would not hold them.
+/// Texts of one group are far below 4 GB: [`Maker::within`] sees to it.
 fn position(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

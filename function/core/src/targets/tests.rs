@@ -28,7 +28,7 @@ fn made(configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> 
 fn made_for(views: Views, configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> GroupTargets {
     let (job, rules) = (job(), rules(configs));
     let maker = Maker::new(&job, &rules, filter, served, views);
-    maker.make(&LabelSet::new(), sets.iter().map(|labels| label_set(labels)), &mut Places::default())
+    maker.make(&LabelSet::new(), sets.iter().map(|labels| label_set(labels)), &mut Places::default()).unwrap()
 }
 
 fn label_set(labels: &Value) -> LabelSet<'_> {

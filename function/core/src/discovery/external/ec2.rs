@@ -21,15 +21,19 @@ const VERSION: &str = "2016-11-15";
 /// Instances in a page, the most that EC2 takes.
 const MOST_IN_PAGE: &str = "1000";
 
-/// The host of EC2 in a region.
+/// The host of EC2 in a region; `None` if that is no name of one. It must not be able to name another
+/// host: requests to it may be signed with the function's own credentials.
 #[must_use]
-pub fn host(region: &str) -> String {
+pub fn host(region: &str) -> Option<String> {
+    if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return None;
+    }
     let suffix = match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
         Some("eusc") => "amazonaws.eu",
         _ => "amazonaws.com",
     };
-    format!("ec2.{region}.{suffix}")
+    Some(format!("ec2.{region}.{suffix}"))
 }
 
 /// The parameters that ask for a page of instances.

@@ -10,6 +10,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{ExternalGroup, address_only};
+use crate::discovery::MOST_TARGETS;
 use crate::scrape_config::parse::{self, ParseError};
 use crate::scrape_config::service_discovery::StaticSd;
 use crate::yaml::{self, YamlError};
@@ -34,6 +35,8 @@ pub enum GroupsError {
     Targets(usize),
     #[error("labels of target group [{0}] are not a map of texts")]
     Labels(usize),
+    #[error("it has more than {MOST_TARGETS} targets")]
+    TooMany,
     #[error("the last part of a path must end in .json, .yml or .yaml: {0:?}")]
     Ending(String),
 }
@@ -49,8 +52,8 @@ pub(super) fn json(body: &[u8], origin: (&str, &str)) -> Result<Vec<ExternalGrou
         Written::List(groups) => groups,
         Written::Text(_) | Written::Fields(_) | Written::Other => return Err(GroupsError::NoList),
     };
-    let read = |(at, group)| Ok(named(json_group(at, group)?, at, origin));
-    groups.into_iter().enumerate().map(read).collect()
+    let groups = groups.into_iter().enumerate().map(|(at, group)| json_group(at, group));
+    all_named(groups.collect::<Result<_, _>>()?, origin)
 }
 
 /// Reads the content of a file by the path's ending.
@@ -63,12 +66,18 @@ pub fn file(path: &str, content: &[u8]) -> Result<Vec<ExternalGroup>, GroupsErro
     match ending.as_deref() {
         Some("json") => json(content, (FILEPATH, path)),
         Some("yml" | "yaml") => {
-            let groups = parse::target_groups(&yaml::parse(&String::from_utf8_lossy(content))?)?;
-            let read = |(at, group)| named(group, at, (FILEPATH, path));
-            Ok(groups.into_iter().enumerate().map(read).collect())
+            all_named(parse::target_groups(&yaml::parse(&String::from_utf8_lossy(content))?)?, (FILEPATH, path))
         }
         _ => Err(GroupsError::Ending(path.to_owned())),
     }
+}
+
+/// A target takes many times as much memory as the few bytes that name it.
+fn all_named(groups: Vec<StaticSd>, origin: (&str, &str)) -> Result<Vec<ExternalGroup>, GroupsError> {
+    if groups.iter().map(|group| group.targets.len()).sum::<usize>() > MOST_TARGETS {
+        return Err(GroupsError::TooMany);
+    }
+    Ok(groups.into_iter().enumerate().map(|(at, group)| named(group, at, origin)).collect())
 }
 
 fn named(group: StaticSd, at: usize, (label, origin): (&str, &str)) -> ExternalGroup {

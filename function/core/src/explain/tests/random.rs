@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::super::job::Walker;
 use super::*;
@@ -124,7 +123,7 @@ proptest! {
             let expected: BTreeMap<u64, BTreeSet<String>> = job.targets().enumerate().map(|(position, (_, target))| {
                 (target.identity, made.allocation.owners(name, position).map(|owner| owner.name.clone()).collect())
             }).collect();
-            let traces = walker.some(|_| true, |_, _| true);
+            let traces = walker.some(|_| true, |_| true);
             prop_assert_eq!(served_identities(&traces), expected);
             // What is left of the labels is what the merged view serves.
             let mergeable = made.allocation.merged().values().any(|merged| merged.form != Form::Discovered && merged.jobs.iter().any(|job| job == name));
@@ -142,6 +141,12 @@ proptest! {
                 let is_dropped = matches!(trace.fate, Fate::Dropped { .. });
                 prop_assert_eq!(is_dropped, was_dropped);
                 prop_assert_eq!(is_dropped, trace.after.is_none());
+            }
+            // Asked for alone, a target is explained as among all of its job.
+            for address in traces.iter().map(|trace| trace.address.as_str()).collect::<BTreeSet<_>>() {
+                let alone = walker.some(|_| true, |found| found.get(ADDRESS) == address);
+                let among: Vec<_> = traces.iter().filter(|trace| trace.address == address).cloned().collect();
+                prop_assert_eq!(alone, among);
             }
             let all = walker.all();
             let dropped: usize = all.dropped.iter().map(|dropped| dropped.targets).sum();

@@ -260,7 +260,10 @@ fn regions_have_hosts_of_their_partition() {
         ("cn-north-1", "ec2.cn-north-1.amazonaws.com.cn"),
         ("eusc-de-east-1", "ec2.eusc-de-east-1.amazonaws.eu"),
     ];
+    for region in ["", "a.b", "x@evil.example/", "evil.example/#", "a:80", "a?", "a\\", "é", " "] {
+        assert_eq!(host(region), None, "{region:?} would name another host");
+    }
     for (region, expected) in cases {
-        assert_eq!(host(region), expected);
+        assert_eq!(host(region).as_deref(), Some(expected));
     }
 }

@@ -1,0 +1,215 @@
+//! The whole way of a request: a cluster with a few changes, a config, who asks, and an event with a few changes.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use lambda_http::lambda_runtime::{Context, FunctionResponse, LambdaEvent};
+use libfuzzer_sys::fuzz_target;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+use target_allocator::http::{Event, Service};
+use target_allocator::settings::Settings;
+use target_allocator_fuzz::edit::edited;
+
+static EVENTS: LazyLock<Vec<Value>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../seeds/events.json")).expect("the seed is valid"));
+
+static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let documents = serde_norway::Deserializer::from_str(include_str!("../seeds/cluster.yaml"));
+    let documents = documents.map(|document| {
+        let mut object = Value::deserialize(document).expect("the seed is valid");
+        if object["kind"] == "Secret" {
+            // Encoded, so that no change can copy what it stands for into a label.
+            object["data"] = json!({"user": "dQ==", "pass": "Y2FuYXJ5LXBhc3M=", "token": "Y2FuYXJ5LXRva2Vu"});
+            object["stringData"] = Value::Null;
+        }
+        object
+    });
+    documents.collect()
+});
+
+const PATHS: [&str; 16] = [
+    "/",
+    "/scrape_configs",
+    "/jobs",
+    "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets",
+    "/merged/scrape_configs",
+    "/merged/jobs",
+    "/merged/targets",
+    "/explain",
+    "/debug/jobs",
+    "/debug/job",
+    "/debug/targets",
+    "/debug/target",
+    "/debug/collectors",
+    "/debug/scrape_configs",
+    "/debug/report",
+    "/readyz",
+];
+const QUERIES: [&str; 12] = [
+    "",
+    "collector_id=collector-0",
+    "collector_id=collector-1",
+    "job_id=serviceMonitor/shop/web/0",
+    "monitor=ServiceMonitor/shop/web",
+    "monitor=Probe/shop/probe",
+    "pod=shop/web-1",
+    "service=shop/web",
+    "target=10.2.0.1:9100",
+    "collector=collector-0",
+    "q=10.&page=2",
+    "job_id=a&target_hash=0000000000000000",
+];
+
+/// What the password and the token in the cluster begin with.
+const CANARY: &str = "canary";
+
+/// What a run is made of; what follows changes the event.
+#[derive(Debug, Arbitrary)]
+struct Run<'a> {
+    config: u8,
+    objects: u32,
+    event: u8,
+    path: u8,
+    query: u8,
+    free: bool,
+    known: bool,
+    html: bool,
+    cluster: &'a [u8],
+}
+
+fn settings(run: &Run<'_>, folder: &std::path::Path) -> Settings {
+    let strategy =
+        ["consistent-hashing", "least-weighted", "per-node", "rendezvous-hashing"][usize::from(run.config % 4)];
+    let subjects = if run.config & 16 == 0 { "" } else { "allowed_subjects: ['system:serviceaccount:monitoring:*']\n" };
+    let selectors: String = ["service_monitor", "pod_monitor", "probe", "scrape_config"]
+        .map(|kind| format!("  {kind}_selector: {{}}\n  {kind}_namespace_selector: {{}}\n"))
+        .concat();
+    let config = format!(
+        "collector_namespace: monitoring\ncollector_selector: {{matchLabels: {{app: collector}}}}\n\
+         allocation_strategy: {strategy}\n{subjects}prometheus_cr:\n  enabled: true\n{selectors}"
+    );
+    let set = |at: u8, one: &str, other: &str| Some(if run.config & at == 0 { one } else { other }.to_owned());
+    let loaded = Settings::load(|variable| match variable {
+        "CLUSTER" => Some(format!("manifests:{}", folder.display())),
+        "ALLOCATOR_CONFIG" => Some(config.clone()),
+        "SNAPSHOT_TTL" | "SNAPSHOT_MAX_STALE" => Some("1000000".to_owned()),
+        "SECRETS" => set(32, "inline", "omit"),
+        "SECRET_ROTATION" => set(64, "off", "on"),
+        "TARGET_LABELS" => set(128, "referenced", "all"),
+        _ => None,
+    });
+    loaded.expect("the settings are valid")
+}
+
+/// What the config discovers outside of the cluster would be asked for: that is not the business here.
+fn without_sources(object: &mut Value) {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.retain(|name, _| !name.ends_with("SDConfigs") || matches!(name.as_str(), "kubernetesSDConfigs"));
+    }
+}
+
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = std::env::temp_dir().join(format!("fuzz-requests-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    folder
+});
+
+fn event(run: &Run<'_>, edits: &[u8]) -> Option<Value> {
+    let mut event = EVENTS[usize::from(run.event) % EVENTS.len()].clone();
+    let path = PATHS[usize::from(run.path) % PATHS.len()];
+    let query = QUERIES[usize::from(run.query) % QUERIES.len()];
+    if !run.free {
+        let pairs: serde_json::Map<_, _> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect();
+        for (field, value) in [
+            ("rawPath", json!(path)),
+            ("path", json!(path)),
+            ("rawQueryString", json!(query)),
+            ("queryStringParameters", Value::Object(pairs)),
+        ] {
+            if event.get(field).is_some() {
+                event[field] = value;
+            }
+        }
+        event.as_object_mut()?.remove("multiValueQueryStringParameters");
+    }
+    if run.known {
+        let claims = json!({"sub": "system:serviceaccount:monitoring:collector", "iss": "https://issuer"});
+        event["requestContext"]["authorizer"] = json!({"jwt": {"claims": claims, "scopes": null}});
+    }
+    if run.html {
+        event["headers"]["accept"] = json!("text/html");
+    }
+    edited(&event, edits)
+}
+
+fn run(run: &Run<'_>, edits: &[u8]) -> Option<()> {
+    let chosen =
+        OBJECTS.iter().enumerate().filter(|(at, _)| run.objects >> (at % 32) & 1 == 0).map(|(_, object)| object);
+    let mut cluster =
+        edited(&json!({"apiVersion": "v1", "kind": "List", "items": chosen.collect::<Vec<_>>()}), run.cluster)?;
+    cluster.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten().for_each(without_sources);
+    let event = event(run, edits)?.to_string();
+    let request = serde_json::from_str::<Event>(&event).ok()?;
+    std::fs::write(FOLDER.join("cluster.json"), cluster.to_string()).expect("the file can be written");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let mut context = Context::default();
+    context.deadline = u64::MAX;
+    let answer = runtime.block_on(async {
+        let service = Service::new(Ok(settings(run, &FOLDER))).await;
+        let answer = tokio::time::timeout(Duration::from_secs(10), service.handle(LambdaEvent::new(request, context)));
+        match answer.await.expect("it is answered in time").expect("the kind is known") {
+            FunctionResponse::BufferedResponse(answer) => serde_json::to_value(answer),
+            FunctionResponse::StreamingResponse(_) => panic!("nothing streams by default"),
+        }
+    });
+    let shows = run.free || PATHS[usize::from(run.path) % PATHS.len()].ends_with("scrape_configs");
+    check(&answer.expect("an answer is written as JSON"), shows);
+    Some(())
+}
+
+/// `shows` says whether credentials may be in an answer that is none of a failure.
+fn check(answer: &Value, shows: bool) {
+    let status = answer["statusCode"].as_u64().expect("there is a status");
+    let of = |headers: &Value, name: &str| {
+        headers.get(name).and_then(|value| value.as_str().or_else(|| value.get(0)?.as_str()).map(str::to_owned))
+    };
+    let header = |name: &str| {
+        of(&answer["headers"], name).or_else(|| of(&answer["multiValueHeaders"], name)).unwrap_or_default()
+    };
+    for headers in [&answer["headers"], &answer["multiValueHeaders"]] {
+        assert!(!headers.to_string().contains("\\n") && !headers.to_string().contains("\\r"), "{headers}");
+    }
+    if answer["isBase64Encoded"] == json!(true) {
+        return assert_eq!(header("content-encoding"), "gzip", "{answer}");
+    }
+    let body = answer["body"].as_str().unwrap_or_default();
+    if header("content-type").starts_with("text/html") {
+        assert!(body.contains("</html>"), "{answer}");
+        return assert!(!body.contains(CANARY), "a page shows a credential: {body}");
+    }
+    if status == 304 || header("content-type").starts_with("text/plain") {
+        return assert!(!body.contains(CANARY), "{answer}");
+    }
+    let body: Value = serde_json::from_str(body).expect("a body is JSON");
+    if status == 200 {
+        assert!(body.is_array() || body.is_object(), "{answer}");
+        return assert!(shows || !body.to_string().contains(CANARY), "{answer}");
+    }
+    let message = body.as_object().filter(|body| body.len() == 1).and_then(|body| body["message"].as_str());
+    assert!(message.is_some_and(|message| !message.is_empty() && !message.contains(CANARY)), "{answer}");
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut bytes = Unstructured::new(data);
+    if let Ok(drawn) = Run::arbitrary(&mut bytes) {
+        run(&drawn, bytes.take_rest());
+    }
+});

@@ -1,0 +1,357 @@
+//! What a tenant may write, at its worst: time and memory stay within bounds, the monitor is named, and all others
+//! are served.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::events::function_url;
+use crate::external::{LOOPBACK, Place, addresses, report, share};
+use crate::function::Function;
+use crate::kubernetes::Kubernetes;
+use crate::sources::{HttpServer, Reply};
+
+/// What becomes of the monitor.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    /// It has that many targets.
+    Has(usize),
+    /// It has no job, for a reason that says so.
+    LeftOut(&'static str),
+    /// Its targets are not told, for a reason that says so.
+    Untold(&'static str),
+}
+
+const GOOD: &str = "serviceMonitor%2Fshop%2Fgood%2F0";
+const BAD: &str = "serviceMonitor%2Fshop%2Fbad%2F0";
+const CONFIG: &str = "collectors: {names: [c]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}, scrape_config_selector: {}}\n";
+
+/// How long a refresh and an answer may take, with code that is not optimized; and how much memory the function may need.
+const MOST_TIME: Duration = Duration::from_secs(15);
+const MOST_MEMORY: u64 = 900 << 20;
+
+fn service(name: &str, annotations: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"namespace": "shop", "name": name, "labels": {"app": name}, "annotations": annotations},
+        "spec": {"ports": [{"name": "http", "port": 80}]}})
+}
+
+fn slice(service: &str, at: usize, ports: usize, endpoints: impl Iterator<Item = Value>) -> Value {
+    let ports = (0..ports).map(|port| json!({"name": if port == 0 { "http".to_owned() } else { format!("p{port}") }, "port": 1 + port, "protocol": "TCP"}));
+    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"namespace": "shop", "name": format!("{service}-{at}"), "labels": {"kubernetes.io/service-name": service, "app": service}},
+        "addressType": "IPv4", "ports": ports.collect::<Vec<_>>(), "endpoints": endpoints.collect::<Vec<_>>()})
+}
+
+fn endpoints(from: usize, to: usize) -> impl Iterator<Item = Value> {
+    (from..to).map(|n| json!({"addresses": [format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)]}))
+}
+
+fn monitor(name: &str, endpoint: &Value) -> Value {
+    json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"namespace": "shop", "name": name},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "endpoints": [endpoint]}})
+}
+
+/// What is there beside what is hostile.
+fn good() -> Vec<Value> {
+    vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+        service("good", &json!({})),
+        slice("good", 0, 1, endpoints(1, 2)),
+        monitor("good", &json!({"port": "http"})),
+    ]
+}
+
+/// A monitor with these rules of a service with one endpoint.
+fn with_rules(rules: &[Value]) -> Vec<Value> {
+    vec![
+        service("bad", &json!({"text": "x".repeat(1000)})),
+        slice("bad", 0, 1, endpoints(1, 2)),
+        monitor("bad", &json!({"port": "http", "relabelings": rules})),
+    ]
+}
+
+fn repeated(times: usize, rule: &Value) -> Vec<Value> {
+    vec![rule.clone(); times]
+}
+
+fn keep(regex: &str) -> Value {
+    json!({"action": "keep", "sourceLabels": ["__meta_kubernetes_service_annotation_text"], "regex": regex})
+}
+
+fn many_endpoints(slices: usize, each: usize, ports: usize, endpoint: &Value) -> Vec<Value> {
+    let slices = (0..slices).map(|at| slice("bad", at, ports, endpoints(at * each, (at + 1) * each)));
+    [service("bad", &json!({})), monitor("bad", endpoint)].into_iter().chain(slices).collect()
+}
+
+fn large_annotation() -> Vec<Value> {
+    let read =
+        json!({"sourceLabels": ["__meta_kubernetes_service_annotation_text"], "targetLabel": "a", "regex": "(.).*"});
+    vec![
+        service("bad", &json!({"text": "x".repeat(1 << 20)})),
+        slice("bad", 0, 1, endpoints(0, 1000)),
+        monitor("bad", &json!({"port": "http", "relabelings": [read]})),
+    ]
+}
+
+fn large_label_sets() -> Vec<Value> {
+    let labels: serde_json::Map<_, _> = (0..5000).map(|n| (format!("l{n}"), json!("x"))).collect();
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": "p", "labels": labels},
+        "spec": {"containers": [{"name": "c"}]}, "status": {"phase": "Running", "podIP": "10.0.0.1"}});
+    let of_pod = endpoints(0, 1000).map(|mut endpoint| {
+        endpoint["targetRef"] = json!({"kind": "Pod", "namespace": "shop", "name": "p"});
+        endpoint
+    });
+    let map = json!({"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"});
+    vec![
+        service("bad", &json!({})),
+        slice("bad", 0, 1, of_pod),
+        pod,
+        monitor("bad", &json!({"port": "http", "relabelings": [map]})),
+    ]
+}
+
+fn cases() -> Vec<(&'static str, Vec<Value>, Fate)> {
+    let double = json!({"sourceLabels": ["__meta_kubernetes_service_annotation_text", "a"], "targetLabel": "a", "regex": "(.*)", "replacement": "$1$1"});
+    let copy = json!({"action": "labelmap", "regex": "(.+)", "replacement": "a_$1"});
+    let long = json!({"sourceLabels": ["__meta_kubernetes_service_annotation_text"], "targetLabel": "a", "replacement": "$1".repeat(200_000)});
+    let join = json!({"sourceLabels": repeated(20_000, &json!("__meta_kubernetes_service_annotation_text")), "targetLabel": "a"});
+    vec![
+        ("a regex that repeats what is large", with_rules(&[keep(r"(\pL{100}){10}")]), Fate::LeftOut("too large")),
+        (
+            "a regex that nests deeply",
+            with_rules(&[keep(&format!("{}x{}", "(".repeat(5000), ")".repeat(5000)))]),
+            Fate::LeftOut("too deeply"),
+        ),
+        ("a regex that backtracks elsewhere", with_rules(&[keep("(x+x+)+y|x*")]), Fate::Has(1)),
+        ("a regex of 100,000 characters", with_rules(&[keep(&"(a|b)".repeat(20_000))]), Fate::Has(0)),
+        ("large regexes", with_rules(&repeated(900, &keep(r"\pL{80}|x*"))), Fate::LeftOut("MiB")),
+        ("10,000 rules", with_rules(&repeated(10_000, &keep("x*"))), Fate::LeftOut("more than 1000 rules")),
+        (
+            "10,000 rules for metrics",
+            {
+                let rule = json!({"action": "drop", "sourceLabels": ["__name__"], "regex": "a|b.c"});
+                let endpoint = json!({"port": "http", "metricRelabelings": repeated(10_000, &rule)});
+                vec![service("bad", &json!({})), slice("bad", 0, 1, endpoints(1, 2)), monitor("bad", &endpoint)]
+            },
+            Fate::LeftOut("more than 1000 rules"),
+        ),
+        ("a label that doubles", with_rules(&repeated(60, &double)), Fate::Has(0)),
+        ("labels that double", with_rules(&repeated(60, &copy)), Fate::Has(0)),
+        ("a replacement of 200,000 groups", with_rules(&[long]), Fate::Has(0)),
+        ("a label of 20,000 others", with_rules(&[join]), Fate::Has(0)),
+        ("100,000 endpoints", many_endpoints(100, 1000, 1, &json!({"port": "http"})), Fate::Has(100_000)),
+        ("100,000 endpoints in one slice", many_endpoints(1, 100_000, 1, &json!({"port": "http"})), Fate::Has(100_000)),
+        (
+            "1,000,000 targets in one slice",
+            many_endpoints(1, 1000, 1000, &json!({})),
+            Fate::Untold("more than 250000 targets"),
+        ),
+        ("an annotation of a megabyte on 1,000 targets", large_annotation(), Fate::Untold("more than 64 MiB")),
+        ("5,000 labels on 1,000 targets", large_label_sets(), Fate::Untold("more than 8000000 labels")),
+    ]
+}
+
+async fn check(function: &Function, name: &str, expected: Fate) {
+    let started = Instant::now();
+    assert_eq!(addresses(&share_of(function, GOOD).await), ["10.0.0.1:1"], "{name}");
+    let took = started.elapsed();
+    let answer = share_of(function, BAD).await;
+    match expected {
+        Fate::Has(count) => {
+            let found = if answer.status == 200 { answer.json().as_array().unwrap().len() } else { usize::MAX };
+            assert_eq!(found, count, "{name}: {}", String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]));
+        }
+        Fate::LeftOut(reason) => {
+            assert_eq!(String::from_utf8_lossy(&answer.body), "[]", "{name}");
+            let entries = report(function, "bad").await;
+            assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
+        }
+        Fate::Untold(reason) => {
+            assert_eq!(answer.status, 503, "{name}");
+            assert!(answer.message().contains(reason), "{name}: {}", answer.message());
+            let entries = report(function, "bad").await;
+            assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
+        }
+    }
+    let memory = function.peak_memory();
+    println!("{name}: {expected:?}, {} ms, {} MiB", took.as_millis(), memory >> 20);
+    assert!(took < MOST_TIME, "{name} took {took:?}");
+    assert!(memory < MOST_MEMORY, "{name} took {} MiB", memory >> 20);
+}
+
+async fn share_of(function: &Function, job: &str) -> crate::function::Answer {
+    // Through a gateway that streams: shares may be large.
+    function.invoke(function_url(&format!("/jobs/{job}/targets?collector_id=c"))).await
+}
+
+#[tokio::test]
+async fn one_monitor_stays_within_bounds_and_the_others_are_served() {
+    for (name, objects, expected) in cases() {
+        let folder = tempfile::tempdir().unwrap();
+        let items: Vec<_> = good().into_iter().chain(objects).collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        std::fs::write(folder.path().join("cluster.json"), list.to_string()).unwrap();
+        let cluster = format!("manifests:{}", folder.path().display());
+        let variables = [
+            ("CLUSTER", cluster.as_str()),
+            ("ALLOCATOR_CONFIG", CONFIG),
+            ("SNAPSHOT_TTL", "600"),
+            ("RESPONSE_MODE", "stream"),
+        ];
+        check(&Function::start(&variables).await, name, expected).await;
+    }
+}
+
+/// Of an answer of millions of targets none is taken.
+#[tokio::test]
+async fn sources_outside_stay_within_bounds() {
+    let (server, address) = HttpServer::start().await;
+    let many = |count: usize| format!(r#"[{{"targets":[{}]}}]"#, vec![r#""a:1""#; count].join(","));
+    let wide =
+        format!(r#"[{{"targets":[{}],"labels":{{"a":"{}"}}}}]"#, vec![r#""a:1""#; 1000].join(","), "x".repeat(1 << 20));
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let replies = [
+        ("many", many(2_000_000), "more than 250000 targets"),
+        ("wide", wide, "more than 64 MiB"),
+        ("deep", deep, "recursion limit"),
+    ];
+    let mut jobs = vec![json!({"job_name": "good", "http_sd_configs": [{"url": format!("http://{address}/good")}]})];
+    server.set("/good", Reply::json(r#"[{"targets":["10.0.0.1:80"]}]"#));
+    for (name, body, _) in &replies {
+        server.set(&format!("/{name}"), Reply::json(body));
+        jobs.push(json!({"job_name": name, "http_sd_configs": [{"url": format!("http://{address}/{name}")}]}));
+    }
+    let place = Place::new();
+    let function = place.start(LOOPBACK, &json!(jobs)).await;
+    assert_eq!(addresses(&share(&function, "good").await), ["10.0.0.1:80"]);
+    for (name, _, reason) in replies {
+        let answer = share(&function, name).await;
+        assert_eq!(answer.status, 503, "{name}");
+        assert!(answer.message().contains(reason), "{name}: {}", answer.message());
+    }
+    let memory = function.peak_memory();
+    println!("sources: {} MiB", memory >> 20);
+    assert!(memory < MOST_MEMORY, "{} MiB", memory >> 20);
+}
+
+/// YAML in which aliases stand for more than there is memory, or for themselves.
+fn bombs() -> Vec<(&'static str, String)> {
+    let laughs: String =
+        (1..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "))).collect();
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 100_000].join(", "));
+    vec![
+        ("aliases of aliases", format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{laughs}")),
+        ("an alias of a long text", long),
+        ("an alias of itself", "a: &a [*a]\n".to_owned()),
+        ("deep nesting", format!("a: {}{}\n", "[".repeat(3000), "]".repeat(3000))),
+        ("keys of keys", format!("a: {}\n", "{? ".repeat(3000))),
+    ]
+}
+
+#[tokio::test]
+async fn yaml_cannot_grow() {
+    for (name, text) in bombs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bomb.yaml");
+        std::fs::write(&file, &text).unwrap();
+        let path = file.display().to_string();
+        let cluster = format!("manifests:{}", folder.path().display());
+        for (what, variables) in [
+            ("manifests", [("CLUSTER", cluster.as_str()), ("ALLOCATOR_CONFIG", CONFIG)]),
+            ("config", [("CLUSTER", "manifests:/nowhere"), ("ALLOCATOR_CONFIG_FILE", path.as_str())]),
+        ] {
+            let started = Instant::now();
+            let function = Function::start(&variables).await;
+            let answer = function.get("/scrape_configs").await;
+            let (took, memory) = (started.elapsed(), function.peak_memory());
+            println!("{name} in {what}: {} ms, {} MiB, {}", took.as_millis(), memory >> 20, answer.status);
+            assert!(answer.status >= 500, "{name} in {what}: {}", answer.status);
+            assert!(answer.message().contains("bomb.yaml"), "{name} in {what}: {}", answer.message());
+            assert!(took < MOST_TIME && memory < MOST_MEMORY, "{name} in {what}: {took:?}, {} MiB", memory >> 20);
+        }
+    }
+}
+
+/// One object that no reader can follow is left out, alone.
+#[tokio::test]
+async fn deep_objects_are_left_out_alone() {
+    let mut objects = good();
+    let deep = |depth: usize| (0..depth).fold(json!("x"), |inner, _| json!([inner]));
+    let mut bad = monitor("bad", &json!({"port": "http"}));
+    bad["spec"]["attachMetadata"] = deep(100);
+    objects.extend([service("bad", &json!({})), slice("bad", 0, 1, endpoints(2, 3)), bad]);
+    let kubernetes = Kubernetes::start(&objects).await;
+    let function = Function::start(&[("CLUSTER", &kubernetes.cluster()), ("ALLOCATOR_CONFIG", CONFIG)]).await;
+    assert_eq!(addresses(&share_of(&function, GOOD).await), ["10.0.0.1:1"]);
+    let entries = report(&function, "bad").await;
+    assert!(entries.iter().any(|(outcome, _)| outcome == "malformed"), "{entries:?}");
+}
+
+/// Names that gateways, logs, headers and pages could take for something else.
+const NAMES: [&str; 9] = [
+    "a\r\nset-cookie: x=1",
+    "a\u{0}b",
+    "\u{202e}drawkcab",
+    "a\u{200b}b",
+    "../../etc/passwd",
+    "%2e%2e%2f",
+    "<script>alert(1)</script>",
+    "\u{feff}a\u{301}\u{1f4a9}",
+    "\"}],\"x\":[{\"",
+];
+
+#[tokio::test]
+async fn whatever_a_name_is_it_is_one_line_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut items = good();
+    for (at, name) in NAMES.into_iter().enumerate() {
+        let mut bad = monitor("good", &json!({"port": "http", "bearerTokenSecret": {"name": name, "key": name}}));
+        bad["metadata"]["name"] = json!(name);
+        let mut refused = bad.clone();
+        refused["metadata"]["name"] = json!(format!("{name}{at}"));
+        bad["spec"]["endpoints"][0] = json!({"port": "http"});
+        items.extend([bad, refused]);
+    }
+    std::fs::write(
+        folder.path().join("cluster.json"),
+        json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string(),
+    )
+    .unwrap();
+    let cluster = format!("manifests:{}", folder.path().join("cluster.json").display());
+    let function = Function::start_with_log(&[("CLUSTER", &cluster), ("ALLOCATOR_CONFIG", CONFIG)], &log).await;
+    let jobs = function.get("/jobs").await.json();
+    for name in NAMES {
+        let job = format!("serviceMonitor/shop/{name}/0");
+        let link = jobs[&job]["_link"].as_str().unwrap_or_else(|| panic!("no job of {name:?}: {jobs}")).to_owned();
+        let escaped: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        for path in [
+            format!("{link}?collector_id=c"),
+            format!("/jobs/{escaped}/targets?collector_id={escaped}"),
+            format!("/explain?monitor=ServiceMonitor/shop/{escaped}"),
+            format!("/explain?collector={escaped}"),
+            format!("/explain?{escaped}={escaped}"),
+            format!("/debug/job?job_id=serviceMonitor/shop/{escaped}/0"),
+            format!("/debug/targets?q={escaped}&page={escaped}"),
+            format!("/{escaped}/nothing"),
+        ] {
+            let answer = function.invoke(function_url(&path)).await;
+            assert!(answer.status < 500, "{path}: {}", answer.status);
+            for (header, value) in &answer.headers {
+                assert!(!value.contains(['\r', '\n', '\0']), "{path}: {header}: {value:?}");
+            }
+            assert!(!answer.headers.contains_key("set-cookie"), "{path}");
+            if answer.headers["content-type"].starts_with("text/html") {
+                let page = String::from_utf8(answer.body).unwrap();
+                assert!(!page.contains("<script>alert"), "{path}");
+            } else if answer.status != 200 {
+                assert!(!answer.message().is_empty(), "{path}");
+            }
+        }
+    }
+    for line in std::fs::read_to_string(&log).unwrap().lines() {
+        let line: Result<Value, _> = serde_json::from_str(line);
+        assert!(line.is_ok_and(|line| line.is_object()), "the log has something else than objects");
+    }
+}

@@ -1,0 +1,93 @@
+"""A plain Prometheus and a vmagent, configured as docs/merged.md says, on the list of merged targets."""
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from parts import World
+
+# Whose share it is, in the document too.
+SHARE = "otel-collector-0"
+# What the document has in place of this world's values.
+ENDPOINT = "https://abc123.execute-api.eu-central-1.amazonaws.com"
+TOKEN = "/var/run/secrets/target-allocator/token"
+
+
+def documented(world: "World", scraper: str) -> str:
+    """The config of the document for that scraper, with this world's values."""
+    from parts import ROOT
+
+    document = (ROOT / "docs/merged.md").read_text()
+    found = re.search(rf"^### {scraper}$.*?^```yaml\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/merged.md has no config for {scraper}"
+    config = found[1]
+    assert f"collector_id={SHARE}\n" in config, f"the config for {scraper} is not for {SHARE}"
+    for example, value in ((ENDPOINT, world.gateway), (TOKEN, str(world.token_file(SHARE)))):
+        assert example in config, f"the config for {scraper} does not have {example}"
+        config = config.replace(example, value)
+    # A minute is long for a test.
+    return config.replace("refresh_interval: 30s", "refresh_interval: 1s")
+
+
+def told(groups: list[dict]) -> set:
+    """What a scraper is told: the URL of each target, and the labels that its series get."""
+    found = set()
+    for group in groups:
+        labels = dict(group["labels"])
+        [address] = group["targets"]
+        query = urlencode([(name[8:], value) for name, value in sorted(labels.items()) if name.startswith("__param_")])
+        url = f"{labels['__scheme__']}://{address}{labels['__metrics_path__']}" + (f"?{query}" if query else "")
+        final = {name: value for name, value in labels.items() if not name.startswith("__")}
+        found.add((url, frozenset(({"instance": address} | final).items())))
+    return found
+
+
+def scraped(url: str) -> set:
+    """What a scraper says that it scrapes, all of it up."""
+    from parts import get
+
+    active = get(f"{url}/api/v1/targets?state=active")["data"]["activeTargets"]
+    down = [(target["scrapeUrl"], target["lastError"]) for target in active if target["health"] != "up"]
+    assert not down, f"{len(down)} of {len(active)} targets are not up: {down[:2]}"
+    # vmagent and Prometheus differ in whether a URL without parameters ends in `?`.
+    return {(target["scrapeUrl"].removesuffix("?"), frozenset(target["labels"].items())) for target in active}
+
+
+def series(prometheus: str, query: str) -> set:
+    """The series of a query with their values, whoever scraped them."""
+    from parts import get
+
+    result = get(f"{prometheus}/api/v1/query?{urlencode({'query': query})}")["data"]["result"]
+    return {(frozenset((one["metric"] | {"scraper": ""}).items()), one["value"][1]) for one in result}
+
+
+def targets(world: "World") -> str:
+    """A plain Prometheus and a vmagent scrape a share by one URL each, the same targets with the same labels."""
+    from parts import eventually, get
+
+    prometheus = world.start_prometheus(documented(world, "Prometheus"))
+    vmagent = world.start_vmagent(documented(world, "vmagent"), prometheus)
+    wanted = told(get(f"{world.function}/merged/targets?collector_id={SHARE}"))
+    assert wanted, "the share has no merged targets"
+
+    def same(url: str) -> None:
+        found = scraped(url)
+        missing, extra = wanted - found, found - wanted
+        assert not missing, f"{len(missing)} of {len(wanted)} missing: {sorted(map(str, missing))[:1]}, found {sorted(map(str, extra))[:1]}"
+        assert not extra, f"{len(extra)} more: {sorted(map(str, extra))[:1]}"
+
+    eventually("Prometheus has the share", lambda: same(prometheus))
+    eventually("vmagent has the share", lambda: same(vmagent))
+
+    def arrive() -> int:
+        own, written = (series(prometheus, f'{{__name__=~"up|exporter_info",scraper="{who}"}}') for who in ("", "vmagent"))
+        ups = [labels for labels, value in own if ("__name__", "up") in labels and value == "1"]
+        assert len(ups) == len(wanted), f"{len(ups)} of {len(wanted)} up in Prometheus"
+        assert own == written, f"only Prometheus: {sorted(map(str, own - written))[:1]}, only vmagent: {sorted(map(str, written - own))[:1]}"
+        return len(own)
+
+    count = eventually("the same series come from both", arrive)
+    for name in ("vmagent", "prometheus"):
+        world.stop(name)
+    return f"{len(wanted)} targets up in Prometheus and in vmagent, and {count} series the same from both"
