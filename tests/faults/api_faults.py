@@ -93,8 +93,12 @@ def older_state(world: FaultWorld) -> None:
     world.save_store()
     eventually("the function has recovered", lambda: check_fresh(world))
     world.set_canary(not world.canary)
-    for number in range(200):
-        world.kubectl("annotate", "namespace", "ballast", "--overwrite", f"count={number}")
+    # Two hundred versions at once.
+    items = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "ballast", "name": f"newer-{number}"}}
+        for number in range(200)
+    ]
+    world.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": items})
     eventually("the newer state is known", lambda: check_canary(world, not world.canary))
     eventually("and all of it", lambda: check_fresh(world))
     world.restart_apiserver(world.bring_back_store)
