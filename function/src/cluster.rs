@@ -11,6 +11,7 @@ mod follow;
 mod items;
 mod manifests;
 mod reading;
+mod trust;
 
 use std::collections::BTreeSet;
 

@@ -39,7 +39,7 @@ pub use send::Pieces;
 /// What is left of the function's time for writing the answer.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// How long an answer may take where the event has no deadline.
+/// How long an answer may take where the event has no deadline, or a far one.
 const NO_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Answers events.
@@ -197,7 +197,9 @@ async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
     for cluster in clusters {
         let objects = Objects::open(&cluster.source).await?;
         let externals = Arc::new(Externals::new(&config, place.clone()));
-        let recipe = Recipe { config: Arc::clone(&config), externals, target_labels, secrets, secret_rotation };
+        let config = Arc::clone(&config);
+        let keep = freshness.max_stale;
+        let recipe = Recipe { config, externals, target_labels, secrets, secret_rotation, keep };
         opened.push(NamedSnapshots { name: cluster.name, snapshots: Snapshots::new(objects, recipe, freshness) });
     }
     Ok(opened)
@@ -206,6 +208,8 @@ async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
 /// How long the answer may take; `deadline` is in milliseconds since 1970.
 fn budget(deadline: u64) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // A deadline that was over before the event came is none: `cargo lambda watch` sends such.
-    Duration::from_millis(deadline).checked_sub(now).map_or(NO_DEADLINE, |left| left.saturating_sub(RESERVE))
+    // A deadline that was over before the event came is none: `cargo lambda watch` sends such. One that is far off is
+    // none either: the clock was set back, and no gateway waits for so long.
+    let left = Duration::from_millis(deadline).checked_sub(now).map(|left| left.saturating_sub(RESERVE));
+    left.map_or(NO_DEADLINE, |left| left.min(NO_DEADLINE))
 }

@@ -46,6 +46,7 @@ impl Meter {
         describe_histogram!("SharesLargest", Unit::Count, "targets of the collector with the most");
         describe_histogram!("SharesSmallest", Unit::Count, "targets of the collector with the fewest");
         describe_histogram!("Skipped", Unit::Count, "entries of the report");
+        describe_counter!("RefreshFailures", Unit::Count, "refreshes that gave no snapshot");
         describe_counter!("Answers", Unit::Count, "answers by route and status");
         describe_counter!("ColdStart", Unit::Count, "processes that began");
         counter!("ColdStart").increment(1);
@@ -73,6 +74,11 @@ impl Meter {
 /// Counts an answer.
 pub fn answered(route: &'static str, status: u16) {
     counter!("Answers", "Route" => route, "Status" => status.to_string()).increment(1);
+}
+
+/// Counts a refresh that gave no snapshot.
+pub fn refresh_failed() {
+    counter!("RefreshFailures").increment(1);
 }
 
 /// Counts a refresh that gave a snapshot.

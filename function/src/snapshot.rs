@@ -79,6 +79,8 @@ pub struct Recipe {
     pub secrets: Secrets,
     /// Whether collectors notice that they have changed.
     pub secret_rotation: SecretRotation,
+    /// How long objects are kept whose definition is gone.
+    pub keep: Duration,
 }
 
 impl Recipe {
@@ -95,7 +97,7 @@ impl Recipe {
     ) -> Result<Snapshot, RefreshError> {
         let taken = Moment::now();
         let mut reading = before.as_ref().map(|before| before.reading.clone()).unwrap_or_default();
-        reading.bytes = 0;
+        (reading.bytes, reading.keep) = (0, self.keep);
         let first = allocation::kinds_of_monitors(&self.config);
         objects.list(&first, &mut reading).await?;
         objects.get(&allocation::references(&self.config, &reading.cluster), &mut reading).await?;

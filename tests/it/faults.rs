@@ -1,7 +1,7 @@
 //! A fault never costs a collector its targets: it is answered from the last
 //! complete snapshot, or with a failure that no collector takes for a list.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -146,6 +146,47 @@ async fn one_refresh_runs_however_many_requests_run_out_of_time_meanwhile() {
     assert!(asked <= 2, "the monitors and the namespaces are asked for once: {asked} requests");
     sleep(Duration::from_millis(2_000)).await;
     assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
+}
+
+#[tokio::test]
+async fn with_a_snapshot_nobody_waits_long_for_a_slow_cluster() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start(&kubernetes, "0", "600").await;
+    assert_eq!(function.get(SHARE).await.status, 200);
+    kubernetes.set("*", Behaviour::Slow(Duration::from_secs(60), Vec::new()));
+    // The first waits for a while; the next ones know that it takes long.
+    for most in [6, 2, 2] {
+        let asked = Instant::now();
+        assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
+        assert!(asked.elapsed() < Duration::from_secs(most), "{:?}, at most {most} s", asked.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn monitors_whose_definition_is_deleted_are_kept_for_a_while() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start(&kubernetes, "0", "3").await;
+    let before = function.get("/scrape_configs").await;
+    let undefined = || Behaviour::Status(404, "404 page not found".to_owned());
+    kubernetes.set("servicemonitors", undefined());
+    assert_eq!(function.get("/scrape_configs").await.body, before.body);
+    let report = function.get("/debug/report").await.json().to_string();
+    assert!(report.contains("CustomResourceDefinition") && report.contains("kept for 3 s"), "{report}");
+    // Installed again, and still without its objects.
+    kubernetes.set("servicemonitors", Behaviour::Objects(Vec::new()));
+    assert_eq!(function.get("/scrape_configs").await.body, before.body);
+    sleep(Duration::from_millis(3_100)).await;
+    assert_eq!(function.get("/jobs").await.json(), json!({}), "they are gone for good");
+    assert_eq!(function.get("/debug/report").await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn monitors_that_are_deleted_are_gone_with_the_next_snapshot() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start(&kubernetes, "0", "600").await;
+    assert_eq!(function.get(SHARE).await.status, 200);
+    kubernetes.set("servicemonitors", Behaviour::Objects(Vec::new()));
+    assert_eq!(function.get("/jobs").await.json(), json!({}));
 }
 
 #[tokio::test]

@@ -161,8 +161,11 @@ fn spread(strategy: Spread, replicas: u32, members: &Members, targets: &[TargetK
     match strategy {
         Spread::ConsistentHashing(version) => {
             let ring = Ring::new(version, members)?;
-            for target in targets {
-                slots.extend(ring.owners(target.address).take(replicas).map(Some));
+            match replicas {
+                1 => slots.extend(targets.iter().map(|target| ring.owner(target.address))),
+                _ => {
+                    slots.extend(targets.iter().flat_map(|target| ring.owners(target.address).take(replicas).map(Some)))
+                }
             }
         }
         Spread::LeastWeighted => {

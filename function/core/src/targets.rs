@@ -9,10 +9,10 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use xxhash_rust::xxh64::xxh64;
 
 pub use maker::Maker;

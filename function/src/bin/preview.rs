@@ -107,8 +107,8 @@ async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
     let [source] = &settings.clusters[..] else { bail!("name one cluster: {state}") };
     let config = Arc::new(settings.config);
     let externals = Arc::new(Externals::new(&config, settings.place));
-    let Settings { target_labels, secrets, secret_rotation, .. } = settings;
-    let recipe = Recipe { config, externals, target_labels, secrets, secret_rotation };
+    let Settings { target_labels, secrets, secret_rotation, freshness, .. } = settings;
+    let recipe = Recipe { config, externals, target_labels, secrets, secret_rotation, keep: freshness.max_stale };
     let objects = Objects::open(&source.source).await?;
     recipe.take(&objects, Views::default(), None).await.with_context(|| format!("cannot read {state}"))
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::future::{FutureExt, try_join_all};
+use futures::future::{FutureExt, try_join, try_join_all};
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -28,7 +28,9 @@ use super::error::advice;
 use super::follow::{self, Lines, Lost};
 use super::items::Items;
 use super::reading::{Known, Reading};
+use super::trust;
 use super::{ClusterError, Kind};
+use crate::snapshot::chain;
 
 /// Objects a page; the watch cache may answer more.
 const PAGE: u32 = 500;
@@ -106,8 +108,14 @@ impl Api {
 
     /// See [`super::Objects::list`].
     pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
-        let Reading { cluster, kinds: known, .. } = reading;
-        let take = |kind: Kind| (kinds.contains(&kind), kind, known.get(&kind).cloned().unwrap_or_default());
+        let Reading { cluster, kinds: known, keep, .. } = reading;
+        let keep = *keep;
+        let take = |kind: Kind| Asked {
+            wanted: kinds.contains(&kind),
+            kind,
+            known: known.get(&kind).cloned().unwrap_or_default(),
+            keep,
+        };
         let reads = vec![
             self.read_kind(take(Kind::Namespace), &mut cluster.namespaces).boxed(),
             self.read_kind(take(Kind::Node), &mut cluster.nodes).boxed(),
@@ -164,40 +172,71 @@ impl Api {
     /// Brings the objects of a kind up to date: by what changed where that is known, else by a list.
     async fn read_kind<T: Object + DeserializeOwned + PartialEq>(
         &self,
-        (wanted, kind, mut known): (bool, Kind, Known),
+        Asked { wanted, kind, mut known, keep }: Asked,
         collection: &mut Collection<T>,
     ) -> Result<Option<(Kind, Known)>, ClusterError> {
         if !wanted {
             return Ok(None);
         }
         (known.bytes, known.note) = (0, Report::default());
-        let resource = resource(kind);
-        if !known.version.is_empty() && known.list_bytes >= follow::WORTH_FOLLOWING {
-            match self.follow(&resource, &mut known, collection).await? {
-                Ok(()) => return Ok(Some((kind, known))),
-                Err(Lost(reason)) => debug!(resource = resource.name, reason, "listed again"),
-            }
+        let (resource, before) = (resource(kind), collection.clone());
+        let worth = known.list_bytes >= follow::WORTH_FOLLOWING && known.undefined_since.is_none();
+        let followed = if known.version.is_empty() || !worth {
+            Err(Lost("it is listed each time".to_owned()))
+        } else {
+            self.follow(&resource, &mut known, collection).await?
+        };
+        let mut defined = true;
+        if let Err(Lost(reason)) = followed {
+            debug!(resource = resource.name, reason, "listed");
+            defined = self.list_kind(&resource, &mut known, &before, collection).await?;
         }
-        let note = known.note;
-        let (mut listed, mut known) = self.list_kind::<T>(&resource).await?;
-        listed.share_with(collection);
-        *collection = listed;
-        known.note = note;
+        if resource.optional {
+            let lost = trust::lost_some(&before, collection);
+            let going = !defined || (lost && self.is_being_undefined(&resource).await?);
+            trust::keep_undefined(going, keep, resource.name, &before, &mut known, collection);
+        }
         Ok(Some((kind, known)))
     }
 
+    /// Reads all objects of a kind; false if the kind is not defined.
     async fn list_kind<T: Object + DeserializeOwned + PartialEq>(
         &self,
         resource: &Resource,
-    ) -> Result<(Collection<T>, Known), ClusterError> {
+        known: &mut Known,
+        before: &Collection<T>,
+        collection: &mut Collection<T>,
+    ) -> Result<bool, ClusterError> {
+        let listed = self.list_from(Place::Cache, resource).await?;
+        let doubted = listed.as_ref().is_some_and(|(listed, now)| {
+            (listed.is_empty() && !before.is_empty()) || trust::is_older(&now.version, &known.seen)
+        });
+        let listed = if doubted { self.list_from(Place::Store, resource).await? } else { listed };
+        let defined = listed.is_some();
+        let (mut listed, mut now) = listed.unwrap_or_default();
+        listed.share_with(before);
+        now.note = std::mem::take(&mut known.note);
+        now.undefined_since = known.undefined_since;
+        (*collection, *known) = (listed, now);
+        Ok(defined)
+    }
+
+    async fn list_from<T: Object + DeserializeOwned + PartialEq>(
+        &self,
+        place: Place,
+        resource: &Resource,
+    ) -> Result<Option<(Collection<T>, Known)>, ClusterError> {
         let &Resource { path, name, optional } = resource;
         let (mut collection, mut known) = (Collection::default(), Known::default());
-        let mut query = format!("limit={PAGE}&resourceVersion=0");
+        let mut query = match place {
+            Place::Cache => format!("limit={PAGE}&resourceVersion=0"),
+            Place::Store => format!("limit={PAGE}"),
+        };
         loop {
             let path = format!("{path}?{query}");
             let mut body = match self.send(Verb::List, name, &path).await? {
                 Sent::Found(body) => body,
-                Sent::NotFound { .. } if optional => return Ok((collection, known)),
+                Sent::NotFound { .. } if optional => return Ok(None),
                 Sent::NotFound { message } => return Err(refused(Verb::List, name, StatusCode::NOT_FOUND, message)),
                 Sent::Refused { status, message } => return Err(refused(Verb::List, name, status, message)),
             };
@@ -206,15 +245,12 @@ impl Api {
                 known.bytes += piece.len();
                 items.feed(&piece, |item| known.put(item, &mut collection));
             }
-            let page: Page = serde_json::from_slice(items.rest()).map_err(|source| ClusterError::Malformed {
-                verb: Verb::List.name(),
-                resource: name,
-                source,
-            })?;
+            let page = page(items.rest(), name)?;
             if page.metadata.next.is_empty() {
                 known.list_bytes = known.bytes;
                 known.version = page.metadata.resource_version;
-                return Ok((collection, known));
+                known.seen.clone_from(&known.version);
+                return Ok(Some((collection, known)));
             }
             query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&page.metadata.next, NON_ALPHANUMERIC));
         }
@@ -222,6 +258,49 @@ impl Api {
 
     /// Applies what changed since `known.version`.
     async fn follow<T: Object + DeserializeOwned + PartialEq>(
+        &self,
+        resource: &Resource,
+        known: &mut Known,
+        collection: &mut Collection<T>,
+    ) -> Result<Result<(), Lost>, ClusterError> {
+        let seen = known.seen.clone();
+        let (followed, (now, bytes)) =
+            try_join(self.watch(resource, known, collection), self.version_now(resource)).await?;
+        known.bytes += bytes;
+        if trust::is_older(&now, &seen) {
+            return Ok(Err(Lost(format!("the API server is at version {now}, before it was at {seen}"))));
+        }
+        known.seen = now;
+        Ok(followed)
+    }
+
+    /// The version that the store of a kind has now, and what reading it took. A watch does not tell: one that is to
+    /// begin with a version that the store has not reached, since it was restored from an older state, waits in silence.
+    async fn version_now(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
+        let &Resource { path, name, .. } = resource;
+        match self.send(Verb::List, name, &format!("{path}?limit=1")).await? {
+            Sent::Found(body) => {
+                let body = whole(body, Verb::List, name).await?;
+                Ok((page(&body, name)?.metadata.resource_version, body.len()))
+            }
+            Sent::NotFound { .. } => Ok((String::new(), 0)),
+            Sent::Refused { status, message } => Err(refused(Verb::List, name, status, message)),
+        }
+    }
+
+    /// Whether the definition of a custom resource is being deleted, and its objects with it, one by one:
+    /// the API server says of it then that nothing can be created.
+    async fn is_being_undefined(&self, resource: &Resource) -> Result<bool, ClusterError> {
+        let group = resource.path.rsplit_once('/').map_or("", |(group, _)| group);
+        match self.send(Verb::Get, resource.name, group).await? {
+            Sent::Found(body) => {
+                Ok(trust::forbids_creation(&whole(body, Verb::Get, resource.name).await?, resource.name))
+            }
+            Sent::NotFound { .. } | Sent::Refused { .. } => Ok(false),
+        }
+    }
+
+    async fn watch<T: Object + DeserializeOwned + PartialEq>(
         &self,
         resource: &Resource,
         known: &mut Known,
@@ -248,7 +327,13 @@ impl Api {
             Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
         };
         let mut lines = Lines::default();
-        while let Some(piece) = next_piece(&mut body, Verb::Watch, name).await? {
+        loop {
+            let piece = match next_piece(&mut body, Verb::Watch, name).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                // By a server that shuts down, or while the function was frozen: another connection may do.
+                Err(error) => return Ok(Err(Lost(chain(&error)))),
+            };
             known.bytes += piece.len();
             if let Err(lost) = lines.feed(&piece, known, collection) {
                 return Ok(Err(lost));
@@ -317,6 +402,24 @@ enum Sent {
     Refused { status: StatusCode, message: String },
 }
 
+/// A kind as it is to be read.
+struct Asked {
+    wanted: bool,
+    kind: Kind,
+    known: Known,
+    /// How long objects are kept whose definition is gone.
+    keep: Duration,
+}
+
+/// Where the API server takes a list from.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Its memory, which costs little and may be behind.
+    Cache,
+    /// Where it keeps everything.
+    Store,
+}
+
 /// A list without its items.
 #[derive(Deserialize)]
 struct Page {
@@ -331,6 +434,11 @@ struct PageMetadata {
     next: String,
     #[serde(default)]
     resource_version: String,
+}
+
+fn page(list: &[u8], resource: &'static str) -> Result<Page, ClusterError> {
+    let malformed = |source| ClusterError::Malformed { verb: Verb::List.name(), resource, source };
+    serde_json::from_slice(list).map_err(malformed)
 }
 
 async fn next_piece(body: &mut Body, verb: Verb, resource: &'static str) -> Result<Option<Bytes>, ClusterError> {

@@ -1,12 +1,14 @@
 //! What was read of a cluster, and where reading on begins.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
 use super::Kind;
+use crate::snapshot::moment::Moment;
 
 /// The objects of a cluster as they were read last. Reading again into it takes
 /// over what did not change.
@@ -20,6 +22,8 @@ pub struct Reading {
     pub(super) assets: Report,
     /// Bytes of JSON that were read the last time.
     pub bytes: usize,
+    /// How long objects are kept whose definition is gone.
+    pub keep: Duration,
 }
 
 /// What is known of the objects of one kind besides the objects.
@@ -27,6 +31,10 @@ pub struct Reading {
 pub struct Known {
     /// The version at which they were read; empty if a list is the only way.
     pub version: String,
+    /// The newest version that the API server is known to have had.
+    pub seen: String,
+    /// Since when the definition of the kind is gone, while objects from before are kept.
+    pub undefined_since: Option<Moment>,
     /// Bytes of the last whole list.
     pub list_bytes: usize,
     /// Bytes that were read this time.

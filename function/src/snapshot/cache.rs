@@ -1,8 +1,8 @@
 //! The latest snapshot of a cluster, and when the next one is taken.
 //!
 //! Within the TTL the latest snapshot answers. Past it one refresh runs, however
-//! many requests wait for it. If it fails, the last complete snapshot goes on
-//! answering until it is too old; an empty or partial one never does.
+//! many requests wait for it. If it fails or takes long, the last complete snapshot
+//! goes on answering until it is too old; an empty or partial one never does.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -23,6 +23,14 @@ use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long requests wait for a refresh if there is a snapshot to answer from. While they wait they occupy
+/// environments: with a slow API server and many collectors there would be no end of them.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long, once a refresh has taken longer than that or the last one failed. It is not nothing, since the
+/// refresh goes on only while an environment has something to answer.
+const LEAST_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Why there is nothing to answer from.
 #[derive(Debug, Clone, Error)]
@@ -54,6 +62,8 @@ struct Shared {
     widened: Cache<(u64, Views), Arc<Snapshot>>,
     wanted: Mutex<Views>,
     failure: Mutex<Option<Failure>>,
+    /// When the refresh began that runs.
+    refreshing: Mutex<Option<Moment>>,
     history: Mutex<VecDeque<Refresh>>,
 }
 
@@ -97,6 +107,7 @@ impl Snapshots {
             widened: Cache::new(1),
             wanted: Mutex::default(),
             failure: Mutex::default(),
+            refreshing: Mutex::default(),
             history: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -125,9 +136,11 @@ impl Snapshots {
         if let Some(snapshot) = latest.younger_than(self.shared.freshness.ttl) {
             return Ok(snapshot);
         }
+        let stale = latest.younger_than(self.shared.freshness.max_stale).is_some();
+        let until = if stale { deadline.min(Instant::now() + self.shared.patience()) } else { deadline };
         let failed = match self.shared.recent_failure() {
             Some(message) => SnapshotError::Unavailable(message),
-            None => match timeout_at(deadline, self.refresh(latest.generation + 1)).await {
+            None => match timeout_at(until, self.refresh(latest.generation + 1)).await {
                 Ok(Ok(snapshot)) => return Ok(snapshot),
                 Ok(Err(message)) => SnapshotError::Unavailable(message),
                 Err(_) => SnapshotError::OutOfTime,
@@ -186,6 +199,7 @@ impl Snapshots {
 impl Shared {
     async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let started = Moment::now();
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         let taken = match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
             Ok(snapshot) => {
                 let snapshot = Arc::new(snapshot);
@@ -194,12 +208,23 @@ impl Shared {
             }
             Err(error) => Err(self.fail(&error)),
         };
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let outcome = taken.as_ref().map(|snapshot| snapshot.allocation.counts().0).map_err(Clone::clone);
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.truncate(REMEMBERED - 1);
         history.push_front(Refresh { began: started, took: started.elapsed(), outcome });
         drop(history);
         taken
+    }
+
+    /// How long a request that can be answered otherwise waits for a refresh.
+    fn patience(&self) -> Duration {
+        if self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return LEAST_PATIENCE;
+        }
+        let refreshing = *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = refreshing.map_or(Duration::ZERO, |began| began.elapsed());
+        PATIENCE.saturating_sub(waited).max(LEAST_PATIENCE)
     }
 
     /// From now on snapshots have these views too.
@@ -247,6 +272,7 @@ impl Shared {
         error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
         let failure = Failure { at: Moment::now(), message: message.clone() };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        metrics::refresh_failed();
         message
     }
 

@@ -14,6 +14,8 @@ from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
 # A target counts as scraped if a point of it came in this many seconds.
 WINDOW = 4
 
+WEB_SLICE_LABEL = "kubernetes.io/service-name=web"
+
 
 def expected(world: World) -> set:
     """All scrapes that there should be, by what every collector together is told."""
@@ -168,7 +170,7 @@ def prometheus(world: World) -> str:
 def pods(world: World) -> str:
     """A pod that comes is scraped, and no longer when it goes."""
     before = expected(world)
-    piece = world.kubectl("get", "endpointslices", "-n", "shop", "-l", "kubernetes.io/service-name=web", "-o", "json")["items"][0]
+    piece = world.kubectl("get", "endpointslices", "-n", "shop", "-l", WEB_SLICE_LABEL, "-o", "json")["items"][0]
     endpoint = dict(piece["endpoints"][0], addresses=["10.77.0.1"])
     endpoint.pop("targetRef", None)
     grown = {"endpoints": [*piece["endpoints"], endpoint]}

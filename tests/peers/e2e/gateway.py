@@ -18,13 +18,13 @@ import sys
 import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "aws"))
 
 from fronts import event_front, http_api
+from serving import serve
 
 # What precedes a SHA-256 hash that is signed by RSA.
 SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
@@ -124,35 +124,20 @@ def main(invoke_url: str, issuer: str, certificate: str, audience: str, folder: 
             return 500, refusal, b'{"message":"Internal Server Error"}', claims
         return answered.status, answered.headers, answered.body, claims
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1
+    def recorded(path_and_query: str, sent: dict) -> tuple[int, dict, bytes]:
+        path, _, query = path_and_query.partition("?")
+        headers = {name.lower(): value for name, value in sent.items()}
+        try:
+            status, answered, body, claims = answer(path, query, headers)
+        except (OSError, ValueError) as error:
+            status, answered, claims = 500, {"content-type": "application/json"}, {"refused": repr(error)}
+            body = b'{"message":"Internal Server Error"}'
+        seen = {"path": path, "query": query, "status": status, "at": time.time()}
+        with lock, open(folder / "seen.jsonl", "a") as log:
+            log.write(json.dumps(seen | {"issued": claims.get("iat"), "refused": claims.get("refused")}) + "\n")
+        return status, answered, body
 
-        def do_GET(self) -> None:
-            path, _, query = self.path.partition("?")
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            try:
-                status, answered, body, claims = answer(path, query, headers)
-            except (OSError, ValueError) as error:
-                status, answered, claims = 500, {"content-type": "application/json"}, {"refused": repr(error)}
-                body = b'{"message":"Internal Server Error"}'
-            seen = {"path": path, "query": query, "status": status, "at": time.time()}
-            with lock, open(folder / "seen.jsonl", "a") as log:
-                log.write(json.dumps(seen | {"issued": claims.get("iat"), "refused": claims.get("refused")}) + "\n")
-            self.send_response(status)
-            for name, value in answered.items():
-                if name not in ("content-length", "connection", "transfer-encoding"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(f"ready http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+    serve(recorded)
 
 
 if __name__ == "__main__":

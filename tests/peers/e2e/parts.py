@@ -98,7 +98,7 @@ class World:
         self.receiver = self.serve("receiver")
         put(f"{self.exporter}/addresses", "\n".join(shop.exporter_addresses(self)))
         self.fault("")
-        self.proxy = self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")
+        self.proxy = self.start_proxy()
         self.function = self.start_function()
         tokens.prepare(self)
         self.gateway = self.start_gateway()
@@ -119,11 +119,11 @@ class World:
         )
         return self.processes[name]
 
-    def serve(self, name: str, *arguments: object) -> str:
+    def serve(self, name: str, *arguments: object, program: str = "") -> str:
         """Starts one of our servers, which prints `ready URL` when it serves."""
-        script = Path(__file__).with_name(f"{name}.py")
-        program = [sys.executable, script] if script.exists() else [PEERS / name]
-        process = self.start(name, *program, *arguments)
+        script = Path(__file__).with_name(f"{program or name}.py")
+        command = [sys.executable, script] if script.exists() else [PEERS / (program or name)]
+        process = self.start(name, *command, *arguments)
         assert process.stdout is not None
         for line in process.stdout:
             words = line.decode().split()
@@ -150,6 +150,9 @@ class World:
     def start_apiserver(self) -> None:
         arguments = ["-data", self.folder / "apiserver", "-port", self.apiserver_port, "--"]
         self.serve("kube-apiserver", *arguments, f"--service-account-issuer={self.issuer}")
+
+    def start_proxy(self) -> str:
+        return self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")
 
     def fault(self, name: str) -> None:
         """Tells the proxy what to do with requests; nothing stands for passing them on."""

@@ -1,66 +1,108 @@
-"""A proxy between the function and the API server that can be told to fail.
+"""A proxy between the function and the API server that can be told to answer otherwise.
 
-    proxy.py APISERVER_FOLDER PORT FAULT_FILE
+    proxy.py APISERVER_FOLDER PORT FAULT_FILE [CERTIFICATE_FOLDER]
 
-It passes requests on to the API server at PORT, unless FAULT_FILE names something
-else to do. It is a process of its own: the tests' own work must not slow it down.
+It passes requests on to the API server at PORT, unless FAULT_FILE names something else to do, and where a resource
+stands behind it, for that alone: `403`, `403 pods`. With a folder of apiserver.crt and apiserver.key it speaks TLS.
+It is a process of its own: the tests' own work must not slow it down.
 """
 
 import http.client
 import json
 import ssl
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
-FORBIDDEN = json.dumps({"kind": "Status", "status": "Failure", "message": "forbidden by the test", "code": 403}).encode()
+from serving import serve
 
-
-def answer(fault: str, path: str, headers: dict, context: ssl.SSLContext, port: int) -> tuple[int, bytes]:
-    if fault == "500":
-        return 500, b""
-    if fault == "403":
-        return 403, FORBIDDEN
-    if fault == "empty":
-        return 200, b""
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
-    try:
-        wanted = {name: value for name, value in headers.items() if name.lower() in ("authorization", "accept")}
-        connection.request("GET", path, headers=wanted)
-        response = connection.getresponse()
-        body = response.read()
-    finally:
-        connection.close()
-    return response.status, body[: len(body) // 2] if fault == "truncated" else body
+JSON = {"Content-Type": "application/json"}
 
 
-def main(apiserver: Path, port: int, fault: Path) -> None:
+def status(code: int, message: str) -> bytes:
+    return json.dumps({"kind": "Status", "status": "Failure", "message": message, "code": code}).encode()
+
+
+class Faults:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        # The first list of each kind, which a server that lags behind goes on answering.
+        self.first: dict[str, bytes] = {}
+
+    def of(self, path: str) -> str:
+        fault, _, resource = self.file.read_text().partition(" ")
+        return fault if not resource or urlsplit(path).path.endswith(f"/{resource}") else ""
+
+    def before(self, fault: str, path: str) -> tuple[int, dict, bytes] | None:
+        """The answer to a request that the API server does not get to see."""
+        watches, cached = kind_of(path)
+        match fault:
+            case "500":
+                return 500, JSON, b""
+            case "403":
+                return 403, JSON, status(403, "forbidden by the test")
+            case "429":
+                return 429, JSON | {"Retry-After": "3"}, status(429, "too many requests, says the test")
+            case "empty":
+                return 200, JSON, b""
+            case "watch-410" if watches:
+                return 410, JSON, status(410, "too old resource version, says the test")
+            case "watch-error" if watches:
+                event = {"type": "ERROR", "object": json.loads(status(410, "too old resource version, says the test"))}
+                return 200, JSON, json.dumps(event).encode() + b"\n"
+            case "lagging" if watches:
+                # It does not have yet what the watch is to begin with.
+                time.sleep(1)
+                return 200, JSON, b""
+            case "lagging" if cached and urlsplit(path).path in self.first:
+                return 200, JSON, self.first[urlsplit(path).path]
+        return None
+
+    def after(self, fault: str, path: str, code: int, body: bytes) -> bytes:
+        """What becomes of the API server's answer."""
+        watches, cached = kind_of(path)
+        if fault == "truncated":
+            return body[: len(body) // 2]
+        if cached and code == 200:
+            self.first.setdefault(urlsplit(path).path, body)
+            if fault == "nothing":
+                # A cache that has just begun; what is asked of the store itself is as it was.
+                return json.dumps(json.loads(body) | {"items": []}).encode()
+        return body
+
+
+def kind_of(path: str) -> tuple[bool, bool]:
+    """Whether it is a watch, and whether a list that any cache may answer."""
+    query = parse_qs(urlsplit(path).query)
+    return "watch" in query, "watch" not in query and query.get("resourceVersion") == ["0"]
+
+
+def main(apiserver: Path, port: int, fault_file: Path, certificate: Path | None = None) -> None:
     context = ssl.create_default_context(cafile=str(apiserver / "apiserver.crt"))
+    faults = Faults(fault_file)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Head and body leave in one piece.
-        wbufsize = -1
+    def answer(path: str, headers: dict) -> tuple[int, dict, bytes]:
+        fault = faults.of(path)
+        known = faults.before(fault, path)
+        if known is not None:
+            return known
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+        try:
+            wanted = {name: value for name, value in headers.items() if name.lower() in ("authorization", "accept")}
+            connection.request("GET", path, headers=wanted)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        return response.status, JSON, faults.after(fault, path, response.status, body)
 
-        def do_GET(self) -> None:
-            try:
-                status, body = answer(fault.read_text(), self.path, dict(self.headers), context, port)
-            except OSError:
-                self.close_connection = True
-                return
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(f"ready http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+    own = None
+    if certificate is not None:
+        own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own.load_cert_chain(certificate / "apiserver.crt", certificate / "apiserver.key")
+    serve(answer, own)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *map(Path, sys.argv[3:]))

@@ -1,7 +1,9 @@
 //! A job with its targets, made anew or of what was made before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::merged::is_mergeable;
 use super::plan::{self, PlannedJob};
@@ -232,8 +234,9 @@ impl Job {
     /// place of the first. So the peer does within a group; between groups it takes any.
     fn listed(mut self) -> Self {
         let groups = self.discovered.values().chain(&self.named);
-        let mut by_identity = HashMap::new();
-        let mut targets: Vec<Place> = Vec::new();
+        let count = groups.clone().map(|group| group.targets.len()).sum();
+        let mut by_identity = HashMap::with_capacity(count);
+        let mut targets: Vec<Place> = Vec::with_capacity(count);
         for group in groups {
             for (position, target) in (0..).zip(&group.targets) {
                 let place = Place { group: Arc::clone(group), position };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::changes::Changes;
-use super::names::{Family, KeyNames, Keyed, Names};
+use super::names::{Family, KeyNames, Keyed, KeyedLabel, Names};
 use crate::objects::{
     Cluster, Collection, EndpointSlice, Endpoints, Ingress, Metadata, Namespace, Node, Object, Pod, Service,
 };
@@ -79,16 +79,8 @@ impl Index {
 #[derive(Debug)]
 pub(super) struct Prepared<T> {
     pub(super) object: Arc<T>,
-    pub(super) annotations: Box<[KeyedLabel]>,
-    pub(super) labels: Box<[KeyedLabel]>,
-}
-
-/// The labels that one label or annotation of an object becomes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeyedLabel {
-    pub(super) names: KeyNames,
-    /// Position of the value among the values of the object.
-    pub(super) position: u32,
+    pub(super) annotations: Arc<[KeyedLabel]>,
+    pub(super) labels: Arc<[KeyedLabel]>,
 }
 
 impl<T: Object> Object for Prepared<T> {
@@ -110,6 +102,7 @@ pub(super) trait Described: Object {
 /// Names that are copied only once there is a new one.
 pub(super) struct Learner<'n> {
     names: &'n mut Arc<Names>,
+    joined: Vec<u8>,
 }
 
 impl Learner<'_> {
@@ -117,6 +110,19 @@ impl Learner<'_> {
         match self.names.known(keyed, key) {
             Some(names) => names,
             None => Arc::make_mut(self.names).learn(keyed, key),
+        }
+    }
+
+    /// What the keys of labels or annotations become.
+    fn learn_list(&mut self, keyed: Keyed, values: &BTreeMap<String, String>) -> Arc<[KeyedLabel]> {
+        self.joined.clear();
+        for key in values.keys() {
+            self.joined.extend_from_slice(key.as_bytes());
+            self.joined.push(0xff);
+        }
+        match self.names.known_list(keyed, &self.joined) {
+            Some(list) => Arc::clone(list),
+            None => Arc::make_mut(self.names).learn_list(keyed, &self.joined, values.keys()),
         }
     }
 }
@@ -129,39 +135,19 @@ fn prepare<T: Described>(
     names: &mut Arc<Names>,
 ) -> Collection<Prepared<T>> {
     let mut prepared = prepared.clone();
+    let mut learner = Learner { names, joined: Vec::new() };
     for (key, object) in now.changes_since(before) {
         let Some(object) = object else {
             prepared.remove(&key.namespace, &key.name);
             continue;
         };
         let metadata = object.metadata();
-        let mut learner = Learner { names };
         object.learn(&mut learner);
-        let annotations = keyed_labels(&metadata.annotations, Keyed::Annotation(T::FAMILY), &mut learner);
-        let labels = keyed_labels(&metadata.labels, Keyed::Label(T::FAMILY), &mut learner);
-        prepared.insert(Prepared { object: Arc::clone(object), annotations, labels });
+        let annotations = learner.learn_list(Keyed::Annotation(T::FAMILY), &metadata.annotations);
+        let labels = learner.learn_list(Keyed::Label(T::FAMILY), &metadata.labels);
+        prepared.insert_keyed(key, Prepared { object: Arc::clone(object), annotations, labels });
     }
     prepared
-}
-
-/// In the order of the names. Where several keys become one name Prometheus takes
-/// any of their values; here it is that of the last key.
-fn keyed_labels(values: &BTreeMap<String, String>, keyed: Keyed, learner: &mut Learner<'_>) -> Box<[KeyedLabel]> {
-    let mut labels: Vec<KeyedLabel> = values
-        .keys()
-        .zip(0..)
-        .map(|(key, position)| KeyedLabel { names: learner.learn(keyed, key), position })
-        .collect();
-    let names = &learner.names;
-    labels.sort_by(|one, other| names.get(one.names.value).cmp(names.get(other.names.value)));
-    labels.dedup_by(|later, kept| {
-        let same = later.names == kept.names;
-        if same {
-            *kept = *later;
-        }
-        same
-    });
-    labels.into_boxed_slice()
 }
 
 impl Described for Namespace {

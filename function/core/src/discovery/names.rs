@@ -4,8 +4,9 @@
 //! index is built; a target then only refers to them, and whether a job wants a
 //! name is decided once a name, not once a target.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::scrape_config::service_discovery::Role;
 
@@ -172,17 +173,27 @@ pub(super) struct KeyNames {
     pub(super) present: NameId,
 }
 
+/// The labels that one label or annotation of an object becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyedLabel {
+    pub(super) names: KeyNames,
+    /// Position of the value among the values of the object.
+    pub(super) position: u32,
+}
+
 /// All names.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     names: Vec<Arc<str>>,
     ids: HashMap<Arc<str>, NameId>,
     keys: HashMap<Keyed, HashMap<Box<str>, KeyNames>>,
+    /// What the keys of an object become: most objects have the keys of many others.
+    lists: HashMap<Keyed, HashMap<Box<[u8]>, Arc<[KeyedLabel]>>>,
 }
 
 impl Names {
     pub(super) fn new() -> Self {
-        let mut names = Self { names: Vec::new(), ids: HashMap::new(), keys: HashMap::new() };
+        let mut names = Self { names: Vec::new(), ids: HashMap::new(), keys: HashMap::new(), lists: HashMap::new() };
         for name in FIXED {
             names.intern((*name).to_owned());
         }
@@ -206,6 +217,35 @@ impl Names {
         let names = KeyNames { value, present };
         self.keys.entry(keyed).or_default().insert(key.into(), names);
         names
+    }
+
+    /// What all the keys of an object become, if another object has the same; the keys in their order,
+    /// each followed by 0xff.
+    pub(super) fn known_list(&self, keyed: Keyed, keys: &[u8]) -> Option<&Arc<[KeyedLabel]>> {
+        self.lists.get(&keyed)?.get(keys)
+    }
+
+    /// What the keys of an object become, in the order of the names. Where several keys become one
+    /// name Prometheus takes any of their values; here it is that of the last key.
+    pub(super) fn learn_list<'k>(
+        &mut self,
+        keyed: Keyed,
+        joined: &[u8],
+        keys: impl Iterator<Item = &'k String>,
+    ) -> Arc<[KeyedLabel]> {
+        let mut labels: Vec<KeyedLabel> =
+            keys.zip(0..).map(|(key, position)| KeyedLabel { names: self.learn(keyed, key), position }).collect();
+        labels.sort_by(|one, other| self.get(one.names.value).cmp(self.get(other.names.value)));
+        labels.dedup_by(|later, kept| {
+            let same = later.names == kept.names;
+            if same {
+                *kept = *later;
+            }
+            same
+        });
+        let labels: Arc<[KeyedLabel]> = labels.into();
+        self.lists.entry(keyed).or_default().insert(joined.into(), Arc::clone(&labels));
+        labels
     }
 
     pub(super) fn get(&self, id: NameId) -> &str {

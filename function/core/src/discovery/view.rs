@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::index::{Described, Index, KeyedLabel, Prepared};
-use super::names::{Fixed, KeyNames, Keyed, NameId, Names};
+use super::index::{Described, Index, Prepared};
+use super::names::{Fixed, KeyNames, Keyed, KeyedLabel, NameId, Names};
 use super::query::Query;
 use crate::labels::{ADDRESS, Label, LabelSet};
 use crate::objects::endpoints::TargetRef;

@@ -95,6 +95,12 @@ impl Ring {
         Ok(Self { owners })
     }
 
+    /// The member that owns an address.
+    #[must_use]
+    pub fn owner(&self, address: u64) -> Option<CollectorIndex> {
+        self.owners.get(partition(address)).copied()
+    }
+
     /// The members that own an address, the first choice first, each once.
     ///
     /// The first is the peer's. The others are the owners of the partitions that

@@ -1,0 +1,86 @@
+//! What it costs to make all targets of a cluster, from objects in memory to rendered answers.
+//!
+//! `cargo run --release -p target-allocator-core --example scaling -- PODS MONITORS` prints a
+//! line of JSON: how many targets there are, the CPU time of the fastest of several runs, and the
+//! memory that one result takes beside the objects. Linux tells both of a process.
+
+#![allow(clippy::print_stdout, reason = "it is what the program is for")]
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use target_allocator_core::allocation::{self, Allocation, Inputs};
+use target_allocator_core::config::Config;
+use target_allocator_core::discovery::external::External;
+use target_allocator_core::objects::{Cluster, Collection, Object};
+use target_allocator_core::targets::{ServedLabels, Views};
+use target_allocator_world::World;
+
+const CONFIG: &str = "collector_namespace: monitoring\n\
+    collector_selector: {matchlabels: {app: otel-collector}}\n\
+    prometheus_cr: {enabled: true, service_monitor_selector: {}}\n";
+
+/// Runs go on until they have taken that long together, in nanoseconds.
+const ENOUGH: u64 = 2_000_000_000;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let numbers: Vec<usize> = std::env::args().skip(1).map(|number| number.parse()).collect::<Result<_, _>>()?;
+    let [pods, monitors] = numbers[..] else { return Err("usage: scaling PODS MONITORS".into()) };
+    let (config, cluster) = (Config::parse(CONFIG, None)?, cluster(World::new(pods, monitors))?);
+    let plan = Arc::new(allocation::plan(&config, &cluster, None));
+    let allocate = || -> Result<Allocation, Failure> {
+        let (external, now) = (External::default(), Timestamp::UNIX_EPOCH);
+        let (served, views) = (ServedLabels::Referenced, Views::PLAIN);
+        let inputs =
+            Inputs { config: &config, plan: &plan, cluster: &cluster, external: &external, served, views, now };
+        Ok(allocation::allocate(inputs, None)?)
+    };
+    let before = resident()?;
+    let allocation = allocate()?;
+    let bytes = resident()?.saturating_sub(before);
+    let (targets, _) = allocation.counts();
+    let (mut runs, began) = (0, cpu()?);
+    while cpu()? - began < ENOUGH {
+        drop(allocate()?);
+        runs += 1;
+    }
+    let mean = (cpu()? - began) / runs;
+    println!(
+        "{}",
+        json!({"pods": pods, "monitors": monitors, "targets": targets, "nanoseconds": mean, "bytes": bytes})
+    );
+    Ok(())
+}
+
+fn cluster(world: World) -> Result<Cluster, serde_json::Error> {
+    fn collected<T: Object + DeserializeOwned>(
+        objects: impl Iterator<Item = String>,
+    ) -> Result<Collection<T>, serde_json::Error> {
+        objects.map(|text| serde_json::from_str::<T>(&text)).collect()
+    }
+    Ok(Cluster {
+        namespaces: collected(world.namespaces())?,
+        services: collected(world.services())?,
+        endpoint_slices: collected(world.endpoint_slices())?,
+        pods: collected(world.pods())?,
+        service_monitors: collected(world.service_monitors())?,
+        ..Cluster::default()
+    })
+}
+
+/// CPU time of this thread so far, in nanoseconds.
+fn cpu() -> Result<u64, Failure> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split(' ').next().ok_or("no CPU time")?.parse()?)
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> Result<u64, Failure> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no resident memory")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+}

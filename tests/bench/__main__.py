@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""What the function costs, next to the goals and to what it replaces.
+
+Runs the built function under a Runtime API on a real API server that holds a cluster of
+`tests/world`, and the core alone on clusters of other sizes. Prints a table; with a path as
+argument writes it there, with a plot beside it.
+
+    python3 tests/bench [--pods N] [--monitors N] [--largest N] [FILE]
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import core
+from measure import ROOT, Cluster
+from plot import plot
+from table import markdown
+
+HEAD = """# Performance
+
+Made by `scripts/bench docs/performance.md` on {processors} processors ({machine}), one of which the function has
+for itself in each measurement. CPU seconds are those of the function's process. The last column is what the operator's
+allocator showed in a cluster of the same kind (10,000 pods, 200 ServiceMonitors, 20 collectors), or Prometheus' own
+code in the same run. Times of a machine that others use, too, can be twice what they are on a quiet one.
+
+{table}
+## Cost against the size of the cluster
+
+![CPU seconds against targets](performance.svg)
+
+From objects in memory to rendered targets with their owners, one core (`function/core/examples/scaling.rs`). This is
+what a first snapshot costs beside reading the lists; a later one makes again only the groups of objects that changed.
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pods", type=int, default=10_000)
+    parser.add_argument("--monitors", type=int, default=200)
+    parser.add_argument("--largest", type=int, default=1_000_000, help="targets in the largest cluster for the core")
+    parser.add_argument("file", nargs="?", type=Path)
+    arguments = parser.parse_args()
+    for package in ("target-allocator", "target-allocator-world"):
+        build = ["cargo", "build", "--quiet", "--release", "--locked", "--package", package, "--bin", package]
+        subprocess.run(build, cwd=ROOT, check=True)
+    sizes = [size for size in (100, 1_000, 10_000, 100_000, 1_000_000) if size <= arguments.largest]
+    runs = core.scaling(sizes)
+    with Cluster(arguments.pods, arguments.monitors) as cluster:
+        rows = [*cluster.refreshes(), *cluster.cold_starts(), *cluster.answers()]
+        alike = next((run for run in runs if (run["pods"], run["monitors"]) == (arguments.pods, arguments.monitors)), None)
+        if alike:
+            rows.append(core.against_prometheus(cluster.world(0), cluster.scrape_configs(), alike))
+    rows += [*core.rows(runs), core.binary()]
+    table = markdown(rows)
+    print(table)
+    if arguments.file:
+        arguments.file.write_text(HEAD.format(processors=os.cpu_count(), machine=platform.machine(), table=table))
+        arguments.file.with_suffix(".svg").write_text(plot([(run["targets"], run["nanoseconds"] / 1e9) for run in runs]))
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,206 @@
+"""The built function on a real API server: refreshes, starts and answers."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from lambda_api import RuntimeApi
+from table import Row
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = Path(os.environ.get("PEERS_CACHE", ROOT / "target/peers"))
+RELEASE = ROOT / "target/release"
+CONFIG = """
+collector_namespace: monitoring
+collector_selector: {matchlabels: {app: otel-collector}}
+prometheus_cr: {enabled: true, service_monitor_selector: {}}
+"""
+COLLECTORS = 20
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Function:
+    """The built function under a Runtime API, and what the system says of its process."""
+
+    def __init__(self, api: RuntimeApi, log: Path, **settings: str) -> None:
+        self.api, self.log = api, log
+        lambda_env = {
+            "AWS_LAMBDA_RUNTIME_API": api.address, "AWS_LAMBDA_FUNCTION_NAME": "bench", "AWS_LAMBDA_FUNCTION_VERSION": "1",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_REGION": "eu-west-1",
+        }
+        env = {"PATH": os.environ["PATH"], "ALLOCATOR_CONFIG": CONFIG} | lambda_env | settings
+        self.began = time.perf_counter()
+        self.process = subprocess.Popen([RELEASE / "target-allocator"], env=env, stdout=open(log, "wb"), stderr=subprocess.STDOUT)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def get(self, path: str, query: str = "") -> tuple[float, bytes]:
+        took, status, body = self.api.get(path, query)
+        if status != 200:
+            raise AssertionError(f"{path}: {status}: {body[:500]!r}")
+        return took, body
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory(self) -> tuple[float, float]:
+        """Resident and peak, in MB."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        values = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
+        return int(values["VmRSS"]) / 1024, int(values["VmHWM"]) / 1024
+
+    def refreshes(self) -> list[dict]:
+        """The lines that the log has on snapshots."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("message") == "snapshot taken"]
+
+
+class Cluster:
+    """A real API server with a cluster of `tests/world` in it."""
+
+    def __init__(self, pods: int, monitors: int) -> None:
+        self.pods, self.monitors = pods, monitors
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-"))
+
+    def __enter__(self) -> "Cluster":
+        data = self.folder / "apiserver"
+        self.server = subprocess.Popen(
+            [PEERS / "kube-apiserver", "-data", data], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert any(line.startswith("ready") for line in self.server.stdout), "the API server did not start"
+        self.admin = data / "admin.kubeconfig"
+        self.load(PEERS / "crds", ROOT / "examples/rbac.yaml", self.world(0))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.kill()
+        self.server.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def load(self, *paths: Path) -> None:
+        for path in paths:
+            subprocess.run([PEERS / "load", "-kubeconfig", self.admin, path], check=True, stdout=subprocess.DEVNULL)
+
+    def world(self, replaced: int) -> Path:
+        path = self.folder / f"world-{replaced}.json"
+        numbers = [str(number) for number in (self.pods, self.monitors, COLLECTORS, replaced)]
+        with open(path, "w") as file:
+            subprocess.run([RELEASE / "target-allocator-world", *numbers], check=True, stdout=file)
+        return path
+
+    def kubectl(self, *arguments: object) -> None:
+        subprocess.run(["kubectl", "--kubeconfig", self.admin, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+
+    def function(self, name: str, **settings: str) -> Function:
+        # Each has an API of its own: one that was killed while it waited would take the next one's event.
+        return Function(RuntimeApi(), self.folder / f"{name}.log", **settings)
+
+    def scrape_configs(self) -> Path:
+        """What the function says of the cluster."""
+        function = self.function("configs", CLUSTER=f"kubeconfig:{self.admin}")
+        path = self.folder / "scrape_configs.json"
+        path.write_bytes(function.get("/scrape_configs")[1])
+        function.stop()
+        return path
+
+    def cold_starts(self) -> list[Row]:
+        empty = self.folder / "empty"
+        empty.mkdir()
+        rows = []
+        clusters = (
+            ("an empty cluster", f"manifests:{empty}", "25 ms"),
+            (f"{self.pods:,} pods of the API server", f"kubeconfig:{self.admin}", "1.5 s"),
+        )
+        for what, cluster, goal in clusters:
+            took = []
+            for _ in range(5):
+                function = self.function("cold", CLUSTER=cluster)
+                function.get("/jobs")
+                took.append(time.perf_counter() - function.began)
+                function.stop()
+            rows.append(Row(f"process start to first answer, {what}", goal, f"{min(took) * 1000:.0f} ms"))
+        return rows
+
+    def refreshes(self) -> list[Row]:
+        changed = self.one_percent()
+        function = self.function("refresh", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="2")
+        _, jobs = function.get("/jobs")
+        full, (resident, peak) = function.cpu(), function.memory()
+        targets = function.refreshes()[0]["targets"]
+        quiet = self.refreshed(function)
+        self.replace(*changed)
+        after = self.refreshed(function)
+        refreshes = [line["bytes"] for line in function.refreshes()]
+        later, _ = function.memory()
+        function.stop()
+        first, part = refreshes[0], max(refreshes[1:])
+        return [
+            Row(f"full refresh of {self.pods:,} pods ({len(json.loads(jobs))} jobs, {targets:,} targets), CPU with the start", "0.4 s", f"{full:.2f} s"),
+            Row("bytes that it reads", "", f"{first / 1e6:.1f} MB"),
+            Row("resident after it / peak", "64 MB / 160 MB", f"{resident:.0f} MB / {peak:.0f} MB", "648 MB"),
+            Row("refresh after 1 % of the pods were replaced, bytes against all", "2 %", f"{part / first * 100:.1f} %"),
+            Row("the same, CPU against all", "5 %", f"{after / full * 100:.1f} % ({after * 1000:.0f} ms)"),
+            Row("refresh without a change, CPU", "", f"{quiet * 1000:.0f} ms"),
+            Row("resident after those", "", f"{later:.0f} MB"),
+        ]
+
+    def refreshed(self, function: Function) -> float:
+        """CPU time of the refresh that a request past the snapshot's time makes."""
+        time.sleep(3)
+        before, known = function.cpu(), len(function.refreshes())
+        while len(function.refreshes()) == known:
+            function.get("/jobs")
+            time.sleep(0.2)
+        return function.cpu() - before
+
+    def one_percent(self) -> tuple[Path, Path, Path]:
+        """Pods that go, pods that come, and slices that say so."""
+        old, new = (json.loads(self.world(replaced).read_text())["items"] for replaced in (0, self.pods // 100))
+        changed = [(one, other) for one, other in zip(old, new) if one != other]
+        gone = [one for one, _ in changed if one["kind"] == "Pod"]
+        come = [other for _, other in changed if other["kind"] == "Pod"]
+        slices = [other for _, other in changed if other["kind"] == "EndpointSlice"]
+        for piece in slices:
+            # The API server has given it one of its own.
+            del piece["metadata"]["uid"]
+        paths = []
+        for name, items in (("gone", gone), ("come", come), ("slices", slices)):
+            paths.append(self.folder / f"{name}.json")
+            paths[-1].write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        return tuple(paths)
+
+    def replace(self, gone: Path, come: Path, slices: Path) -> None:
+        self.load(come)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", slices)
+        self.kubectl("delete", "-f", gone, "--force", "--grace-period=0", "--wait=false")
+
+    def answers(self) -> list[Row]:
+        function = self.function("answers", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="3600")
+        rows = []
+        views = (("plain, referenced labels", "", "700", "4,900", "200"), ("merged", "/merged", "450", "", ""))
+        for what, view, goal, peer, peers in views:
+            jobs = json.loads(function.get(f"{view}/scrape_configs")[1])
+            size, targets, shares = 0, 0, []
+            for collector in range(COLLECTORS):
+                share = 0
+                for job in jobs:
+                    _, body = function.get(f"{view}/jobs/{job}/targets", f"collector_id=otel-collector-{collector}")
+                    share += len(json.loads(body))
+                    size += len(body)
+                shares.append(share)
+                targets += share
+            rows.append(Row(f"bytes a target, {what} view", goal, f"{size / targets:.0f}", peer))
+            rows.append(Row(f"requests a collector and refresh, {what} view", "" if peers else "1", str(len(jobs)), peers))
+        mean = statistics.mean(shares)
+        rows.append(Row("largest share with consistent hashing, as the peer's", "", f"{max(shares) / mean:.2f} × the mean", "1.18 ×"))
+        function.stop()
+        return rows

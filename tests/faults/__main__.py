@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""What breaks, and what that costs: with a real API server, real collectors and the function as it was built.
+
+    python3 tests/faults [--short] [api|lambda [NAME...]]
+    python3 tests/faults load
+    python3 tests/faults soak [SECONDS]
+
+`api` is what happens between function and API server, `lambda` what happens to the function's environments, `soak`
+is churn, `load` the rates of many collectors. Without a group all of them run.
+"""
+
+import signal
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "peers/e2e")]
+
+import api_faults
+import lambda_faults
+import load
+import soak
+from world import FaultWorld
+
+# How long the soak lasts.
+SECONDS = 120
+
+
+def run_soak(world: FaultWorld, names: list[str], _short: bool) -> list[str]:
+    return soak.run_all(world, float(names[0]) if names else SECONDS)
+
+
+def run_load(world: FaultWorld, _names: list[str], _short: bool) -> list[str]:
+    return load.run_all(world)
+
+
+# In this order: the last stops the collectors.
+GROUPS = {"api": api_faults.run_all, "lambda": lambda_faults.run_all, "soak": run_soak, "load": run_load}
+
+
+def main(arguments: list[str]) -> int:
+    short = "--short" in arguments
+    # Churn and load tell nothing when they are short.
+    groups = {name: GROUPS[name] for name in (("api", "lambda") if short else GROUPS)}
+    names = [argument for argument in arguments if argument != "--short"]
+    if names:
+        if names[0] not in GROUPS:
+            print(__doc__, file=sys.stderr)
+            return 2
+        groups = {names[0]: GROUPS[names.pop(0)]}
+    # Whoever is stopped stops what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    failed = []
+    with FaultWorld() as world:
+        world.prepare_canary()
+        for run_all in groups.values():
+            failed += run_all(world, names, short)
+        if failed:
+            world.show_logs()
+    print(f"faults: failed: {', '.join(failed)}" if failed else "faults: all passed")
+    return 1 if failed else 0
+
+
+sys.exit(main(sys.argv[1:]))
