@@ -31,8 +31,7 @@ class Fault:
     short: bool = False
 
     def lasts(self, short: bool) -> float:
-        """Shorter, it is only as long as it takes until a metric has been written."""
-        return min(self.seconds, 11 if self.fails else 5) if short else self.seconds
+        return min(self.seconds, 5) if short else self.seconds
 
 
 def poisoned(kind: str, stream: str = "downstream", **attributes: int) -> Callable[[FaultWorld], object]:
@@ -109,7 +108,7 @@ def older_state(world: FaultWorld) -> None:
 
 
 FAULTS = [
-    Fault("refused", lambda world: world.toxiproxy("POST", "/proxies/api", {"enabled": False}), seconds=30, short=True),
+    Fault("refused", lambda world: world.toxiproxy("POST", "/proxies/api", {"enabled": False}), seconds=30),
     Fault("nothing comes back", poisoned("timeout", timeout=0), seconds=30),
     Fault("reset while it answers", poisoned("reset_peer", timeout=0)),
     Fault("every answer 10 s late", poisoned("latency", latency=10_000), fails=False, seconds=40),
