@@ -103,4 +103,4 @@ def run_all(world: FaultWorld) -> list[str]:
         # Nothing else is to ask, or to scrape.
         if name.startswith("otel-collector") or name == "function":
             world.stop(name)
-    return run(world, [1, 10, 100], 60)
+    return run(world, [1, 10, 100], 30)
