@@ -10,7 +10,7 @@ const CANARY: &str = "canary";
 
 const CONFIG: &str = "
 collector_namespace: monitoring
-collector_selector: {matchLabels: {app: otel-collector}}
+collector_selector: {matchLabels: {app.kubernetes.io/name: otel-collector}}
 prometheus_cr:
   enabled: true
   service_monitor_selector: {}
@@ -221,7 +221,10 @@ async fn no_file_that_a_tenant_names_is_read() {
         .unwrap();
     let source = format!("manifests:{}", cluster.display());
     let log = folder.path().join("log");
-    let config = CONFIG.replace("collector_selector: {matchLabels: {app: otel-collector}}", "collectors: {names: [c]}");
+    let config = CONFIG.replace(
+        "collector_selector: {matchLabels: {app.kubernetes.io/name: otel-collector}}",
+        "collectors: {names: [c]}",
+    );
     let variables = [
         ("CLUSTER", source.as_str()),
         ("ALLOCATOR_CONFIG", config.as_str()),
