@@ -16,7 +16,7 @@ mod send;
 use std::fmt::Display;
 use std::mem::take;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambda_http::Error;
 use lambda_http::lambda_runtime::{FunctionResponse, LambdaEvent};
@@ -29,7 +29,7 @@ use crate::external::Externals;
 use crate::metrics::{self, Meter};
 use crate::pages::Page;
 use crate::settings::{ResponseMode, Settings};
-use crate::snapshot::{Recipe, SnapshotError, Snapshots, chain};
+use crate::snapshot::{Recipe, Snapshot, SnapshotError, Snapshots, chain};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;
@@ -153,22 +153,36 @@ impl Service {
             let message = format!("name a cluster before the route, one of: {}", names.join(", "));
             return failed(Status::NotFound, &message);
         };
-        match cluster.snapshots.get(budget, lists::views(&routed)).await {
-            Ok(snapshot) => match permit(&snapshot.access, &routed, asked) {
-                Ok(()) => {
-                    let answer = match page {
-                        Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
-                        None => lists::answer(&snapshot, &routed, asked),
-                    };
-                    answer.aged(snapshot.age())
-                }
-                Err(denied) => Answer::denied(&denied),
-            },
+        match permitted(&cluster.snapshots, budget, &routed, asked).await {
+            Ok(Ok(snapshot)) => {
+                let answer = match page {
+                    Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
+                    None => lists::answer(&snapshot, &routed, asked),
+                };
+                answer.aged(snapshot.age())
+            }
+            Ok(Err(denied)) => Answer::denied(&denied),
             Err(error @ (SnapshotError::Unavailable(_) | SnapshotError::OutOfTime)) => {
                 failed(Status::Unavailable, &error)
             }
         }
     }
+}
+
+/// The snapshot to answer from, if that may be asked.
+async fn permitted(
+    snapshots: &Snapshots,
+    budget: Duration,
+    routed: &Routed<'_>,
+    asked: &mut Asked,
+) -> Result<Result<Arc<Snapshot>, Denied>, SnapshotError> {
+    let (began, views) = (Instant::now(), lists::views(routed));
+    let snapshot = snapshots.get(budget, views).await?;
+    if let Err(denied) = permit(&snapshot.access, routed, asked) {
+        return Ok(Err(denied));
+    }
+    let Some(collector) = lists::whose(routed, asked) else { return Ok(Ok(snapshot)) };
+    snapshots.get_for(collector, snapshot, budget.saturating_sub(began.elapsed()), views).await.map(Ok)
 }
 
 /// Whether that may be asked; a share that is not named becomes the asker's own.

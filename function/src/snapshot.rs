@@ -4,6 +4,7 @@
 //! error. [`cache`] keeps the latest one and decides when to take the next.
 
 pub mod cache;
+mod epochs;
 pub(crate) mod moment;
 mod payload;
 mod scrape_configs;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use target_allocator_core::access::Access;
 use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
-use target_allocator_core::config::Config;
+use target_allocator_core::config::{Collectors, Config};
 use target_allocator_core::discovery::external::External;
 use target_allocator_core::explain::World;
 use target_allocator_core::objects::Cluster;
@@ -184,6 +185,14 @@ impl Snapshot {
     #[must_use]
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
+    }
+
+    /// Whether a later snapshot may have a collector that this one does not: one that is a
+    /// pod which was not there yet, or on no node.
+    #[must_use]
+    pub fn may_miss(&self, collector: &str) -> bool {
+        let Some(Collectors::Pods(wanted)) = &self.config.collectors else { return false };
+        self.reading.cluster.pods.get(&wanted.namespace, collector).is_none_or(|pod| pod.spec.node_name.is_empty())
     }
 
     /// What explanations look back at.

@@ -184,7 +184,7 @@ class Cluster:
         self.kubectl("delete", "-f", gone, "--force", "--grace-period=0", "--wait=false")
 
     def answers(self) -> list[Row]:
-        function = self.function("answers", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="3600")
+        function = self.function("answers", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="600")
         rows = []
         views = (("plain, referenced labels", "", "700", "4,900", "200"), ("merged", "/merged", "450", "", ""))
         for what, view, goal, peer, peers in views:

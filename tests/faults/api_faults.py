@@ -30,6 +30,9 @@ class Fault:
     patience: float = 40
     short: bool = False
 
+    def lasts(self, short: bool) -> float:
+        return min(self.seconds, 5) if short else self.seconds
+
 
 def poisoned(kind: str, stream: str = "downstream", **attributes: int) -> Callable[[FaultWorld], object]:
     return lambda world: world.poison(kind, stream, **attributes)
@@ -93,15 +96,19 @@ def older_state(world: FaultWorld) -> None:
     world.save_store()
     eventually("the function has recovered", lambda: check_fresh(world))
     world.set_canary(not world.canary)
-    for number in range(200):
-        world.kubectl("annotate", "namespace", "ballast", "--overwrite", f"count={number}")
+    # Two hundred versions at once.
+    items = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "ballast", "name": f"newer-{number}"}}
+        for number in range(200)
+    ]
+    world.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": items})
     eventually("the newer state is known", lambda: check_canary(world, not world.canary))
     eventually("and all of it", lambda: check_fresh(world))
     world.restart_apiserver(world.bring_back_store)
 
 
 FAULTS = [
-    Fault("refused", lambda world: world.toxiproxy("POST", "/proxies/api", {"enabled": False}), seconds=30, short=True),
+    Fault("refused", lambda world: world.toxiproxy("POST", "/proxies/api", {"enabled": False}), seconds=30),
     Fault("nothing comes back", poisoned("timeout", timeout=0), seconds=30),
     Fault("reset while it answers", poisoned("reset_peer", timeout=0)),
     Fault("every answer 10 s late", poisoned("latency", latency=10_000), fails=False, seconds=40),
@@ -212,7 +219,7 @@ def run_all(world: FaultWorld, wanted: list[str], short: bool) -> list[str]:
     faults = [fault for fault in FAULTS if fault.name in wanted or (not wanted and (fault.short or not short))]
     for fault in faults:
         try:
-            row = run(world, fault, min(fault.seconds, 11) if short else fault.seconds)
+            row = run(world, fault, fault.lasts(short))
         except (AssertionError, OSError) as error:
             row = f"| {fault.name} | FAILED: {error} |"
             failed.append(fault.name)

@@ -88,7 +88,7 @@ def run(world: FaultWorld, times: list[int], seconds: float) -> list[str]:
         if set(before) - set(living):
             failed.append(f"load {factor} x: environments ended")
         time.sleep(1)
-    world.stop("quiet")
+    world.stop(function.name)
     print(
         f"\n{COLLECTORS} collectors, {len(jobs)} jobs, plain view, one interval of {INTERVAL} s; {seconds:.0f} s each, at most {ENVIRONMENTS} environments"
     )
@@ -103,4 +103,4 @@ def run_all(world: FaultWorld) -> list[str]:
         # Nothing else is to ask, or to scrape.
         if name.startswith("otel-collector") or name == "function":
             world.stop(name)
-    return run(world, [1, 10, 100], 60)
+    return run(world, [1, 10, 100], 30)

@@ -51,8 +51,9 @@ class Quiet:
         given = [f"{name}={value}" for name, value in (variables | settings).items() if value]
         address = ["-listen", f"127.0.0.1:{free_port()}", "-environments", environments, "-timeout", f"{timeout}s"]
         runs = [*command, world.binary]
+        self.name = f"quiet-{address[1].rpartition(':')[2]}"
         self.process = world.start(
-            "quiet", "env", "-i", *given, PEERS / "lambda", *address, "-log", self.log, "--", *runs
+            self.name, "env", "-i", *given, PEERS / "lambda", *address, "-log", self.log, "--", *runs
         )
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().decode().split()[1]
@@ -98,5 +99,5 @@ def quiet(world: FaultWorld, **options):
     try:
         yield function
     finally:
-        world.stop("quiet")
+        world.stop(function.name)
         world.cure()

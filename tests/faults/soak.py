@@ -146,21 +146,26 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
     # What is true: a function that reads the cluster anew for each answer.
     truth = Quiet(world, SNAPSHOT_TTL="0")
     began, sizes, answers, scraped, twice, known = time.monotonic(), {}, Delays(), Delays(), Delays(), set()
+    missed: list[str] = []
     pids = {environment["pid"] for environment in world.living()}
     churn = Churn(world, seed)
     churn.start()
     try:
         while (now := time.monotonic()) < began + seconds and churn.is_alive():
-            before, is_told, after = told(truth.url), told(world.function), told(truth.url)
-            steady = before & after
-            answers.see(steady - is_told, time.monotonic())
-            addresses = {shop.loopback(target) for _, target, _ in steady}
-            found = owners(world, 6)
-            scraped.see(addresses - {scrape[0] for scrape in found}, time.monotonic())
-            twice.see({scrape for scrape, who in found.items() if len(who) > 1}, time.monotonic())
-            known |= {target for _, target, _ in steady}
-            for environment in world.living():
-                sizes.setdefault(environment["pid"], []).append(memory(environment["pid"]))
+            try:
+                before, is_told, after = told(truth.url), told(world.function), told(truth.url)
+                steady = before & after
+                answers.see(steady - is_told, time.monotonic())
+                addresses = {shop.loopback(target) for _, target, _ in steady}
+                found = owners(world, 6)
+                scraped.see(addresses - {scrape[0] for scrape in found}, time.monotonic())
+                twice.see({scrape for scrape, who in found.items() if len(who) > 1}, time.monotonic())
+                known |= {target for _, target, _ in steady}
+                for environment in world.living():
+                    sizes.setdefault(environment["pid"], []).append(memory(environment["pid"]))
+            except AssertionError as error:
+                # A request that no environment had time for: what is asked is asked again.
+                missed.append(str(error))
             time.sleep(max(0.0, 1 - (time.monotonic() - now)))
     finally:
         churn.over.set()
@@ -196,6 +201,7 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
             f"soak: {end - began:.0f} s, seed {seed}, {len(COLLECTORS)} collectors, {len(left)} environments of TTL 2 s",
             "  " + ", ".join(f"{count} x {name}" for name, count in sorted(churn.counts.items())),
             f"  {len(known)} targets seen; {refreshes} refreshes, {len(failed)} failed: {sorted({line['error'][:90] for line in failed})[:3]}",
+            f"  {len(missed)} looks of the test failed, which each look at everything: {sorted({text[-60:] for text in missed})[:2]}",
             f"  longest that a target was not yet in the answers: {answers.longest(end):.1f} s (stops of up to {STOPPED} s)",
             f"  longest that a target was not yet scraped: {scraped.longest(end):.1f} s; scraped by two, seen over 6 s: {twice.longest(end):.1f} s",
             "  resident: "

@@ -21,6 +21,7 @@ mod function;
 mod golden;
 mod hostile;
 mod http_client;
+mod joining;
 mod kubernetes;
 mod log;
 mod preview;

@@ -4,7 +4,11 @@
 //! line of JSON: how many targets there are, the CPU time of the fastest of several runs, and the
 //! memory that one result takes beside the objects. Linux tells both of a process.
 
-#![allow(clippy::print_stdout, reason = "it is what the program is for")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "to measure and to print is what the program is for"
+)]
 
 use std::sync::Arc;
 

@@ -164,7 +164,8 @@ fn spread(strategy: Spread, replicas: u32, members: &Members, targets: &[TargetK
             match replicas {
                 1 => slots.extend(targets.iter().map(|target| ring.owner(target.address))),
                 _ => {
-                    slots.extend(targets.iter().flat_map(|target| ring.owners(target.address).take(replicas).map(Some)))
+                    slots
+                        .extend(targets.iter().flat_map(|target| ring.owners(target.address).take(replicas).map(Some)));
                 }
             }
         }

@@ -27,6 +27,14 @@ pub const fn views(routed: &Routed<'_>) -> Views {
     }
 }
 
+/// The collector whose share is asked for.
+pub fn whose<'a>(routed: &Routed<'_>, asked: &'a Asked) -> Option<&'a str> {
+    match routed.route {
+        Route::Targets(_) | Route::PlainTargets => asked.collector_id.as_deref(),
+        _ => None,
+    }
+}
+
 /// Answers a request for what `snapshot` holds.
 pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer {
     let allocation = &snapshot.allocation;

@@ -1,8 +1,8 @@
 //! The latest snapshot of a cluster, and when the next one is taken.
 //!
-//! Within the TTL the latest snapshot answers. Past it one refresh runs, however
-//! many requests wait for it. If it fails or takes long, the last complete snapshot
-//! goes on answering until it is too old; an empty or partial one never does.
+//! To the end of its epoch, which is no longer than the TTL, the latest snapshot answers.
+//! Past it one refresh runs, however many requests wait for it. If it fails or takes long,
+//! the last complete snapshot goes on answering until it is too old; an empty or partial one never does.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, error, info, warn};
 
+use super::epochs::Epochs;
 use super::moment::Moment;
 use super::{Recipe, RefreshError, Snapshot, chain};
 use crate::cluster::Objects;
@@ -31,6 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long, once a refresh has taken longer than that or the last one failed. It is not nothing, since the
 /// refresh goes on only while an environment has something to answer.
 const LEAST_PATIENCE: Duration = Duration::from_millis(200);
+
+/// A snapshot that is younger is not taken anew for a collector that it does not know:
+/// whoever asks under made-up names must not have the cluster read all the time.
+const YOUNG: Duration = Duration::from_secs(5);
 
 /// Why there is nothing to answer from.
 #[derive(Debug, Clone, Error)]
@@ -53,6 +58,7 @@ struct Shared {
     objects: Objects,
     recipe: Recipe,
     freshness: Freshness,
+    epochs: Epochs,
     began: Moment,
     latest: RwLock<Latest>,
     /// Refreshes by the generation that they produce: requests that find the same
@@ -101,6 +107,7 @@ impl Snapshots {
             objects,
             recipe,
             freshness,
+            epochs: Epochs::new(freshness.ttl),
             began: Moment::now(),
             latest: RwLock::default(),
             refreshes: Cache::new(1),
@@ -122,6 +129,40 @@ impl Snapshots {
         self.shared.want(views);
         let deadline = Instant::now() + budget;
         let snapshot = self.young_enough(deadline).await?;
+        self.with_views(snapshot, views, deadline).await
+    }
+
+    /// A snapshot as [`Snapshots::get`] has it, for a collector: one that has just come
+    /// gets its share with its first request, and not only with the next epoch.
+    ///
+    /// # Errors
+    /// As with [`Snapshots::get`].
+    pub async fn get_for(
+        &self,
+        collector: &str,
+        known: Arc<Snapshot>,
+        budget: Duration,
+        views: Views,
+    ) -> Result<Arc<Snapshot>, SnapshotError> {
+        if known.age() < YOUNG || !known.may_miss(collector) {
+            return Ok(known);
+        }
+        let deadline = Instant::now() + budget;
+        let latest = self.shared.latest();
+        let newer = match latest.younger_than(YOUNG) {
+            Some(newer) => newer,
+            // What is known still serves, if there is nothing newer.
+            None => self.newer(latest.generation, self.patiently(deadline)).await.unwrap_or(known),
+        };
+        self.with_views(newer, views, deadline).await
+    }
+
+    async fn with_views(
+        &self,
+        snapshot: Arc<Snapshot>,
+        views: Views,
+        deadline: Instant,
+    ) -> Result<Arc<Snapshot>, SnapshotError> {
         if snapshot.allocation.views().cover(views) {
             return Ok(snapshot);
         }
@@ -133,20 +174,33 @@ impl Snapshots {
 
     async fn young_enough(&self, deadline: Instant) -> Result<Arc<Snapshot>, SnapshotError> {
         let latest = self.shared.latest();
-        if let Some(snapshot) = latest.younger_than(self.shared.freshness.ttl) {
-            return Ok(snapshot);
+        if let Some(snapshot) = &latest.snapshot
+            && snapshot.age() <= self.shared.epochs.serves(snapshot.taken)
+        {
+            return Ok(Arc::clone(snapshot));
         }
         let stale = latest.younger_than(self.shared.freshness.max_stale).is_some();
-        let until = if stale { deadline.min(Instant::now() + self.shared.patience()) } else { deadline };
-        let failed = match self.shared.recent_failure() {
-            Some(message) => SnapshotError::Unavailable(message),
-            None => match timeout_at(until, self.refresh(latest.generation + 1)).await {
-                Ok(Ok(snapshot)) => return Ok(snapshot),
-                Ok(Err(message)) => SnapshotError::Unavailable(message),
-                Err(_) => SnapshotError::OutOfTime,
-            },
-        };
-        latest.younger_than(self.shared.freshness.max_stale).ok_or(failed)
+        let until = if stale { self.patiently(deadline) } else { deadline };
+        match self.newer(latest.generation, until).await {
+            Ok(snapshot) => Ok(snapshot),
+            Err(failed) => latest.younger_than(self.shared.freshness.max_stale).ok_or(failed),
+        }
+    }
+
+    /// Until when a request waits for a refresh that can be answered without it.
+    fn patiently(&self, deadline: Instant) -> Instant {
+        deadline.min(Instant::now() + self.shared.patience())
+    }
+
+    /// A snapshot of a later generation.
+    async fn newer(&self, generation: u64, deadline: Instant) -> Result<Arc<Snapshot>, SnapshotError> {
+        if let Some(message) = self.shared.recent_failure() {
+            return Err(SnapshotError::Unavailable(message));
+        }
+        match timeout_at(deadline, self.refresh(generation + 1)).await {
+            Ok(refreshed) => refreshed.map_err(SnapshotError::Unavailable),
+            Err(_) => Err(SnapshotError::OutOfTime),
+        }
     }
 
     /// The refreshes of late in this process, the latest first.

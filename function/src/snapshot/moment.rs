@@ -29,8 +29,18 @@ impl Moment {
 
     /// The wall clock's reading.
     pub fn timestamp(&self) -> Timestamp {
-        let since_epoch = self.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::UNIX_EPOCH + since_epoch
+        Timestamp::UNIX_EPOCH + self.since_1970()
+    }
+
+    /// The wall clock's distance from the beginning of 1970.
+    pub fn since_1970(&self) -> Duration {
+        self.wall.duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// The moment at which the wall clock has that distance from the beginning of 1970.
+    #[cfg(test)]
+    pub fn at(since_1970: Duration) -> Self {
+        Self { monotonic: Instant::now(), wall: UNIX_EPOCH + since_1970 }
     }
 }
 

@@ -98,6 +98,18 @@ impl World {
         })
     }
 
+    /// A pod, and the endpoint slice that it is in: what is sent when it was replaced.
+    #[must_use]
+    pub fn pod_and_slice(&self, pod: usize) -> [String; 2] {
+        let part = pod / self.monitors / ENDPOINTS_PER_SLICE;
+        let pods: Vec<_> = (pod % self.monitors..self.pods)
+            .step_by(self.monitors)
+            .skip(part * ENDPOINTS_PER_SLICE)
+            .take(ENDPOINTS_PER_SLICE)
+            .collect();
+        [self.pod(pod), self.slice(pod % self.monitors, part, &pods)]
+    }
+
     fn slice(&self, number: usize, part: usize, pods: &[usize]) -> String {
         let endpoints: Vec<_> = pods
             .iter()

@@ -332,6 +332,10 @@ impl PlannedJob {
 
     /// What the job's sources answered, or why one of them never did. Either is reported.
     fn answers(&self, external: &External, report: &mut Report) -> Result<Vec<Arc<[ExternalGroup]>>, String> {
+        if let Some(reason) = self.not_asked {
+            report.push(self.object(), Outcome::Unknown, "", reason);
+            return Err(reason.to_owned());
+        }
         let mut groups = Vec::new();
         let mut unknown = None;
         for source in &self.sources {

@@ -45,6 +45,8 @@ pub struct PlannedJob {
     pub gates: Vec<Gate>,
     /// Where else they are looked for, static ones apart.
     pub sources: Vec<Source>,
+    /// Why its sources are not asked; then its targets are not known.
+    pub not_asked: Option<&'static str>,
 }
 
 /// Where a job comes from.
@@ -74,16 +76,14 @@ enum Unserved {
     Query(#[from] QueryError),
     #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
     FilesForObject,
-    #[error(
-        "ec2_sd_configs: an object cannot choose a proxy or TLS for what is signed with the function's credentials, \
-         give it keys or leave those out"
-    )]
-    Overheard,
     #[error("{0}: {1}")]
     Client(&'static str, ClientError),
     #[error("its service discovery cannot be told apart: {0}")]
     Sources(#[from] serde_json::Error),
 }
+
+const OVERHEARD: &str = "ec2_sd_configs: an object cannot choose a proxy or TLS for what is signed with the function's \
+    credentials, give it keys or leave those out";
 
 /// Whether requests that are signed with the function's own credentials would be shown to whoever wrote
 /// the config: to a proxy or a server of theirs.
@@ -186,15 +186,14 @@ impl PlannedJob {
         let check = |kind, client| check_client(client, files).map_err(|error| Unserved::Client(kind, error));
         http.iter().try_for_each(|config| check("http_sd_configs", &config.http_client))?;
         ec2.iter().try_for_each(|config| check("ec2_sd_configs", &config.http_client))?;
-        if monitor.is_some() && ec2.iter().any(overhears_the_function) {
-            return Err(Unserved::Overheard);
-        }
-        let sources = sources(&scrape_config.service_discovery)?;
+        let overheard = monitor.is_some() && ec2.iter().any(overhears_the_function);
+        let not_asked = overheard.then_some(OVERHEARD);
+        let sources = if overheard { Vec::new() } else { sources(&scrape_config.service_discovery)? };
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
         let queries: Vec<_> =
             kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
         let gates = queries.iter().map(|query| rules.gate(|name| query.is_shared(name))).collect();
-        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, gates, sources })
+        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, gates, sources, not_asked })
     }
 }
 

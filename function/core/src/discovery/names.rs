@@ -181,6 +181,9 @@ pub(super) struct KeyedLabel {
     pub(super) position: u32,
 }
 
+/// What lists of keys become; the keys of a list are joined.
+type ByKeys = HashMap<Box<[u8]>, Arc<[KeyedLabel]>>;
+
 /// All names.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -188,7 +191,7 @@ pub(super) struct Names {
     ids: HashMap<Arc<str>, NameId>,
     keys: HashMap<Keyed, HashMap<Box<str>, KeyNames>>,
     /// What the keys of an object become: most objects have the keys of many others.
-    lists: HashMap<Keyed, HashMap<Box<[u8]>, Arc<[KeyedLabel]>>>,
+    lists: HashMap<Keyed, ByKeys>,
 }
 
 impl Names {

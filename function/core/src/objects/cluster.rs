@@ -183,7 +183,7 @@ fn merged<'a, V>(
 
 impl<T: Object> FromIterator<T> for Collection<T> {
     fn from_iter<I: IntoIterator<Item = T>>(objects: I) -> Self {
-        let mut namespaces: BTreeMap<Arc<str>, Vec<(Arc<str>, Arc<T>)>> = BTreeMap::new();
+        let mut namespaces: BTreeMap<Arc<str>, Vec<_>> = BTreeMap::new();
         for object in objects {
             let Metadata { namespace, name, .. } = object.metadata();
             let name = name.as_str().into();

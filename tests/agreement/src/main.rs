@@ -1,0 +1,46 @@
+//! Prints the tables of `docs/agreement.md`: `target-allocator-agreement [REPEATS [STRATEGY]]`.
+//! Each kind of churn happens so often in the merged view, and a fifth of that in the plain
+//! one, which takes as much time.
+
+use std::io::Write;
+
+use target_allocator_agreement::churn::Churn;
+use target_allocator_agreement::collectors::View;
+use target_allocator_agreement::figures::{Size, compared, figure};
+use target_allocator_agreement::shares::Allocations;
+
+const PODS: usize = 2_000;
+const MONITORS: usize = 40;
+const COLLECTORS: usize = 20;
+
+fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let repeats: u64 = arguments.next().and_then(|repeats| repeats.parse().ok()).unwrap_or(100);
+    let strategy = arguments.next().unwrap_or_else(|| "consistent-hashing".to_owned());
+    let mut allocations = Allocations::new(PODS, MONITORS, &strategy);
+    let mut out = std::io::stdout().lock();
+    for (view, repeats) in [(View::Merged, repeats), (View::Plain, repeats / 5)] {
+        write!(out, "\n{view:?} view, {strategy}\n\n| |")?;
+        Churn::ALL.iter().try_for_each(|churn| write!(out, " {} |", churn.name()))?;
+        writeln!(out, " refreshes a minute | most in a second | environments |")?;
+        writeln!(out, "|---|{}", "---|".repeat(Churn::ALL.len() + 3))?;
+        for (name, answering) in compared() {
+            write!(out, "| {name} |")?;
+            let mut load = (0.0, 0, 0);
+            for churn in Churn::ALL {
+                // Many pods are replaced in one run.
+                let repeats = if churn.is_of_pods() { repeats.div_ceil(10) } else { repeats };
+                let size = Size { collectors: COLLECTORS, repeats };
+                let figure = figure(&mut allocations, answering, view, churn, size);
+                if churn.is_of_pods() {
+                    write!(out, " {:.1} |", figure.missing)?;
+                    load = (figure.refreshes, figure.at_once, figure.environments);
+                } else {
+                    write!(out, " {:.0} / {:.0} |", figure.missing, figure.doubled)?;
+                }
+            }
+            writeln!(out, " {:.0} | {} | {} |", load.0, load.1, load.2)?;
+        }
+    }
+    Ok(())
+}

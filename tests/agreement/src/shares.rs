@@ -1,0 +1,186 @@
+//! Who has what in a state of the cluster, from the real core.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
+use target_allocator_core::config::Config;
+use target_allocator_core::discovery::external::External;
+use target_allocator_core::objects::{Cluster, EndpointSlice, Pod};
+use target_allocator_core::targets::{ServedLabels, Views};
+use target_allocator_world::World;
+
+/// A target: the number of its pod, and past all pods those that took the place of one.
+pub type TargetIndex = u32;
+
+/// What decides who has what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State {
+    /// How many pods were replaced by others.
+    pub replaced: usize,
+    /// The collectors' pods that are on a node.
+    pub collectors: Vec<Member>,
+}
+
+/// A collector's pod.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Whether it is being deleted.
+    pub is_terminating: bool,
+}
+
+/// For each collector the targets of each job; jobs by number.
+#[derive(Debug, Default)]
+pub struct Shares(BTreeMap<String, Vec<Vec<TargetIndex>>>);
+
+impl Shares {
+    /// A collector's targets of each job; none if it is no collector.
+    #[must_use]
+    pub fn of(&self, collector: &str) -> Option<&[Vec<TargetIndex>]> {
+        self.0.get(collector).map(Vec::as_slice)
+    }
+}
+
+/// The shares of all states that were asked for; each is computed once.
+#[derive(Debug)]
+pub struct Allocations {
+    world: World,
+    config: Config,
+    plan: Arc<Plan>,
+    cluster: Cluster,
+    at: State,
+    latest: Option<Allocation>,
+    known: BTreeMap<State, Rc<Shares>>,
+}
+
+impl Allocations {
+    /// A cluster of that many pods and monitors, whose targets go out by that strategy.
+    #[must_use]
+    pub fn new(pods: usize, monitors: usize, strategy: &str) -> Self {
+        let world = World { collectors: 0, ..World::new(pods, monitors) };
+        let config = format!(
+            "collector_namespace: monitoring\n\
+            collector_selector: {{matchlabels: {{app: otel-collector}}}}\n\
+            allocation_strategy: {strategy}\n\
+            prometheus_cr: {{enabled: true, service_monitor_selector: {{}}}}\n"
+        );
+        let config = Config::parse(&config, None).unwrap();
+        let cluster = Cluster {
+            namespaces: world.namespaces().map(|text| serde_json::from_str(&text).unwrap()).collect(),
+            services: world.services().map(|text| serde_json::from_str(&text).unwrap()).collect(),
+            endpoint_slices: world.endpoint_slices().map(|text| parsed(&text)).collect(),
+            pods: world.pods().map(|text| serde_json::from_str::<Pod>(&text).unwrap()).collect(),
+            service_monitors: world.service_monitors().map(|text| serde_json::from_str(&text).unwrap()).collect(),
+            ..Cluster::default()
+        };
+        let plan = Arc::new(allocation::plan(&config, &cluster, None));
+        let at = State { replaced: 0, collectors: Vec::new() };
+        Self { world, config, plan, cluster, at, latest: None, known: BTreeMap::new() }
+    }
+
+    /// How many pods there are.
+    #[must_use]
+    pub const fn pods(&self) -> usize {
+        self.world.pods
+    }
+
+    /// How many jobs there are.
+    #[must_use]
+    pub const fn jobs(&self) -> usize {
+        self.world.monitors
+    }
+
+    /// The shares in that state.
+    pub fn shares(&mut self, state: &State) -> Rc<Shares> {
+        if let Some(known) = self.known.get(state) {
+            return Rc::clone(known);
+        }
+        self.go_to(state);
+        let allocation = self.allocate();
+        let shares = Rc::new(self.read(&allocation));
+        self.latest = Some(allocation);
+        self.known.insert(state.clone(), Rc::clone(&shares));
+        shares
+    }
+
+    /// Makes the objects those of a state.
+    fn go_to(&mut self, state: &State) {
+        let before = World { replaced: self.at.replaced, ..self.world };
+        let after = World { replaced: state.replaced, ..self.world };
+        let (few, many) = (before.replaced.min(after.replaced), before.replaced.max(after.replaced));
+        for number in few..many {
+            let pod: Pod = serde_json::from_str(&before.pod_and_slice(number)[0]).unwrap();
+            self.cluster.pods.remove(&pod.metadata.namespace, &pod.metadata.name);
+            let [pod, slice] = after.pod_and_slice(number);
+            self.cluster.pods.insert(serde_json::from_str::<Pod>(&pod).unwrap());
+            self.cluster.endpoint_slices.update(parsed(&slice));
+        }
+        for Member { name, .. } in &self.at.collectors {
+            self.cluster.pods.remove("monitoring", name);
+        }
+        for member in &state.collectors {
+            self.cluster.pods.insert(collector(member));
+        }
+        self.at = state.clone();
+    }
+
+    fn allocate(&self) -> Allocation {
+        let inputs = Inputs {
+            config: &self.config,
+            plan: &self.plan,
+            cluster: &self.cluster,
+            external: &External::default(),
+            served: ServedLabels::Referenced,
+            views: Views::PLAIN,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        allocation::allocate(inputs, self.latest.as_ref()).unwrap()
+    }
+
+    fn read(&self, allocation: &Allocation) -> Shares {
+        let members = allocation.members().unwrap().collectors();
+        let of = |collector: &str| {
+            let jobs = allocation.jobs().map(|(job, _)| {
+                let share = allocation.share(job, collector);
+                let mut share: Vec<_> = share.map(|(group, target)| self.index(group.plain(target))).collect();
+                share.sort_unstable();
+                share
+            });
+            jobs.collect()
+        };
+        Shares(members.iter().map(|collector| (collector.name.clone(), of(&collector.name))).collect())
+    }
+
+    /// The target that an answer names by its address.
+    fn index(&self, answer: &[u8]) -> TargetIndex {
+        let answer: serde_json::Value = serde_json::from_slice(answer).unwrap();
+        let address = answer["targets"][0].as_str().unwrap();
+        let address: std::net::SocketAddrV4 = address.parse().unwrap();
+        let [_, block, high, low] = address.ip().octets();
+        // The world gives replaced pods addresses of their own in the second half of 10/8.
+        let number = usize::from(block & 127) << 16 | usize::from(high) << 8 | usize::from(low);
+        let number = if block & 128 == 0 { number } else { self.world.pods + number };
+        TargetIndex::try_from(number).unwrap()
+    }
+}
+
+fn parsed(slice: &str) -> EndpointSlice {
+    serde_json::from_str(slice).unwrap()
+}
+
+fn collector(member: &Member) -> Pod {
+    let mut pod = json!({
+        "metadata": {"namespace": "monitoring", "name": member.name, "labels": {"app": "otel-collector"}},
+        "spec": {"nodeName": "node"},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    });
+    if member.is_terminating {
+        pod["metadata"]["deletionTimestamp"] = json!("2026-11-24T12:00:00Z");
+    }
+    serde_json::from_value(pod).unwrap()
+}

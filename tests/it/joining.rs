@@ -1,0 +1,89 @@
+//! A collector that joins has its share with its first request, and nobody else has the
+//! cluster read for that.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::function::Function;
+use crate::kubernetes::Kubernetes;
+
+const CONFIG: &str = "collector_namespace: monitoring
+collector_selector: {matchlabels: {app: otel}}
+allocation_strategy: least-weighted
+prometheus_cr: {enabled: true, service_monitor_selector: {}}
+";
+
+/// How young a snapshot is that is not taken anew for anybody, and a little more.
+const YOUNG: Duration = Duration::from_millis(5_100);
+
+/// A service of two pods, and the pods of collectors, each with the node that it is on.
+fn cluster(collectors: &[(&str, &str)]) -> Vec<Value> {
+    let labels = json!({"app": "web"});
+    let endpoint = |address: &str| json!({"addresses": [address], "conditions": {"ready": true}});
+    let mut objects = vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": "web", "labels": labels},
+               "spec": {"ports": [{"name": "http", "port": 8080}]}}),
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+               "metadata": {"namespace": "shop", "name": "web-1", "labels": {"kubernetes.io/service-name": "web", "app": "web"}},
+               "addressType": "IPv4", "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+               "endpoints": [endpoint("10.0.0.1"), endpoint("10.0.0.2")]}),
+        json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor",
+               "metadata": {"namespace": "shop", "name": "web"},
+               "spec": {"selector": {"matchLabels": {"app": "web"}}, "endpoints": [{"port": "http"}]}}),
+    ];
+    objects.extend(collectors.iter().map(|(name, node)| {
+        json!({"apiVersion": "v1", "kind": "Pod",
+               "metadata": {"namespace": "monitoring", "name": name, "labels": {"app": "otel"}},
+               "spec": {"nodeName": node, "containers": []}, "status": {"phase": "Running"}})
+    }));
+    objects
+}
+
+async fn share(function: &Function, path: &str, collector: &str) -> usize {
+    let answer = function.get(&format!("{path}?collector_id={collector}")).await;
+    assert_eq!(answer.status, 200, "{path} {collector}");
+    answer.json().as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn a_collector_that_joins_has_its_share_with_its_first_request() {
+    let (job, all) = ("/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets", "/merged/targets");
+    let kubernetes = Kubernetes::start(&cluster(&[("otel-0", "a")])).await;
+    let function = Function::start(&[
+        ("CLUSTER", &kubernetes.cluster()),
+        ("ALLOCATOR_CONFIG", CONFIG),
+        ("SNAPSHOT_TTL", "600"),
+        ("SNAPSHOT_MAX_STALE", "600"),
+    ])
+    .await;
+    assert_eq!(share(&function, job, "otel-0").await, 2);
+    kubernetes.put(&cluster(&[("otel-0", "a"), ("otel-1", "a"), ("otel-2", "")]));
+    let read = kubernetes.requests();
+    assert_eq!(share(&function, job, "otel-1").await, 0, "the snapshot is young");
+    assert_eq!(kubernetes.requests(), read, "the snapshot is young");
+
+    sleep(YOUNG).await;
+    assert_eq!(share(&function, job, "otel-0").await, 2);
+    assert_eq!(kubernetes.requests(), read, "a collector that is known has nothing read");
+    assert_eq!(share(&function, job, "otel-1").await, 1, "it was not known, and is there");
+    assert!(kubernetes.requests() > read);
+    let read = kubernetes.requests();
+    assert_eq!(share(&function, all, "otel-0").await, 1);
+    assert_eq!(share(&function, job, "stranger").await, 0);
+    assert_eq!(kubernetes.requests(), read, "strangers have nothing read at once");
+
+    kubernetes.put(&cluster(&[("otel-0", "a"), ("otel-1", "a"), ("otel-2", "b")]));
+    sleep(YOUNG).await;
+    let shares = [share(&function, all, "otel-2").await, share(&function, all, "otel-0").await];
+    assert_eq!(shares, [0, 1], "it was on no node before; two targets for three");
+    assert!(kubernetes.requests() > read);
+
+    let down = crate::kubernetes::Behaviour::Status(500, String::new());
+    kubernetes.set("*", down);
+    sleep(YOUNG).await;
+    assert_eq!(share(&function, job, "otel-0").await, 1);
+    assert_eq!(share(&function, job, "stranger").await, 0, "what is known still serves");
+}
