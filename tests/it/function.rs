@@ -137,6 +137,15 @@ impl Function {
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
+    /// The processor time that it took so far: what it waited for others is no part of that.
+    pub fn processor_time(&self) -> Duration {
+        let id = self.process.id().expect("the function runs");
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        // After the name, which may hold anything: state and so on; ticks of user and system, a hundred a second.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
+        Duration::from_millis(fields.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
+    }
+
     /// Sends an event and waits for what the function answers.
     pub async fn invoke(&self, event: Value) -> Answer {
         self.try_invoke(event).await.unwrap_or_else(|error| panic!("the invocation failed: {error}"))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::events::function_url;
-use crate::external::{LOOPBACK, Place, addresses, report, share};
+use crate::external::{LOOPBACK, Place, addresses, report};
 use crate::function::Function;
 use crate::kubernetes::Kubernetes;
 use crate::sources::{HttpServer, Reply};
@@ -16,6 +16,8 @@ use crate::sources::{HttpServer, Reply};
 enum Fate {
     /// It has that many targets.
     Has(usize),
+    /// Some of its jobs are left out, for a reason that says so.
+    HasInPart(&'static str),
     /// It has no job, for a reason that says so.
     LeftOut(&'static str),
     /// Its targets are not told, for a reason that says so.
@@ -26,7 +28,7 @@ const GOOD: &str = "serviceMonitor%2Fshop%2Fgood%2F0";
 const BAD: &str = "serviceMonitor%2Fshop%2Fbad%2F0";
 const CONFIG: &str = "collectors: {names: [c]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}, scrape_config_selector: {}}\n";
 
-/// How long a refresh and an answer may take, with code that is not optimized; and how much memory the function may need.
+/// How much processor time a refresh and an answer may take, with code that is not optimized; and how much memory the function may need.
 const MOST_TIME: Duration = Duration::from_secs(15);
 const MOST_MEMORY: u64 = 900 << 20;
 
@@ -84,6 +86,13 @@ fn many_endpoints(slices: usize, each: usize, ports: usize, endpoint: &Value) ->
     [service("bad", &json!({})), monitor("bad", endpoint)].into_iter().chain(slices).collect()
 }
 
+fn many_jobs(regex: &str) -> Vec<Value> {
+    let endpoint = json!({"port": "http", "relabelings": [keep(regex)]});
+    let mut monitor = monitor("bad", &endpoint);
+    monitor["spec"]["endpoints"] = json!(repeated(100, &endpoint));
+    vec![service("bad", &json!({})), slice("bad", 0, 1, endpoints(1, 2)), monitor]
+}
+
 fn large_annotation() -> Vec<Value> {
     let read =
         json!({"sourceLabels": ["__meta_kubernetes_service_annotation_text"], "targetLabel": "a", "regex": "(.).*"});
@@ -95,7 +104,7 @@ fn large_annotation() -> Vec<Value> {
 }
 
 fn large_label_sets() -> Vec<Value> {
-    let labels: serde_json::Map<_, _> = (0..5000).map(|n| (format!("l{n}"), json!("x"))).collect();
+    let labels: serde_json::Map<_, _> = (0..10_000).map(|n| (format!("l{n}"), json!("x"))).collect();
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": "p", "labels": labels},
         "spec": {"containers": [{"name": "c"}]}, "status": {"phase": "Running", "podIP": "10.0.0.1"}});
     let of_pod = endpoints(0, 1000).map(|mut endpoint| {
@@ -127,6 +136,8 @@ fn cases() -> Vec<(&'static str, Vec<Value>, Fate)> {
         ("a regex of 100,000 characters", with_rules(&[keep(&"(a|b)".repeat(20_000))]), Fate::Has(0)),
         ("large regexes", with_rules(&repeated(900, &keep(r"\pL{80}|x*"))), Fate::LeftOut("MiB")),
         ("10,000 rules", with_rules(&repeated(10_000, &keep("x*"))), Fate::LeftOut("more than 1000 rules")),
+        ("100 jobs with large regexes", many_jobs(r"\pL{100}|x*"), Fate::HasInPart("take more than")),
+        ("100 jobs with regexes that are too large", many_jobs(r"(\pL{100}){5}|x*"), Fate::LeftOut("take more than")),
         (
             "10,000 rules for metrics",
             {
@@ -148,19 +159,23 @@ fn cases() -> Vec<(&'static str, Vec<Value>, Fate)> {
             Fate::Untold("more than 250000 targets"),
         ),
         ("an annotation of a megabyte on 1,000 targets", large_annotation(), Fate::Untold("more than 64 MiB")),
-        ("5,000 labels on 1,000 targets, all mapped", large_label_sets(), Fate::Has(0)),
+        ("10,000 labels on 1,000 targets", large_label_sets(), Fate::Untold("more than 8000000 labels")),
     ]
 }
 
 async fn check(function: &Function, name: &str, expected: Fate) {
-    let started = Instant::now();
     assert_eq!(addresses(&share_of(function, GOOD).await), ["10.0.0.1:1"], "{name}");
-    let took = started.elapsed();
+    let took = function.processor_time();
     let answer = share_of(function, BAD).await;
     match expected {
         Fate::Has(count) => {
             let found = if answer.status == 200 { answer.json().as_array().unwrap().len() } else { usize::MAX };
             assert_eq!(found, count, "{name}: {}", String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]));
+        }
+        Fate::HasInPart(reason) => {
+            assert_eq!(addresses(&answer), ["10.0.0.1:1"], "{name}");
+            let entries = report(function, "bad").await;
+            assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
         }
         Fate::LeftOut(reason) => {
             assert_eq!(String::from_utf8_lossy(&answer.body), "[]", "{name}");
@@ -168,12 +183,7 @@ async fn check(function: &Function, name: &str, expected: Fate) {
             assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
         }
         Fate::Untold(reason) => {
-            assert_eq!(
-                answer.status,
-                503,
-                "{name}: {}",
-                String::from_utf8_lossy(&answer.body[..answer.body.len().min(2000)])
-            );
+            assert_eq!(answer.status, 503, "{name}");
             assert!(answer.message().contains(reason), "{name}: {}", answer.message());
             let entries = report(function, "bad").await;
             assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
@@ -186,8 +196,16 @@ async fn check(function: &Function, name: &str, expected: Fate) {
 }
 
 async fn share_of(function: &Function, job: &str) -> crate::function::Answer {
-    // Through a gateway that streams: shares may be large.
-    function.invoke(function_url(&format!("/jobs/{job}/targets?collector_id=c"))).await
+    // Through a gateway that streams: shares may be large. A refresh that an invocation has no time for goes on in
+    // the next, which on a machine with much else to do is needed sooner.
+    let started = Instant::now();
+    loop {
+        let answer = function.invoke(function_url(&format!("/jobs/{job}/targets?collector_id=c"))).await;
+        let unread = answer.status == 503 && answer.message().contains("takes longer than the function may run");
+        if !unread || started.elapsed() > Duration::from_secs(120) {
+            return answer;
+        }
+    }
 }
 
 #[tokio::test]
@@ -229,16 +247,13 @@ async fn sources_outside_stay_within_bounds() {
     }
     let place = Place::new();
     let function = place.start(LOOPBACK, &json!(jobs)).await;
-    assert_eq!(addresses(&share(&function, "good").await), ["10.0.0.1:80"]);
+    assert_eq!(addresses(&share_of(&function, "good").await), ["10.0.0.1:80"]);
     for (name, _, reason) in replies {
-        let answer = share(&function, name).await;
-        assert_eq!(
-            answer.status,
-            503,
-            "{name}: {}",
-            String::from_utf8_lossy(&answer.body[..answer.body.len().min(2000)])
-        );
-        assert!(answer.message().contains(reason), "{name}: {}", answer.message());
+        let answer = share_of(&function, name).await;
+        assert_eq!(answer.status, 503, "{name}");
+        let message = answer.message();
+        // What takes too long is not taken either.
+        assert!(message.contains(reason) || message.contains("no answer within"), "{name}: {message}");
     }
     let memory = function.peak_memory();
     println!("sources: {} MiB", memory >> 20);
@@ -271,10 +286,9 @@ async fn yaml_cannot_grow() {
             ("manifests", [("CLUSTER", cluster.as_str()), ("ALLOCATOR_CONFIG", CONFIG)]),
             ("config", [("CLUSTER", "manifests:/nowhere"), ("ALLOCATOR_CONFIG_FILE", path.as_str())]),
         ] {
-            let started = Instant::now();
             let function = Function::start(&variables).await;
             let answer = function.get("/scrape_configs").await;
-            let (took, memory) = (started.elapsed(), function.peak_memory());
+            let (took, memory) = (function.processor_time(), function.peak_memory());
             println!("{name} in {what}: {} ms, {} MiB, {}", took.as_millis(), memory >> 20, answer.status);
             assert!(answer.status >= 500, "{name} in {what}: {}", answer.status);
             assert!(answer.message().contains("bomb.yaml"), "{name} in {what}: {}", answer.message());

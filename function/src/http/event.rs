@@ -30,16 +30,27 @@ pub struct Event {
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        if !raw.get().contains("\"authorizer\"") {
+        if !raw.get().contains("\"authorizer\"") && !has_empty_list(raw.get()) {
             let request = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
             return Ok(Self { request, authorizer: None });
         }
         let mut event: Value = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
         let context = event.get_mut("requestContext").and_then(Value::as_object_mut);
         let authorizer = context.and_then(|context| context.remove("authorizer"));
+        // The library's parameters panic over one that has no value.
+        for field in ["queryStringParameters", "multiValueQueryStringParameters"] {
+            if let Some(Value::Object(parameters)) = event.get_mut(field) {
+                parameters.retain(|_, values| values.as_array().is_none_or(|values| !values.is_empty()));
+            }
+        }
         let request = LambdaRequest::deserialize(event).map_err(D::Error::custom)?;
         Ok(Self { request, authorizer })
     }
+}
+
+/// Whether there is a list without anything in it, or a text that looks like one.
+fn has_empty_list(json: &str) -> bool {
+    json.split('[').skip(1).any(|rest| rest.trim_start().starts_with(']'))
 }
 
 /// What is asked.

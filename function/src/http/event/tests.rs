@@ -65,6 +65,25 @@ fn gzip_is_sent_to_those_who_accept_it() {
     }
 }
 
+/// Found by fuzzing: the library's parameters panic over one that has no value.
+#[test]
+fn a_parameter_without_values_is_none() {
+    for field in ["queryStringParameters", "multiValueQueryStringParameters"] {
+        for elb in [false, true] {
+            let context =
+                if elb { json!({"elb": {"targetGroupArn": "arn:aws:t/1"}}) } else { json!({"stage": "live"}) };
+            let mut event = json!({"httpMethod": "GET", "path": "/jobs", "headers": {}, "multiValueHeaders": {},
+                "queryStringParameters": {}, "multiValueQueryStringParameters": {}, "requestContext": context});
+            event[field] = json!({"collector_id": []});
+            // However the list is written.
+            for text in [event.to_string(), event.to_string().replace("[]", "[ \n]")] {
+                let Ok(mut event) = serde_json::from_str(&text) else { continue };
+                assert_eq!(Asked::take(&mut event).collector_id, None, "{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn other_events_are_refused() {
     for event in ["{\"Records\": []}", "{\"Records\": [], \"requestContext\": {\"authorizer\": {}}}", "7"] {
