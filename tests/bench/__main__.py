@@ -30,17 +30,20 @@ code in the same run. Times of a machine that others use, too, can be twice what
 {table}
 ## Where a goal is missed
 
-- **Bytes a target.** Without the nine labels that the collector's receiver turns into `k8s.*` resource attributes both
-  views would be below their goals. They are served because users' data would change silently without them.
+- **Bytes a target.** The collector's receiver turns nine labels into `k8s.*` resource attributes. Without them a target
+  of the merged view would take 378 bytes; of those in the plain view rules read most, and the others take 180. They are
+  served because users' data would change silently without them.
 - **Full refresh, and bytes after a change.** The goals are of a list of 44 MB. The API server's own list of these pods is
   twice as long, since it holds `managedFields`, and decoding is most of the work. A replaced pod is sent three times: as
   it comes, as it gets its status, and as the old one goes; its endpoint slice is sent whole for any change in it.
-- **Memory.** Half of what a target takes is its rendered text. Objects are held beside it: a refresh after a change
+- **Memory.** Three quarters of what a target takes is its rendered text. Objects are held beside it: a refresh after a change
   starts from them.
 - **1,000,000 targets.** The time a target takes grows by a third from 10,000 to 1,000,000 targets: by then nothing is in
   the processor's caches. What is left is building label sets (a quarter), rules that differ from target to target, the
   hash that tells equal targets, and rendering.
-- **Binary.** Half of it is code of serde for the objects and for answers of AWS, HTTP/2 and TLS.
+- **Binary.** By symbols the largest parts are the code of the standard library for the types of all crates (5 MB before
+  dependencies were built small), the core crate (2.3 MB), aws-lc (2 MB), the AWS SDK (1.6 MB), the function's own crate
+  (1.4 MB), and HTTP/2 (0.8 MB).
 
 ## Cost against the size of the cluster
 
