@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use target_allocator_core::allocation::{self, Allocation, Inputs};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
-use target_allocator_core::objects::{Cluster, Collection, Object};
+use target_allocator_core::objects::Cluster;
 use target_allocator_core::targets::{ServedLabels, Views};
 use target_allocator_world::World;
 
@@ -30,19 +29,8 @@ fn config() -> Config {
     Config::parse(text, None).unwrap()
 }
 
-fn collected<T: Object + DeserializeOwned>(objects: impl Iterator<Item = String>) -> Collection<T> {
-    objects.map(|text| serde_json::from_str::<T>(&text).unwrap()).collect()
-}
-
 fn cluster(world: World) -> Cluster {
-    Cluster {
-        namespaces: collected(world.namespaces()),
-        services: collected(world.services()),
-        endpoint_slices: collected(world.endpoint_slices()),
-        pods: collected(world.pods()),
-        service_monitors: collected(world.service_monitors()),
-        ..Cluster::default()
-    }
+    world.cluster().unwrap()
 }
 
 fn allocate(config: &Config, cluster: &Cluster, views: Views, before: Option<&Allocation>) -> Allocation {

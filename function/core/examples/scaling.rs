@@ -13,12 +13,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use target_allocator_core::allocation::{self, Allocation, Inputs};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
-use target_allocator_core::objects::{Cluster, Collection, Object};
 use target_allocator_core::targets::{ServedLabels, Views};
 use target_allocator_world::World;
 
@@ -34,7 +32,7 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     let numbers: Vec<usize> = std::env::args().skip(1).map(|number| number.parse()).collect::<Result<_, _>>()?;
     let [pods, monitors] = numbers[..] else { return Err("usage: scaling PODS MONITORS".into()) };
-    let (config, cluster) = (Config::parse(CONFIG, None)?, cluster(World::new(pods, monitors))?);
+    let (config, cluster) = (Config::parse(CONFIG, None)?, World::new(pods, monitors).cluster()?);
     let plan = Arc::new(allocation::plan(&config, &cluster, None));
     let allocate = || -> Result<Allocation, Failure> {
         let (external, now) = (External::default(), Timestamp::UNIX_EPOCH);
@@ -58,22 +56,6 @@ fn main() -> Result<(), Failure> {
         json!({"pods": pods, "monitors": monitors, "targets": targets, "nanoseconds": mean, "bytes": bytes})
     );
     Ok(())
-}
-
-fn cluster(world: World) -> Result<Cluster, serde_json::Error> {
-    fn collected<T: Object + DeserializeOwned>(
-        objects: impl Iterator<Item = String>,
-    ) -> Result<Collection<T>, serde_json::Error> {
-        objects.map(|text| serde_json::from_str::<T>(&text)).collect()
-    }
-    Ok(Cluster {
-        namespaces: collected(world.namespaces())?,
-        services: collected(world.services())?,
-        endpoint_slices: collected(world.endpoint_slices())?,
-        pods: collected(world.pods())?,
-        service_monitors: collected(world.service_monitors())?,
-        ..Cluster::default()
-    })
 }
 
 /// CPU time of this thread so far, in nanoseconds.

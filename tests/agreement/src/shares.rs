@@ -70,14 +70,7 @@ impl Allocations {
             prometheus_cr: {{enabled: true, service_monitor_selector: {{}}}}\n"
         );
         let config = Config::parse(&config, None).unwrap();
-        let cluster = Cluster {
-            namespaces: world.namespaces().map(|text| serde_json::from_str(&text).unwrap()).collect(),
-            services: world.services().map(|text| serde_json::from_str(&text).unwrap()).collect(),
-            endpoint_slices: world.endpoint_slices().map(|text| parsed(&text)).collect(),
-            pods: world.pods().map(|text| serde_json::from_str::<Pod>(&text).unwrap()).collect(),
-            service_monitors: world.service_monitors().map(|text| serde_json::from_str(&text).unwrap()).collect(),
-            ..Cluster::default()
-        };
+        let cluster = world.cluster().unwrap();
         let plan = Arc::new(allocation::plan(&config, &cluster, None));
         let at = State { replaced: 0, collectors: Vec::new() };
         Self { world, config, plan, cluster, at, latest: None, known: BTreeMap::new() }

@@ -8,7 +8,9 @@ mod pod;
 
 use std::fmt::Write;
 
+use serde::de::DeserializeOwned;
 use serde_json::json;
+use target_allocator_core::objects::{Cluster, Collection, Object};
 
 /// How large a cluster is.
 #[derive(Debug, Clone, Copy)]
@@ -154,6 +156,21 @@ impl World {
         })
     }
 
+    /// What targets are made of, as it is read from an API server; no nodes.
+    ///
+    /// # Errors
+    /// If one of the texts is not that of an object.
+    pub fn cluster(&self) -> serde_json::Result<Cluster> {
+        Ok(Cluster {
+            namespaces: read(self.namespaces())?,
+            services: read(self.services())?,
+            endpoint_slices: read(self.endpoint_slices())?,
+            pods: read(self.pods())?,
+            service_monitors: read(self.service_monitors())?,
+            ..Cluster::default()
+        })
+    }
+
     /// All objects as one `List`, in an order in which they can be created.
     #[must_use]
     pub fn list(&self) -> String {
@@ -173,6 +190,10 @@ impl World {
         text.push_str("]}");
         text
     }
+}
+
+fn read<T: Object + DeserializeOwned>(texts: impl Iterator<Item = String>) -> serde_json::Result<Collection<T>> {
+    texts.map(|text| serde_json::from_str::<T>(&text)).collect()
 }
 
 fn namespace(service: usize) -> String {
