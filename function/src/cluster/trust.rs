@@ -24,10 +24,7 @@ pub fn is_older(version: &str, seen: &str) -> bool {
 
 /// Whether an object is there no more.
 pub fn lost_some<T: Object>(before: &Collection<T>, now: &Collection<T>) -> bool {
-    before.iter().any(|object| {
-        let metadata = object.metadata();
-        now.get(&metadata.namespace, &metadata.name).is_none()
-    })
+    now.changes_since(before).any(|(_, object)| object.is_none())
 }
 
 /// Whether a description of an API group has the resource, but not for creating.

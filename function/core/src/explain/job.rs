@@ -9,7 +9,7 @@ use super::{World, owner};
 use crate::allocation::{Job, PlannedJob};
 use crate::discovery::external::Answer;
 use crate::discovery::{Group, PassedOver, TargetGroup, Wanted, static_groups};
-use crate::labels::{ADDRESS, LabelSet};
+use crate::labels::{ADDRESS, LabelSet, Layers};
 use crate::objects::Metadata;
 use crate::relabel::{Outcome, RelabelConfig};
 use crate::targets::{Maker, ServedLabels, Views, address_hash};
@@ -105,19 +105,18 @@ pub(super) struct Walker<'a> {
 pub(super) struct Discovered<'g, 'a> {
     /// What it was found by.
     pub(super) source: &'g str,
-    shared: &'g LabelSet<'a>,
-    own: &'g LabelSet<'a>,
+    labels: Layers<'g, 'a>,
     /// Which of the targets of its source it is.
     place: usize,
 }
 
 impl<'a> Discovered<'_, 'a> {
     pub(super) fn get(&self, name: &str) -> &str {
-        if self.own.contains(name) { self.own.get(name) } else { self.shared.get(name) }
+        self.labels.get(name)
     }
 
     fn labels(&self) -> LabelSet<'a> {
-        self.shared.merged(self.own)
+        self.labels.under.merged(self.labels.over)
     }
 
     fn name(&self) -> Name {
@@ -251,7 +250,8 @@ impl<'a> Walker<'a> {
             looked_at.targets += group.targets.len();
             let place = places.entry(group.source.clone()).or_default();
             for own in &group.targets {
-                visit(&Discovered { source: &group.source, shared: &group.labels, own, place: *place });
+                let labels = Layers { under: &group.labels, over: own };
+                visit(&Discovered { source: &group.source, labels, place: *place });
                 *place += 1;
             }
         };
