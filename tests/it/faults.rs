@@ -11,24 +11,31 @@ use crate::kubernetes::{Behaviour, Kubernetes};
 
 const SHARE: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0";
 
-fn web(name: &str, address: &str) -> Vec<Value> {
-    let labels = json!({"app": "web"});
+/// A service with a monitor, and what is behind it.
+pub fn service(endpoints: &[Value]) -> Vec<Value> {
     vec![
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": "web", "labels": labels},
+        json!({"apiVersion": "v1", "kind": "Service",
+               "metadata": {"namespace": "shop", "name": "web", "labels": {"app": "web"}},
                "spec": {"ports": [{"name": "http", "port": 8080}]}}),
         json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
                "metadata": {"namespace": "shop", "name": "web-1", "labels": {"kubernetes.io/service-name": "web", "app": "web"}},
                "addressType": "IPv4", "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
-               "endpoints": [{"addresses": [address], "conditions": {"ready": true},
-                              "targetRef": {"kind": "Pod", "namespace": "shop", "name": name}}]}),
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": name, "labels": labels},
-               "spec": {"containers": [{"name": "web", "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]}]},
-               "status": {"phase": "Running", "podIP": address}}),
+               "endpoints": endpoints}),
         json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor",
                "metadata": {"namespace": "shop", "name": "web"},
                "spec": {"selector": {"matchLabels": {"app": "web"}}, "endpoints": [{"port": "http"}]}}),
     ]
+}
+
+fn web(name: &str, address: &str) -> Vec<Value> {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"namespace": "shop", "name": name, "labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "web", "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]}]},
+        "status": {"phase": "Running", "podIP": address}});
+    let endpoint = json!({"addresses": [address], "conditions": {"ready": true},
+        "targetRef": {"kind": "Pod", "namespace": "shop", "name": name}});
+    [pod].into_iter().chain(service(&[endpoint])).collect()
 }
 
 const CONFIG: &str = "collectors: {names: [c-0]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}}\n";

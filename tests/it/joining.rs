@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::faults::service;
 use crate::function::Function;
 use crate::kubernetes::Kubernetes;
 
@@ -20,20 +21,8 @@ const YOUNG: Duration = Duration::from_millis(5_100);
 
 /// A service of two pods, and the pods of collectors, each with the node that it is on.
 fn cluster(collectors: &[(&str, &str)]) -> Vec<Value> {
-    let labels = json!({"app": "web"});
     let endpoint = |address: &str| json!({"addresses": [address], "conditions": {"ready": true}});
-    let mut objects = vec![
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": "web", "labels": labels},
-               "spec": {"ports": [{"name": "http", "port": 8080}]}}),
-        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-               "metadata": {"namespace": "shop", "name": "web-1", "labels": {"kubernetes.io/service-name": "web", "app": "web"}},
-               "addressType": "IPv4", "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
-               "endpoints": [endpoint("10.0.0.1"), endpoint("10.0.0.2")]}),
-        json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor",
-               "metadata": {"namespace": "shop", "name": "web"},
-               "spec": {"selector": {"matchLabels": {"app": "web"}}, "endpoints": [{"port": "http"}]}}),
-    ];
+    let mut objects = service(&[endpoint("10.0.0.1"), endpoint("10.0.0.2")]);
     objects.extend(collectors.iter().map(|(name, node)| {
         json!({"apiVersion": "v1", "kind": "Pod",
                "metadata": {"namespace": "monitoring", "name": name, "labels": {"app": "otel"}},
