@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the function costs, next to the goals and to what it replaces.
 
-Runs the built function under a Runtime API on a real API server that holds a cluster of
+Runs the built function in an environment as Lambda's on a real API server that holds a cluster of
 `tests/world`, and the core alone on clusters of other sizes. Prints a table; with a path as
 argument writes it there, with a plot beside it.
 

@@ -7,9 +7,10 @@ import statistics
 import subprocess
 import tempfile
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
-from lambda_api import RuntimeApi
 from table import Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,36 +26,39 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Function:
-    """The built function under a Runtime API, and what the system says of its process."""
+    """The built function in an environment as Lambda's, and what the system says of its process."""
 
-    def __init__(self, api: RuntimeApi, log: Path, **settings: str) -> None:
-        self.api, self.log = api, log
-        lambda_env = {
-            "AWS_LAMBDA_RUNTIME_API": api.address, "AWS_LAMBDA_FUNCTION_NAME": "bench", "AWS_LAMBDA_FUNCTION_VERSION": "1",
+    def __init__(self, log: Path, **settings: str) -> None:
+        self.log = log
+        variables = {
+            "PATH": os.environ["PATH"], "ALLOCATOR_CONFIG": CONFIG, "AWS_LAMBDA_FUNCTION_NAME": "bench",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_REGION": "eu-west-1",
-        }
-        env = {"PATH": os.environ["PATH"], "ALLOCATOR_CONFIG": CONFIG} | lambda_env | settings
-        self.began = time.perf_counter()
-        self.process = subprocess.Popen([RELEASE / "target-allocator"], env=env, stdout=open(log, "wb"), stderr=subprocess.STDOUT)
+        } | settings
+        command = [PEERS / "lambda", "-freeze=false", "-log", log, "--", RELEASE / "target-allocator"]
+        self.environment = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+        self.url = self.environment.stdout.readline().removeprefix("ready ").strip()
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.environment.terminate()
+        self.environment.wait()
 
-    def get(self, path: str, query: str = "") -> tuple[float, bytes]:
-        took, status, body = self.api.get(path, query)
-        if status != 200:
-            raise AssertionError(f"{path}: {status}: {body[:500]!r}")
-        return took, body
+    def get(self, path: str, query: str = "") -> bytes:
+        """The answer; the first one starts the function."""
+        with urllib.request.urlopen(f"{self.url}{path}?{query}") as answer:
+            return answer.read()
+
+    @property
+    def pid(self) -> int:
+        return json.loads(self.get("/-/environments"))[0]["pid"]
 
     def cpu(self) -> float:
         """Seconds of CPU so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def memory(self) -> tuple[float, float]:
         """Resident and peak, in MB."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         values = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
         return int(values["VmRSS"]) / 1024, int(values["VmHWM"]) / 1024
 
@@ -109,14 +113,13 @@ class Cluster:
         subprocess.run(["kubectl", "--kubeconfig", self.admin, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
     def function(self, name: str, **settings: str) -> Function:
-        # Each has an API of its own: one that was killed while it waited would take the next one's event.
-        return Function(RuntimeApi(), self.folder / f"{name}.log", **settings)
+        return Function(self.folder / f"{name}.log", **settings)
 
     def scrape_configs(self) -> Path:
         """What the function says of the cluster."""
         function = self.function("configs", CLUSTER=f"kubeconfig:{self.admin}")
         path = self.folder / "scrape_configs.json"
-        path.write_bytes(function.get("/scrape_configs")[1])
+        path.write_bytes(function.get("/scrape_configs"))
         function.stop()
         return path
 
@@ -132,8 +135,9 @@ class Cluster:
             took = []
             for _ in range(5):
                 function = self.function("cold", CLUSTER=cluster)
+                began = time.perf_counter()
                 function.get("/jobs")
-                took.append(time.perf_counter() - function.began)
+                took.append(time.perf_counter() - began)
                 function.stop()
             rows.append(Row(f"process start to first answer, {what}", goal, f"{min(took) * 1000:.0f} ms"))
         return rows
@@ -141,7 +145,7 @@ class Cluster:
     def refreshes(self) -> list[Row]:
         changed = self.one_percent()
         function = self.function("refresh", CLUSTER=f"kubeconfig:{self.admin}", SNAPSHOT_TTL="2")
-        _, jobs = function.get("/jobs")
+        jobs = function.get("/jobs")
         full, (resident, peak) = function.cpu(), function.memory()
         targets = function.refreshes()[0]["targets"]
         quiet = self.refreshed(function)
@@ -196,12 +200,13 @@ class Cluster:
         rows = []
         views = (("plain", "", "700", "4,900", "200"), ("merged", "/merged", "450", "", ""))
         for what, view, goal, peer, peers in views:
-            jobs = json.loads(function.get(f"{view}/scrape_configs")[1])
+            jobs = json.loads(function.get(f"{view}/scrape_configs"))
             size, attributes, targets, shares = 0, 0, 0, []
             for collector in range(COLLECTORS):
                 share = 0
                 for job in jobs:
-                    _, body = function.get(f"{view}/jobs/{job}/targets", f"collector_id=otel-collector-{collector}")
+                    path = f"{view}/jobs/{urllib.parse.quote(job, safe='')}/targets"
+                    body = function.get(path, f"collector_id=otel-collector-{collector}")
                     groups = json.loads(body)
                     share += len(groups)
                     size += len(body)
