@@ -113,6 +113,10 @@ class Delays:
         for thing in wrong:
             self.since.setdefault(thing, now)
 
+    def unseen(self) -> None:
+        """Nobody looked: what was wrong may have been so only when it was last seen, and when it is seen next."""
+        self.since = {}
+
     def longest(self, now: float) -> float:
         return max([*self.over, *(now - since for since in self.since.values())], default=0.0)
 
@@ -146,12 +150,13 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
     # What is true: a function that reads the cluster anew for each answer.
     truth = Quiet(world, SNAPSHOT_TTL="0")
     began, sizes, answers, scraped, twice, known = time.monotonic(), {}, Delays(), Delays(), Delays(), set()
-    missed: list[str] = []
+    looks, missed = 0, []
     pids = {environment["pid"] for environment in world.living()}
     churn = Churn(world, seed)
     churn.start()
     try:
         while (now := time.monotonic()) < began + seconds and churn.is_alive():
+            looks += 1
             try:
                 before, is_told, after = told(truth.url), told(world.function), told(truth.url)
                 steady = before & after
@@ -166,6 +171,8 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
             except AssertionError as error:
                 # A request that no environment had time for: what is asked is asked again.
                 missed.append(str(error))
+                for delays in (answers, scraped, twice):
+                    delays.unseen()
             time.sleep(max(0.0, 1 - (time.monotonic() - now)))
     finally:
         churn.over.set()
@@ -194,6 +201,7 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
         growth[pid] = (sum(seen[third : 2 * third]) / third, sum(seen[-third:]) / third, max(seen))
     for middle, last, _ in growth.values():
         assert last <= middle * 1.1 + 2, f"memory grows: from {middle:.0f} to {last:.0f} MB"
+    assert len(missed) <= looks / 4, f"{len(missed)} of {looks} looks failed: {missed[-1]}"
     limit = 2 + 1 + STOPPED + 4
     assert answers.longest(end) <= limit, f"a target was in no answer for {answers.longest(end):.1f} s"
     return "\n".join(
@@ -201,7 +209,7 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
             f"soak: {end - began:.0f} s, seed {seed}, {len(COLLECTORS)} collectors, {len(left)} environments of TTL 2 s",
             "  " + ", ".join(f"{count} x {name}" for name, count in sorted(churn.counts.items())),
             f"  {len(known)} targets seen; {refreshes} refreshes, {len(failed)} failed: {sorted({line['error'][:90] for line in failed})[:3]}",
-            f"  {len(missed)} looks of the test failed, which each look at everything: {sorted({text[-60:] for text in missed})[:2]}",
+            f"  {len(missed)} of {looks} looks of the test failed, which each look at everything: {sorted({text[-60:] for text in missed})[:2]}",
             f"  longest that a target was not yet in the answers: {answers.longest(end):.1f} s (stops of up to {STOPPED} s)",
             f"  longest that a target was not yet scraped: {scraped.longest(end):.1f} s; scraped by two, seen over 6 s: {twice.longest(end):.1f} s",
             "  resident: "
