@@ -6,10 +6,12 @@
 
 mod api;
 mod eks;
+mod encoding;
 mod error;
 mod follow;
 mod items;
 mod manifests;
+mod protobuf;
 mod reading;
 mod trust;
 

@@ -9,24 +9,25 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::{FutureExt, try_join, try_join_all};
-use http::header::AUTHORIZATION;
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::{Collection, Object};
+use target_allocator_core::objects::Collection;
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
+use tokio::select;
+use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::eks::token::Tokens;
+use super::encoding::{Encoded, Encoding, JSON, Listing, PageMetadata, Readable, Unreadable, page};
 use super::error::advice;
-use super::follow::{self, Lines, Lost};
-use super::items::Items;
+use super::follow::{self, Events, Lost};
+use super::protobuf;
 use super::reading::{Known, Reading};
 use super::trust;
 use super::{ClusterError, Kind};
@@ -100,7 +101,7 @@ impl Api {
         let kubeconfig = serde_json::from_value(kubeconfig).map_err(|source| ClusterError::Malformed {
             verb: "read",
             resource: "the description of the EKS cluster",
-            source,
+            source: Unreadable::Json(source),
         })?;
         let client = Client::try_from(config(kubeconfig).await?).map_err(ClusterError::Client)?;
         Ok(Self { client, tokens: Some(tokens) })
@@ -158,8 +159,8 @@ impl Api {
             let Some(body) = answer else { continue };
             reading.bytes += body.len();
             match reference {
-                ReferencedObject::Secret { .. } => known.put(&body, &mut secrets),
-                ReferencedObject::ConfigMap { .. } => known.put(&body, &mut config_maps),
+                ReferencedObject::Secret { .. } => known.put(Encoded::Json(&body), &mut secrets),
+                ReferencedObject::ConfigMap { .. } => known.put(Encoded::Json(&body), &mut config_maps),
             }
         }
         secrets.share_with(&reading.cluster.secrets);
@@ -170,7 +171,7 @@ impl Api {
     }
 
     /// Brings the objects of a kind up to date: by what changed where that is known, else by a list.
-    async fn read_kind<T: Object + DeserializeOwned + PartialEq>(
+    async fn read_kind<T: Readable>(
         &self,
         Asked { wanted, kind, mut known, keep }: Asked,
         collection: &mut Collection<T>,
@@ -200,7 +201,7 @@ impl Api {
     }
 
     /// Reads all objects of a kind; false if the kind is not defined.
-    async fn list_kind<T: Object + DeserializeOwned + PartialEq>(
+    async fn list_kind<T: Readable>(
         &self,
         resource: &Resource,
         known: &mut Known,
@@ -221,7 +222,7 @@ impl Api {
         Ok(defined)
     }
 
-    async fn list_from<T: Object + DeserializeOwned + PartialEq>(
+    async fn list_from<T: Readable>(
         &self,
         place: Place,
         resource: &Resource,
@@ -234,38 +235,46 @@ impl Api {
         };
         loop {
             let path = format!("{path}?{query}");
-            let mut body = match self.send(Verb::List, name, &path).await? {
-                Sent::Found(body) => body,
+            let (mut body, encoding) = match self.send(Verb::List, name, &path, T::ACCEPT).await? {
+                Sent::Found(body, encoding) => (body, encoding),
                 Sent::NotFound { .. } if optional => return Ok(None),
                 Sent::NotFound { message } => return Err(refused(Verb::List, name, StatusCode::NOT_FOUND, message)),
                 Sent::Refused { status, message } => return Err(refused(Verb::List, name, status, message)),
             };
-            let mut items = Items::default();
+            let mut listing = Listing::new(encoding);
             while let Some(piece) = next_piece(&mut body, Verb::List, name).await? {
                 known.bytes += piece.len();
-                items.feed(&piece, |item| known.put(item, &mut collection));
+                let fed = listing.feed(&piece, |item| known.put(item, &mut collection));
+                fed.map_err(|source| malformed(name, source))?;
             }
-            let page = page(items.rest(), name)?;
-            if page.metadata.next.is_empty() {
+            let PageMetadata { next, resource_version } =
+                listing.metadata().map_err(|source| malformed(name, source))?;
+            if next.is_empty() {
                 known.list_bytes = known.bytes;
-                known.version = page.metadata.resource_version;
+                known.version = resource_version;
                 known.seen.clone_from(&known.version);
                 return Ok(Some((collection, known)));
             }
-            query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&page.metadata.next, NON_ALPHANUMERIC));
+            query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&next, NON_ALPHANUMERIC));
         }
     }
 
     /// Applies what changed since `known.version`.
-    async fn follow<T: Object + DeserializeOwned + PartialEq>(
+    async fn follow<T: Readable>(
         &self,
         resource: &Resource,
         known: &mut Known,
         collection: &mut Collection<T>,
     ) -> Result<Result<(), Lost>, ClusterError> {
         let seen = known.seen.clone();
-        let (followed, (now, bytes)) =
-            try_join(self.watch(resource, known, collection), self.version_now(resource)).await?;
+        let (tell, told) = oneshot::channel();
+        let version_now = async {
+            let asked = Instant::now();
+            let now = self.version_now(resource).await?;
+            _ = tell.send(asked.elapsed());
+            Ok(now)
+        };
+        let (followed, (now, bytes)) = try_join(self.watch(resource, told, known, collection), version_now).await?;
         known.bytes += bytes;
         if trust::is_older(&now, &seen) {
             return Ok(Err(Lost(format!("the API server is at version {now}, before it was at {seen}"))));
@@ -278,10 +287,11 @@ impl Api {
     /// begin with a version that the store has not reached, since it was restored from an older state, waits in silence.
     async fn version_now(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
         let &Resource { path, name, .. } = resource;
-        match self.send(Verb::List, name, &format!("{path}?limit=1")).await? {
-            Sent::Found(body) => {
+        match self.send(Verb::List, name, &format!("{path}?limit=1"), JSON).await? {
+            Sent::Found(body, _) => {
                 let body = whole(body, Verb::List, name).await?;
-                Ok((page(&body, name)?.metadata.resource_version, body.len()))
+                let page = page(&body).map_err(|source| malformed(name, source))?;
+                Ok((page.resource_version, body.len()))
             }
             Sent::NotFound { .. } => Ok((String::new(), 0)),
             Sent::Refused { status, message } => Err(refused(Verb::List, name, status, message)),
@@ -292,17 +302,19 @@ impl Api {
     /// the API server says of it then that nothing can be created.
     async fn is_being_undefined(&self, resource: &Resource) -> Result<bool, ClusterError> {
         let group = resource.path.rsplit_once('/').map_or("", |(group, _)| group);
-        match self.send(Verb::Get, resource.name, group).await? {
-            Sent::Found(body) => {
+        match self.send(Verb::Get, resource.name, group, JSON).await? {
+            Sent::Found(body, _) => {
                 Ok(trust::forbids_creation(&whole(body, Verb::Get, resource.name).await?, resource.name))
             }
             Sent::NotFound { .. } | Sent::Refused { .. } => Ok(false),
         }
     }
 
-    async fn watch<T: Object + DeserializeOwned + PartialEq>(
+    /// Applies events until a while after the API server has `answered` something else.
+    async fn watch<T: Readable>(
         &self,
         resource: &Resource,
+        answered: oneshot::Receiver<Duration>,
         known: &mut Known,
         collection: &mut Collection<T>,
     ) -> Result<Result<(), Lost>, ClusterError> {
@@ -313,8 +325,8 @@ impl Api {
             segment(&known.version)
         );
         let began = Instant::now();
-        let mut body = match self.send(Verb::Watch, name, &format!("{path}?{query}")).await? {
-            Sent::Found(body) => body,
+        let (mut body, encoding) = match self.send(Verb::Watch, name, &format!("{path}?{query}"), T::ACCEPT).await? {
+            Sent::Found(body, encoding) => (body, encoding),
             Sent::NotFound { message } | Sent::Refused { status: StatusCode::GONE, message } => {
                 return Ok(Err(Lost(message)));
             }
@@ -326,28 +338,39 @@ impl Api {
             }
             Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
         };
-        let mut lines = Lines::default();
+        let (mut events, answered) = (Events::new(encoding), answered.shared());
         loop {
-            let piece = match next_piece(&mut body, Verb::Watch, name).await {
+            let piece = select! {
+                biased;
+                piece = next_piece(&mut body, Verb::Watch, name) => piece,
+                () = follow::silence(answered.clone()), if events.is_complete() => return Ok(Ok(())),
+            };
+            let piece = match piece {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
                 // By a server that shuts down, or while the function was frozen: another connection may do.
                 Err(error) => return Ok(Err(Lost(chain(&error)))),
             };
             known.bytes += piece.len();
-            if let Err(lost) = lines.feed(&piece, known, collection) {
+            if let Err(lost) = events.feed(&piece, known, collection) {
                 return Ok(Err(lost));
             }
         }
         // Ended before its time, by a server that shuts down for example, it may not have told all.
         let lasted = began.elapsed() >= Duration::from_millis(follow::SECONDS * 900);
-        Ok(if lasted && lines.is_complete() { Ok(()) } else { Err(Lost("the watch ended early".to_owned())) })
+        Ok(if lasted && events.is_complete() { Ok(()) } else { Err(Lost("the watch ended early".to_owned())) })
     }
 
-    async fn send(&self, verb: Verb, resource: &'static str, path_and_query: &str) -> Result<Sent, ClusterError> {
+    async fn send(
+        &self,
+        verb: Verb,
+        resource: &'static str,
+        path_and_query: &str,
+        accept: &'static str,
+    ) -> Result<Sent, ClusterError> {
         let unreachable = |source| ClusterError::Unreachable { verb: verb.name(), resource, source };
         let mut request = Request::get(path_and_query)
-            .header(http::header::ACCEPT, "application/json")
+            .header(ACCEPT, accept)
             .body(Body::empty())
             .map_err(|error| unreachable(kube::Error::HttpError(error)))?;
         if let Some(tokens) = &self.tokens {
@@ -355,10 +378,10 @@ impl Api {
             request.headers_mut().insert(AUTHORIZATION, bearer);
         }
         let response = self.client.send(request).await.map_err(unreachable)?;
-        let status = response.status();
+        let (status, encoding) = (response.status(), Encoding::of(response.headers()));
         let body = response.into_body();
         if status == StatusCode::OK {
-            return Ok(Sent::Found(body));
+            return Ok(Sent::Found(body, encoding));
         }
         let message = message_of(&whole(body, verb, resource).await?);
         Ok(match status {
@@ -369,8 +392,8 @@ impl Api {
 
     /// The text of one object, if there is one.
     async fn fetch(&self, resource: &'static str, path: &str) -> Result<Option<Vec<u8>>, ClusterError> {
-        match self.send(Verb::Get, resource, path).await? {
-            Sent::Found(body) => Ok(Some(whole(body, Verb::Get, resource).await?)),
+        match self.send(Verb::Get, resource, path, JSON).await? {
+            Sent::Found(body, _) => Ok(Some(whole(body, Verb::Get, resource).await?)),
             Sent::NotFound { .. } => Ok(None),
             Sent::Refused { status, message } => Err(refused(Verb::Get, resource, status, message)),
         }
@@ -397,7 +420,7 @@ impl Verb {
 
 /// An answer before its body was read.
 enum Sent {
-    Found(Body),
+    Found(Body, Encoding),
     NotFound { message: String },
     Refused { status: StatusCode, message: String },
 }
@@ -420,25 +443,8 @@ enum Place {
     Store,
 }
 
-/// A list without its items.
-#[derive(Deserialize)]
-struct Page {
-    metadata: PageMetadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMetadata {
-    /// Token of the next page; absent or empty on the last.
-    #[serde(rename = "continue", default)]
-    next: String,
-    #[serde(default)]
-    resource_version: String,
-}
-
-fn page(list: &[u8], resource: &'static str) -> Result<Page, ClusterError> {
-    let malformed = |source| ClusterError::Malformed { verb: Verb::List.name(), resource, source };
-    serde_json::from_slice(list).map_err(malformed)
+fn malformed(resource: &'static str, source: Unreadable) -> ClusterError {
+    ClusterError::Malformed { verb: Verb::List.name(), resource, source }
 }
 
 async fn next_piece(body: &mut Body, verb: Verb, resource: &'static str) -> Result<Option<Bytes>, ClusterError> {
@@ -469,10 +475,9 @@ fn segment(text: &str) -> impl std::fmt::Display {
 
 /// The message of a Kubernetes `Status`, or the beginning of whatever else came.
 fn message_of(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Status {
-        message: String,
+    let status = protobuf::unwrapped(body).map_or(Encoded::Json(body), Encoded::Protobuf).status();
+    if status.message.is_empty() {
+        return String::from_utf8_lossy(body).chars().take(200).collect();
     }
-    serde_json::from_slice::<Status>(body)
-        .map_or_else(|_| String::from_utf8_lossy(body).chars().take(200).collect(), |status| status.message)
+    status.message
 }

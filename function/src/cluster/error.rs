@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use target_allocator_core::yaml::YamlError;
 use thiserror::Error;
 
+use super::encoding::Unreadable;
+
 /// A failure that leaves no complete set of objects.
 #[derive(Debug, Error)]
 pub enum ClusterError {
@@ -81,7 +83,7 @@ pub enum ClusterError {
         resource: &'static str,
         /// What the parser says.
         #[source]
-        source: serde_json::Error,
+        source: Unreadable,
     },
     /// A file or folder cannot be read.
     #[error("cannot read manifests: {}", path.display())]

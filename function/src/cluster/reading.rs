@@ -1,13 +1,14 @@
 //! What was read of a cluster, and where reading on begins.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
 use super::Kind;
+use super::encoding::{Encoded, Readable};
 use crate::snapshot::moment::Moment;
 
 /// The objects of a cluster as they were read last. Reading again into it takes
@@ -20,7 +21,7 @@ pub struct Reading {
     pub(super) kinds: BTreeMap<Kind, Known>,
     /// What is wrong with the secrets and config maps.
     pub(super) assets: Report,
-    /// Bytes of JSON that were read the last time.
+    /// Bytes of answers that were read the last time.
     pub bytes: usize,
     /// How long objects are kept whose definition is gone.
     pub keep: Duration,
@@ -70,14 +71,14 @@ impl Known {
     }
 
     /// Puts an object into `collection`; one that cannot be read is remembered, and is absent.
-    pub fn put<T: Object + DeserializeOwned + PartialEq>(&mut self, object: &[u8], collection: &mut Collection<T>) {
-        match serde_json::from_slice::<T>(object) {
+    pub fn put<T: Readable>(&mut self, object: Encoded<'_>, collection: &mut Collection<T>) {
+        match object.read::<T>() {
             Ok(object) => {
                 self.forget(object.metadata());
                 collection.update(object);
             }
             Err(error) => {
-                let metadata = metadata_of(object);
+                let metadata = object.metadata();
                 collection.remove(&metadata.namespace, &metadata.name);
                 let mut report = Report::default();
                 report_malformed::<T>(&metadata, &error, &mut report);
@@ -87,8 +88,8 @@ impl Known {
     }
 
     /// Takes an object out of `collection`.
-    pub fn take_out<T: Object>(&mut self, object: &[u8], collection: &mut Collection<T>) {
-        let metadata = metadata_of(object);
+    pub fn take_out<T: Object>(&mut self, object: Encoded<'_>, collection: &mut Collection<T>) {
+        let metadata = object.metadata();
         self.forget(&metadata);
         collection.remove(&metadata.namespace, &metadata.name);
     }
@@ -101,18 +102,9 @@ impl Known {
 }
 
 /// Reports an object that could not be read, by as much of its name as can be.
-pub fn report_malformed<T: Object>(metadata: &Metadata, error: &serde_json::Error, report: &mut Report) {
+pub fn report_malformed<T: Object>(metadata: &Metadata, error: &impl Display, report: &mut Report) {
     let object = ObjectRef::new(T::KIND, &metadata.namespace, &metadata.name);
     report.push(object, Outcome::Malformed, "", format_args!("the object cannot be read and is passed over: {error}"));
-}
-
-fn metadata_of(object: &[u8]) -> Metadata {
-    #[derive(serde::Deserialize, Default)]
-    struct Named {
-        #[serde(default)]
-        metadata: Metadata,
-    }
-    serde_json::from_slice::<Named>(object).unwrap_or_default().metadata
 }
 
 #[cfg(test)]
@@ -138,7 +130,7 @@ mod tests {
             (good, true, 1),
         ];
         for (object, there, malformed) in steps {
-            known.put(object.as_bytes(), &mut pods);
+            known.put(Encoded::Json(object.as_bytes()), &mut pods);
             assert_eq!(pods.get("shop", "web").is_some(), there, "{object}");
             assert_eq!(known.malformed.len(), malformed, "{object}");
         }
@@ -146,7 +138,7 @@ mod tests {
         let reading = Reading { kinds: BTreeMap::from([(Kind::Pod, known.clone())]), ..Reading::default() };
         let reported: Vec<_> = reading.report().entries().iter().map(|entry| entry.object.to_string()).collect();
         assert_eq!(reported, ["Pod/"]);
-        known.take_out(good.as_bytes(), &mut pods);
+        known.take_out(Encoded::Json(good.as_bytes()), &mut pods);
         assert!(pods.get("shop", "web").is_none());
     }
 }

@@ -1,0 +1,107 @@
+//! Compares what is read of objects in protobuf with what is read of them in JSON.
+//!
+//! Argument: the folder of `tests/peers/cmd/encodings`, which must run. Reads lists, then
+//! what a watch tells, and the lists as they are then. Prints how many objects of each
+//! kind agree; fails if one does not.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use target_allocator::cluster::{Kind, Objects, Reading};
+use target_allocator::settings::Source;
+use target_allocator_core::objects::{Cluster, Collection, Object};
+
+const KINDS: [Kind; 9] = [
+    Kind::Namespace,
+    Kind::Node,
+    Kind::Pod,
+    Kind::Service,
+    Kind::Endpoints,
+    Kind::EndpointSlice,
+    Kind::Ingress,
+    Kind::ReplicaSet,
+    Kind::Job,
+];
+
+/// How many disagreements of a kind are shown.
+const SHOWN: usize = 3;
+
+/// The objects behind a kubeconfig when they are read, and when they are read again.
+async fn read(kubeconfig: &Path) -> Result<[Cluster; 2]> {
+    let objects = Objects::open(&Source::Kubeconfig(Some(kubeconfig.to_owned()))).await?;
+    let (kinds, mut reading) = (BTreeSet::from(KINDS), Reading::default());
+    objects.list(&kinds, &mut reading).await?;
+    let first = reading.cluster.clone();
+    objects.list(&kinds, &mut reading).await?;
+    ensure!(reading.report().entries().is_empty(), "{:?}", reading.report());
+    Ok([first, reading.cluster])
+}
+
+/// Prints where two collections differ; how many objects are the same in both, if all are.
+fn agree<T: Object + PartialEq + Debug>(
+    out: &mut impl Write,
+    ours: &Collection<T>,
+    theirs: &Collection<T>,
+) -> Result<Option<usize>> {
+    let names: BTreeSet<_> = ours
+        .iter()
+        .chain(theirs.iter())
+        .map(|object| object.metadata())
+        .map(|metadata| (metadata.namespace.as_str(), metadata.name.as_str()))
+        .collect();
+    let differ = names.iter().filter(|(namespace, name)| ours.get(namespace, name) != theirs.get(namespace, name));
+    let mut disagreed = 0;
+    for (namespace, name) in differ {
+        disagreed += 1;
+        if disagreed <= SHOWN {
+            let (ours, theirs) = (ours.get(namespace, name), theirs.get(namespace, name));
+            writeln!(out, "{} {namespace}/{name}:\n  protobuf: {ours:?}\n  JSON:     {theirs:?}", T::KIND)?;
+        }
+    }
+    Ok((disagreed == 0).then_some(names.len()))
+}
+
+/// The same of all kinds.
+fn agree_in_all(out: &mut impl Write, what: &str, ours: &Cluster, theirs: &Cluster) -> Result<bool> {
+    let kinds = [
+        ("namespaces", agree(out, &ours.namespaces, &theirs.namespaces)?),
+        ("nodes", agree(out, &ours.nodes, &theirs.nodes)?),
+        ("pods", agree(out, &ours.pods, &theirs.pods)?),
+        ("services", agree(out, &ours.services, &theirs.services)?),
+        ("endpoints", agree(out, &ours.endpoints, &theirs.endpoints)?),
+        ("endpoint slices", agree(out, &ours.endpoint_slices, &theirs.endpoint_slices)?),
+        ("ingresses", agree(out, &ours.ingresses, &theirs.ingresses)?),
+        ("replica sets", agree(out, &ours.replica_sets, &theirs.replica_sets)?),
+        ("jobs", agree(out, &ours.jobs, &theirs.jobs)?),
+    ];
+    for (kind, agreed) in kinds {
+        match agreed {
+            Some(count) => writeln!(out, "{what}: all {count} {kind} agree")?,
+            None => writeln!(out, "{what}: {kind} DISAGREE")?,
+        }
+    }
+    Ok(kinds.iter().all(|(_, agreed)| agreed.is_some_and(|count| count > 0)))
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let folder = PathBuf::from(std::env::args().nth(1).context("usage: encodings_differential FOLDER")?);
+    let [first, followed] = read(&folder.join("protobuf")).await?;
+    let [first_in_json, followed_in_json] = read(&folder.join("json")).await?;
+    let [later, _] = read(&folder.join("later")).await?;
+    let mut out = std::io::stdout().lock();
+    let comparisons = [
+        ("listed", &first, &first_in_json),
+        ("watched", &followed, &later),
+        ("watched in JSON", &followed_in_json, &later),
+    ];
+    let mut agreed = true;
+    for (what, ours, theirs) in comparisons {
+        agreed &= agree_in_all(&mut out, what, ours, theirs)?;
+    }
+    ensure!(agreed, "not everything agrees");
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The events of a watch as they arrive.
+
+use super::unwrapped;
+use super::wire::{Fields, Malformed};
+use crate::cluster::encoding::Encoded;
+use crate::cluster::follow::Event;
+
+/// Bytes of the length that stands before each event.
+const HEAD: usize = 4;
+
+/// Events of a watch: a length, then `metav1.WatchEvent`.
+#[derive(Default)]
+pub struct Frames {
+    begun: Vec<u8>,
+}
+
+impl Frames {
+    /// Takes what arrived, and gives each event that is complete to `take`, which may end it.
+    pub fn feed<E: From<Malformed>>(
+        &mut self,
+        arrived: &[u8],
+        mut take: impl FnMut(Event<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.begun.extend_from_slice(arrived);
+        let mut rest = self.begun.as_slice();
+        while let Some((head, after)) = rest.split_first_chunk::<HEAD>()
+            && let Some((frame, after)) = after.split_at_checked(u32::from_be_bytes(*head) as usize)
+        {
+            take(event(frame)?)?;
+            rest = after;
+        }
+        let done = self.begun.len() - rest.len();
+        self.begun.drain(..done);
+        Ok(())
+    }
+
+    /// Whether the last event is complete.
+    pub const fn is_complete(&self) -> bool {
+        self.begun.is_empty()
+    }
+}
+
+fn event(frame: &[u8]) -> Result<Event<'_>, Malformed> {
+    let (mut kind, mut object): (&[u8], &[u8]) = Default::default();
+    for field in Fields::of(frame) {
+        match field? {
+            (1, value) => kind = value.bytes()?,
+            (2, value) => object = raw_extension(value.bytes()?)?,
+            _ => {}
+        }
+    }
+    let r#type = str::from_utf8(kind).map_err(|_| Malformed("the type of an event is no text"))?;
+    Ok(Event { r#type, object: Encoded::Protobuf(unwrapped(object)?) })
+}
+
+/// What a `runtime.RawExtension` holds.
+fn raw_extension(message: &[u8]) -> Result<&[u8], Malformed> {
+    let mut raw: &[u8] = &[];
+    for field in Fields::of(message) {
+        if let (1, value) = field? {
+            raw = value.bytes()?;
+        }
+    }
+    Ok(raw)
+}
