@@ -118,7 +118,7 @@ FAULTS = [
     Fault("429 with Retry-After", disturbed("429")),
     Fault("429 for one kind", disturbed("429 endpointslices")),
     Fault("403 for one kind, by its role", forbid, lambda world: set_rules(world, world.role)),
-    Fault("JSON that ends in the middle", disturbed("truncated")),
+    Fault("answers that end in the middle", disturbed("truncated")),
     Fault("200 with nothing", disturbed("empty")),
     Fault("410 for a watch", disturbed("watch-410"), fails=False),
     Fault("an error inside of a watch", disturbed("watch-error"), fails=False),

@@ -20,6 +20,10 @@ pub struct Figure {
     pub at_once: usize,
     /// The most environments.
     pub environments: usize,
+    /// Billed milliseconds in a second.
+    pub billed: f64,
+    /// Milliseconds after which half of the requests, and all but one of a hundred, have their answer.
+    pub latency: [Millis; 2],
 }
 
 /// How large a simulation is.
@@ -34,27 +38,40 @@ pub struct Size {
 /// The figure of one kind of churn.
 #[allow(clippy::cast_precision_loss, reason = "the sums are far below 2^52")]
 pub fn figure(allocations: &mut Allocations, answering: Answering, view: View, churn: Churn, size: Size) -> Figure {
-    let (mut missing, mut doubled, mut units, mut waited) = (0, 0, 0, 0);
-    let (mut measured, mut at_once, mut environments) = (0, 0, 0);
+    let (mut missing, mut doubled, mut units, mut taken) = (0, 0, 0, 0);
+    let (mut measured, mut at_once, mut environments, mut billed) = (0, 0, 0, 0);
+    let mut latencies = Vec::new();
     for seed in 0..size.repeats {
         let outcome = run(allocations, answering, view, size.collectors, churn, seed);
         missing += outcome.sums.missing;
         doubled += outcome.sums.doubled;
         units += outcome.units;
         measured += outcome.measured;
-        waited += outcome.load.waited;
+        taken += outcome.load.refreshes;
+        billed += outcome.load.billed;
+        latencies.extend(outcome.load.latencies);
         at_once = at_once.max(outcome.load.at_once);
         environments = environments.max(outcome.load.environments);
     }
     let each = |sum: u64| sum as f64 / 1000.0 / units as f64;
-    let refreshes = waited as f64 * seconds(60) as f64 / measured as f64;
-    Figure { missing: each(missing), doubled: each(doubled), refreshes, at_once, environments }
+    let a_minute = |sum: u64| sum as f64 * seconds(60) as f64 / measured as f64;
+    latencies.sort_unstable();
+    let latency = [50, 99].map(|percent| latencies.get(latencies.len() * percent / 100).copied().unwrap_or_default());
+    Figure {
+        missing: each(missing),
+        doubled: each(doubled),
+        refreshes: a_minute(taken),
+        at_once,
+        environments,
+        billed: a_minute(billed) / 60.0,
+        latency,
+    }
 }
 
 /// As the function keeps its snapshots.
 #[must_use]
 pub const fn policy(ttl: u64) -> Policy {
-    Policy { ttl, timing: Timing::FUNCTION, asks_for_unknown: true, handover: None }
+    Policy { ttl, timing: Timing::FUNCTION, asks_for_unknown: true, ahead: false, handover: None }
 }
 
 /// As it would keep them if environments had no epochs in common and did not look for collectors.
@@ -106,6 +123,20 @@ pub fn compared() -> Vec<(&'static str, Answering)> {
         ("**the function**, TTL 10, any of 5", any_of(5, policy(10))),
         ("**the function**, TTL 5, any of 5", any_of(5, policy(5))),
         ("handover of 30 s, any of 5", any_of(5, handover)),
+    ]
+}
+
+/// Those that show what refreshing ahead of the next request is worth.
+#[must_use]
+pub fn ahead() -> Vec<(&'static str, Answering)> {
+    let (now, ahead) = (policy(15), Policy { ahead: true, ..policy(15) });
+    vec![
+        ("any of 2", any_of(2, now)),
+        ("any of 2, ahead", any_of(2, ahead)),
+        ("any of 5", any_of(5, now)),
+        ("any of 5, ahead", any_of(5, ahead)),
+        ("as needed", as_needed(now, None)),
+        ("as needed, ahead", as_needed(ahead, None)),
     ]
 }
 

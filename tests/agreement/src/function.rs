@@ -33,6 +33,9 @@ pub struct Policy {
     pub timing: Timing,
     /// Whether a collector that a snapshot does not know has a new one taken.
     pub asks_for_unknown: bool,
+    /// Whether an environment takes the next snapshot right after an answer once this one is
+    /// past half the TTL, as an extension could: an idea, which the function does not have.
+    pub ahead: bool,
     /// For how many seconds a target stays with the collector that it leaves, too: an idea,
     /// which the function does not have. Since when pods are there, or go, is in the pods.
     pub handover: Option<u64>,
@@ -57,7 +60,7 @@ pub enum Routing {
 }
 
 /// How an environment comes to know the cluster.
-const REFRESH: Millis = seconds(1);
+const REFRESH: Millis = 200;
 /// The same for the first time, with the start of the process.
 const COLD: Millis = 2_500;
 /// An answer from a snapshot that is there.
@@ -114,15 +117,23 @@ struct Environment {
     dies: Millis,
     snapshot: Option<Snapshot>,
     refresh: Option<Millis>,
+    /// What was read after an answer, and serves from the next one on.
+    next: Option<Snapshot>,
+    /// When that was begun to be read, until it is.
+    reads_on: Option<Millis>,
 }
 
 /// What is asked of the function, and what it asks of the API server.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Load {
     /// Requests of collectors.
     pub requests: u64,
-    /// Those that waited for a snapshot.
-    pub waited: u64,
+    /// Snapshots that were taken.
+    pub refreshes: u64,
+    /// How long environments were busy.
+    pub billed: Millis,
+    /// How long collectors waited for each answer.
+    pub latencies: Vec<Millis>,
     /// The most snapshots that began within one second.
     pub at_once: usize,
     /// The most environments that there were.
@@ -187,9 +198,11 @@ impl Function {
     /// it if the request waited for that.
     pub fn snapshot(&mut self, environment: usize, replaced: usize, pods: &Rc<[SeenPod]>) -> Option<&Snapshot> {
         let environment = &mut self.environments[environment];
+        let read = |taken| Snapshot { taken, replaced, pods: Rc::clone(pods) };
         if let Some(taken) = environment.refresh.take() {
-            environment.snapshot = Some(Snapshot { taken, replaced, pods: Rc::clone(pods) });
+            environment.snapshot = Some(read(taken));
         }
+        environment.next = environment.reads_on.take().map(read);
         environment.snapshot.as_ref()
     }
 
@@ -199,10 +212,18 @@ impl Function {
         self.policy.handover.map(seconds)
     }
 
-    /// When the environment is done with the request.
+    /// Counts how long a collector waited.
+    pub fn waited(&mut self, latency: Millis) {
+        self.load.latencies.push(latency);
+    }
+
+    /// When the environment answers the request.
     fn begin(&mut self, index: usize, collector: &str, now: Millis) -> Millis {
         if self.environments[index].dies <= now {
             self.environments[index] = self.environment(now);
+        }
+        if let Some(next) = self.environments[index].next.take() {
+            self.environments[index].snapshot = Some(next);
         }
         let environment = &self.environments[index];
         let known = environment.snapshot.as_ref();
@@ -212,9 +233,13 @@ impl Function {
             (false, Some(_)) => REFRESH,
             (false, None) => COLD,
         };
+        let is_half_over = known.is_some_and(|snapshot| now - snapshot.taken > seconds(self.policy.ttl) / 2);
+        let reads_on = self.policy.ahead && is_fresh && is_half_over;
+        let busy = took + if reads_on { REFRESH } else { 0 };
         self.load.requests += 1;
-        if !is_fresh {
-            self.load.waited += 1;
+        self.load.billed += busy;
+        if !is_fresh || reads_on {
+            self.load.refreshes += 1;
             self.refreshes.retain(|began| *began + seconds(1) > now);
             self.refreshes.push(now);
             self.load.at_once = self.load.at_once.max(self.refreshes.len());
@@ -223,8 +248,9 @@ impl Function {
         let environment = &mut self.environments[index];
         environment.refresh = (!is_fresh).then_some(now);
         environment.used = now;
-        environment.busy_until = now + took;
-        environment.busy_until
+        environment.reads_on = reads_on.then_some(now + took);
+        environment.busy_until = now + busy;
+        now + took
     }
 
     fn is_fresh(&self, snapshot: &Snapshot, ahead: Millis, collector: &str, now: Millis) -> bool {
@@ -249,6 +275,6 @@ impl Function {
             Timing::Epochs { spread } => seconds(self.policy.ttl) * spread / 100,
         };
         let ahead = self.rng.u64(0..=2 * SKEW) + self.rng.u64(0..=spread);
-        Environment { ahead, busy_until: 0, used: now, dies, snapshot: None, refresh: None }
+        Environment { ahead, busy_until: 0, used: now, dies, snapshot: None, refresh: None, next: None, reads_on: None }
     }
 }

@@ -1,12 +1,12 @@
-//! Prints the tables of `docs/agreement.md`: `target-allocator-agreement [REPEATS [STRATEGY]]`.
-//! Each kind of churn happens so often in the merged view, and a fifth of that in the plain
+//! Prints the tables of `docs/agreement.md`: `target-allocator-agreement [REPEATS [STRATEGY]]`,
+//! and `target-allocator-agreement ahead` the last one. Each kind of churn happens so often in the merged view, and a fifth of that in the plain
 //! one, which takes as much time.
 
 use std::io::Write;
 
 use target_allocator_agreement::churn::Churn;
 use target_allocator_agreement::collectors::View;
-use target_allocator_agreement::figures::{Size, compared, figure};
+use target_allocator_agreement::figures::{Size, ahead, compared, figure};
 use target_allocator_agreement::shares::Allocations;
 
 const PODS: usize = 2_000;
@@ -15,6 +15,9 @@ const COLLECTORS: usize = 20;
 
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
+    if std::env::args().nth(1).is_some_and(|argument| argument == "ahead") {
+        return refreshing_ahead();
+    }
     let repeats: u64 = arguments.next().and_then(|repeats| repeats.parse().ok()).unwrap_or(100);
     let strategy = arguments.next().unwrap_or_else(|| "consistent-hashing".to_owned());
     let mut allocations = Allocations::new(PODS, MONITORS, &strategy);
@@ -40,6 +43,24 @@ fn main() -> std::io::Result<()> {
                 }
             }
             writeln!(out, " {:.0} | {} | {} |", load.0, load.1, load.2)?;
+        }
+    }
+    Ok(())
+}
+
+/// What it costs, and saves, to refresh right after an answer: while pods are replaced all the time.
+fn refreshing_ahead() -> std::io::Result<()> {
+    let mut allocations = Allocations::new(PODS, MONITORS, "consistent-hashing");
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "| view | environments | p50, ms | p99, ms | billed, ms a second | refreshes a minute | missing |")?;
+    writeln!(out, "|---|---|---|---|---|---|---|")?;
+    for view in [View::Merged, View::Plain] {
+        for (name, answering) in ahead() {
+            let size = Size { collectors: COLLECTORS, repeats: 12 };
+            let figure = figure(&mut allocations, answering, view, Churn::ALL[0], size);
+            let ([half, most], billed) = (figure.latency, figure.billed);
+            let (refreshes, missing) = (figure.refreshes, figure.missing);
+            writeln!(out, "| {view:?} | {name} | {half} | {most} | {billed:.1} | {refreshes:.0} | {missing:.1} |")?;
         }
     }
     Ok(())

@@ -33,7 +33,7 @@ pub enum Answering {
 }
 
 /// What came out of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// Target-milliseconds.
     pub sums: Sums,
@@ -232,6 +232,7 @@ impl Run<'_> {
             }
             Answerer::Function(function) => match function.route(name, now) {
                 Routed::Goes { environment, answered } => {
+                    function.waited(answered - request.due.unwrap_or(now));
                     self.push(answered, Event::Answer(request, environment));
                 }
                 Routed::Waits { until } => self.push(until, Event::Poll(request)),

@@ -28,7 +28,7 @@ class Faults:
     def __init__(self, file: Path) -> None:
         self.file = file
         # The first list of each kind, which a server that lags behind goes on answering.
-        self.first: dict[str, bytes] = {}
+        self.first: dict[str, tuple[dict, bytes]] = {}
 
     def of(self, path: str) -> str:
         fault, _, resource = self.file.read_text().partition(" ")
@@ -56,16 +56,16 @@ class Faults:
                 time.sleep(1)
                 return 200, JSON, b""
             case "lagging" if cached and urlsplit(path).path in self.first:
-                return 200, JSON, self.first[urlsplit(path).path]
+                return 200, *self.first[urlsplit(path).path]
         return None
 
-    def after(self, fault: str, path: str, code: int, body: bytes) -> bytes:
+    def after(self, fault: str, path: str, code: int, kind: dict, body: bytes) -> bytes:
         """What becomes of the API server's answer."""
         watches, cached = kind_of(path)
         if fault == "truncated":
             return body[: len(body) // 2]
         if cached and code == 200:
-            self.first.setdefault(urlsplit(path).path, body)
+            self.first.setdefault(urlsplit(path).path, (kind, body))
             if fault == "nothing":
                 # A cache that has just begun; what is asked of the store itself is as it was.
                 return json.dumps(json.loads(body) | {"items": []}).encode()
@@ -89,13 +89,18 @@ def main(apiserver: Path, port: int, fault_file: Path, certificate: Path | None 
             return known
         connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
         try:
-            wanted = {name: value for name, value in headers.items() if name.lower() in ("authorization", "accept")}
+            wanted = {name.lower(): value for name, value in headers.items()}
+            wanted = {name: wanted[name] for name in ("authorization", "accept") if name in wanted}
+            if fault == "nothing":
+                # Its answer is changed, which is easy in JSON.
+                wanted |= {"accept": "application/json"}
             connection.request("GET", path, headers=wanted)
             response = connection.getresponse()
             body = response.read()
         finally:
             connection.close()
-        return response.status, JSON, faults.after(fault, path, response.status, body)
+        kind = {"Content-Type": response.headers["Content-Type"]}
+        return response.status, kind, faults.after(fault, path, response.status, kind, body)
 
     own = None
     if certificate is not None:
