@@ -189,6 +189,9 @@ fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
 
 #[cfg(test)]
 mod tests {
+    use target_allocator_core::discovery::external::sources;
+    use target_allocator_core::scrape_config::service_discovery::{HttpSd, ServiceDiscovery};
+
     use super::*;
 
     /// A source that answered so many targets.
@@ -203,8 +206,8 @@ mod tests {
             [(&[], &[]), (&[4, 6], &[4, 6]), (&[4, 7], &[4, 0]), (&[9, 1, 8, 1, 7], &[0, 1, 0, 1, 7]), (&[11], &[0])];
         for (answered, kept) in cases {
             let source = |at: usize| {
-                let config = HttpSd { url: at.to_string(), ..HttpSd::default() };
-                let discovery = ServiceDiscovery { http: vec![config], ..ServiceDiscovery::default() };
+                let discovery =
+                    ServiceDiscovery { http: vec![HttpSd::new(at.to_string())], ..ServiceDiscovery::default() };
                 sources(&discovery).unwrap().remove(0).key
             };
             let mut states: BTreeMap<_, _> =
