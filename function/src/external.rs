@@ -12,12 +12,14 @@ mod http;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use target_allocator_core::config::Config;
+use target_allocator_core::discovery::bounded::MOST_TARGETS;
 use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::discovery::external::{Answer, External, ExternalGroup, Source, SourceKey, Wanted};
 use tokio::sync::Semaphore;
@@ -34,6 +36,10 @@ const AT_ONCE: usize = 64;
 
 /// Largest answer, and largest file.
 const MOST_BYTES: usize = 16 << 20;
+
+/// How many targets all sources together may have. Past that those with most are let go: however much somebody's
+/// sources answer, the small ones of others stay.
+const MOST_TARGETS_OF_ALL: usize = 2 * MOST_TARGETS;
 
 /// Where the function runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +64,9 @@ pub struct Externals {
 struct State {
     asked: Moment,
     answer: Answer,
+    targets: usize,
+    /// How often it had its turn in vain since it answered last.
+    failures: usize,
 }
 
 impl fmt::Debug for Externals {
@@ -83,41 +92,49 @@ impl Externals {
 
     /// Asks what is due and says what is known of each source. Forgets all other sources.
     pub async fn answers(&self, sources: &[Source]) -> External {
-        let due: Vec<_> = {
-            let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source)));
-            let mut due: Vec<_> = due.collect();
-            // Those that failed come last: however many of them somebody names, they hold up nobody else's.
-            due.sort_by_key(|source| states.get(&source.key).is_some_and(State::has_failed));
-            due
-        };
+        let due = self.due(sources);
         let permits = Semaphore::new(AT_ONCE);
         let started = Instant::now();
         let asked = Moment::now();
-        let asking: FuturesUnordered<_> = due
+        let mut asking: FuturesUnordered<_> = due
             .into_iter()
             .map(async |source| {
+                let has_turn = AtomicBool::new(false);
                 let answer = timeout_at(started + TIMEOUT, async {
                     // The semaphore is never closed.
                     let _permit = permits.acquire().await;
+                    has_turn.store(true, Ordering::Relaxed);
                     self.ask(&source.wanted).await
                 });
-                (source.key.clone(), answer.await.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}"))))
+                let answer = answer.await.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")));
+                (&source.key, has_turn.into_inner(), answer)
             })
             .collect();
-        let answered: Vec<_> = asking.collect().await;
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((key, had_turn, result)) = asking.next().await {
+            let mut states = self.states();
+            let state = State::next(states.remove(key), asked, had_turn, result);
+            states.insert(key.clone(), state);
+            let_go(&mut states, MOST_TARGETS_OF_ALL);
+        }
+        External { answers: self.states().iter().map(|(key, state)| (key.clone(), state.answer.clone())).collect() }
+    }
+
+    fn states(&self) -> MutexGuard<'_, BTreeMap<SourceKey, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all other sources, and says which of these are to be asked, in that order.
+    fn due<'a>(&self, sources: &'a [Source]) -> Vec<&'a Source> {
+        let mut states = self.states();
         let mut before = std::mem::take(&mut *states);
-        for (key, result) in answered {
-            let answer = next(before.remove(&key).map(|state| state.answer), result);
-            states.insert(key, State { asked, answer });
-        }
         for source in sources {
-            if let Some(state) = before.remove(&source.key) {
-                states.insert(source.key.clone(), state);
-            }
+            states.extend(before.remove_entry(&source.key));
         }
-        External { answers: states.iter().map(|(key, state)| (key.clone(), state.answer.clone())).collect() }
+        let due = sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source)));
+        let mut due: Vec<_> = due.collect();
+        // Those that failed come last: however many of them somebody names, all others have their turn.
+        due.sort_by_key(|source| states.get(&source.key).map(|state| state.failures));
+        due
     }
 
     async fn ask(&self, wanted: &Wanted) -> Result<Vec<ExternalGroup>, String> {
@@ -131,8 +148,25 @@ impl Externals {
 }
 
 impl State {
-    const fn has_failed(&self) -> bool {
-        !matches!(self.answer, Answer::Known(_))
+    /// What is known after asking again.
+    fn next(before: Option<Self>, asked: Moment, had_turn: bool, result: Result<Vec<ExternalGroup>, String>) -> Self {
+        let (before, targets, failures) = match before {
+            Some(before) => (Some(before.answer), before.targets, before.failures),
+            None => (None, 0, 0),
+        };
+        let failed = failures + usize::from(had_turn);
+        match (result, before) {
+            (Ok(groups), _) => {
+                let targets = groups.iter().map(|group| group.targets.len()).sum();
+                Self { asked, answer: Answer::Known(Arc::from(groups)), targets, failures: 0 }
+            }
+            (Err(reason), Some(Answer::Known(groups) | Answer::Kept(groups, _))) => {
+                Self { asked, answer: Answer::Kept(groups, reason), targets, failures: failed }
+            }
+            (Err(reason), None | Some(Answer::Unknown(_))) => {
+                Self { asked, answer: Answer::Unknown(reason), targets: 0, failures: failed }
+            }
+        }
     }
 
     fn is_due(&self, source: &Source) -> bool {
@@ -140,11 +174,49 @@ impl State {
     }
 }
 
-/// What is known after asking again.
-fn next(before: Option<Answer>, result: Result<Vec<ExternalGroup>, String>) -> Answer {
-    match (result, before) {
-        (Ok(groups), _) => Answer::Known(Arc::from(groups)),
-        (Err(reason), Some(Answer::Known(groups) | Answer::Kept(groups, _))) => Answer::Kept(groups, reason),
-        (Err(reason), None | Some(Answer::Unknown(_))) => Answer::Unknown(reason),
+/// Lets go of the largest answers until all have at most that many targets.
+fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
+    let mut total: usize = states.values().map(|state| state.targets).sum();
+    while total > most
+        && let Some(largest) = states.values_mut().max_by_key(|state| state.targets)
+    {
+        total -= std::mem::take(&mut largest.targets);
+        largest.answer =
+            Answer::Unknown(format!("all sources have more than {most} targets, this one is among the largest"));
+        largest.failures += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use target_allocator_core::discovery::external::sources;
+    use target_allocator_core::scrape_config::service_discovery::{HttpSd, ServiceDiscovery};
+
+    use super::*;
+
+    /// A source that answered so many targets.
+    fn state(targets: usize) -> State {
+        let group = ExternalGroup { targets: vec![BTreeMap::new(); targets], ..ExternalGroup::default() };
+        State::next(None, Moment::now(), true, Ok(vec![group]))
+    }
+
+    #[test]
+    fn the_largest_answers_are_let_go() {
+        let cases: [(&[usize], &[usize]); 5] =
+            [(&[], &[]), (&[4, 6], &[4, 6]), (&[4, 7], &[4, 0]), (&[9, 1, 8, 1, 7], &[0, 1, 0, 1, 7]), (&[11], &[0])];
+        for (answered, kept) in cases {
+            let source = |at: usize| {
+                let discovery =
+                    ServiceDiscovery { http: vec![HttpSd::new(at.to_string())], ..ServiceDiscovery::default() };
+                sources(&discovery).unwrap().remove(0).key
+            };
+            let mut states: BTreeMap<_, _> =
+                answered.iter().enumerate().map(|(at, &size)| (source(at), state(size))).collect();
+            let_go(&mut states, 10);
+            assert_eq!(states.values().map(|state| state.targets).collect::<Vec<_>>(), kept, "{answered:?}");
+            for state in states.values() {
+                assert_eq!(matches!(state.answer, Answer::Unknown(_)), state.targets == 0, "{answered:?}");
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ mod jobs;
 mod overview;
 mod paging;
 mod targets;
+mod visible;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "peers/e2e")]
 
 import api_faults
+import canaries
 import lambda_faults
 import load
 import soak
@@ -54,6 +55,11 @@ def main(arguments: list[str]) -> int:
         world.prepare_canary()
         for run_all in groups.values():
             failed += run_all(world, names, short)
+        try:
+            print(f"canaries: {canaries.find(world)}")
+        except AssertionError as error:
+            print(f"canaries: FAILED: {error}")
+            failed.append("canaries")
         if failed:
             world.show_logs()
     print(f"faults: failed: {', '.join(failed)}" if failed else "faults: all passed")

@@ -1,6 +1,7 @@
 //! Service discovery outside of the cluster: a source that fails costs nobody its
 //! targets, is never an empty list, and touches no other job.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -20,6 +21,10 @@ impl Place {
         std::fs::create_dir(folder.path().join("cluster")).unwrap();
         std::fs::create_dir(folder.path().join("sd")).unwrap();
         Self { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn write(&self, path: &str, content: &str) {
@@ -43,7 +48,8 @@ impl Place {
         self.start_on(runtime, &[], keys, &jobs)
     }
 
-    fn start_on(&self, runtime: RuntimeApi, more: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
+    /// The same, with events from there.
+    pub fn start_on(&self, runtime: RuntimeApi, more: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
         let config = json!({"scrape_configs": jobs});
         let config = format!("collectors: {{names: [c]}}\n{keys}\nconfig: {config}\n");
         let cluster = format!("manifests:{}", self.folder.path().join("cluster").display());
@@ -366,14 +372,24 @@ async fn an_object_has_urls_fetched_but_no_files_read() {
 async fn many_slow_urls_take_no_longer_than_one() {
     let (server, address) = HttpServer::start().await;
     server.set("/slow", Reply::Slow(Duration::from_secs(60)));
-    let slow = (0..200).map(|at| json!({"url": format!("http://{address}/slow?{at}")})).collect::<Vec<_>>();
+    server.set("/there", Reply::json(TARGETS));
+    let slow = (0..200).map(|at| json!({"url": format!("http://{address}/slow?{at}"), "refresh_interval": "1s"}));
     let jobs = json!([
-        {"job_name": "slow", "http_sd_configs": slow},
-        {"job_name": "fixed", "static_configs": [{"targets": [FIXED]}]}
+        {"job_name": "a-slow", "http_sd_configs": slow.collect::<Vec<_>>()},
+        {"job_name": "fixed", "static_configs": [{"targets": [FIXED]}]},
+        {"job_name": "sd", "http_sd_configs": [{"url": format!("http://{address}/there"), "refresh_interval": "1s"}]}
     ]);
     let place = Place::new();
     let function = place.start(LOOPBACK, &jobs).await;
     let started = Instant::now();
     assert_eq!(addresses(&share(&function, "fixed").await), [FIXED]);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+
+    // Whoever comes after more of them than are asked at once has a turn before they have another.
+    let mut answer = share(&function, "sd").await;
+    while answer.status != 200 && started.elapsed() < Duration::from_secs(20) {
+        sleep(Duration::from_millis(500)).await;
+        answer = share(&function, "sd").await;
+    }
+    assert_eq!(addresses(&answer), ["10.0.0.1:80"]);
 }

@@ -1,12 +1,16 @@
 //! What a tenant may write, at its worst: time and memory stay within bounds, the monitor is named, and all others
 //! are served.
 
+use std::io::Write;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::events::function_url;
-use crate::external::{LOOPBACK, Place, addresses, report};
+use crate::external::{LOOPBACK, Place, TARGETS, addresses, report};
 use crate::function::Function;
 use crate::kubernetes::Kubernetes;
 use crate::sources::{HttpServer, Reply};
@@ -25,7 +29,6 @@ enum Fate {
 }
 
 const GOOD: &str = "serviceMonitor%2Fshop%2Fgood%2F0";
-const BAD: &str = "serviceMonitor%2Fshop%2Fbad%2F0";
 const CONFIG: &str = "collectors: {names: [c]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}, scrape_config_selector: {}}\n";
 
 /// How much processor time a refresh and an answer may take, with code that is not optimized; and how much memory the function may need.
@@ -120,7 +123,10 @@ fn large_label_sets() -> Vec<Value> {
     ]
 }
 
-fn cases() -> Vec<(&'static str, Vec<Value>, Fate)> {
+/// What is hostile, in the shop, and what becomes of its monitor, which is called bad.
+type Case = (&'static str, Vec<Value>, Fate);
+
+fn cases() -> Vec<Case> {
     let double = json!({"sourceLabels": ["__meta_kubernetes_service_annotation_text", "a"], "targetLabel": "a", "regex": "(.*)", "replacement": "$1$1"});
     let copy = json!({"action": "labelmap", "regex": "(.+)", "replacement": "a_$1"});
     let long = json!({"sourceLabels": ["__meta_kubernetes_service_annotation_text"], "targetLabel": "a", "replacement": "$1".repeat(200_000)});
@@ -163,36 +169,52 @@ fn cases() -> Vec<(&'static str, Vec<Value>, Fate)> {
     ]
 }
 
-async fn check(function: &Function, name: &str, expected: Fate) {
-    assert_eq!(addresses(&share_of(function, GOOD).await), ["10.0.0.1:1"], "{name}");
-    let took = function.processor_time();
-    let answer = share_of(function, BAD).await;
-    match expected {
+/// That the good monitor of a namespace is served, and that the bad one has its fate.
+async fn check(function: &Function, namespace: &str, (name, objects, expected): &Case) {
+    let bad = match objects.iter().any(|object| object["kind"] == "ScrapeConfig") {
+        true => format!("scrapeConfig%2F{namespace}%2Fbad"),
+        false => format!("serviceMonitor%2F{namespace}%2Fbad%2F0"),
+    };
+    let good = format!("serviceMonitor%2F{namespace}%2Fgood%2F0");
+    assert_eq!(addresses(&share_of(function, &good).await), ["10.0.0.1:1"], "{name}");
+    let answer = share_of(function, &bad).await;
+    let reason = match *expected {
         Fate::Has(count) => {
             let found = if answer.status == 200 { answer.json().as_array().unwrap().len() } else { usize::MAX };
-            assert_eq!(found, count, "{name}: {}", String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]));
+            let start = String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]);
+            return assert_eq!(found, count, "{name}: {start}");
         }
         Fate::HasInPart(reason) => {
             assert_eq!(addresses(&answer), ["10.0.0.1:1"], "{name}");
-            let entries = report(function, "bad").await;
-            assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
+            reason
         }
         Fate::LeftOut(reason) => {
             assert_eq!(String::from_utf8_lossy(&answer.body), "[]", "{name}");
-            let entries = report(function, "bad").await;
-            assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
+            reason
         }
         Fate::Untold(reason) => {
             assert_eq!(answer.status, 503, "{name}");
             assert!(answer.message().contains(reason), "{name}: {}", answer.message());
-            let entries = report(function, "bad").await;
-            assert!(entries.iter().any(|(_, text)| text.contains(reason)), "{name}: {entries:?}");
+            reason
         }
-    }
-    let memory = function.peak_memory();
-    println!("{name}: {expected:?}, {} ms, {} MiB", took.as_millis(), memory >> 20);
-    assert!(took < MOST_TIME, "{name} took {took:?}");
-    assert!(memory < MOST_MEMORY, "{name} took {} MiB", memory >> 20);
+    };
+    let entries = reasons(function, namespace).await;
+    assert!(entries.iter().any(|text| text.contains(reason)), "{name}: {entries:?}");
+}
+
+/// What is reported of the bad monitor of a namespace.
+async fn reasons(function: &Function, namespace: &str) -> Vec<String> {
+    let report = function.invoke(function_url("/debug/report")).await.json();
+    let of_it = |entry: &&Value| entry["object"]["namespace"] == namespace && entry["object"]["name"] == "bad";
+    report.as_array().unwrap().iter().filter(of_it).map(|entry| entry["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Prints what the function took so far, and fails if that is too much.
+fn check_bounds(function: &Function, what: &str, most_time: Duration, most_memory: u64) {
+    let (took, memory) = (function.processor_time(), function.peak_memory());
+    println!("{what}: {} ms, {} MiB", took.as_millis(), memory >> 20);
+    assert!(took < most_time, "{what} took {took:?}");
+    assert!(memory < most_memory, "{what} took {} MiB", memory >> 20);
 }
 
 async fn share_of(function: &Function, job: &str) -> crate::function::Answer {
@@ -210,9 +232,9 @@ async fn share_of(function: &Function, job: &str) -> crate::function::Answer {
 
 #[tokio::test]
 async fn one_monitor_stays_within_bounds_and_the_others_are_served() {
-    for (name, objects, expected) in cases() {
+    for case in cases() {
         let folder = tempfile::tempdir().unwrap();
-        let items: Vec<_> = good().into_iter().chain(objects).collect();
+        let items = [good(), case.1.clone()].concat();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
         std::fs::write(folder.path().join("cluster.json"), list.to_string()).unwrap();
         let cluster = format!("manifests:{}", folder.path().display());
@@ -222,20 +244,90 @@ async fn one_monitor_stays_within_bounds_and_the_others_are_served() {
             ("SNAPSHOT_TTL", "600"),
             ("RESPONSE_MODE", "stream"),
         ];
-        check(&Function::start(&variables).await, name, expected).await;
+        let function = Function::start(&variables).await;
+        check(&function, "shop", &case).await;
+        check_bounds(&function, case.0, MOST_TIME, MOST_MEMORY);
     }
+}
+
+/// Puts what is in the shop into another namespace.
+fn move_to(namespace: &str, value: &mut Value) {
+    match value {
+        Value::String(text) if text == "shop" => namespace.clone_into(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| move_to(namespace, value)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| move_to(namespace, value)),
+        _ => {}
+    }
+}
+
+/// A monitor whose targets these URLs tell.
+fn with_sources(urls: impl Iterator<Item = String>) -> Vec<Value> {
+    let sds: Vec<_> = urls.map(|url| json!({"url": url})).collect();
+    vec![json!({"apiVersion": "monitoring.coreos.com/v1alpha1", "kind": "ScrapeConfig",
+        "metadata": {"namespace": "shop", "name": "bad"}, "spec": {"httpSDConfigs": sds}})]
+}
+
+/// Monitors whose sources answer too much, too late or without an end.
+fn hostile_sources(server: &HttpServer, address: SocketAddr) -> Vec<Case> {
+    // Which bound is met first is a matter of the machine: how many, how large or how late.
+    const UNTOLD: Fate = Fate::Untold("");
+    let url = move |path: &str| format!("http://{address}{path}");
+    server.set("/many", Reply::json(&many_targets(1_000_000)));
+    let large = many_targets(250_000);
+    let padding = " ".repeat(16 * MIB - large.len());
+    server.set("/large", Reply::json(&(large + &padding)));
+    server.set("/endless", endless(None));
+    server.set("/slow", Reply::Slow(Duration::from_secs(60)));
+    let one = |path: &str| with_sources([url(path)].into_iter());
+    vec![
+        ("a source of 1,000,000 targets", one("/many"), UNTOLD),
+        ("a source without an end", one("/endless"), UNTOLD),
+        ("a source that is silent", one("/slow"), UNTOLD),
+        ("100 sources of 16 MiB", with_sources((0..100).map(|at| url(&format!("/large?{at}")))), Fate::Untold("")),
+    ]
+}
+
+fn many_targets(count: usize) -> String {
+    format!(r#"[{{"targets":[{}]}}]"#, vec![r#""a:1""#; count].join(","))
+}
+
+/// Each in a namespace of its own, which has a good monitor too, and all in one cluster.
+#[tokio::test]
+async fn all_of_them_at_once_stay_within_bounds_and_the_others_are_served() {
+    let (server, address) = HttpServer::start().await;
+    let mut all = cases();
+    all.extend(hostile_sources(&server, address));
+    all.push(("an object that is too deep", deep_object(), Fate::LeftOut("recursion limit")));
+    let objects = all.iter().enumerate().flat_map(|(at, (_, objects, _))| {
+        let mut objects = [good(), objects.clone()].concat();
+        objects.iter_mut().for_each(|object| move_to(&format!("tenant-{at}"), object));
+        objects
+    });
+    let kubernetes = Kubernetes::start(&objects.collect::<Vec<_>>()).await;
+    let variables = [
+        ("CLUSTER", kubernetes.cluster()),
+        ("ALLOCATOR_CONFIG", format!("{CONFIG}{LOOPBACK}\n")),
+        ("SNAPSHOT_TTL", "600".to_owned()),
+        ("RESPONSE_MODE", "stream".to_owned()),
+    ];
+    let function = Function::start(&variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    // With code that is not optimized and all processors in use an answer may come late.
+    function.limit_time(Duration::from_secs(10)).await;
+    for (at, case) in all.iter().enumerate() {
+        check(&function, &format!("tenant-{at}"), case).await;
+    }
+    check_bounds(&function, "all of them", 4 * MOST_TIME, 2 * MOST_MEMORY);
 }
 
 /// Of an answer of millions of targets none is taken.
 #[tokio::test]
 async fn sources_outside_stay_within_bounds() {
     let (server, address) = HttpServer::start().await;
-    let many = |count: usize| format!(r#"[{{"targets":[{}]}}]"#, vec![r#""a:1""#; count].join(","));
     let wide =
         format!(r#"[{{"targets":[{}],"labels":{{"a":"{}"}}}}]"#, vec![r#""a:1""#; 1000].join(","), "x".repeat(1 << 20));
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let replies = [
-        ("many", many(2_000_000), "more than 250000 targets"),
+        ("many", many_targets(2_000_000), "more than 250000 targets"),
         ("wide", wide, "more than 64 MiB"),
         ("deep", deep, "recursion limit"),
     ];
@@ -258,6 +350,88 @@ async fn sources_outside_stay_within_bounds() {
     let memory = function.peak_memory();
     println!("sources: {} MiB", memory >> 20);
     assert!(memory < MOST_MEMORY, "{} MiB", memory >> 20);
+}
+
+const MIB: usize = 1 << 20;
+
+/// A gzip file of 1 GiB of spaces, as many members.
+fn gzip_bomb() -> Reply {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![b' '; 4 * MIB]).unwrap();
+    let member = Bytes::from(encoder.finish().unwrap());
+    Reply::Pieces(vec![("content-encoding", "gzip".to_owned())], member.clone(), member, 255)
+}
+
+/// One target and as many spaces as there are bytes beside it.
+fn padded(bytes: usize) -> String {
+    let targets = r#"[{"targets":["10.0.0.2:80"]}]"#;
+    format!("{targets}{}", " ".repeat(bytes - targets.len()))
+}
+
+/// The same in pieces, with or without a length that is told before.
+fn in_pieces(bytes: usize, length: Option<usize>) -> Reply {
+    let headers = length.map(|length| ("content-length", length.to_string()));
+    let start = padded(bytes % (64 << 10) + (64 << 10));
+    let times = (bytes - start.len()) / (64 << 10);
+    Reply::Pieces(headers.into_iter().collect(), start.into(), vec![b' '; 64 << 10].into(), times)
+}
+
+fn endless(length: Option<usize>) -> Reply {
+    match in_pieces(MIB, length) {
+        Reply::Pieces(headers, start, piece, _) => Reply::Pieces(headers, start, piece, usize::MAX),
+        other => other,
+    }
+}
+
+/// An answer of a source is taken up to its bound and not beyond, however it comes; the targets served last stay.
+#[tokio::test]
+async fn an_answer_of_a_source_is_taken_up_to_16_mib() {
+    const TOO_MUCH: &str = "the answer has more than 16 MiB";
+    let cases = [
+        ("as much as may be", Reply::json(&padded(16 * MIB)), Ok(())),
+        ("a byte more", Reply::json(&padded(16 * MIB + 1)), Err(TOO_MUCH)),
+        ("as much in pieces", in_pieces(16 * MIB, None), Ok(())),
+        ("a byte more in pieces", in_pieces(16 * MIB + 1, None), Err(TOO_MUCH)),
+        ("without an end", endless(None), Err(TOO_MUCH)),
+        ("a terabyte, as it says", endless(Some(1 << 40)), Err(TOO_MUCH)),
+        ("a bomb", gzip_bomb(), Err("not json")),
+    ];
+    let (server, address) = HttpServer::start().await;
+    let path = |name: &str| format!("/{}", name.replace([' ', ','], "-"));
+    let jobs = cases.iter().map(|(name, ..)| {
+        server.set(&path(name), Reply::json(TARGETS));
+        let url = format!("http://{address}{}", path(name));
+        json!({"job_name": name, "http_sd_configs": [{"url": url, "refresh_interval": "5s"}]})
+    });
+    let place = Place::new();
+    let function = place.start(LOOPBACK, &jobs.collect()).await;
+    let share = async |name: &str| addresses(&share_of(&function, &name.replace(' ', "%20").replace(',', "%2C")).await);
+    assert_eq!(share(cases[0].0).await, ["10.0.0.1:80"]);
+    let before = function.peak_memory();
+    for (name, reply, _) in &cases {
+        server.set(&path(name), reply.clone());
+    }
+    sleep(Duration::from_millis(5_050)).await;
+    // A request does not wait for all of a refresh that takes long.
+    let started = Instant::now();
+    while share(cases[0].0).await != ["10.0.0.2:80"] && started.elapsed() < Duration::from_secs(30) {
+        sleep(Duration::from_millis(500)).await;
+    }
+    for (name, _, expected) in cases {
+        let found = share(name).await;
+        let reported = report(&function, name).await;
+        match expected {
+            Ok(()) => assert!(found == ["10.0.0.2:80"] && reported.is_empty(), "{name}: {found:?}, {reported:?}"),
+            Err(reason) => {
+                assert_eq!(found, ["10.0.0.1:80"], "{name}: what was served last stays");
+                let [(outcome, text)] = &reported[..] else { panic!("{name}: {reported:?}") };
+                assert!(outcome == "adjusted" && text.contains(reason), "{name}: {text}");
+            }
+        }
+    }
+    let memory = function.peak_memory() - before;
+    println!("answers of 16 MiB: {} MiB more", memory >> 20);
+    assert!(memory < 200 << 20, "{} MiB more", memory >> 20);
 }
 
 /// YAML in which aliases stand for more than there is memory, or for themselves.
@@ -297,15 +471,16 @@ async fn yaml_cannot_grow() {
     }
 }
 
+fn deep_object() -> Vec<Value> {
+    let mut bad = monitor("bad", &json!({"port": "http"}));
+    bad["spec"]["more"] = (0..200).fold(json!("x"), |inner, _| json!([inner]));
+    vec![service("bad", &json!({})), slice("bad", 0, 1, endpoints(2, 3)), bad]
+}
+
 /// One object that no reader can follow is left out, alone.
 #[tokio::test]
 async fn deep_objects_are_left_out_alone() {
-    let mut objects = good();
-    let deep = |depth: usize| (0..depth).fold(json!("x"), |inner, _| json!([inner]));
-    let mut bad = monitor("bad", &json!({"port": "http"}));
-    bad["spec"]["attachMetadata"] = deep(100);
-    objects.extend([service("bad", &json!({})), slice("bad", 0, 1, endpoints(2, 3)), bad]);
-    let kubernetes = Kubernetes::start(&objects).await;
+    let kubernetes = Kubernetes::start(&[good(), deep_object()].concat()).await;
     let function = Function::start(&[("CLUSTER", &kubernetes.cluster()), ("ALLOCATOR_CONFIG", CONFIG)]).await;
     assert_eq!(addresses(&share_of(&function, GOOD).await), ["10.0.0.1:1"]);
     let entries = report(&function, "bad").await;

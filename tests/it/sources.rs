@@ -1,15 +1,19 @@
 //! An HTTP SD server, a proxy and a DNS server whose answers and faults a test decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, future, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -40,6 +44,8 @@ pub enum Reply {
     Body(u16, &'static str, String),
     /// Sends elsewhere.
     Redirect(String),
+    /// JSON with these headers too: a start, and a piece that follows so many times.
+    Pieces(Vec<(&'static str, String)>, Bytes, Bytes, usize),
     /// Answers an empty list after a while.
     Slow(Duration),
     /// What the request decides.
@@ -111,6 +117,15 @@ async fn reply(
         None | Some(Reply::By(_)) => StatusCode::NOT_FOUND.into_response(),
         Some(Reply::Body(status, content_type, body)) => {
             (StatusCode::from_u16(status).unwrap(), [("content-type", content_type)], body).into_response()
+        }
+        Some(Reply::Pieces(headers, start, piece, times)) => {
+            let rest = stream::repeat(piece).take(times);
+            let pieces = stream::once(future::ready(start)).chain(rest).map(Ok::<_, Infallible>);
+            let mut response = ([("content-type", "application/json")], Body::from_stream(pieces)).into_response();
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            response
         }
         Some(Reply::Redirect(location)) => (StatusCode::FOUND, [("location", location)]).into_response(),
         Some(Reply::Slow(time)) => {
@@ -184,10 +199,33 @@ pub enum Said {
     Code(u8),
 }
 
+/// A name and a type of record.
+type Question = (String, u16);
+
 /// A DNS server over UDP.
 #[derive(Clone, Default)]
 pub struct DnsServer {
-    names: Arc<Mutex<BTreeMap<(String, u16), Said>>>,
+    shared: Arc<Mutex<Names>>,
+}
+
+#[derive(Default)]
+struct Names {
+    /// What is said one time after the other; the last goes on being said.
+    said: BTreeMap<Question, VecDeque<Said>>,
+    asked: Vec<Question>,
+}
+
+impl Names {
+    fn ask(&mut self, question: Question) -> Said {
+        self.asked.push(question.clone());
+        let has_others = self.said.keys().any(|(name, _)| *name == question.0);
+        match self.said.get_mut(&question) {
+            Some(said) if said.len() > 1 => said.pop_front().unwrap(),
+            Some(said) => said[0].clone(),
+            None if has_others => Said::Records(Vec::new()),
+            None => Said::Code(3),
+        }
+    }
 }
 
 impl DnsServer {
@@ -196,11 +234,11 @@ impl DnsServer {
         let server = Self::default();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let names = Arc::clone(&server.names);
+        let shared = Arc::clone(&server.shared);
         tokio::spawn(async move {
             let mut buffer = [0; 4096];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-                let answer = answer(&buffer[..length], &names.lock().unwrap());
+                let answer = answer(&buffer[..length], &mut shared.lock().unwrap());
                 socket.send_to(&answer, from).await.unwrap();
             }
         });
@@ -208,8 +246,28 @@ impl DnsServer {
     }
 
     pub fn set(&self, name: &str, kind: u16, said: Said) {
-        self.names.lock().unwrap().insert((name.to_owned(), kind), said);
+        self.set_each(name, kind, [said]);
     }
+
+    /// Says something else each time that it is asked.
+    pub fn set_each(&self, name: &str, kind: u16, said: impl IntoIterator<Item = Said>) {
+        self.shared.lock().unwrap().said.insert((name.to_owned(), kind), said.into_iter().collect());
+    }
+
+    /// How often it was asked.
+    pub fn asked(&self, name: &str, kind: u16) -> usize {
+        self.shared.lock().unwrap().asked.iter().filter(|asked| (asked.0.as_str(), asked.1) == (name, kind)).count()
+    }
+}
+
+/// The variables that have a program ask the DNS server at `address` for all names.
+pub fn resolved_by(address: SocketAddr, folder: &Path) -> [(&'static str, String); 2] {
+    let library = folder.join("resolver.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/resolver.c");
+    let compiler =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl", "-lresolv"]).status();
+    assert!(compiler.unwrap().success());
+    [("LD_PRELOAD", library.display().to_string()), ("DNS_PORT", address.port().to_string())]
 }
 
 /// A name as in a message.
@@ -223,7 +281,7 @@ pub fn dns_name(name: &str) -> Vec<u8> {
     bytes
 }
 
-fn answer(query: &[u8], names: &BTreeMap<(String, u16), Said>) -> Vec<u8> {
+fn answer(query: &[u8], names: &mut Names) -> Vec<u8> {
     let mut at = 12;
     let mut labels = Vec::new();
     while query[at] != 0 {
@@ -233,8 +291,7 @@ fn answer(query: &[u8], names: &BTreeMap<(String, u16), Said>) -> Vec<u8> {
     }
     let question = &query[12..at + 5];
     let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
-    let said = names.get(&(labels.join("."), kind)).cloned().unwrap_or(Said::Code(3));
-    let (code, records) = match said {
+    let (code, records) = match names.ask((labels.join("."), kind)) {
         Said::Records(records) => (0, records),
         Said::Code(code) => (code, Vec::new()),
     };

@@ -1,13 +1,17 @@
 //! Where a tenant cannot send the function, however the place is written, and by whichever way.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
-use crate::external::{LOOPBACK, Place};
-use crate::sources::{HttpServer, Reply};
+use crate::external::{LOOPBACK, Place, TARGETS, addresses, report, share};
+use crate::function::{Answer, RuntimeApi};
+use crate::sources::{DnsServer, HttpServer, Reply, Said, resolved_by};
 
 /// Hosts of which none may be connected to, although 127.0.0.1 may. All are written for `127.0.0.2`, where
 /// something listens, or for what only the function reaches.
@@ -44,11 +48,15 @@ const HOSTS: [&str; 30] = [
     "[fe80::1]",
 ];
 
+/// Types of records.
+const A: u16 = 1;
+const AAAA: u16 = 28;
+
 const REFUSED: &str = "targets may not be fetched from there";
 
-/// Counts who connects to 127.0.0.2.
-async fn listen() -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+/// Counts who connects to that port of 127.0.0.2; 0 is any.
+async fn listen(port: u16) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
     let (port, count) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&count);
     tokio::spawn(async move {
@@ -61,7 +69,7 @@ async fn listen() -> (u16, Arc<AtomicUsize>) {
 
 #[tokio::test]
 async fn no_way_of_writing_an_address_leads_where_only_the_function_is() {
-    let (port, connections) = listen().await;
+    let (port, connections) = listen(0).await;
     let (server, address) = HttpServer::start().await;
     let mut jobs = Vec::new();
     let mut add = |name: String, sd: Value| jobs.push(json!({"job_name": name, "http_sd_configs": [sd]}));
@@ -99,6 +107,150 @@ async fn no_way_of_writing_an_address_leads_where_only_the_function_is() {
     assert_eq!(connections.load(Ordering::Relaxed), 0, "something connected to 127.0.0.2");
     let sent = server.take();
     assert!(sent.iter().all(|request| request.header("authorization").is_none()), "credentials were sent on");
+}
+
+/// What becomes of a source whose name means something else each time that the DNS is asked.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// Its targets are known, and stay so.
+    Known,
+    /// They are known at first; then the name means what is refused, and they stay.
+    Kept,
+    /// They are never known, for a reason that says so.
+    Never(&'static str),
+}
+
+/// A source, what the DNS says of the host that it is called after, and how often that is asked in one refresh.
+struct Rebound {
+    name: &'static str,
+    sd: Value,
+    said: &'static [&'static [&'static str]],
+    questions: usize,
+    fate: Fate,
+}
+
+/// Sources of a server at `port` of 127.0.0.1, and one of the runtime API's port there.
+fn rebound(port: u16, runtime: u16) -> Vec<Rebound> {
+    const MINE: &[&str] = &["127.0.0.1"];
+    const OWN: &[&str] = &["127.0.0.2"];
+    let url = |name: &str, path: &str| format!("http://{name}.test:{port}/{path}");
+    let direct = |name: &str| json!({"url": url(name, "sd")});
+    let oauth2 = json!({"client_id": "c", "client_secret": "s", "token_url": url("token", "token")});
+    let case = |name, sd, said, questions, fate| Rebound { name, sd, said, questions, fate };
+    vec![
+        case("direct", direct("direct"), &[MINE, OWN], 1, Fate::Kept),
+        case("metadata", direct("metadata"), &[MINE, &["169.254.169.254"]], 1, Fate::Kept),
+        case("six", direct("six"), &[MINE, &["::1"]], 1, Fate::Kept),
+        case("mapped", direct("mapped"), &[MINE, &["::ffff:127.0.0.2"]], 1, Fate::Kept),
+        case(
+            "redirected",
+            json!({"url": format!("http://127.0.0.1:{port}/to-redirected")}),
+            &[MINE, OWN],
+            1,
+            Fate::Kept,
+        ),
+        case("itself", json!({"url": url("itself", "to-itself")}), &[MINE, OWN], 2, Fate::Never(REFUSED)),
+        case(
+            "proxy",
+            json!({"url": "http://sd.example/sd", "proxy_url": url("proxy", "")}),
+            &[MINE, OWN],
+            1,
+            Fate::Kept,
+        ),
+        case(
+            "token",
+            json!({"url": format!("http://127.0.0.1:{port}/sd"), "oauth2": oauth2}),
+            &[MINE, OWN],
+            1,
+            Fate::Kept,
+        ),
+        case("both", direct("both"), &[&["127.0.0.2", "127.0.0.1", "169.254.169.254"]], 1, Fate::Known),
+        case("dead", direct("dead"), &[&["127.0.0.3", "127.0.0.2"]], 1, Fate::Never("")),
+        case("runtime", json!({"url": format!("http://runtime.test:{runtime}/sd")}), &[MINE], 1, Fate::Never(REFUSED)),
+    ]
+}
+
+/// The records of a name, of both types, one time after the other.
+fn say(dns: &DnsServer, name: &str, said: &[&[&str]]) {
+    let records = |of_type: fn(IpAddr) -> Option<Vec<u8>>| {
+        said.iter().map(move |addresses| {
+            Said::Records(addresses.iter().filter_map(|address| of_type(address.parse().unwrap())).collect())
+        })
+    };
+    let v4 = |address| matches!(address, IpAddr::V4(_)).then(|| octets(address));
+    let v6 = |address| matches!(address, IpAddr::V6(_)).then(|| octets(address));
+    dns.set_each(&format!("{name}.test"), A, records(v4));
+    dns.set_each(&format!("{name}.test"), AAAA, records(v6));
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// A name may mean a permitted address when it is checked and another when it is connected to, were it resolved twice.
+#[tokio::test]
+async fn a_name_that_changes_its_meaning_leads_nowhere_else() {
+    let (server, address) = HttpServer::start().await;
+    let port = address.port();
+    let (_, connections) = listen(port).await;
+    let runtime = RuntimeApi::bind().await;
+    let cases = rebound(port, runtime.address().rsplit(':').next().unwrap().parse().unwrap());
+    let (dns, asked) = DnsServer::start().await;
+    server.set("/sd", Reply::json(TARGETS));
+    server.set("/token", Reply::json(r#"{"access_token":"a","expires_in":1}"#));
+    for name in ["redirected", "itself"] {
+        server.set(&format!("/to-{name}"), Reply::Redirect(format!("http://{name}.test:{port}/sd")));
+    }
+    let jobs = cases.iter().map(|case| {
+        say(&dns, case.name, case.said);
+        let mut sd = case.sd.clone();
+        // Long enough for all that is looked at in between.
+        sd["refresh_interval"] = json!("5s");
+        json!({"job_name": case.name, "http_sd_configs": [sd]})
+    });
+    let place = Place::new();
+    let variables = resolved_by(asked, place.path());
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let keys = "http_sd_allow: [127.0.0.1/32, 127.0.0.3/32]";
+    let function = place.start_on(runtime, &variables, keys, &jobs.collect());
+
+    function.get("/jobs").await;
+    assert_eq!(connections.load(Ordering::Relaxed), 0, "something connected to 127.0.0.2");
+    let questions: Vec<_> = cases.iter().map(|case| dns.asked(&format!("{}.test", case.name), A)).collect();
+    for (case, asked) in cases.iter().zip(questions) {
+        let Rebound { name, questions, fate, .. } = case;
+        assert_eq!(asked, *questions, "{name}: each connection is to what one question was answered");
+        check_fate(&share(&function, name).await, &report(&function, name).await, name, *fate, false);
+    }
+    sleep(Duration::from_millis(5_050)).await;
+    for Rebound { name, fate, .. } in cases {
+        check_fate(&share(&function, name).await, &report(&function, name).await, name, fate, true);
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 0, "something connected to 127.0.0.2 later");
+}
+
+fn check_fate(answer: &Answer, report: &[(String, String)], name: &str, fate: Fate, later: bool) {
+    let said = |outcome: &str, reason: &str| {
+        let [(found, text)] = report else { panic!("{name}: one entry: {report:?}") };
+        assert!(found == outcome && text.contains(reason), "{name}: {report:?}");
+    };
+    match fate {
+        Fate::Never(reason) => {
+            assert_eq!(answer.status, 503, "{name}");
+            said("unknown", reason);
+        }
+        Fate::Known | Fate::Kept => {
+            assert_eq!(addresses(answer), ["10.0.0.1:80"], "{name}");
+            if later && matches!(fate, Fate::Kept) {
+                said("adjusted", REFUSED);
+            } else {
+                assert_eq!(report, [], "{name}");
+            }
+        }
+    }
 }
 
 /// What is signed with the function's own credentials goes to AWS, by a way that the operator has chosen.

@@ -4,7 +4,7 @@
 //! with the `__meta_` labels that are wanted, borrowed from the objects. Everything is
 //! as `discovery/kubernetes` of Prometheus 3.14 makes it; nothing is relabelled here.
 
-mod bounded;
+pub mod bounded;
 mod changes;
 mod endpoint_slice;
 mod endpoints;

@@ -14,13 +14,14 @@ use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use target_allocator_core::discovery::external::ExternalGroup;
 use target_allocator_core::discovery::external::http::{groups, is_json, shown};
 use target_allocator_core::scrape_config::http_client::HttpClientConfig;
 use target_allocator_core::scrape_config::service_discovery::HttpSd;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::MOST_BYTES;
@@ -30,6 +31,10 @@ pub use connection::Connector;
 use oauth2::Tokens;
 
 const MOST_REDIRECTS: usize = 10;
+
+/// Of which size an answer waits for its turn to be read on, and how many may have theirs, in all clusters.
+const LARGE: usize = 1 << 20;
+static LARGE_AT_ONCE: Semaphore = Semaphore::const_new(4);
 
 /// Fetches what others say.
 pub struct Client {
@@ -180,11 +185,22 @@ fn of_user(url: &Url) -> Result<Option<HeaderValue>, String> {
     sensitive(&basic(&decode(url.username()), &decode(url.password().unwrap_or_default()))).map(Some)
 }
 
-/// An answer of bearable size.
+/// An answer of bearable size. Memory is bounded by the large ones that are read at a time.
 async fn collected(response: Response<Incoming>) -> Result<(response::Parts, Bytes), String> {
-    let (parts, body) = response.into_parts();
-    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| chain(error.as_ref()))?;
-    Ok((parts, body.to_bytes()))
+    let (parts, mut body) = response.into_parts();
+    let (mut bytes, mut permit) = (BytesMut::new(), None);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| chain(&error))?.into_data() else { continue };
+        let size = bytes.len() + data.len();
+        if size > MOST_BYTES {
+            return Err(format!("the answer has more than {} MiB", MOST_BYTES >> 20));
+        }
+        if size > LARGE && permit.is_none() {
+            permit = LARGE_AT_ONCE.acquire().await.ok();
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((parts, bytes.freeze()))
 }
 
 fn redirect(response: &Response<Incoming>, from: &Url) -> Option<Result<Url, String>> {

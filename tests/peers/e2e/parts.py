@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import canaries
 import shop
 import tokens
 
@@ -93,6 +94,7 @@ class World:
         load = [PEERS / "load", "-kubeconfig", kubeconfig]
         for what in (PEERS / "crds", ROOT / "examples/rbac.yaml", ROOT / "examples/shop/cluster"):
             subprocess.run([*load, what], check=True, stdout=subprocess.DEVNULL)
+        canaries.mark(self)
         shop.speed_up(self)
         self.exporter = self.serve("exporter", "-admin", f"127.0.0.1:{free_port()}")
         self.receiver = self.serve("receiver")

@@ -104,6 +104,7 @@ def rotation(world: "World") -> str:
 
 def secrets(world: "World") -> str:
     """A password that changes reaches collectors that run, and through them the exporters."""
+    from canaries import MARK
     from cases import WINDOW
     from parts import eventually
 
@@ -117,7 +118,7 @@ def secrets(world: "World") -> str:
 
     before = base64.b64decode(secret["password"])
     sent(before)
-    after = b"rotated-" + str(time.time_ns()).encode()
+    after = f"rotated-{time.time_ns()}-{MARK}".encode()
     patch = json.dumps({"data": {"password": base64.b64encode(after).decode()}})
     started = time.monotonic()
     world.kubectl("patch", "secret", "fraud-scrape", "-n", "payments", "--type", "merge", "-p", patch)
