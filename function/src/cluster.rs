@@ -6,7 +6,7 @@
 
 mod api;
 mod eks;
-mod encoding;
+pub mod encoding;
 mod error;
 mod follow;
 mod items;

@@ -130,6 +130,7 @@ pub enum Listing {
 }
 
 impl Listing {
+    /// Nothing of it has arrived.
     pub fn new(encoding: Encoding) -> Self {
         match encoding {
             Encoding::Json => Self::Json(items::Items::default()),

@@ -39,16 +39,19 @@ mod tests {
     use crate::cluster::follow::Events;
     use crate::cluster::reading::Known;
 
-    /// A field that holds a text or a message.
-    fn field(number: u8, value: &[u8]) -> Vec<u8> {
-        let mut field = vec![number << 3 | 2];
-        let mut length = value.len();
-        while length > 0x7f {
-            field.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-            length >>= 7;
+    fn varint(mut number: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while number > 0x7f {
+            bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
+            number >>= 7;
         }
-        field.push(u8::try_from(length).unwrap());
-        [field, value.to_vec()].concat()
+        bytes.push(u8::try_from(number).unwrap());
+        bytes
+    }
+
+    /// A field that holds a text or a message.
+    fn field(number: usize, value: &[u8]) -> Vec<u8> {
+        [varint(number << 3 | 2), varint(value.len()), value.to_vec()].concat()
     }
 
     fn enveloped(message: &[u8]) -> Vec<u8> {
