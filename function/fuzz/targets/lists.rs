@@ -44,7 +44,7 @@ fuzz_target!(|input: (u8, &[u8])| {
             read::<EndpointSlice>(item);
             read::<Node>(item);
             read::<Ingress>(item);
-            let _ = (item.metadata(), item.version(), item.status().message);
+            let _ = (item.metadata(), item.version());
         }
     }
 });

@@ -109,7 +109,7 @@ impl Encoded<'_> {
     }
 
     /// What a `Status` says.
-    pub fn status(self) -> Status {
+    pub(super) fn status(self) -> Status {
         self.part()
     }
 
@@ -157,7 +157,7 @@ impl Listing {
 }
 
 /// What a page in JSON says of itself.
-pub fn page(list: &[u8]) -> Result<PageMetadata, Unreadable> {
+pub(super) fn page(list: &[u8]) -> Result<PageMetadata, Unreadable> {
     #[derive(Deserialize)]
     struct Page {
         metadata: PageMetadata,
@@ -179,28 +179,28 @@ pub struct PageMetadata {
 /// An object of which only the metadata is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Named {
-    pub metadata: Metadata,
+pub(super) struct Named {
+    pub(super) metadata: Metadata,
 }
 
 /// An object of which only the version is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Versioned {
-    pub metadata: Version,
+pub(super) struct Versioned {
+    pub(super) metadata: Version,
 }
 
 /// Where in `metadata` the version is.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Version {
-    pub resource_version: String,
+pub(super) struct Version {
+    pub(super) resource_version: String,
 }
 
 /// What is read of a `Status`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Status {
-    pub code: i32,
-    pub message: String,
+pub(super) struct Status {
+    pub(super) code: i32,
+    pub(super) message: String,
 }
