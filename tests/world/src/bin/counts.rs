@@ -32,7 +32,9 @@ struct Input {
 /// What was made; it is dropped after it was counted.
 type Made = Result<Box<dyn Any>, Failure>;
 
-const CASES: [(&str, fn(&Input) -> Made); 6] = [
+type Case = fn(&Input) -> Made;
+
+const CASES: [(&str, Case); 6] = [
     ("plan 200 monitors", plan_200_monitors),
     ("allocate 10000 pods", |input| allocate_all(input, Views::PLAIN)),
     ("allocate 10000 pods, merged view", |input| allocate_all(input, Views::MERGED)),
