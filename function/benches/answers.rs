@@ -1,28 +1,43 @@
 //! What an answer costs, from the event to the text that Lambda gets.
 //!
-//! `cargo bench --bench answers`. A cluster of 10,000 pods in manifests, 20 collectors;
-//! a share of the job has 500 targets.
+//! `cargo bench --bench answers` prints a line of JSON for each: its bytes, the median and the 99th percentile of what
+//! it took in microseconds, and how many a second and core that are. `tests/bench` puts them beside the goals. The
+//! cluster is read from manifests, and has 20 collectors.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot be set up fails by panicking")]
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use lambda_http::lambda_runtime::{Context, FunctionResponse, LambdaEvent};
 use serde_json::{Value, json};
 use target_allocator::http::{Event, Service};
 use target_allocator::settings::Settings;
 use target_allocator_world::World;
+use target_allocator_world::allocation::CONFIG;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// One job whose shares are of 500 targets.
-const WORLD: World = World::new(10_000, 1);
+const LARGE_SHARES: World = World::new(10_000, 1);
+const LARGE: World = World::new(100_000, 200);
+const SHARE: &str = "/jobs/serviceMonitor/team-0/service-0/0/targets";
 
-const CONFIG: &str = "{collector_namespace: monitoring, collector_selector: {matchlabels: {app: otel-collector}}, \
-    prometheus_cr: {enabled: true, service_monitor_selector: {}}}";
+/// Each answer is given that often, and for that long.
+const LEAST: usize = 300;
+const ENOUGH: Duration = Duration::from_secs(5);
 
 fn main() {
-    divan::main();
+    let small = Running::new(LARGE_SHARES);
+    small.measure("a share of 500 targets", SHARE);
+    small.measure("the scrape config of one job", "/scrape_configs");
+    small.measure("a sign of life", "/livez");
+    drop(small);
+    let large = Running::new(LARGE);
+    large.measure("100,000 pods: a share of a job of 500 targets", SHARE);
+    large.measure("100,000 pods: 200 scrape configs", "/scrape_configs");
+    let merged = large.first_merged_job();
+    large.measure("100,000 pods: a collector's 5,000 targets, merged", &format!("/merged/jobs/{merged}/targets"));
 }
 
 struct Running {
@@ -32,9 +47,9 @@ struct Running {
 }
 
 impl Running {
-    fn new() -> Self {
+    fn new(world: World) -> Self {
         let manifests = TempDir::new().unwrap();
-        fs::write(manifests.path().join("world.json"), WORLD.list()).unwrap();
+        fs::write(manifests.path().join("world.json"), world.list()).unwrap();
         let cluster = format!("manifests:{}", manifests.path().display());
         let settings = Settings::load(|name| match name {
             "CLUSTER" => Some(cluster.clone()),
@@ -48,32 +63,53 @@ impl Running {
     }
 
     /// The answer as Lambda gets it.
-    fn ask(&self, path: &str, query: &str) -> Vec<u8> {
-        let event: Event = serde_json::from_value(event(path, query)).unwrap();
+    fn ask(&self, path: &str) -> Vec<u8> {
+        let event: Event = serde_json::from_value(event(path)).unwrap();
         let event = LambdaEvent::new(event, Context::default());
         match self.runtime.block_on(self.service.handle(event)).unwrap() {
             FunctionResponse::BufferedResponse(answer) => serde_json::to_vec(&answer).unwrap(),
             FunctionResponse::StreamingResponse(_) => unreachable!("answers are buffered by default"),
         }
     }
+
+    fn first_merged_job(&self) -> String {
+        let answer: Value = serde_json::from_slice(&self.ask("/merged/scrape_configs")).unwrap();
+        let jobs: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        jobs.as_object().unwrap().keys().next().unwrap().clone()
+    }
+
+    fn measure(&self, what: &str, path: &str) {
+        let answer: Value = serde_json::from_slice(&self.ask(path)).unwrap();
+        assert_eq!(answer["statusCode"], 200, "{path}: {}", answer["body"]);
+        let (mut took, began) = (Vec::new(), Instant::now());
+        while took.len() < LEAST || began.elapsed() < ENOUGH {
+            let asked = Instant::now();
+            let answer = self.ask(path);
+            took.push(asked.elapsed());
+            std::hint::black_box(answer);
+        }
+        let all: Duration = took.iter().sum();
+        let per_second = took.len() as f64 / all.as_secs_f64();
+        took.sort_unstable();
+        let microseconds = |hundredths: usize| took[took.len() * hundredths / 100].as_secs_f64() * 1e6;
+        let bytes = answer["body"].as_str().unwrap().len();
+        println!(
+            "{}",
+            json!({"what": what, "bytes": bytes, "p50": microseconds(50), "p99": microseconds(99), "per_second": per_second})
+        );
+    }
 }
 
 /// A request as an HTTP API tells of it.
-fn event(path: &str, query: &str) -> Value {
+fn event(path: &str) -> Value {
     json!({
-        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "isBase64Encoded": false,
-        "headers": {"host": "example.com"}, "queryStringParameters": {"collector_id": "otel-collector-3"},
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "collector_id=otel-collector-3",
+        "isBase64Encoded": false, "headers": {"host": "example.com"},
+        "queryStringParameters": {"collector_id": "otel-collector-3"},
         "requestContext": {
             "accountId": "1", "apiId": "a", "domainName": "example.com", "requestId": "r", "stage": "$default",
             "timeEpoch": 0, "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
                 "userAgent": "Prometheus"},
         },
     })
-}
-
-#[divan::bench(args = ["/jobs/serviceMonitor/team-0/service-0/0/targets", "/scrape_configs", "/livez"])]
-fn answer(bencher: divan::Bencher, path: &str) {
-    let running = Running::new();
-    running.ask(path, "collector_id=otel-collector-3");
-    bencher.bench_local(|| running.ask(path, "collector_id=otel-collector-3"));
 }

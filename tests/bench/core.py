@@ -12,13 +12,18 @@ from table import Row
 DISCOVERY = ROOT / "tests/peers/discovery"
 
 
+def build(example: str) -> Path:
+    command = ["cargo", "build", "--quiet", "--release", "--locked", "--package", "target-allocator-core", "--example", example]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return RELEASE / "examples" / example
+
+
 def scaling(pods: list[int]) -> list[dict]:
     """What `examples/scaling.rs` says of clusters of that many pods."""
-    command = ["cargo", "build", "--quiet", "--release", "--locked", "--package", "target-allocator-core", "--example", "scaling"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    program = build("scaling")
     runs = []
     for count in pods:
-        command = [RELEASE / "examples/scaling", str(count), str(min(200, max(count // 10, 1)))]
+        command = [program, str(count), str(min(200, max(count // 10, 1)))]
         runs.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     return runs
 

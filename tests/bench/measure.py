@@ -220,3 +220,20 @@ class Cluster:
         rows.append(Row("largest share with consistent hashing, as the peer's", "", f"{max(shares) / mean:.2f} × the mean", "1.18 ×"))
         function.stop()
         return rows
+
+
+def from_manifests(pods: int, monitors: int) -> list[Row]:
+    """What a cluster takes in memory that is larger than an API server of one machine should hold."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        with open(folder / "world.json", "w") as file:
+            command = [RELEASE / "target-allocator-world", str(pods), str(monitors), str(COLLECTORS)]
+            subprocess.run(command, check=True, stdout=file)
+        function = Function(Path(name + ".log"), CLUSTER=f"manifests:{folder / 'world.json'}", SNAPSHOT_TTL="3600")
+        function.get("/jobs")
+        resident, peak = function.memory()
+        size = (folder / "world.json").stat().st_size
+        function.stop()
+        function.log.unlink()
+    what = f"{pods:,} pods, {monitors} monitors, from a manifest of {size / 1e6:,.0f} MB: resident / peak"
+    return [Row(what, "350 MB", f"{resident:,.0f} MB / {peak:,.0f} MB")]

@@ -12,17 +12,11 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::json;
-use target_allocator_core::allocation::{self, Allocation, Inputs};
-use target_allocator_core::config::Config;
-use target_allocator_core::discovery::external::External;
-use target_allocator_core::targets::{ServedLabels, Views};
+use target_allocator_core::allocation;
+use target_allocator_core::targets::Views;
 use target_allocator_world::World;
-
-const CONFIG: &str = "collector_namespace: monitoring\n\
-    collector_selector: {matchlabels: {app: otel-collector}}\n\
-    prometheus_cr: {enabled: true, service_monitor_selector: {}}\n";
+use target_allocator_world::allocation::{allocate, config};
 
 /// Runs go on until they have taken that long together, in nanoseconds.
 const ENOUGH: u64 = 2_000_000_000;
@@ -32,15 +26,9 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     let numbers: Vec<usize> = std::env::args().skip(1).map(|number| number.parse()).collect::<Result<_, _>>()?;
     let [pods, monitors] = numbers[..] else { return Err("usage: scaling PODS MONITORS".into()) };
-    let (config, cluster) = (Config::parse(CONFIG, None)?, World::new(pods, monitors).cluster()?);
+    let (config, cluster) = (config()?, World::new(pods, monitors).cluster()?);
     let plan = Arc::new(allocation::plan(&config, &cluster, None));
-    let allocate = || -> Result<Allocation, Failure> {
-        let (external, now) = (External::default(), Timestamp::UNIX_EPOCH);
-        let (served, views) = (ServedLabels::Referenced, Views::PLAIN);
-        let inputs =
-            Inputs { config: &config, plan: &plan, cluster: &cluster, external: &external, served, views, now };
-        Ok(allocation::allocate(inputs, None)?)
-    };
+    let allocate = || allocate(&config, &plan, &cluster, Views::PLAIN, None);
     let before = resident()?;
     let allocation = allocate()?;
     let bytes = resident()?.saturating_sub(before);

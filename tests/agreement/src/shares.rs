@@ -9,7 +9,7 @@ use serde_json::json;
 use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::External;
-use target_allocator_core::objects::{Cluster, EndpointSlice, Pod};
+use target_allocator_core::objects::{Cluster, Pod};
 use target_allocator_core::targets::{ServedLabels, Views};
 use target_allocator_world::World;
 
@@ -104,15 +104,7 @@ impl Allocations {
     /// Makes the objects those of a state.
     fn go_to(&mut self, state: &State) {
         let before = World { replaced: self.at.replaced, ..self.world };
-        let after = World { replaced: state.replaced, ..self.world };
-        let (few, many) = (before.replaced.min(after.replaced), before.replaced.max(after.replaced));
-        for number in few..many {
-            let pod: Pod = serde_json::from_str(&before.pod_and_slice(number)[0]).unwrap();
-            self.cluster.pods.remove(&pod.metadata.namespace, &pod.metadata.name);
-            let [pod, slice] = after.pod_and_slice(number);
-            self.cluster.pods.insert(serde_json::from_str::<Pod>(&pod).unwrap());
-            self.cluster.endpoint_slices.update(parsed(&slice));
-        }
+        before.replace_pods(state.replaced, &mut self.cluster).unwrap();
         for Member { name, .. } in &self.at.collectors {
             self.cluster.pods.remove("monitoring", name);
         }
@@ -160,10 +152,6 @@ impl Allocations {
         let number = if block & 128 == 0 { number } else { self.world.pods + number };
         TargetIndex::try_from(number).unwrap()
     }
-}
-
-fn parsed(slice: &str) -> EndpointSlice {
-    serde_json::from_str(slice).unwrap()
 }
 
 fn collector(member: &Member) -> Pod {

@@ -4,13 +4,14 @@
 //! time, the same for the same numbers. Pods have the size (4.4 kB) and the shape
 //! of those of a deployment behind a service with a ServiceMonitor.
 
+pub mod allocation;
 mod pod;
 
 use std::fmt::Write;
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use target_allocator_core::objects::{Cluster, Collection, Object};
+use target_allocator_core::objects::{Cluster, Collection, Object, Pod};
 
 /// How large a cluster is.
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +170,22 @@ impl World {
             service_monitors: read(self.service_monitors())?,
             ..Cluster::default()
         })
+    }
+
+    /// Replaces pods of such a cluster until it is one of which `replaced` were; fewer is back to the first ones. What
+    /// stays is the same in memory.
+    ///
+    /// # Errors
+    /// If one of the texts is not that of an object.
+    pub fn replace_pods(&self, replaced: usize, cluster: &mut Cluster) -> serde_json::Result<()> {
+        let after = Self { replaced, ..*self };
+        for number in self.replaced.min(replaced)..self.replaced.max(replaced) {
+            cluster.pods.remove(&namespace(number % self.monitors), &self.pod_name(number));
+            let [pod, slice] = after.pod_and_slice(number);
+            cluster.pods.insert(serde_json::from_str::<Pod>(&pod)?);
+            cluster.endpoint_slices.update(serde_json::from_str(&slice)?);
+        }
+        Ok(())
     }
 
     /// All objects as one `List`, in an order in which they can be created.

@@ -81,11 +81,18 @@ fn json_is_read_as_the_same_yaml_is() {
         cluster.pods.iter().map(|pod| pod.metadata.name.clone()).collect()
     };
     let (a, b) = (pod("a"), pod("b"));
+    let bare = |name: &str| format!(r#"{{"metadata": {{"name": "{name}", "namespace": "n"}}}}"#);
+    let (bare_a, bare_b) = (bare("a"), bare("b"));
     for text in [
         format!("{a}\n{b}\n"),
         format!("{a}\n---\n{b}\n"),
         format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{a}, {b}]}}"#),
         format!("{{apiVersion: v1, kind: List, items: [{a}, {b}]}}"),
+        format!(r#"{{"items": [{bare_a}, {bare_b}], "kind": "PodList", "apiVersion": "v1"}}"#),
+        format!("{{items: [{bare_a}, {bare_b}], kind: PodList, apiVersion: v1}}"),
+        format!(
+            r#"{{"kind": "List", "items": [{a}, {{"apiVersion": "v1", "kind": "PodList", "items": [{bare_b}]}}]}}"#
+        ),
     ] {
         assert_eq!(names(&text), ["a", "b"], "{text}");
     }

@@ -1,0 +1,40 @@
+//! The allocation of such a cluster, by the settings that its monitors and collectors are made for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
+use target_allocator_core::config::{Config, ConfigError};
+use target_allocator_core::discovery::external::External;
+use target_allocator_core::objects::Cluster;
+use target_allocator_core::shard::consistent_hashing::RingError;
+use target_allocator_core::targets::{ServedLabels, Views};
+
+/// The text of the settings.
+pub const CONFIG: &str = "collector_namespace: monitoring\n\
+    collector_selector: {matchlabels: {app: otel-collector}}\n\
+    prometheus_cr: {enabled: true, service_monitor_selector: {}}\n";
+
+/// The settings.
+///
+/// # Errors
+/// If the core does not take them.
+pub fn config() -> Result<Config, ConfigError> {
+    Config::parse(CONFIG, None)
+}
+
+/// The targets and their owners.
+///
+/// # Errors
+/// As [`allocation::allocate`].
+pub fn allocate(
+    config: &Config,
+    plan: &Arc<Plan>,
+    cluster: &Cluster,
+    views: Views,
+    before: Option<&Allocation>,
+) -> Result<Allocation, RingError> {
+    let (external, now) = (External::default(), Timestamp::UNIX_EPOCH);
+    let served = ServedLabels::Referenced;
+    allocation::allocate(Inputs { config, plan, cluster, external: &external, served, views, now }, before)
+}
