@@ -256,6 +256,8 @@ def _status(world: World) -> int:
         body = json.load(error)
         assert isinstance(body.get("message"), str), f"{error.code}: {body}"
         return error.code
+    except OSError as error:
+        raise AssertionError(f"no answer: {error}") from error
 
 
 def _assert(holds: bool, otherwise: str) -> None:
