@@ -54,7 +54,7 @@ impl Running {
         let settings = Settings::load(|name| match name {
             "CLUSTER" => Some(cluster.clone()),
             "ALLOCATOR_CONFIG" => Some(CONFIG.to_owned()),
-            "SNAPSHOT_TTL" => Some("3600".to_owned()),
+            "SNAPSHOT_TTL" | "SNAPSHOT_MAX_STALE" => Some("3600".to_owned()),
             _ => None,
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
