@@ -52,6 +52,8 @@ others, and targets change sides. Without zones, or with a bound that the zones 
   longer, since it holds `managedFields`: 97 MB in JSON, 68 MB in protobuf, which is what is read. Half of the time is the
   system's, for the network and for memory. A replaced pod is sent three times: as it comes, as it gets its status, and as
   the old one goes; its endpoint slice is sent whole for any change in it, and all its targets are made again.
+- **Answers.** A share of 500 targets is 367 kB. Lambda takes an answer as a string in JSON, in which every quote of that
+  is escaped: nearly all of the time goes there, at a gigabyte a second. A share of 21 kB, below, is within the goal.
 - **Memory.** Three quarters of what a target takes is its rendered text. Objects are held beside it: a refresh after a change
   starts from them.
 - **1,000,000 targets.** The time a target takes grows by a third from 10,000 to 1,000,000 targets: by then nothing is in

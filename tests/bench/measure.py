@@ -229,7 +229,7 @@ def from_manifests(pods: int, monitors: int) -> list[Row]:
         with open(folder / "world.json", "w") as file:
             command = [RELEASE / "target-allocator-world", str(pods), str(monitors), str(COLLECTORS)]
             subprocess.run(command, check=True, stdout=file)
-        function = Function(Path(name + ".log"), CLUSTER=f"manifests:{folder / 'world.json'}", SNAPSHOT_TTL="3600")
+        function = Function(Path(name + ".log"), CLUSTER=f"manifests:{folder / 'world.json'}", SNAPSHOT_TTL="3600", SNAPSHOT_MAX_STALE="3600")
         function.get("/jobs")
         resident, peak = function.memory()
         size = (folder / "world.json").stat().st_size
