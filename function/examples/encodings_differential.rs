@@ -14,25 +14,13 @@ use target_allocator::cluster::{Kind, Objects, Reading};
 use target_allocator::settings::Source;
 use target_allocator_core::objects::{Cluster, Collection, Object};
 
-const KINDS: [Kind; 9] = [
-    Kind::Namespace,
-    Kind::Node,
-    Kind::Pod,
-    Kind::Service,
-    Kind::Endpoints,
-    Kind::EndpointSlice,
-    Kind::Ingress,
-    Kind::ReplicaSet,
-    Kind::Job,
-];
-
 /// How many disagreements of a kind are shown.
 const SHOWN: usize = 3;
 
 /// The objects behind a kubeconfig when they are read, and when they are read again.
 async fn read(kubeconfig: &Path) -> Result<[Cluster; 2]> {
     let objects = Objects::open(&Source::Kubeconfig(Some(kubeconfig.to_owned()))).await?;
-    let (kinds, mut reading) = (BTreeSet::from(KINDS), Reading::default());
+    let (kinds, mut reading) = (BTreeSet::from(Kind::ALL), Reading::default());
     objects.list(&kinds, &mut reading).await?;
     let first = reading.cluster.clone();
     objects.list(&kinds, &mut reading).await?;

@@ -2,11 +2,12 @@
 """What breaks, and what that costs: with a real API server, real collectors and the function as it was built.
 
     python3 tests/faults [--short] [api|lambda [NAME...]]
-    python3 tests/faults load
+    python3 tests/faults canaries|load
     python3 tests/faults soak [SECONDS]
 
 `api` is what happens between function and API server, `lambda` what happens to the function's environments, `soak`
-is churn, `load` the rates of many collectors. Without a group all of them run.
+is churn, `canaries` looks for credentials where none may be, `load` is the rates of many collectors. Without a group
+all of them run.
 """
 
 import signal

@@ -51,22 +51,6 @@ static CONFIGS: LazyLock<Vec<(Config, ServedLabels)>> = LazyLock::new(|| {
     ]
 });
 
-const KINDS: [Kind; 13] = [
-    Kind::Namespace,
-    Kind::Node,
-    Kind::Pod,
-    Kind::Service,
-    Kind::Endpoints,
-    Kind::EndpointSlice,
-    Kind::Ingress,
-    Kind::ReplicaSet,
-    Kind::Job,
-    Kind::ServiceMonitor,
-    Kind::PodMonitor,
-    Kind::Probe,
-    Kind::ScrapeConfig,
-];
-
 static FILE: LazyLock<PathBuf> =
     LazyLock::new(|| std::env::temp_dir().join(format!("fuzz-manifests-{}.yaml", std::process::id())));
 
@@ -78,7 +62,7 @@ async fn run(texts: &[&[u8]]) {
     let (mut reading, mut before) = (Reading::default(), None);
     for text in texts {
         std::fs::write(&*FILE, text).expect("the file can be written");
-        if let Err(error) = objects.list(&KINDS.into(), &mut reading).await {
+        if let Err(error) = objects.list(&Kind::ALL.into(), &mut reading).await {
             assert!(error.to_string().contains("fuzz-manifests"), "{error}");
             return;
         }

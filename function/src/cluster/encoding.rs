@@ -100,12 +100,12 @@ impl Encoded<'_> {
 
     /// Its metadata as far as it can be read.
     pub fn metadata(self) -> Metadata {
-        self.part::<Named>().metadata
+        self.part::<Named<Metadata>>().metadata
     }
 
     /// Its version as far as it can be read; empty if it has none.
     pub fn version(self) -> String {
-        self.part::<Versioned>().metadata.resource_version
+        self.part::<Named<Version>>().metadata.resource_version
     }
 
     /// What a `Status` says.
@@ -176,18 +176,11 @@ pub struct PageMetadata {
     pub resource_version: String,
 }
 
-/// An object of which only the metadata is read.
+/// An object of which only the metadata is read, or a part of that.
 #[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Named {
-    pub(super) metadata: Metadata,
-}
-
-/// An object of which only the version is read.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Versioned {
-    pub(super) metadata: Version,
+#[serde(default, bound = "M: Default + Deserialize<'de>")]
+pub(super) struct Named<M> {
+    pub(super) metadata: M,
 }
 
 /// Where in `metadata` the version is.

@@ -22,12 +22,7 @@ const RAW: u32 = 2;
 /// The message in the envelope of an object, if it is in one.
 pub fn unwrapped(object: &[u8]) -> Result<&[u8], Malformed> {
     let envelope = object.strip_prefix(MAGIC).ok_or(Malformed("no object begins so"))?;
-    for field in wire::Fields::of(envelope) {
-        if let (RAW, value) = field? {
-            return value.bytes();
-        }
-    }
-    Err(Malformed("an envelope is empty"))
+    wire::part(envelope, RAW)?.ok_or(Malformed("an envelope is empty"))
 }
 
 #[cfg(test)]

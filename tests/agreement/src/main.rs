@@ -1,6 +1,6 @@
 //! Prints the tables of `docs/agreement.md`: `target-allocator-agreement [REPEATS [STRATEGY]]`,
-//! and `target-allocator-agreement ahead` the last one. Each kind of churn happens so often in the merged view, and a fifth of that in the plain
-//! one, which takes as much time.
+//! and `target-allocator-agreement ahead` the last one. Each kind of churn happens so often in
+//! the merged view, and a fifth of that in the plain one, which takes as much time.
 
 use std::io::Write;
 
@@ -15,10 +15,11 @@ const COLLECTORS: usize = 20;
 
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    if std::env::args().nth(1).is_some_and(|argument| argument == "ahead") {
+    let first = arguments.next();
+    if first.as_deref() == Some("ahead") {
         return refreshing_ahead();
     }
-    let repeats: u64 = arguments.next().and_then(|repeats| repeats.parse().ok()).unwrap_or(100);
+    let repeats: u64 = first.and_then(|repeats| repeats.parse().ok()).unwrap_or(100);
     let strategy = arguments.next().unwrap_or_else(|| "consistent-hashing".to_owned());
     let mut allocations = Allocations::new(PODS, MONITORS, &strategy);
     let mut out = std::io::stdout().lock();

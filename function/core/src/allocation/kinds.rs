@@ -24,6 +24,25 @@ pub enum Kind {
     ScrapeConfig,
 }
 
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Namespace,
+        Self::Node,
+        Self::Pod,
+        Self::Service,
+        Self::Endpoints,
+        Self::EndpointSlice,
+        Self::Ingress,
+        Self::ReplicaSet,
+        Self::Job,
+        Self::ServiceMonitor,
+        Self::PodMonitor,
+        Self::Probe,
+        Self::ScrapeConfig,
+    ];
+}
+
 /// What decides which monitors are selected: the monitors, unless none of their
 /// kind can be, and the namespaces.
 #[must_use]

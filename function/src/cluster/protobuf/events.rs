@@ -1,7 +1,7 @@
 //! The events of a watch as they arrive.
 
 use super::unwrapped;
-use super::wire::{Fields, Malformed};
+use super::wire::{Malformed, part};
 use crate::cluster::encoding::Encoded;
 use crate::cluster::follow::Event;
 
@@ -40,26 +40,14 @@ impl Frames {
     }
 }
 
-fn event(frame: &[u8]) -> Result<Event<'_>, Malformed> {
-    let (mut kind, mut object): (&[u8], &[u8]) = Default::default();
-    for field in Fields::of(frame) {
-        match field? {
-            (1, value) => kind = value.bytes()?,
-            (2, value) => object = raw_extension(value.bytes()?)?,
-            _ => {}
-        }
-    }
-    let r#type = str::from_utf8(kind).map_err(|_| Malformed("the type of an event is no text"))?;
-    Ok(Event { r#type, object: Encoded::Protobuf(unwrapped(object)?) })
-}
+/// Fields of `metav1.WatchEvent`, and the one of the `runtime.RawExtension` in it.
+const TYPE: u32 = 1;
+const OBJECT: u32 = 2;
+const RAW: u32 = 1;
 
-/// What a `runtime.RawExtension` holds.
-fn raw_extension(message: &[u8]) -> Result<&[u8], Malformed> {
-    let mut raw: &[u8] = &[];
-    for field in Fields::of(message) {
-        if let (1, value) = field? {
-            raw = value.bytes()?;
-        }
-    }
-    Ok(raw)
+fn event(frame: &[u8]) -> Result<Event<'_>, Malformed> {
+    let field = |message, number| Ok(part(message, number)?.unwrap_or_default());
+    let r#type = str::from_utf8(field(frame, TYPE)?).map_err(|_| Malformed("the type of an event is no text"))?;
+    let object = unwrapped(field(field(frame, OBJECT)?, RAW)?)?;
+    Ok(Event { r#type, object: Encoded::Protobuf(object) })
 }

@@ -21,7 +21,7 @@ use target_allocator_core::objects::{
 };
 
 use super::wire::{Field, Malformed, Message, Value, read};
-use crate::cluster::encoding::{Named, PageMetadata, Status, Version, Versioned};
+use crate::cluster::encoding::{Named, PageMetadata, Status, Version};
 
 /// Says which field of a message is which field here, and what it is read as if that is not its own type.
 macro_rules! messages {
@@ -54,11 +54,15 @@ messages! {
     }
     OwnerReference { 1: kind, 3: name, 5: api_version, 6: controller }
     Time { 1: seconds }
-    Named { 1: metadata }
-    Versioned { 1: metadata }
     Version { 6: resource_version }
     PageMetadata { 2: resource_version, 3: next }
     Status { 3: message, 6: code }
+}
+
+impl<M: Message> Message for Named<M> {
+    fn set(&mut self, number: u32, value: Value<'_>) -> Result<(), Malformed> {
+        if number == 1 { self.metadata.put(value) } else { Ok(()) }
+    }
 }
 
 // core/v1

@@ -1,5 +1,6 @@
 //! Messages as fields, and fields as what they are put into.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use thiserror::Error;
@@ -29,6 +30,11 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => Ok(bytes),
             Self::Number(_) | Self::Fixed => Err(Malformed("a number stands for a text")),
         }
+    }
+
+    /// The text, as Go writes it in JSON.
+    fn text(self) -> Result<Cow<'a, str>, Malformed> {
+        self.bytes().map(String::from_utf8_lossy)
     }
 
     fn number(self) -> Result<u64, Malformed> {
@@ -151,6 +157,18 @@ pub fn read<M: Message>(message: &[u8]) -> Result<M, Malformed> {
     Ok(read)
 }
 
+/// The text or message in one field of a message that is read whole, if it is there.
+pub fn part(message: &[u8], wanted: u32) -> Result<Option<&[u8]>, Malformed> {
+    let mut part = None;
+    for field in Fields::of(message) {
+        let (number, value) = field?;
+        if number == wanted {
+            part = Some(value.bytes()?);
+        }
+    }
+    Ok(part)
+}
+
 /// What a field can be put into.
 pub trait Field {
     /// Takes a value over, or adds it to those that are there.
@@ -181,15 +199,14 @@ impl<F: Field + Default> Field for Option<F> {
 
 impl Field for String {
     fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
-        // As Go does when it writes JSON.
-        *self = Self::from_utf8_lossy(value.bytes()?).into_owned();
+        *self = value.text()?.into_owned();
         Ok(())
     }
 }
 
 impl Field for Box<str> {
     fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
-        *self = String::from_utf8_lossy(value.bytes()?).into();
+        *self = value.text()?.into();
         Ok(())
     }
 }
