@@ -79,13 +79,14 @@ pub struct Asked {
 impl Asked {
     /// Takes what is asked out of an event.
     ///
-    /// `lambda_http` builds a URI of path, query and host, and panics over some of
-    /// them. It is never read here, so nothing is left in the event for it to fail on.
+    /// `lambda_http` builds a URI of path, query and host, decodes the body, and panics over some
+    /// of them. Neither is ever read here, so nothing is left in the event for it to fail on.
     pub fn take(event: &mut Event) -> Self {
         let authorizer = event.authorizer.take();
         let authorizer = authorizer.as_ref();
         match &mut event.request {
             LambdaRequest::ApiGatewayV2(event) => {
+                event.body = None;
                 let context = &mut event.request_context;
                 let (stage, domain) = (context.stage.take(), context.domain_name.take().unwrap_or_default());
                 let path = event.raw_path.take().unwrap_or_default();
@@ -101,6 +102,7 @@ impl Asked {
                 }
             }
             LambdaRequest::ApiGatewayV1(event) => {
+                event.body = None;
                 let context = &mut event.request_context;
                 context.domain_name = None;
                 let stage = context.stage.take();
@@ -123,6 +125,7 @@ impl Asked {
                 }
             }
             LambdaRequest::Alb(event) => {
+                event.body = None;
                 let single = take(&mut event.query_string_parameters);
                 let many = take(&mut event.multi_value_query_string_parameters);
                 let query = if many.is_empty() { single } else { many };

@@ -99,6 +99,8 @@ proptest! {
         query in any::<String>(),
         stage in any::<String>(),
         host in "[!-~]*",
+        body in any::<String>(),
+        encoded in any::<bool>(),
         which in 0..3_usize,
     ) {
         let v1 = json!({
@@ -106,14 +108,15 @@ proptest! {
             "multiValueHeaders": {"Host": [host]}, "queryStringParameters": {"q": query},
             "multiValueQueryStringParameters": {"q": [query]}, "pathParameters": null, "stageVariables": null,
             "requestContext": {"stage": stage, "domainName": domain, "httpMethod": "GET", "identity": {}},
-            "body": null, "isBase64Encoded": false
+            "body": body, "isBase64Encoded": encoded
         });
         let alb = json!({
             "requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "GET", "path": path,
-            "queryStringParameters": {"q": query}, "headers": {"host": host}, "body": "", "isBase64Encoded": false
+            "queryStringParameters": {"q": query}, "headers": {"host": host}, "body": body, "isBase64Encoded": encoded
         });
         let mut v2: Value = serde_json::from_str(&v2(&domain, &path, &query, &json!({"host": host}))).unwrap();
         v2["requestContext"]["stage"] = json!(stage);
+        (v2["body"], v2["isBase64Encoded"]) = (json!(body), json!(encoded));
         let event = [v1, v2, alb][which].to_string();
         let mut event: Event = serde_json::from_str(&event).unwrap();
         prop_assert!(Asked::take(&mut event).reads);
