@@ -8,11 +8,11 @@ mod dns;
 mod ec2;
 mod file;
 mod http;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +24,9 @@ use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::discovery::external::{Answer, External, ExternalGroup, Source, SourceKey, Wanted};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
+use turn::Turn;
 
-use crate::snapshot::moment::Moment;
+use crate::moment::Moment;
 
 /// How long all that is due may take together. It is short, as every answer waits for it:
 /// a source that one object names must not keep the targets of all others from collectors.
@@ -98,16 +99,16 @@ impl Externals {
         let asked = Moment::now();
         let mut asking: FuturesUnordered<_> = due
             .into_iter()
-            .map(async |source| {
-                let has_turn = AtomicBool::new(false);
+            .map(async |(source, failures)| {
+                let turn = Turn::new(failures > Some(0));
                 let answer = timeout_at(started + TIMEOUT, async {
                     // The semaphore is never closed.
                     let _permit = permits.acquire().await;
-                    has_turn.store(true, Ordering::Relaxed);
-                    self.ask(&source.wanted).await
+                    turn.take();
+                    self.ask(&source.wanted, &turn).await
                 });
                 let answer = answer.await.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")));
-                (&source.key, has_turn.into_inner(), answer)
+                (&source.key, turn.was_taken(), answer)
             })
             .collect();
         while let Some((key, had_turn, result)) = asking.next().await {
@@ -123,25 +124,27 @@ impl Externals {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets all other sources, and says which of these are to be asked, in that order.
-    fn due<'a>(&self, sources: &'a [Source]) -> Vec<&'a Source> {
+    /// Forgets all other sources, and says which of these are to be asked, in that order, and how often they had
+    /// their turn in vain since they answered last, if they were ever asked.
+    fn due<'a>(&self, sources: &'a [Source]) -> Vec<(&'a Source, Option<usize>)> {
         let mut states = self.states();
         let mut before = std::mem::take(&mut *states);
         for source in sources {
             states.extend(before.remove_entry(&source.key));
         }
         let due = sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source)));
-        let mut due: Vec<_> = due.collect();
+        let failures = |source: &Source| states.get(&source.key).map(|state| state.failures);
+        let mut due: Vec<_> = due.map(|source| (source, failures(source))).collect();
         // Those that failed come last: however many of them somebody names, all others have their turn.
-        due.sort_by_key(|source| states.get(&source.key).map(|state| state.failures));
+        due.sort_by_key(|(_, failures)| *failures);
         due
     }
 
-    async fn ask(&self, wanted: &Wanted) -> Result<Vec<ExternalGroup>, String> {
+    async fn ask(&self, wanted: &Wanted, turn: &Turn) -> Result<Vec<ExternalGroup>, String> {
         match wanted {
-            Wanted::Http(config) => self.http.groups(config).await,
+            Wanted::Http(config) => self.http.within(turn).groups(config).await,
             Wanted::Dns(question) => self.dns.group(question).await.map(|group| vec![group]),
-            Wanted::Ec2(config) => self.ec2.group(&self.http, config).await.map(|group| vec![group]),
+            Wanted::Ec2(config) => self.ec2.group(self.http.within(turn), config).await.map(|group| vec![group]),
             Wanted::File(path) => file::groups(self.folder.clone(), path.clone()).await,
         }
     }

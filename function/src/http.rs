@@ -25,11 +25,12 @@ use target_allocator_core::access::{Access, Denied};
 use tracing::error;
 
 use crate::cluster::Objects;
+use crate::error::chain;
 use crate::external::Externals;
 use crate::metrics::{self, Meter};
 use crate::pages::Page;
 use crate::settings::{ResponseMode, Settings};
-use crate::snapshot::{Recipe, Snapshot, SnapshotError, Snapshots, chain};
+use crate::snapshot::{Recipe, Snapshot, SnapshotError, Snapshots};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;

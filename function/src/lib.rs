@@ -5,9 +5,11 @@
 //! core; here objects are listed, snapshots kept and events answered.
 
 pub mod cluster;
+mod error;
 pub mod external;
 pub mod http;
 pub mod metrics;
+mod moment;
 pub mod pages;
 pub mod preview;
 pub mod settings;

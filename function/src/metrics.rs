@@ -12,8 +12,8 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 use target_allocator_core::shard::Members;
 use tracing::warn;
 
+use crate::moment::Moment;
 use crate::snapshot::Snapshot;
-use crate::snapshot::moment::Moment;
 
 /// How often what was counted is written.
 const INTERVAL: Duration = Duration::from_secs(10);

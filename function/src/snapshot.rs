@@ -5,11 +5,9 @@
 
 pub mod cache;
 mod epochs;
-pub(crate) mod moment;
 mod payload;
 mod scrape_configs;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +28,8 @@ pub use scrape_configs::ScrapeConfigs;
 
 use crate::cluster::{ClusterError, Objects, Reading};
 use crate::external::Externals;
+use crate::moment::Moment;
 use crate::settings::{SecretRotation, Secrets};
-use moment::Moment;
 
 /// Everything that an answer needs, and what the next snapshot is made of.
 #[derive(Debug)]
@@ -213,21 +211,4 @@ impl Snapshot {
     pub const fn bytes_read(&self) -> usize {
         self.reading.bytes
     }
-}
-
-/// An error and all its causes on one line.
-#[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Some errors repeat their source.
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

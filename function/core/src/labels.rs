@@ -173,6 +173,12 @@ impl<'s, 'a> Layers<'s, 'a> {
         self.entries().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
+    /// Whether a label of the one set hides one of the other.
+    #[must_use]
+    pub fn overlap(self) -> bool {
+        self.entries().count() < self.under.len() + self.over.len()
+    }
+
     fn entries(self) -> impl Iterator<Item = &'s Label<'a>> + Clone {
         let (mut under, mut over) = (self.under.entries.iter().peekable(), self.over.entries.iter().peekable());
         std::iter::from_fn(move || match (under.peek(), over.peek()) {

@@ -111,6 +111,13 @@ impl GoRegex {
         Ok(Self { matcher, group_names })
     }
 
+    /// `(.*)`, which stands for no expression: what most rules have, so it is not parsed for each.
+    #[must_use]
+    pub fn anything(purpose: Purpose) -> Self {
+        let sequence = Sequence::anything(purpose == Purpose::Groups);
+        Self { matcher: Matcher::Sequences(vec![sequence]), group_names: vec![None, None] }
+    }
+
     /// Bytes that it takes, with some of what searches may keep.
     #[must_use]
     pub fn size(&self) -> usize {

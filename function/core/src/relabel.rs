@@ -15,8 +15,8 @@ use serde::Serialize;
 use crate::labels::LabelSet;
 use crate::regex::RegexError;
 use crate::scrape_config::{NameValidation, is_default};
-pub use rule::Outcome;
 use rule::{Effect, Rule, Run};
+pub use rule::{MOST_WRITTEN, Outcome};
 
 /// What a rule does. Follows `model/relabel/relabel.go` of Prometheus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -223,25 +223,24 @@ impl Rules {
     /// A label with an empty value counts as absent and is gone afterwards.
     #[must_use]
     pub fn apply<'a>(&'a self, labels: &mut LabelSet<'a>) -> bool {
-        self.apply_watched(labels, |_, _, _| {})
+        self.apply_watched(labels, |_, _, _| {}) == Outcome::Kept
     }
 
     /// The same, telling `watch` after each rule its position, what it made of the target, and the labels.
     ///
     /// Of rules made by [`Rules::for_targets`] the first and the last are not those of the scrape config.
-    #[must_use]
     pub fn apply_watched<'a>(
         &'a self,
         labels: &mut LabelSet<'a>,
         mut watch: impl FnMut(usize, Outcome, &LabelSet<'a>),
-    ) -> bool {
+    ) -> Outcome {
         labels.retain(|_, value| !value.is_empty());
         let mut run = Run::new(labels, self.order_matters);
-        self.rules.iter().enumerate().all(|(position, rule)| {
+        until_not_kept(self.rules.iter().enumerate().map(|(position, rule)| {
             let outcome = rule.apply(&mut run);
             watch(position, outcome, run.labels());
-            outcome == Outcome::Kept
-        })
+            outcome
+        }))
     }
 
     /// The rules that decide by labels that are `shared` between several targets and
@@ -263,12 +262,12 @@ impl Rules {
         Gate { positions }
     }
 
-    /// Whether the rules of the gate keep targets that share these labels.
+    /// Whether the rules of the gate keep targets that share these labels, or can tell only target by target.
     #[must_use]
     pub fn passes(&self, gate: &Gate, shared: &LabelSet<'_>) -> bool {
         let mut joined = String::new();
         let mut rules = gate.positions.iter().filter_map(|position| self.rules.get(*position));
-        rules.all(|rule| rule.decide(shared, &mut joined) == Outcome::Kept)
+        rules.all(|rule| rule.decide(shared, &mut joined) != Outcome::Dropped)
     }
 
     /// Applies to labels that several targets share all rules that make the same of each of
@@ -298,10 +297,12 @@ impl Rules {
                 }
             };
             if changes_known && rule.reads().all(known) {
-                if rule.apply(&mut run) == Outcome::Dropped {
-                    return None;
+                match rule.apply(&mut run) {
+                    Outcome::Kept => continue,
+                    Outcome::Dropped => return None,
+                    // Unless a rule before it drops the target.
+                    Outcome::TooLarge => return Some(Rest { positions, written: MOST_WRITTEN + 1 }),
                 }
-                continue;
             }
             positions.push(position);
             awaited.extend(rule.reads());
@@ -314,13 +315,15 @@ impl Rules {
         Some(Rest { positions, written: run.written() })
     }
 
-    /// Applies what [`Rules::settle`] left; false if the target is dropped.
-    #[must_use]
-    pub fn apply_rest<'a>(&'a self, rest: &Rest, labels: &mut LabelSet<'a>) -> bool {
+    /// Applies what [`Rules::settle`] left.
+    pub fn apply_rest<'a>(&'a self, rest: &Rest, labels: &mut LabelSet<'a>) -> Outcome {
         labels.retain(|_, value| !value.is_empty());
         let mut run = Run::new(labels, self.order_matters).after(rest.written);
-        let mut rules = rest.positions.iter().filter_map(|position| self.rules.get(*position));
-        rules.all(|rule| rule.apply(&mut run) == Outcome::Kept)
+        let rules = rest.positions.iter().filter_map(|position| self.rules.get(*position));
+        match until_not_kept(rules.map(|rule| rule.apply(&mut run))) {
+            Outcome::Kept => run.outcome(),
+            other => other,
+        }
     }
 
     /// Whether a rule can read the label, so that its value or its presence can
@@ -329,6 +332,11 @@ impl Rules {
     pub fn may_read(&self, name: &str) -> bool {
         self.rules.iter().any(|rule| rule.may_read(name))
     }
+}
+
+/// The first outcome that ends it for a target.
+fn until_not_kept(mut outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    outcomes.find(|outcome| *outcome != Outcome::Kept).unwrap_or(Outcome::Kept)
 }
 
 /// Those of the allocator come on top of what is written.

@@ -13,11 +13,11 @@ mod text;
 use std::fmt;
 use std::str::FromStr;
 
-use std::collections::BTreeMap;
-
 pub use field::{FieldSelector, FieldSelectorError, Selectable};
 pub use gap::Gap;
 pub use label::{LabelSelector, LabelSelectorRequirement, Requirement, Test};
+
+use crate::objects::TextMap;
 
 /// A checked label selector: all requirements must hold; without any, everything matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,14 +95,14 @@ impl Selector {
 
     /// The requirements that labels do not satisfy, and what was found; none if [`Selector::matches`].
     #[must_use]
-    pub fn gaps(&self, labels: &BTreeMap<String, String>) -> Vec<Gap> {
+    pub fn gaps(&self, labels: &TextMap) -> Vec<Gap> {
         let missed = self.requirements.iter().filter(|requirement| !requirement.matches(labels));
         missed.map(|requirement| Gap::new(requirement, labels)).collect()
     }
 
     /// Whether labels satisfy every requirement.
     #[must_use]
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches(&self, labels: &TextMap) -> bool {
         self.requirements.iter().all(|requirement| requirement.matches(labels))
     }
 }

@@ -95,8 +95,35 @@ pub struct Target {
     pub node: Arc<str>,
     /// The zone that its endpoint slice names; empty if none does.
     pub zone: Arc<str>,
+    /// Hash of the labels that it was made of, for a target of an object.
+    made_of: u64,
     plain: Range<u32>,
+    /// What the plain text ends with, as those of other targets do.
+    end: Range<u32>,
     merged: Range<u32>,
+}
+
+/// The text of a target: what is its own, and what it has in common with others of its group.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'g> {
+    /// Where it begins.
+    pub own: &'g [u8],
+    /// How it ends; empty if nothing is in common.
+    pub end: &'g [u8],
+}
+
+impl Text<'_> {
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+
+    /// In one piece.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        [self.own, self.end].concat()
+    }
 }
 
 /// Why targets are not made.
@@ -116,23 +143,27 @@ pub struct GroupTargets {
     /// In the order of discovery.
     pub targets: Box<[Target]>,
     text: Box<[u8]>,
+    /// Bytes of all their texts in answers.
+    served: usize,
     /// Whether labels can say all that the job's rules made of the targets.
     is_expressible: bool,
+    /// Targets to which the rules write more than they may.
+    too_large: usize,
 }
 
 impl GroupTargets {
     /// `{"targets":["host:port"],"labels":{...}}` with the labels as discovered;
     /// empty if the view was not asked for.
     #[must_use]
-    pub fn plain(&self, target: &Target) -> &[u8] {
-        self.slice(&target.plain)
+    pub fn plain(&self, target: &Target) -> Text<'_> {
+        Text { own: self.slice(&target.plain), end: self.slice(&target.end) }
     }
 
     /// The same with the labels after relabelling; empty if the view was not asked
     /// for, or if a collector would drop the target.
     #[must_use]
-    pub fn merged(&self, target: &Target) -> &[u8] {
-        self.slice(&target.merged)
+    pub fn merged(&self, target: &Target) -> Text<'_> {
+        Text { own: self.slice(&target.merged), end: &[] }
     }
 
     /// Whether the merged view can serve them. It cannot where a rule takes away
@@ -142,10 +173,16 @@ impl GroupTargets {
         self.is_expressible
     }
 
-    /// Bytes that they take.
+    /// How many targets the rules write more to than they may: they are left out, unless the rules decide nothing.
+    #[must_use]
+    pub const fn too_large(&self) -> usize {
+        self.too_large
+    }
+
+    /// Bytes that they take, and their texts in answers: what targets have in common is held once, but served with each.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.text.len() + size_of_val(&*self.targets)
+        self.served + size_of_val(&*self.targets)
     }
 
     fn slice(&self, range: &Range<u32>) -> &[u8] {

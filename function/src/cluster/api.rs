@@ -31,7 +31,7 @@ use super::protobuf;
 use super::reading::{Known, Reading};
 use super::trust;
 use super::{ClusterError, Kind};
-use crate::snapshot::chain;
+use crate::error::chain;
 
 /// Objects a page; the watch cache may answer more.
 const PAGE: u32 = 500;

@@ -228,7 +228,7 @@ fn inherit(item: &mut Value, api_version: &str, list_kind: &str) {
     }
 }
 
-fn insert<T: Object + DeserializeOwned>(
+fn insert<T: Object + PartialEq + DeserializeOwned>(
     document: Value,
     collection: &mut Collection<T>,
     report: &mut Report,
@@ -238,7 +238,7 @@ fn insert<T: Object + DeserializeOwned>(
     match T::deserialize(&document) {
         Ok(mut object) => {
             complete(&mut object);
-            collection.insert(object);
+            collection.update(object);
         }
         Err(error) => report_malformed::<T>(&metadata(), &error, report),
     }

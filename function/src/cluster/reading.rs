@@ -9,7 +9,7 @@ use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
 use super::Kind;
 use super::encoding::{Encoded, Readable};
-use crate::snapshot::moment::Moment;
+use crate::moment::Moment;
 
 /// The objects of a cluster as they were read last. Reading again into it takes
 /// over what did not change.

@@ -12,7 +12,7 @@ use target_allocator_core::objects::{Collection, Object};
 use target_allocator_core::report::{ObjectRef, Outcome};
 
 use super::reading::Known;
-use crate::snapshot::moment::Moment;
+use crate::moment::Moment;
 
 /// Whether `version` is of an earlier state of the store than `seen`; the versions of Kubernetes are numbers.
 pub fn is_older(version: &str, seen: &str) -> bool {

@@ -17,7 +17,7 @@ use hickory_resolver::system_conf::read_system_conf;
 use target_allocator_core::discovery::external::ExternalGroup;
 use target_allocator_core::discovery::external::dns::{DnsQuestion, Record, RecordType};
 
-use crate::snapshot::chain;
+use crate::error::chain;
 
 /// How long one server may take.
 const TIMEOUT: Duration = Duration::from_secs(2);

@@ -27,8 +27,8 @@ use tokio::time::sleep;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::http::{self, Ask};
-use crate::snapshot::chain;
+use super::http::{Ask, Asker};
+use crate::error::chain;
 
 /// How often a request is sent that the service is too busy for.
 const ATTEMPTS: u32 = 3;
@@ -76,7 +76,7 @@ impl From<String> for Failure {
 
 impl Client {
     /// The group of the instances that the config means.
-    pub async fn group(&self, http: &http::Client, config: &Ec2Sd) -> Result<ExternalGroup, String> {
+    pub async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<ExternalGroup, String> {
         let account = self.account(config).await?;
         let found = account.group(http, config).await;
         found.map_err(|failure| match failure {
@@ -121,7 +121,7 @@ impl Account {
         Ok(Self { region, endpoint, provider, credentials: AsyncMutex::default(), zones: OnceCell::new() })
     }
 
-    async fn group(&self, http: &http::Client, config: &Ec2Sd) -> Result<ExternalGroup, Failure> {
+    async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<ExternalGroup, Failure> {
         // As in Prometheus, instances are targets although nobody may ask for the zones.
         let zones = self.zones.get_or_try_init(|| self.zones(http, config)).await;
         let unknown = BTreeMap::new();
@@ -137,13 +137,13 @@ impl Account {
         }
     }
 
-    async fn zones(&self, http: &http::Client, config: &Ec2Sd) -> Result<BTreeMap<String, String>, Failure> {
+    async fn zones(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<BTreeMap<String, String>, Failure> {
         let answer = self.ask(http, config, &zones_query()).await?;
         Ok(zones(&answer).map_err(|error| chain(&error))?)
     }
 
     /// The answer to a query, asked again while the service is too busy.
-    async fn ask(&self, http: &http::Client, config: &Ec2Sd, query: &[(String, String)]) -> Result<String, Failure> {
+    async fn ask(&self, http: Asker<'_>, config: &Ec2Sd, query: &[(String, String)]) -> Result<String, Failure> {
         let mut attempt = 1;
         loop {
             match self.ask_once(http, config, query).await {
@@ -154,12 +154,7 @@ impl Account {
         }
     }
 
-    async fn ask_once(
-        &self,
-        http: &http::Client,
-        config: &Ec2Sd,
-        query: &[(String, String)],
-    ) -> Result<String, Failure> {
+    async fn ask_once(&self, http: Asker<'_>, config: &Ec2Sd, query: &[(String, String)]) -> Result<String, Failure> {
         let body = Serializer::new(String::new()).extend_pairs(query).finish();
         let headers = self.signed(body.as_bytes()).await?;
         let ask = Ask { method: Method::POST, url: self.endpoint.clone(), headers, body: body.into() };

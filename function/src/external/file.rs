@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use target_allocator_core::discovery::external::{ExternalGroup, file_groups};
 
 use super::MOST_BYTES;
-use crate::snapshot::chain;
+use crate::error::chain;
 
 /// Reads the groups.
 pub async fn groups(folder: PathBuf, path: String) -> Result<Vec<ExternalGroup>, String> {

@@ -21,25 +21,34 @@ use target_allocator_core::discovery::external::ExternalGroup;
 use target_allocator_core::discovery::external::http::{groups, is_json, shown};
 use target_allocator_core::scrape_config::http_client::HttpClientConfig;
 use target_allocator_core::scrape_config::service_discovery::HttpSd;
-use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 use url::Url;
 
 use super::MOST_BYTES;
 use super::file::read_file;
-use crate::snapshot::chain;
+use super::turn::{Large, Turn};
+use crate::error::chain;
 pub use connection::Connector;
 use oauth2::Tokens;
 
 const MOST_REDIRECTS: usize = 10;
 
-/// Of which size an answer waits for its turn to be read on, and how many may have theirs, in all clusters.
+/// Of which size an answer waits until it may be read on.
 const LARGE: usize = 1 << 20;
-static LARGE_AT_ONCE: Semaphore = Semaphore::const_new(4);
+
+const TOO_SLOW: &str = "more than 1 MiB of the answer have come, and the rest comes too slowly";
 
 /// Fetches what others say.
 pub struct Client {
     connector: Connector,
     tokens: Tokens,
+}
+
+/// Asks for one source.
+#[derive(Clone, Copy)]
+pub struct Asker<'a> {
+    client: &'a Client,
+    turn: &'a Turn,
 }
 
 /// What to ask a server.
@@ -60,58 +69,9 @@ impl Client {
         Self { connector, tokens: Tokens::default() }
     }
 
-    /// The groups that the config's URL answers.
-    pub async fn groups(&self, config: &HttpSd) -> Result<Vec<ExternalGroup>, String> {
-        let url = Url::parse(&config.url).map_err(|error| format!("not a url: {error}"))?;
-        let interval = Duration::from_millis(config.refresh_interval.as_millis()).as_secs_f64().to_string();
-        let headers = HeaderMap::from_iter([
-            (ACCEPT, HeaderValue::from_static("application/json")),
-            user_agent(),
-            (
-                HeaderName::from_static("x-prometheus-refresh-interval-seconds"),
-                HeaderValue::from_str(&interval).map_err(|error| chain(&error))?,
-            ),
-        ]);
-        let ask = Ask { method: Method::GET, url, headers, body: Bytes::new() };
-        let (parts, body) = self.fetch(&config.http_client, &ask).await?;
-        if parts.status != StatusCode::OK {
-            return Err(format!("the server answered {}", parts.status));
-        }
-        let content_type = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-        let content_type = String::from_utf8_lossy(content_type);
-        if !is_json(&content_type) {
-            return Err(format!("the content type is not application/json: {content_type:?}"));
-        }
-        groups(&config.url, &body).map_err(|error| chain(&error))
-    }
-
-    /// The answer at the end of all redirects.
-    pub async fn fetch(&self, client: &HttpClientConfig, ask: &Ask) -> Result<(response::Parts, Bytes), String> {
-        let mut own = self.own_headers(client, ask).await?;
-        let mut url = ask.url.clone();
-        for _ in 0..=MOST_REDIRECTS {
-            let mut connection = self.connector.connect(&url, &client.tls_config, &client.proxy).await?;
-            if url.origin() != ask.url.origin() {
-                // Whoever was redirected to must not choose what they are sent for, either.
-                own.clear();
-            }
-            let mut headers = ask.headers.clone();
-            headers.extend(own.clone());
-            let response = connection.send(&ask.method, &url, headers, ask.body.clone()).await?;
-            match redirect(&response, &url).filter(|_| client.follow_redirects && ask.method == Method::GET) {
-                Some(next) => url = next?,
-                None => {
-                    if response.status() == StatusCode::UNAUTHORIZED
-                        && let Some(oauth2) = &client.oauth2
-                    {
-                        self.tokens
-                            .forget(oauth2, &self.text(oauth2.client_secret.expose(), &oauth2.client_secret_file)?);
-                    }
-                    return collected(response).await;
-                }
-            }
-        }
-        Err(format!("more than {MOST_REDIRECTS} redirects"))
+    /// Asks for a source that has this turn.
+    pub const fn within<'a>(&'a self, turn: &'a Turn) -> Asker<'a> {
+        Asker { client: self, turn }
     }
 
     /// Credentials and headers of the config. What signs itself has its credentials already.
@@ -162,6 +122,63 @@ impl Client {
     }
 }
 
+impl Asker<'_> {
+    /// The groups that the config's URL answers.
+    pub async fn groups(self, config: &HttpSd) -> Result<Vec<ExternalGroup>, String> {
+        let url = Url::parse(&config.url).map_err(|error| format!("not a url: {error}"))?;
+        let interval = Duration::from_millis(config.refresh_interval.as_millis()).as_secs_f64().to_string();
+        let headers = HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static("application/json")),
+            user_agent(),
+            (
+                HeaderName::from_static("x-prometheus-refresh-interval-seconds"),
+                HeaderValue::from_str(&interval).map_err(|error| chain(&error))?,
+            ),
+        ]);
+        let ask = Ask { method: Method::GET, url, headers, body: Bytes::new() };
+        let (parts, body) = self.fetch(&config.http_client, &ask).await?;
+        if parts.status != StatusCode::OK {
+            return Err(format!("the server answered {}", parts.status));
+        }
+        let content_type = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let content_type = String::from_utf8_lossy(content_type);
+        if !is_json(&content_type) {
+            return Err(format!("the content type is not application/json: {content_type:?}"));
+        }
+        groups(&config.url, &body).map_err(|error| chain(&error))
+    }
+
+    /// The answer at the end of all redirects.
+    pub async fn fetch(self, config: &HttpClientConfig, ask: &Ask) -> Result<(response::Parts, Bytes), String> {
+        let Self { client, turn } = self;
+        let mut own = client.own_headers(config, ask).await?;
+        let mut url = ask.url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let mut connection = client.connector.connect(&url, &config.tls_config, &config.proxy).await?;
+            if url.origin() != ask.url.origin() {
+                // Whoever was redirected to must not choose what they are sent for, either.
+                own.clear();
+            }
+            let mut headers = ask.headers.clone();
+            headers.extend(own.clone());
+            let response = connection.send(&ask.method, &url, headers, ask.body.clone()).await?;
+            match redirect(&response, &url).filter(|_| config.follow_redirects && ask.method == Method::GET) {
+                Some(next) => url = next?,
+                None => {
+                    if response.status() == StatusCode::UNAUTHORIZED
+                        && let Some(oauth2) = &config.oauth2
+                    {
+                        let secret = client.text(oauth2.client_secret.expose(), &oauth2.client_secret_file)?;
+                        client.tokens.forget(oauth2, &secret);
+                    }
+                    return collected(response, Some(turn)).await;
+                }
+            }
+        }
+        Err(format!("more than {MOST_REDIRECTS} redirects"))
+    }
+}
+
 fn user_agent() -> (HeaderName, HeaderValue) {
     (USER_AGENT, HeaderValue::from_static(concat!("target-allocator/", env!("CARGO_PKG_VERSION"))))
 }
@@ -185,22 +202,30 @@ fn of_user(url: &Url) -> Result<Option<HeaderValue>, String> {
     sensitive(&basic(&decode(url.username()), &decode(url.password().unwrap_or_default()))).map(Some)
 }
 
-/// An answer of bearable size. Memory is bounded by the large ones that are read at a time.
-async fn collected(response: Response<Incoming>) -> Result<(response::Parts, Bytes), String> {
+/// An answer of bearable size: it waits for the source's turn before it grows large, and without one it may not.
+async fn collected(response: Response<Incoming>, turn: Option<&Turn>) -> Result<(response::Parts, Bytes), String> {
     let (parts, mut body) = response.into_parts();
-    let (mut bytes, mut permit) = (BytesMut::new(), None);
-    while let Some(frame) = body.frame().await {
+    let most = if turn.is_some() { MOST_BYTES } else { LARGE };
+    let (mut bytes, mut large) = (BytesMut::new(), None::<Large>);
+    loop {
+        let frame = match &large {
+            Some(large) => timeout_at(large.deadline(bytes.len()), body.frame()).await.map_err(|_| TOO_SLOW)?,
+            None => body.frame().await,
+        };
+        let Some(frame) = frame else { return Ok((parts, bytes.freeze())) };
         let Ok(data) = frame.map_err(|error| chain(&error))?.into_data() else { continue };
         let size = bytes.len() + data.len();
-        if size > MOST_BYTES {
-            return Err(format!("the answer has more than {} MiB", MOST_BYTES >> 20));
+        if size > most {
+            return Err(format!("the answer has more than {} MiB", most >> 20));
         }
-        if size > LARGE && permit.is_none() {
-            permit = LARGE_AT_ONCE.acquire().await.ok();
+        if size > LARGE
+            && large.is_none()
+            && let Some(turn) = turn
+        {
+            large = Some(turn.grow(size).await);
         }
         bytes.extend_from_slice(&data);
     }
-    Ok((parts, bytes.freeze()))
 }
 
 fn redirect(response: &Response<Incoming>, from: &Url) -> Option<Result<Url, String>> {

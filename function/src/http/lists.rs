@@ -7,7 +7,7 @@ use serde_json::json;
 use target_allocator_core::allocation::{Allocation, Form};
 use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
-use target_allocator_core::targets::{GroupTargets, Target, Views};
+use target_allocator_core::targets::{GroupTargets, Target, Text, Views};
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
@@ -131,7 +131,7 @@ impl<'a> Listed<'a> {
     }
 
     /// The texts of the targets that a collector has of a job.
-    fn texts(self, name: &str, collector: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    fn texts(self, name: &str, collector: &'a str) -> impl Iterator<Item = Text<'a>> {
         let merged = if self.merged { self.allocation.merged().get(name) } else { None };
         let relabelled = merged.is_some_and(|job| job.form != Form::Discovered);
         let text = move |(group, target): (&'a GroupTargets, &Target)| {
@@ -182,13 +182,14 @@ impl<'a> Listed<'a> {
     }
 }
 
-fn list<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+fn list<'a>(texts: impl Iterator<Item = Text<'a>>) -> Vec<u8> {
     let mut body = vec![b'['];
     for text in texts {
         if body.len() > 1 {
             body.push(b',');
         }
-        body.extend_from_slice(text);
+        body.extend_from_slice(text.own);
+        body.extend_from_slice(text.end);
     }
     body.push(b']');
     body

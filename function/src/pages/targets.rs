@@ -51,12 +51,12 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
     });
     // Labels are found too, as they stand in an answer.
     let found = all.filter(|(name, position, text, _, whole)| {
-        (*whole || finder.find(text).is_some()) && is_of(shown, name, *position, collector)
+        (*whole || finder.find(&text.to_vec()).is_some()) && is_of(shown, name, *position, collector)
     });
     let parameters = [("q", query), ("job_id", only_job), ("collector_id", collector)];
     let (found, paging) = part(found, shown.parameter("page"), TARGETS, root, "debug/targets", &parameters);
     let targets = found.into_iter().map(|(name, position, text, target, _)| TargetLine {
-        address: address(text),
+        address: address(&text.to_vec()),
         link: target_href(root, name, target),
         job: name.to_owned(),
         job_link: href(root, "debug/job", &[("job_id", name)]),

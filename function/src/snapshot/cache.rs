@@ -16,10 +16,11 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, error, info, warn};
 
 use super::epochs::Epochs;
-use super::moment::Moment;
-use super::{Recipe, RefreshError, Snapshot, chain};
+use super::{Recipe, RefreshError, Snapshot};
 use crate::cluster::Objects;
+use crate::error::chain;
 use crate::metrics;
+use crate::moment::Moment;
 use crate::settings::Freshness;
 
 /// After a failed refresh, how long requests are answered without trying again.

@@ -7,7 +7,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::moment::Moment;
+use crate::moment::Moment;
 
 /// Epochs as long as the TTL.
 ///

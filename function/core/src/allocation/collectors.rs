@@ -19,7 +19,7 @@ pub(super) fn members(wanted: &Collectors, cluster: &Cluster, now: Timestamp) ->
                 collectors
                     .map(|pod| Collector {
                         name: pod.metadata.name.clone(),
-                        node: pod.spec.node_name.clone(),
+                        node: pod.spec.node_name.to_string(),
                         zone: zone_of_node(cluster, &pod.spec.node_name).to_owned(),
                     })
                     .collect(),
@@ -34,7 +34,7 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 /// The zone of a node; empty if it is not known.
 pub(super) fn zone_of_node<'a>(cluster: &'a Cluster, node: &str) -> &'a str {
     let node = cluster.nodes.get("", node);
-    node.and_then(|node| node.metadata.labels.get(ZONE)).map_or("", String::as_str)
+    node.and_then(|node| node.metadata.labels.get(ZONE)).unwrap_or_default()
 }
 
 /// Why a pod of the collectors' namespace has no share.
@@ -78,10 +78,10 @@ fn is_unhealthy(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> bool {
         since.parse::<Timestamp>().is_ok_and(|since| now.duration_since(since) > SignedDuration::from_millis(grace))
     };
     let not_running = pod.status.phase != "Running" && pod.status.start_time.as_deref().is_some_and(is_over);
-    let not_ready = pod.status.conditions.iter().any(|condition| {
+    let not_ready = pod.status.ready.condition().is_some_and(|condition| {
         // The zero time, which Go reads from null, is long ago.
         let over = condition.last_transition_time.as_deref().is_none_or(is_over);
-        condition.r#type == "Ready" && condition.status != "True" && over
+        condition.status != "True" && over
     });
     not_running || not_ready
 }

@@ -11,6 +11,7 @@ use crate::discovery::external::{Answer, External, ExternalGroup};
 use crate::discovery::{Changes, Group, Index, Touched, Wanted, static_groups};
 use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
+use crate::relabel::MOST_WRITTEN;
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::targets::{GroupTargets, Maker, Places, ServedLabels, Target, TooLarge, Views};
@@ -21,13 +22,23 @@ pub struct Job {
     planned: Arc<PlannedJob>,
     wanted: Wanted,
     views: Views,
-    /// Of objects, by query and object.
-    discovered: BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>,
+    discovered: Discovered,
     /// Of external sources and static configs.
     named: Vec<Arc<GroupTargets>>,
     answers: Vec<Arc<[ExternalGroup]>>,
     targets: Vec<Place>,
     unknown: Option<String>,
+}
+
+/// Targets of objects, by query and object.
+type Discovered = BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>;
+
+/// What a job makes the targets of objects with.
+struct Means<'a> {
+    making: &'a Making<'a>,
+    maker: Maker<'a>,
+    wanted: Wanted,
+    before: &'a Discovered,
 }
 
 /// Where a target is: its group among those of the job, and its position there.
@@ -106,7 +117,7 @@ impl Job {
 
     /// Whether labels can say what relabelling made of its targets.
     pub(super) fn is_expressible(&self) -> bool {
-        self.discovered.values().chain(&self.named).all(|group| group.is_expressible())
+        self.groups().all(|group| group.is_expressible())
     }
 
     /// The job with the targets of a later state; `before` itself if nothing of it changed.
@@ -122,11 +133,29 @@ impl Job {
             Ok(answers) => answers,
             Err(reason) => return Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) }),
         };
-        Self::made_of(answers, before, planned, views, making, places).unwrap_or_else(|error| {
+        let job = Self::made_of(answers, before, planned, views, making, places).unwrap_or_else(|error| {
             let reason = error.to_string();
             report.push(planned.object(), Outcome::Unknown, "", &reason);
             Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) })
-        })
+        });
+        job.report_too_large(making.filter, report);
+        job
+    }
+
+    /// Reports the targets to which the rules write more than they may.
+    fn report_too_large(&self, filter: bool, report: &mut Report) {
+        let too_large: usize = self.groups().map(|group| group.too_large()).sum();
+        if too_large > 0 {
+            let what = if filter { "are left out" } else { "cannot be merged" };
+            let (name, limit) = (&self.scrape_config().job_name, MOST_WRITTEN >> 20);
+            let reason =
+                format_args!("{too_large} targets {what}: the relabelling rules write more than {limit} MiB to each");
+            report.push(self.planned.object(), Outcome::Adjusted, name, reason);
+        }
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &Arc<GroupTargets>> + Clone {
+        self.discovered.values().chain(&self.named)
     }
 
     fn made_of(
@@ -175,10 +204,12 @@ impl Job {
             ServedLabels::All if views.plain => Wanted::ALL,
             _ => Wanted::new(making.index, |name| maker.wants(name)),
         };
-        let mut discovered = BTreeMap::new();
+        let (mut discovered, before) = (Discovered::new(), &Discovered::new());
+        let means = Means { making, maker, wanted, before };
         for query in 0..planned.queries.len() {
-            planned.discover_all(query, &maker, &wanted, making, places, &mut discovered)?;
+            planned.discover_all(query, &means, places, &mut discovered)?;
         }
+        let Means { maker, wanted, .. } = means;
         let named = planned.named(&maker, &answers, places)?;
         Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(making.most)
     }
@@ -200,17 +231,18 @@ impl Job {
         let maker = planned.maker(self.views, making);
         let wanted = self.wanted.next(making.index, |name| maker.wants(name));
         let mut discovered = self.discovered.clone();
+        let means = Means { making, maker, wanted, before: &self.discovered };
         for (query, touched) in touched.into_iter().enumerate() {
             match touched {
                 Touched::All => {
                     discovered.retain(|(of, _), _| *of != query);
-                    planned.discover_all(query, &maker, &wanted, making, places, &mut discovered)?;
+                    planned.discover_all(query, &means, places, &mut discovered)?;
                 }
                 Touched::Only(keys) => {
                     for (namespace, name) in keys {
                         let key = (query, ObjectKey { namespace: namespace.into(), name: name.into() });
-                        let group = planned.queries[query].group(making.index, &wanted, namespace, name);
-                        let made = group.map(|group| planned.make(query, &group, &maker, making, places));
+                        let group = planned.queries[query].group(making.index, &means.wanted, namespace, name);
+                        let made = group.map(|group| planned.make(&key, &group, &means, places));
                         match made.transpose()?.flatten() {
                             Some(targets) => discovered.insert(key, targets),
                             None => discovered.remove(&key),
@@ -219,6 +251,7 @@ impl Job {
                 }
             }
         }
+        let Means { maker, wanted, .. } = means;
         let named = if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places)? };
         let rest = Self::nothing(planned, self.views);
         Self { wanted, discovered, named, answers, ..rest }.listed().within(making.most).map(Arc::new)
@@ -226,14 +259,13 @@ impl Job {
 
     /// The job itself, unless it takes more than that.
     fn within(self, most: usize) -> Result<Self, TooLarge> {
-        let groups = self.discovered.values().chain(&self.named);
-        if groups.map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
+        if self.groups().map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
     }
 
     /// Lists the targets, each identity once: of several the last one is served, in the
     /// place of the first. So the peer does within a group; between groups it takes any.
     fn listed(mut self) -> Self {
-        let groups = self.discovered.values().chain(&self.named);
+        let groups = self.groups();
         let count = groups.clone().map(|group| group.targets.len()).sum();
         let mut by_identity = HashMap::with_capacity(count);
         let mut targets: Vec<Place> = Vec::with_capacity(count);
@@ -272,39 +304,39 @@ impl PlannedJob {
     fn discover_all(
         &self,
         query: usize,
-        maker: &Maker<'_>,
-        wanted: &Wanted,
-        making: &Making<'_>,
+        means: &Means<'_>,
         places: &mut Places,
-        discovered: &mut BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>,
+        discovered: &mut Discovered,
     ) -> Result<(), TooLarge> {
+        let Means { making, wanted, .. } = means;
         let mut size = 0;
         for group in self.queries[query].groups(making.index, wanted) {
-            if let Some(targets) = self.make(query, &group, maker, making, places)? {
+            let key = (query, group.key());
+            if let Some(targets) = self.make(&key, &group, means, places)? {
                 size += targets.size();
                 if size > making.most {
                     return Err(TooLarge::Job(making.most));
                 }
-                discovered.insert((query, group.key()), targets);
+                discovered.insert(key, targets);
             }
         }
         Ok(())
     }
 
-    /// The targets of a group, if any is kept.
+    /// The targets of a group, if any is kept. What is the same as before is taken over.
     fn make(
         &self,
-        query: usize,
+        key: &(usize, ObjectKey),
         group: &Group<'_, '_>,
-        maker: &Maker<'_>,
-        making: &Making<'_>,
+        Means { making, maker, before, .. }: &Means<'_>,
         places: &mut Places,
     ) -> Result<Option<Arc<GroupTargets>>, TooLarge> {
+        let query = key.0;
         if making.filter && !self.rules.passes(&self.gates[query], group.labels()) {
             return Ok(None);
         }
-        let made = maker.make_group(&self.queries[query], group, places)?;
-        Ok((!made.targets.is_empty()).then(|| Arc::new(made)))
+        let made = maker.make_group(&self.queries[query], group, before.get(key).map(AsRef::as_ref), places)?;
+        Ok((!made.targets.is_empty() || made.too_large() > 0).then(|| Arc::new(made)))
     }
 
     /// The targets that the job itself names, and those of its sources.

@@ -31,6 +31,11 @@ impl<'a> Bounded<'a> {
         }
     }
 
+    /// How many labels the last target has: the next one has about as many.
+    pub(super) fn usual(&self) -> usize {
+        self.targets.last().map_or(0, |(_, target)| target.len())
+    }
+
     /// Whether there is no use in making any more.
     pub(super) const fn is_over(&self) -> bool {
         self.targets.len() > MOST_TARGETS || self.labels > MOST_LABELS

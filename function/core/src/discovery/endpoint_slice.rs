@@ -54,7 +54,7 @@ fn service_of<'a>(view: View<'a, '_>, slice: &EndpointSlice) -> Option<&'a Prepa
 
 /// The service that a slice is of.
 pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
-    slice.metadata.labels.get(SERVICE_NAME).map(String::as_str)
+    slice.metadata.labels.get(SERVICE_NAME)
 }
 
 /// Whether a slice repeats the targets of a dual-stack service in its second address family.
@@ -99,7 +99,8 @@ pub(super) fn targets<'a>(
         let resolved = Resolved { endpoint, node: node_of(view, endpoint), pod };
         for (part, port) in &kept {
             for address in &endpoint.addresses {
-                targets.push(*part, target(view, resolved, port, address));
+                let labels = view.about(targets.usual());
+                targets.push(*part, target(view, labels, resolved, port, address));
             }
         }
         if !ports.is_empty() && !endpoint.addresses.is_empty() {
@@ -160,12 +161,18 @@ fn port_labels<'a>(view: View<'a, '_>, port: &'a SlicePort) -> LabelSet<'a> {
     labels.finish()
 }
 
-/// The labels of one target beyond those of its port.
-fn target<'a>(view: View<'a, '_>, resolved: Resolved<'a>, port: &'a SlicePort, address: &'a str) -> LabelSet<'a> {
+/// Adds to `labels` those of one target beyond those of its port.
+fn target<'a>(
+    view: View<'a, '_>,
+    labels: Labels<'a, '_>,
+    resolved: Resolved<'a>,
+    port: &'a SlicePort,
+    address: &'a str,
+) -> LabelSet<'a> {
     let Resolved { endpoint, node, pod } = resolved;
     let number = port.port;
     let SliceConditions { ready, serving, terminating } = endpoint.conditions;
-    let mut labels = view.labels().with_address(match number {
+    let mut labels = labels.with_address(match number {
         Some(number) => Cow::Owned(join_host_port(address, &port_text(number))),
         None => Cow::Borrowed(address),
     });

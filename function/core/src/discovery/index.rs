@@ -4,13 +4,12 @@
 //! the labels that its labels and annotations become. A later snapshot takes over
 //! what is prepared of the objects that did not change.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::changes::Changes;
 use super::names::{Family, KeyNames, Keyed, KeyedLabel, Names};
 use crate::objects::{
-    Cluster, Collection, EndpointSlice, Endpoints, Ingress, Metadata, Namespace, Node, Object, Pod, Service,
+    Cluster, Collection, EndpointSlice, Endpoints, Ingress, Metadata, Namespace, Node, Object, Pod, Service, TextMap,
 };
 
 /// The objects that discovery reads, prepared.
@@ -114,7 +113,7 @@ impl Learner<'_> {
     }
 
     /// What the keys of labels or annotations become.
-    fn learn_list(&mut self, keyed: Keyed, values: &BTreeMap<String, String>) -> Arc<[KeyedLabel]> {
+    fn learn_list(&mut self, keyed: Keyed, values: &TextMap) -> Arc<[KeyedLabel]> {
         self.joined.clear();
         for key in values.keys() {
             self.joined.extend_from_slice(key.as_bytes());

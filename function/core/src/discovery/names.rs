@@ -234,7 +234,7 @@ impl Names {
         &mut self,
         keyed: Keyed,
         joined: &[u8],
-        keys: impl Iterator<Item = &'k String>,
+        keys: impl Iterator<Item = &'k str>,
     ) -> Arc<[KeyedLabel]> {
         let mut labels: Vec<KeyedLabel> =
             keys.zip(0..).map(|(key, position)| KeyedLabel { names: self.learn(keyed, key), position }).collect();

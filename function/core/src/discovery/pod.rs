@@ -146,8 +146,7 @@ fn push_container<'a>(labels: &mut Labels<'a, '_>, container: &ContainerLabels<'
 }
 
 fn ready(pod: &Prepared<Pod>) -> Cow<'_, str> {
-    let ready = pod.object.status.conditions.iter().find(|condition| condition.r#type == "Ready");
-    match ready.map(|condition| condition.status.as_str()) {
+    match pod.object.status.ready.condition().map(|condition| condition.status.as_str()) {
         Some("True") => Cow::Borrowed("true"),
         Some("False") => Cow::Borrowed("false"),
         Some(other) => Cow::Owned(lowercase(other)),

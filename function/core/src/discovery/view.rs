@@ -11,7 +11,7 @@ use super::names::{Fixed, KeyNames, Keyed, KeyedLabel, NameId, Names};
 use super::query::Query;
 use crate::labels::{ADDRESS, Label, LabelSet};
 use crate::objects::endpoints::TargetRef;
-use crate::objects::{Collection, Namespace, Node, Object, Pod, Service};
+use crate::objects::{Collection, Namespace, Node, Object, Pod, Service, TextMap};
 
 /// Which `__meta_` labels are made.
 #[derive(Debug, Clone)]
@@ -99,14 +99,18 @@ impl<'a, 'q> View<'a, 'q> {
 
     /// Labels to be pushed in the order of their names.
     pub(super) fn labels(self) -> Labels<'a, 'q> {
-        Labels { entries: Vec::new(), values: Vec::new(), names: &self.index.names, wanted: self.wanted }
+        self.about(0)
+    }
+
+    /// The same, of which there will be about so many.
+    pub(super) fn about(self, count: usize) -> Labels<'a, 'q> {
+        Labels { entries: Vec::with_capacity(count), names: &self.index.names, wanted: self.wanted }
     }
 }
 
 /// Labels in the making. They are pushed in the order of their names, so that no set has to be sorted.
 pub(super) struct Labels<'a, 'q> {
     entries: Vec<Label<'a>>,
-    values: Vec<&'a str>,
     names: &'a Names,
     wanted: &'q Wanted,
 }
@@ -149,13 +153,11 @@ impl<'a> Labels<'a, '_> {
         self.push_keyed(&of.labels, &of.metadata().labels);
     }
 
-    fn push_keyed(&mut self, keyed: &'a [KeyedLabel], values: &'a BTreeMap<String, String>) {
+    fn push_keyed(&mut self, keyed: &'a [KeyedLabel], values: &'a TextMap) {
         let wanted = self.wanted;
         if keyed.iter().any(|label| wanted.contains(label.names.value)) {
-            self.values.clear();
-            self.values.extend(values.values().map(String::as_str));
             for label in keyed.iter().filter(|label| wanted.contains(label.names.value)) {
-                let value = self.values.get(label.position as usize).copied().unwrap_or_default();
+                let value = values.value(label.position as usize);
                 self.entries.push((Cow::Borrowed(self.names.get(label.names.value)), Cow::Borrowed(value)));
             }
         }

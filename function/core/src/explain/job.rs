@@ -314,7 +314,7 @@ impl<'a> Walker<'a> {
     fn found(&self, discovered: &LabelSet<'_>) -> Found {
         let mut last = 0;
         let kept = self.maker.follow(discovered, |position, outcome, _| {
-            if outcome == Outcome::Dropped {
+            if outcome != Outcome::Kept {
                 last = position;
             }
         });

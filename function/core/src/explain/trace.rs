@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::owner::Owner;
 use crate::allocation::PlannedJob;
 use crate::labels::{LabelSet, META_PREFIX};
-use crate::relabel::{Action, Outcome, RelabelConfig, allocator_rules};
+use crate::relabel::{Action, MOST_WRITTEN, Outcome, RelabelConfig, allocator_rules};
 use crate::targets::Maker;
 
 /// A target, what each rule did to it, and what became of it.
@@ -173,6 +173,7 @@ pub(super) fn follow(
     let mut before = None;
     let mut current = texts(discovered);
     let mut seen = Vec::new();
+    let mut last = Outcome::Kept;
     let kept = maker.follow(discovered, |position, outcome, labels| {
         let Some((from, rule)) = rules.get(position) else { return };
         let after = texts(labels);
@@ -187,10 +188,10 @@ pub(super) fn follow(
             text: describe(rule),
             reads: reads(rule, &current),
             changes: changes(&current, &after),
-            dropped: outcome == Outcome::Dropped,
+            dropped: outcome != Outcome::Kept,
             rule: rule.clone(),
         });
-        current = after;
+        (current, last) = (after, outcome);
     });
     let identity = kept.as_ref().map(|(_, identity)| *identity);
     let after = kept.map(|(labels, _)| {
@@ -198,7 +199,11 @@ pub(super) fn follow(
         labels.retain(|name, _| !name.starts_with(META_PREFIX));
         labels
     });
-    let reason = seen.last().map(drop_reason).unwrap_or_default();
+    let reason = match seen.last() {
+        Some(rule) if last == Outcome::TooLarge => too_large(rule),
+        Some(rule) => drop_reason(rule),
+        None => String::new(),
+    };
     TargetTrace {
         job: job.scrape_config.job_name.clone(),
         source: name.source,
@@ -241,6 +246,12 @@ fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) 
 pub(super) fn drop_reason(trace: &RuleTrace) -> String {
     let found: Vec<_> = trace.reads.iter().map(|read| format!("{}={:?}", read.label, read.value)).collect();
     format!("{}: {}; found {}", place(&trace.from), trace.text, found.join(", "))
+}
+
+/// Why a target is left out that the last rule would have kept.
+fn too_large(trace: &RuleTrace) -> String {
+    let limit = MOST_WRITTEN >> 20;
+    format!("{}: {}; up to this one the rules write more than {limit} MiB to it", place(&trace.from), trace.text)
 }
 
 /// Where a rule stands.

@@ -5,8 +5,9 @@
 //! and the informers that the allocator gives it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::objects::{Cluster, Collection, Metadata, Object};
+use crate::objects::{Cluster, Collection, Metadata, Object, TextMap};
 use crate::selector::{Gap, LabelSelector, Selector, SelectorError};
 
 /// Which objects of one kind are meant.
@@ -149,11 +150,16 @@ pub fn select<'a, T: Object>(
     })
 }
 
+/// The label of a namespace that holds its name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// The labels of a namespace. Its name is one, also where manifests leave out the namespace itself.
-fn namespace_labels(namespace: &str, cluster: &Cluster) -> BTreeMap<String, String> {
+fn namespace_labels(namespace: &str, cluster: &Cluster) -> Arc<TextMap> {
     let mut labels =
         cluster.namespaces.get("", namespace).map(|namespace| namespace.metadata.labels.clone()).unwrap_or_default();
-    labels.entry("kubernetes.io/metadata.name".to_owned()).or_insert_with(|| namespace.to_owned());
+    if !labels.contains_key(NAME_LABEL) {
+        Arc::make_mut(&mut labels).insert(NAME_LABEL, namespace);
+    }
     labels
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
@@ -21,6 +22,7 @@ pub struct Collection<T> {
 }
 
 type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
+type Named<T> = (Arc<str>, Arc<T>);
 
 /// Namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,11 +151,21 @@ impl<T: Object + PartialEq> Collection<T> {
     }
 
     /// Puts an object in unless an equal one is there.
-    pub fn update(&mut self, object: T) {
+    pub fn update(&mut self, mut object: T) {
         let Metadata { namespace, name, .. } = object.metadata();
-        if self.get(namespace, name).is_none_or(|known| **known != object) {
-            self.insert(object);
+        if let Some(neighbour) = self.neighbour(namespace, name) {
+            if **neighbour == object {
+                return;
+            }
+            object.share_with(neighbour);
         }
+        self.insert(object);
+    }
+
+    /// The object of that name, or else the one before it in its namespace: their names begin alike.
+    fn neighbour(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
+        let objects = self.namespaces.get(namespace)?;
+        objects.range::<str, _>((Bound::Unbounded, Bound::Included(name))).next_back().map(|(_, object)| object)
     }
 }
 
@@ -183,12 +195,17 @@ fn merged<'a, V>(
 
 impl<T: Object> FromIterator<T> for Collection<T> {
     fn from_iter<I: IntoIterator<Item = T>>(objects: I) -> Self {
-        let mut namespaces: BTreeMap<Arc<str>, Vec<_>> = BTreeMap::new();
-        for object in objects {
+        let mut namespaces: BTreeMap<Arc<str>, Vec<Named<T>>> = BTreeMap::new();
+        for mut object in objects {
             let Metadata { namespace, name, .. } = object.metadata();
             let name = name.as_str().into();
             match namespaces.get_mut(namespace.as_str()) {
-                Some(named) => named.push((name, Arc::new(object))),
+                Some(named) => {
+                    if let Some((_, before)) = named.last() {
+                        object.share_with(before);
+                    }
+                    named.push((name, Arc::new(object)));
+                }
                 None => {
                     namespaces.insert(namespace.as_str().into(), vec![(name, Arc::new(object))]);
                 }
@@ -280,7 +297,7 @@ mod tests {
         let mut pod = Pod::default();
         pod.metadata.namespace = namespace.to_owned();
         pod.metadata.name = name.to_owned();
-        pod.status.phase = phase.to_owned();
+        pod.status.phase = phase.into();
         pod
     }
 

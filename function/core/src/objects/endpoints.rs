@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
 use serde::Deserialize;
 
-use super::{Metadata, null_to_default, object};
+use super::{Metadata, list, null_to_default, object};
 
 /// Addresses behind a service that share ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -13,10 +14,10 @@ use super::{Metadata, null_to_default, object};
 pub struct EndpointSlice {
     pub metadata: Metadata,
     /// `IPv4`, `IPv6` or `FQDN`.
-    pub address_type: String,
-    #[serde(deserialize_with = "null_to_default")]
+    pub address_type: CompactString,
+    #[serde(deserialize_with = "list")]
     pub endpoints: Vec<SliceEndpoint>,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub ports: Vec<SlicePort>,
 }
 
@@ -25,13 +26,13 @@ pub struct EndpointSlice {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct SliceEndpoint {
-    #[serde(deserialize_with = "null_to_default")]
-    pub addresses: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<CompactString>,
     #[serde(deserialize_with = "null_to_default")]
     pub conditions: SliceConditions,
-    pub hostname: Option<String>,
-    pub node_name: Option<String>,
-    pub zone: Option<String>,
+    pub hostname: Option<CompactString>,
+    pub node_name: Option<CompactString>,
+    pub zone: Option<CompactString>,
     pub target_ref: Option<TargetRef>,
     #[serde(deserialize_with = "null_to_default")]
     pub deprecated_topology: BTreeMap<String, String>,
@@ -52,10 +53,10 @@ pub struct SliceConditions {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct SlicePort {
-    pub name: Option<String>,
-    pub protocol: Option<String>,
+    pub name: Option<CompactString>,
+    pub protocol: Option<CompactString>,
     pub port: Option<i32>,
-    pub app_protocol: Option<String>,
+    pub app_protocol: Option<CompactString>,
 }
 
 /// The object behind an address.
@@ -64,11 +65,11 @@ pub struct SlicePort {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct TargetRef {
     #[serde(deserialize_with = "null_to_default")]
-    pub kind: String,
+    pub kind: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub namespace: String,
+    pub namespace: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub name: String,
+    pub name: CompactString,
 }
 
 /// Endpoints of a service, the older form.
@@ -77,7 +78,7 @@ pub struct TargetRef {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct Endpoints {
     pub metadata: Metadata,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub subsets: Vec<EndpointSubset>,
 }
 
@@ -86,11 +87,11 @@ pub struct Endpoints {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct EndpointSubset {
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub addresses: Vec<EndpointAddress>,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub not_ready_addresses: Vec<EndpointAddress>,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub ports: Vec<EndpointPort>,
 }
 
@@ -99,10 +100,10 @@ pub struct EndpointSubset {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct EndpointAddress {
-    pub ip: String,
+    pub ip: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub hostname: String,
-    pub node_name: Option<String>,
+    pub hostname: CompactString,
+    pub node_name: Option<CompactString>,
     pub target_ref: Option<TargetRef>,
 }
 
@@ -112,10 +113,10 @@ pub struct EndpointAddress {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct EndpointPort {
     #[serde(deserialize_with = "null_to_default")]
-    pub name: String,
+    pub name: CompactString,
     pub port: i32,
     #[serde(deserialize_with = "null_to_default")]
-    pub protocol: String,
+    pub protocol: CompactString,
 }
 
 object!(EndpointSlice = "EndpointSlice", Endpoints = "Endpoints");

@@ -1,10 +1,11 @@
 //! What every object carries: name, namespace, labels, annotations, owners.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::Deserialize;
 
-use super::null_to_default;
+use super::{TextMap, null_to_default, share, shared_list};
 
 /// `metadata` of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -18,16 +19,22 @@ pub struct Metadata {
     #[serde(deserialize_with = "null_to_default")]
     pub uid: String,
     #[serde(deserialize_with = "null_to_default")]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<TextMap>,
     #[serde(deserialize_with = "null_to_default")]
-    pub annotations: BTreeMap<String, String>,
-    #[serde(deserialize_with = "null_to_default")]
-    pub owner_references: Vec<OwnerReference>,
+    pub annotations: Arc<TextMap>,
+    #[serde(deserialize_with = "shared_list")]
+    pub owner_references: Arc<Vec<OwnerReference>>,
     /// Set once the object is being deleted.
-    pub deletion_timestamp: Option<String>,
+    pub deletion_timestamp: Option<CompactString>,
 }
 
 impl Metadata {
+    pub(super) fn share_with(&mut self, other: &Self) {
+        share(&mut self.labels, &other.labels);
+        share(&mut self.annotations, &other.annotations);
+        share(&mut self.owner_references, &other.owner_references);
+    }
+
     /// The owner that manages the object, if one does.
     #[must_use]
     pub fn controller(&self) -> Option<&OwnerReference> {

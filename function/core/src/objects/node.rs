@@ -1,8 +1,9 @@
 //! Nodes and namespaces.
 
+use compact_str::CompactString;
 use serde::Deserialize;
 
-use super::{Metadata, null_to_default, object};
+use super::{Metadata, list, null_to_default, object};
 
 /// A node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Node {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct NodeSpec {
     #[serde(rename = "providerID", deserialize_with = "null_to_default")]
-    pub provider_id: String,
+    pub provider_id: CompactString,
     #[serde(deserialize_with = "null_to_default")]
     pub unschedulable: bool,
 }
@@ -32,9 +33,9 @@ pub struct NodeSpec {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct NodeStatus {
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub addresses: Vec<NodeAddress>,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub conditions: Vec<NodeCondition>,
     #[serde(deserialize_with = "null_to_default")]
     pub daemon_endpoints: DaemonEndpoints,
@@ -45,8 +46,8 @@ pub struct NodeStatus {
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct NodeAddress {
-    pub r#type: String,
-    pub address: String,
+    pub r#type: CompactString,
+    pub address: CompactString,
 }
 
 /// One condition of a node, such as `Ready`.
@@ -54,8 +55,8 @@ pub struct NodeAddress {
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct NodeCondition {
-    pub r#type: String,
-    pub status: String,
+    pub r#type: CompactString,
+    pub status: CompactString,
 }
 
 /// Ports of the node's daemons.

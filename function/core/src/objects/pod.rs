@@ -1,8 +1,11 @@
 //! Pods: containers, ports, addresses and state.
 
+use std::sync::Arc;
+
+use compact_str::CompactString;
 use serde::Deserialize;
 
-use super::{Metadata, null_to_default, object};
+use super::{Metadata, Object, list, null_to_default, share, shared_list};
 
 /// A pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -16,7 +19,19 @@ pub struct Pod {
     pub status: PodStatus,
 }
 
-object!(Pod = "Pod");
+impl Object for Pod {
+    const KIND: &'static str = "Pod";
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn share_with(&mut self, other: &Self) {
+        self.metadata.share_with(&other.metadata);
+        share(&mut self.spec.containers, &other.spec.containers);
+        share(&mut self.spec.init_containers, &other.spec.init_containers);
+    }
+}
 
 /// What should run, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -24,19 +39,19 @@ object!(Pod = "Pod");
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct PodSpec {
     #[serde(deserialize_with = "null_to_default")]
-    pub node_name: String,
+    pub node_name: CompactString,
     #[serde(deserialize_with = "null_to_default")]
     pub host_network: bool,
     #[serde(deserialize_with = "null_to_default")]
-    pub restart_policy: Box<str>,
+    pub restart_policy: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub scheduler_name: Box<str>,
+    pub scheduler_name: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub service_account_name: Box<str>,
-    #[serde(deserialize_with = "null_to_default")]
-    pub containers: Vec<Container>,
-    #[serde(deserialize_with = "null_to_default")]
-    pub init_containers: Vec<Container>,
+    pub service_account_name: CompactString,
+    #[serde(deserialize_with = "shared_list")]
+    pub containers: Arc<Vec<Container>>,
+    #[serde(deserialize_with = "shared_list")]
+    pub init_containers: Arc<Vec<Container>>,
 }
 
 /// One container of a pod.
@@ -44,13 +59,13 @@ pub struct PodSpec {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct Container {
-    pub name: String,
+    pub name: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub image: String,
-    #[serde(deserialize_with = "null_to_default")]
+    pub image: CompactString,
+    #[serde(deserialize_with = "list")]
     pub ports: Vec<ContainerPort>,
     /// `Always` makes an init container a sidecar.
-    pub restart_policy: Option<String>,
+    pub restart_policy: Option<CompactString>,
 }
 
 /// A port that a container declares.
@@ -59,11 +74,11 @@ pub struct Container {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct ContainerPort {
     #[serde(deserialize_with = "null_to_default")]
-    pub name: String,
+    pub name: CompactString,
     #[serde(deserialize_with = "null_to_default")]
     pub container_port: i32,
     #[serde(deserialize_with = "null_to_default")]
-    pub protocol: String,
+    pub protocol: CompactString,
 }
 
 /// What runs.
@@ -72,22 +87,22 @@ pub struct ContainerPort {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct PodStatus {
     #[serde(deserialize_with = "null_to_default")]
-    pub phase: String,
+    pub phase: CompactString,
     #[serde(rename = "podIP", deserialize_with = "null_to_default")]
-    pub pod_ip: String,
+    pub pod_ip: CompactString,
     #[serde(rename = "podIPs", deserialize_with = "null_to_default")]
     pub pod_ips: Vec<PodIp>,
     #[serde(rename = "hostIP", deserialize_with = "null_to_default")]
-    pub host_ip: String,
+    pub host_ip: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub nominated_node_name: Box<str>,
+    pub nominated_node_name: CompactString,
     /// RFC 3339.
-    pub start_time: Option<String>,
-    #[serde(deserialize_with = "null_to_default")]
-    pub conditions: Vec<Condition>,
-    #[serde(deserialize_with = "null_to_default")]
+    pub start_time: Option<CompactString>,
+    #[serde(rename = "conditions", deserialize_with = "null_to_default")]
+    pub ready: Ready,
+    #[serde(deserialize_with = "list")]
     pub container_statuses: Vec<ContainerStatus>,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub init_container_statuses: Vec<ContainerStatus>,
 }
 
@@ -96,7 +111,35 @@ pub struct PodStatus {
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct PodIp {
-    pub ip: String,
+    pub ip: CompactString,
+}
+
+/// Of a pod's conditions the one that says whether it is ready; nobody asks for another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<Condition>")]
+pub struct Ready(Option<Condition>);
+
+impl Ready {
+    /// The condition, if there is one.
+    #[must_use]
+    pub const fn condition(&self) -> Option<&Condition> {
+        self.0.as_ref()
+    }
+
+    /// Takes a condition over if it is that one, and the first.
+    pub fn add(&mut self, condition: Condition) {
+        if self.0.is_none() && condition.r#type == "Ready" {
+            self.0 = Some(condition);
+        }
+    }
+}
+
+impl From<Vec<Condition>> for Ready {
+    fn from(conditions: Vec<Condition>) -> Self {
+        let mut ready = Self::default();
+        conditions.into_iter().for_each(|condition| ready.add(condition));
+        ready
+    }
 }
 
 /// One condition of a pod, such as `Ready`.
@@ -104,10 +147,10 @@ pub struct PodIp {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct Condition {
-    pub r#type: String,
-    pub status: String,
+    pub r#type: CompactString,
+    pub status: CompactString,
     /// RFC 3339.
-    pub last_transition_time: Option<String>,
+    pub last_transition_time: Option<CompactString>,
 }
 
 /// What is known of a container that was started.
@@ -115,7 +158,7 @@ pub struct Condition {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct ContainerStatus {
-    pub name: String,
+    pub name: CompactString,
     #[serde(rename = "containerID", deserialize_with = "null_to_default")]
-    pub container_id: String,
+    pub container_id: CompactString,
 }

@@ -1,8 +1,9 @@
 //! Services and ingresses.
 
+use compact_str::CompactString;
 use serde::Deserialize;
 
-use super::{Metadata, null_to_default, object};
+use super::{Metadata, list, null_to_default, object};
 
 /// A service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -20,19 +21,19 @@ pub struct Service {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct ServiceSpec {
     #[serde(deserialize_with = "null_to_default")]
-    pub r#type: String,
+    pub r#type: CompactString,
     #[serde(rename = "clusterIP", deserialize_with = "null_to_default")]
-    pub cluster_ip: String,
+    pub cluster_ip: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub external_name: String,
+    pub external_name: CompactString,
     #[serde(rename = "loadBalancerIP", deserialize_with = "null_to_default")]
-    pub load_balancer_ip: String,
+    pub load_balancer_ip: CompactString,
     /// `SingleStack`, `PreferDualStack` or `RequireDualStack`.
-    pub ip_family_policy: Option<String>,
+    pub ip_family_policy: Option<CompactString>,
     /// `IPv4`, `IPv6`; the primary one first.
-    #[serde(deserialize_with = "null_to_default")]
-    pub ip_families: Vec<String>,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
+    pub ip_families: Vec<CompactString>,
+    #[serde(deserialize_with = "list")]
     pub ports: Vec<ServicePort>,
 }
 
@@ -42,9 +43,9 @@ pub struct ServiceSpec {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct ServicePort {
     #[serde(deserialize_with = "null_to_default")]
-    pub name: String,
+    pub name: CompactString,
     #[serde(deserialize_with = "null_to_default")]
-    pub protocol: String,
+    pub protocol: CompactString,
     pub port: i32,
 }
 
@@ -63,10 +64,10 @@ pub struct Ingress {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct IngressSpec {
-    pub ingress_class_name: Option<String>,
-    #[serde(deserialize_with = "null_to_default")]
+    pub ingress_class_name: Option<CompactString>,
+    #[serde(deserialize_with = "list")]
     pub tls: Vec<IngressTls>,
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub rules: Vec<IngressRule>,
 }
 
@@ -75,8 +76,8 @@ pub struct IngressSpec {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct IngressTls {
-    #[serde(deserialize_with = "null_to_default")]
-    pub hosts: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    pub hosts: Vec<CompactString>,
 }
 
 /// One host of an ingress.
@@ -85,7 +86,7 @@ pub struct IngressTls {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct IngressRule {
     #[serde(deserialize_with = "null_to_default")]
-    pub host: String,
+    pub host: CompactString,
     pub http: Option<IngressHttp>,
 }
 
@@ -94,7 +95,7 @@ pub struct IngressRule {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct IngressHttp {
-    #[serde(deserialize_with = "null_to_default")]
+    #[serde(deserialize_with = "list")]
     pub paths: Vec<IngressPath>,
 }
 
@@ -104,7 +105,7 @@ pub struct IngressHttp {
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct IngressPath {
     #[serde(deserialize_with = "null_to_default")]
-    pub path: String,
+    pub path: CompactString,
 }
 
 object!(Service = "Service", Ingress = "Ingress");

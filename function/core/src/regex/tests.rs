@@ -20,6 +20,14 @@ fn matched(pattern: &str, text: &str) -> Option<String> {
 }
 
 #[test]
+fn what_stands_for_no_expression_is_what_prometheus_takes_for_it() {
+    for purpose in [Purpose::Match, Purpose::Groups] {
+        let parsed = GoRegex::new("(.*)", purpose).unwrap();
+        assert_eq!(format!("{:?}", GoRegex::anything(purpose)), format!("{parsed:?}"));
+    }
+}
+
+#[test]
 fn what_go_refuses() {
     for pattern in [
         "*",

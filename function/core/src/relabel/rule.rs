@@ -21,6 +21,8 @@ pub enum Outcome {
     Kept,
     /// No further rule sees it.
     Dropped,
+    /// Nor then, but the rule does not mean it: rules write more to the target than they may.
+    TooLarge,
 }
 
 /// What a rule does to labels.
@@ -114,12 +116,9 @@ pub(super) struct Run<'r, 'a> {
     written: usize,
 }
 
-/// What stands for no regular expression.
-const DEFAULT_REGEX: &str = "(.*)";
-
 /// Most that the rules of a job may write to one target, in bytes. Rules can double a label as often
 /// as there are rules.
-const MOST_WRITTEN: usize = 1 << 20;
+pub const MOST_WRITTEN: usize = 1 << 20;
 
 /// What a label costs beside its text.
 const PRICE_OF_LABEL: usize = 256;
@@ -134,8 +133,10 @@ impl Rule {
             _ => false,
         };
         let purpose = if refers { Purpose::Groups } else { Purpose::Match };
-        let text = regex.as_deref().unwrap_or(DEFAULT_REGEX);
-        let regex = GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(text.to_owned(), error))?;
+        let regex = match regex {
+            Some(text) => GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(text.clone(), error))?,
+            None => GoRegex::anything(purpose),
+        };
         let input = Input { labels: source_labels.clone(), separator: separator.clone() };
         let target = target_label.clone();
         Ok(match action {
@@ -166,8 +167,8 @@ impl Rule {
     /// Refuses what [`Rule::compile`] refuses, but for what is only too large, without compiling it.
     pub(super) fn check(config: &RelabelConfig, names: NameValidation) -> Result<(), Refusal> {
         validate(config, names)?;
-        let text = config.regex.as_deref().unwrap_or(DEFAULT_REGEX);
-        GoRegex::check(text).map_err(|error| Refusal::Regex(text.to_owned(), error))
+        let Some(text) = &config.regex else { return Ok(()) };
+        GoRegex::check(text).map_err(|error| Refusal::Regex(text.clone(), error))
     }
 
     pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Outcome {
@@ -197,8 +198,10 @@ impl Rule {
             Self::Remove { names } => names.iter().for_each(|name| run.remove(name)),
             Self::LabelKeep { regex } => run.retain(|name| regex.is_match(name)),
         }
-        // What is that large is no target that anybody could scrape, and there may be many.
-        if run.written > MOST_WRITTEN || run.joined.len() > MOST_EXPANDED { Outcome::Dropped } else { Outcome::Kept }
+        if run.joined.len() > MOST_EXPANDED {
+            run.written = MOST_WRITTEN + 1;
+        }
+        run.outcome()
     }
 
     /// What a rule that changes no label makes of a target; any other keeps it.
@@ -210,7 +213,11 @@ impl Rule {
             Self::DropEqual { input, target } => labels.get(target) != input.value(labels, joined).text,
             _ => true,
         };
-        if keeps && joined.len() <= MOST_EXPANDED { Outcome::Kept } else { Outcome::Dropped }
+        match keeps {
+            _ if joined.len() > MOST_EXPANDED => Outcome::TooLarge,
+            true => Outcome::Kept,
+            false => Outcome::Dropped,
+        }
     }
 
     /// Bytes that the rule's regular expression takes.
@@ -347,6 +354,12 @@ impl<'r, 'a> Run<'r, 'a> {
     /// What rules have written so far.
     pub(super) const fn written(&self) -> usize {
         self.written
+    }
+
+    /// Whether rules have written too much. What is that large is no target that anybody could scrape,
+    /// and there may be many.
+    pub(super) const fn outcome(&self) -> Outcome {
+        if self.written > MOST_WRITTEN { Outcome::TooLarge } else { Outcome::Kept }
     }
 
     /// The same after rules that were applied before.

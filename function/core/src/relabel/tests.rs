@@ -35,31 +35,32 @@ fn what_rules_write_is_bounded() {
     let times = |times: usize, rule: &str| format!("[{}]", vec![rule; times].join(", "));
     let half = "x".repeat(600 << 10);
     let cases = [
-        (times(60, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), false),
-        (times(10, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), true),
-        (times(120, "{action: labelmap, regex: (.+), replacement: a_$1}"), "a=x".to_owned(), false),
-        (times(1, "{source_labels: [a], target_label: b}"), format!("a={half}"), true),
-        (times(2, "{source_labels: [a], target_label: b}"), format!("a={half}"), false),
-        (times(9, "{source_labels: [a], action: keep, regex: x+}"), format!("a={half}"), true),
-        (times(1, "{source_labels: [a, a, a], action: keep}"), format!("a={half}"), false),
+        (times(60, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), Outcome::TooLarge),
+        (times(10, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), Outcome::Kept),
+        (times(120, "{action: labelmap, regex: (.+), replacement: a_$1}"), "a=x".to_owned(), Outcome::TooLarge),
+        (times(1, "{source_labels: [a], target_label: b}"), format!("a={half}"), Outcome::Kept),
+        (times(2, "{source_labels: [a], target_label: b}"), format!("a={half}"), Outcome::TooLarge),
+        (times(9, "{source_labels: [a], action: keep, regex: x+}"), format!("a={half}"), Outcome::Kept),
+        (times(1, "{source_labels: [a, a, a], action: keep}"), format!("a={half}"), Outcome::TooLarge),
         (
             times(1, &format!("{{source_labels: [a], target_label: b, replacement: '{}'}}", "$1".repeat(2000))),
             format!("a={}", "x".repeat(1000)),
-            false,
+            Outcome::TooLarge,
         ),
         (
             times(1, &format!("{{regex: x, action: labelmap, replacement: '{}'}}", "$0".repeat(1000))),
             "x=y".to_owned(),
-            true,
+            Outcome::Kept,
         ),
     ];
     for (rules, labels, expected) in cases {
         let rules = compiled(&rules);
         let mut applied = parsed(&labels);
-        assert_eq!(rules.apply(&mut applied), expected, "{} rules", rules.rules.len());
+        assert_eq!(rules.apply_watched(&mut applied, |_, _, _| {}), expected, "{} rules", rules.rules.len());
         let mut settled = parsed(&labels);
-        let kept = rules.settle(&mut settled, |_| true).is_some_and(|rest| rules.apply_rest(&rest, &mut settled));
-        assert_eq!(kept, expected, "{} rules, settled", rules.rules.len());
+        let rest = rules.settle(&mut settled, |_| true);
+        let outcome = rest.map_or(Outcome::Dropped, |rest| rules.apply_rest(&rest, &mut settled));
+        assert_eq!(outcome, expected, "{} rules, settled", rules.rules.len());
     }
     let refused = [
         (times(MOST_RULES + 3, "{action: labeldrop, regex: a}"), "rule 1000: there are more than 1000 rules"),
@@ -387,7 +388,7 @@ proptest! {
         let rest = rules.settle(&mut settled, |name| !name.starts_with('é'));
         let made = rest.and_then(|rest| {
             let mut labels = settled.overlaid(&own);
-            rules.apply_rest(&rest, &mut labels).then(|| shown(&labels))
+            (rules.apply_rest(&rest, &mut labels) == Outcome::Kept).then(|| shown(&labels))
         });
         prop_assert_eq!(made, expected.map(|labels| shown(&labels)));
     }

@@ -1,11 +1,11 @@
 //! A requirement that does not hold, and what was found instead.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::{Requirement, Test};
+use crate::objects::TextMap;
 
 /// A requirement that labels do not satisfy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub struct Gap {
 }
 
 impl Gap {
-    pub(super) fn new(requirement: &Requirement, labels: &BTreeMap<String, String>) -> Self {
+    pub(super) fn new(requirement: &Requirement, labels: &TextMap) -> Self {
         let key = requirement.key();
         let found = match labels.get(key) {
             Some(value) => format!("{key}={value}"),
@@ -31,7 +31,8 @@ impl Gap {
             Test::In(values) => values,
             _ => &[],
         };
-        let similar = labels.iter().find(|(other, value)| *other != key && wanted_values.contains(value));
+        let similar =
+            labels.iter().find(|(other, value)| *other != key && wanted_values.iter().any(|wanted| wanted == value));
         let similar = similar.map(|(key, value)| format!("{key}={value}"));
         Self { wanted: requirement.to_string(), found, similar }
     }
@@ -51,14 +52,10 @@ impl fmt::Display for Gap {
 #[cfg(test)]
 mod tests {
     use super::super::Selector;
-    use super::*;
 
     #[test]
     fn gaps_name_what_is_wanted_and_what_is_found() {
-        let labels = BTreeMap::from([("app", "website"), ("tier", "web"), ("n", "1")])
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
+        let labels = [("app", "website"), ("tier", "web"), ("n", "1")].into_iter().collect();
         let cases = [
             ("app=website,tier in (web,api)", vec![]),
             ("app=web", vec!["app=web wanted, app=website found, but tier=web"]),

@@ -1,11 +1,13 @@
 //! From label sets to targets: relabelled, told apart, rendered.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use foldhash::HashMap;
 use xxhash_rust::xxh64::xxh64;
 
 use super::{
-    GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, TooLarge, Views, ZONE, address_hash,
+    GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Text, TooLarge, Views, ZONE, address_hash,
     node_of, render,
 };
 use crate::discovery::{Group, Query};
@@ -34,6 +36,13 @@ pub struct Maker<'a> {
     most: usize,
 }
 
+/// What a target of a group was made of: its part of the group, and the hash of its labels.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    part: usize,
+    made_of: u64,
+}
+
 /// What the rules make alike of the targets of a part.
 #[derive(Debug)]
 struct Settled<'l> {
@@ -41,25 +50,119 @@ struct Settled<'l> {
     rest: Rest,
 }
 
+/// What the rules make of a target.
+enum Relabelled<'l> {
+    Labels(LabelSet<'l>),
+    /// They drop it, or nobody asks.
+    Nothing,
+    /// They write too much to it.
+    TooLarge,
+}
+
+impl<'l> Relabelled<'l> {
+    fn new(outcome: Outcome, labels: LabelSet<'l>) -> Self {
+        match outcome {
+            Outcome::Kept => Self::Labels(labels),
+            Outcome::Dropped => Self::Nothing,
+            Outcome::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+/// The targets of a group as it was, by what they were made of.
+struct Known<'b> {
+    group: &'b GroupTargets,
+    positions: HashMap<u64, usize>,
+}
+
+impl<'b> Known<'b> {
+    fn new(group: &'b GroupTargets) -> Self {
+        let positions = group.targets.iter().zip(0..).map(|(target, position)| (target.made_of, position));
+        Self { group, positions: positions.collect() }
+    }
+
+    fn target(&self, made_of: u64) -> Option<(&'b GroupTargets, &'b Target)> {
+        let position = self.positions.get(&made_of)?;
+        Some((self.group, self.group.targets.get(*position)?))
+    }
+}
+
 /// Targets of a group in the making.
 #[derive(Debug)]
 struct Made {
     targets: Vec<Target>,
     text: Vec<u8>,
+    /// As in [`GroupTargets`].
+    served: usize,
     is_expressible: bool,
+    too_large: usize,
+    /// How the plain texts of the targets of a part end, once there is one.
+    ends: Vec<Option<Range<u32>>>,
     /// Used again from target to target.
     scratch: Vec<u8>,
 }
 
-impl Default for Made {
-    fn default() -> Self {
-        Self { targets: Vec::new(), text: Vec::new(), is_expressible: true, scratch: Vec::new() }
-    }
-}
-
 impl Made {
+    /// Nothing yet, in so many parts.
+    fn new(parts: usize) -> Self {
+        Self {
+            targets: Vec::new(),
+            text: Vec::new(),
+            served: 0,
+            is_expressible: true,
+            too_large: 0,
+            ends: vec![None; parts],
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Hash of labels of a target that come after those of that hash.
+    fn hash<'l>(&mut self, seed: u64, labels: impl Iterator<Item = (&'l str, &'l str)>) -> u64 {
+        join(labels, &mut self.scratch);
+        xxh64(&self.scratch, seed)
+    }
+
+    /// Adds a target of another group as it is.
+    fn take_over(&mut self, part: usize, group: &GroupTargets, target: &Target) {
+        let Text { own, end } = group.plain(target);
+        let end = if end.is_empty() { 0..0 } else { self.end(part, |text| text.extend_from_slice(end)) };
+        let plain = self.write(|text| text.extend_from_slice(own));
+        let merged = self.write(|text| text.extend_from_slice(group.merged(target).own));
+        self.push(Target { plain, end, merged, ..target.clone() });
+    }
+
+    fn push(&mut self, target: Target) {
+        self.served += [&target.plain, &target.end, &target.merged].map(ExactSizeIterator::len).iter().sum::<usize>();
+        self.targets.push(target);
+    }
+
+    /// Where the end of the plain texts of a part's targets is, which the first of them writes.
+    fn end(&mut self, part: usize, write: impl FnOnce(&mut Vec<u8>)) -> Range<u32> {
+        if let Some(Some(end)) = self.ends.get(part) {
+            return end.clone();
+        }
+        let end = self.write(write);
+        if let Some(known) = self.ends.get_mut(part) {
+            *known = Some(end.clone());
+        }
+        end
+    }
+
+    /// Where what is written to the text is.
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<u32> {
+        let start = position(self.text.len());
+        write(&mut self.text);
+        start..position(self.text.len())
+    }
+
+    fn within(&self, most: usize) -> Result<(), TooLarge> {
+        let size = self.served + size_of_val(&self.targets[..]);
+        if size > most { Err(TooLarge::Job(most)) } else { Ok(()) }
+    }
+
     fn finish(self) -> GroupTargets {
-        GroupTargets { targets: self.targets.into(), text: self.text.into(), is_expressible: self.is_expressible }
+        let Self { targets, text, served, is_expressible, too_large, .. } = self;
+        GroupTargets { targets: targets.into(), text: text.into(), served, is_expressible, too_large }
     }
 }
 
@@ -113,16 +216,18 @@ impl<'a> Maker<'a> {
     where
         'a: 'l,
     {
-        let mut made = Made::default();
+        let mut made = Made::new(1);
         for own in own {
             let labels = shared.merged(&own);
             let relabelled = self.relabelled(&labels);
-            self.add(Layers { under: &LabelSet::new(), over: &labels }, relabelled, places, &mut made)?;
+            let origin = Origin { part: 0, made_of: 0 };
+            self.add(origin, Layers { under: shared, over: &own }, relabelled, places, &mut made)?;
         }
         Ok(made.finish())
     }
 
     /// The same of a group of discovery: what the rules make alike of all targets of a part is made once.
+    /// Targets of `before`, made by the same maker of the same object, are taken over where their labels are the same.
     ///
     /// # Errors
     /// If they are more than can be held.
@@ -130,14 +235,26 @@ impl<'a> Maker<'a> {
         &self,
         query: &Query,
         group: &Group<'_, '_>,
+        before: Option<&GroupTargets>,
         places: &mut Places,
     ) -> Result<GroupTargets, TooLarge> {
+        // Which of its targets cannot be merged is not known of a group.
+        let known = before.filter(|before| before.is_expressible).map(Known::new);
         let labels: Vec<LabelSet<'_>> = group.parts().iter().map(|part| group.labels().merged(part)).collect();
         let settled: Vec<Option<Settled<'_>>> = labels.iter().map(|labels| self.settled(query, labels)).collect();
-        let mut made = Made::default();
+        let mut made = Made::new(labels.len());
+        let hashes: Vec<u64> = labels.iter().map(|labels| made.hash(0, labels.iter())).collect();
         for (part, own) in group.targets_of_parts(|part| !self.filter || settled[part].is_some())? {
-            let relabelled = settled[part].as_ref().and_then(|settled| self.finished(settled, &own));
-            self.add(Layers { under: &labels[part], over: &own }, relabelled, places, &mut made)?;
+            let made_of = made.hash(hashes[part], own.iter());
+            if let Some((group, target)) = known.as_ref().and_then(|known| known.target(made_of)) {
+                made.take_over(part, group, target);
+                made.within(self.most)?;
+                continue;
+            }
+            let settled = settled[part].as_ref();
+            let relabelled = settled.map_or(Relabelled::Nothing, |settled| self.finished(settled, &own));
+            let labels = Layers { under: &labels[part], over: &own };
+            self.add(Origin { part, made_of }, labels, relabelled, places, &mut made)?;
         }
         Ok(made.finish())
     }
@@ -145,35 +262,52 @@ impl<'a> Maker<'a> {
     /// Adds a target, unless the rules have dropped it.
     fn add(
         &self,
+        origin: Origin,
         labels: Layers<'_, '_>,
-        relabelled: Option<LabelSet<'_>>,
+        relabelled: Relabelled<'_>,
         places: &mut Places,
         made: &mut Made,
     ) -> Result<(), TooLarge> {
-        let Made { targets, text, is_expressible, scratch } = made;
-        let identity = match (&relabelled, self.filter) {
-            (None, true) => return Ok(()),
-            (Some(relabelled), true) => identity(relabelled.iter(), self.job_name, scratch),
-            (_, false) => identity(labels.iter(), self.job_name, scratch),
+        if matches!(relabelled, Relabelled::TooLarge) {
+            made.too_large += 1;
+            // A collector may still make something of it.
+            made.is_expressible = false;
+        }
+        let scratch = &mut made.scratch;
+        let identity = match &relabelled {
+            _ if !self.filter => identity(labels.iter(), self.job_name, scratch),
+            Relabelled::Labels(relabelled) => identity(relabelled.iter(), self.job_name, scratch),
+            Relabelled::Nothing | Relabelled::TooLarge => return Ok(()),
         };
-        let start = text.len();
-        if self.views.plain {
-            render::target(labels.iter().filter(|(name, _)| !self.hidden.contains(name)), text);
-        }
-        let middle = text.len();
-        if let (true, Some(relabelled)) = (self.views.merged, &relabelled) {
-            *is_expressible &= SETTINGS.iter().all(|name| relabelled.contains(name));
-            self.render_merged(labels, relabelled, text);
-        }
-        targets.push(Target {
+        let (plain, end) = if self.views.plain { self.render_plain(origin.part, labels, made) } else { (0..0, 0..0) };
+        let merged = match &relabelled {
+            Relabelled::Labels(relabelled) if self.views.merged => {
+                made.is_expressible &= SETTINGS.iter().all(|name| relabelled.contains(name));
+                made.write(|text| self.render_merged(labels, relabelled, text))
+            }
+            _ => 0..0,
+        };
+        made.push(Target {
             identity,
             address: address_hash(labels.get(ADDRESS)),
             node: places.intern(node_of(labels)),
             zone: places.intern(labels.get(ZONE)),
-            plain: position(start)..position(middle),
-            merged: position(middle)..position(text.len()),
+            made_of: origin.made_of,
+            plain,
+            end,
+            merged,
         });
-        if text.len() + size_of_val(&targets[..]) > self.most { Err(TooLarge::Job(self.most)) } else { Ok(()) }
+        made.within(self.most)
+    }
+
+    /// The labels as discovered, those that all targets of the part have at the end.
+    fn render_plain(&self, part: usize, labels: Layers<'_, '_>, made: &mut Made) -> (Range<u32>, Range<u32>) {
+        let served = |(name, _): &(&str, &str)| !self.hidden.contains(name);
+        if !labels.over.contains(ADDRESS) || labels.overlap() {
+            return (made.write(|text| render::target(labels.iter().filter(served), text)), 0..0);
+        }
+        let end = made.end(part, |text| render::end(labels.under.iter().filter(served), text));
+        (made.write(|text| render::beginning(labels.over.iter().filter(served), text)), end)
     }
 
     /// What the rules make of the labels of a part; `None` if they drop its targets, or if nobody asks.
@@ -186,10 +320,10 @@ impl<'a> Maker<'a> {
         Some(Settled { labels, rest })
     }
 
-    /// The labels after the rules that were left; `None` if they drop the target.
-    fn finished<'l>(&'l self, settled: &'l Settled<'_>, own: &'l LabelSet<'_>) -> Option<LabelSet<'l>> {
+    /// The labels after the rules that were left.
+    fn finished<'l>(&'l self, settled: &'l Settled<'_>, own: &'l LabelSet<'_>) -> Relabelled<'l> {
         let mut relabelled = settled.labels.overlaid(own);
-        self.rules.apply_rest(&settled.rest, &mut relabelled).then_some(relabelled)
+        Relabelled::new(self.rules.apply_rest(&settled.rest, &mut relabelled), relabelled)
     }
 
     /// Whether it matters what the rules make of labels.
@@ -204,15 +338,19 @@ impl<'a> Maker<'a> {
         labels: &'l LabelSet<'_>,
         watch: impl FnMut(usize, Outcome, &LabelSet<'l>),
     ) -> Option<(LabelSet<'l>, u64)> {
-        let identified = if self.filter { self.relabelled_watched(labels, watch)? } else { labels.iter().collect() };
+        let identified = match self.filter.then(|| self.relabelled_watched(labels, watch)) {
+            Some(Relabelled::Labels(relabelled)) => relabelled,
+            Some(Relabelled::Nothing | Relabelled::TooLarge) => return None,
+            None => labels.iter().collect(),
+        };
         let identity = identity(identified.iter(), self.job_name, &mut Vec::new());
         Some((identified, identity))
     }
 
-    /// The labels after the rules; `None` if they drop the target, or if nobody asks.
-    fn relabelled<'l>(&'l self, labels: &'l LabelSet<'_>) -> Option<LabelSet<'l>> {
+    /// The labels after the rules.
+    fn relabelled<'l>(&'l self, labels: &'l LabelSet<'_>) -> Relabelled<'l> {
         if !self.relabels() {
-            return None;
+            return Relabelled::Nothing;
         }
         self.relabelled_watched(labels, |_, _, _| {})
     }
@@ -221,9 +359,9 @@ impl<'a> Maker<'a> {
         &'l self,
         labels: &'l LabelSet<'_>,
         watch: impl FnMut(usize, Outcome, &LabelSet<'l>),
-    ) -> Option<LabelSet<'l>> {
+    ) -> Relabelled<'l> {
         let mut relabelled = self.seeds.overlaid(labels);
-        self.rules.apply_watched(&mut relabelled, watch).then_some(relabelled)
+        Relabelled::new(self.rules.apply_watched(&mut relabelled, watch), relabelled)
     }
 
     /// What a collector needs to scrape the target and to name its series, and what
@@ -246,19 +384,19 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// Names and values, each followed by 0xff, in place of what is in `text`.
+fn join<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, text: &mut Vec<u8>) {
+    text.clear();
+    for part in labels.flat_map(|(name, value)| [name, value]) {
+        text.extend_from_slice(part.as_bytes());
+        text.push(0xff);
+    }
+}
+
 /// xxhash64 over names and values, each followed by 0xff, and the job's name.
 fn identity<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, job_name: &str, text: &mut Vec<u8>) -> u64 {
-    text.clear();
-    for (name, value) in labels {
-        // A label without a value is no label once relabelling is done.
-        if name.starts_with(META_PREFIX) || value.is_empty() {
-            continue;
-        }
-        for part in [name, value] {
-            text.extend_from_slice(part.as_bytes());
-            text.push(0xff);
-        }
-    }
+    // A label without a value is no label once relabelling is done.
+    join(labels.filter(|(name, value)| !name.starts_with(META_PREFIX) && !value.is_empty()), text);
     text.extend_from_slice(job_name.as_bytes());
     xxh64(text, 0)
 }

@@ -37,7 +37,7 @@ fn label_set(labels: &Value) -> LabelSet<'_> {
 }
 
 fn rendered(group: &GroupTargets, position: usize) -> Value {
-    serde_json::from_slice(group.plain(&group.targets[position])).unwrap()
+    serde_json::from_slice(&group.plain(&group.targets[position]).to_vec()).unwrap()
 }
 
 #[test]
@@ -82,6 +82,33 @@ fn targets_are_served_as_they_were_discovered() {
     let replace = json!([{"target_label": "b", "replacement": "changed"}]);
     let targets = made(&replace, true, ServedLabels::All, std::slice::from_ref(&pod));
     assert_eq!(rendered(&targets, 0), json!({"targets": ["10.0.0.1:80"], "labels": pod}));
+}
+
+#[test]
+fn what_targets_have_in_common_ends_their_texts_unless_one_has_its_own() {
+    let shared = json!({"a": "1", "c": "3"});
+    let end = r#","a":"1","c":"3"}}"#;
+    let cases = [
+        (json!({"__address__": "h:1"}), r#"{"targets":["h:1"],"labels":{"__address__":"h:1""#, end),
+        (
+            json!({"__address__": "h:2", "c": "own"}),
+            r#"{"targets":["h:2"],"labels":{"__address__":"h:2","a":"1","c":"own"}}"#,
+            "",
+        ),
+        (json!({"b": "2"}), r#"{"targets":[""],"labels":{"a":"1","b":"2","c":"3"}}"#, ""),
+        (json!({"__address__": "h:3", "b": "2"}), r#"{"targets":["h:3"],"labels":{"__address__":"h:3","b":"2""#, end),
+    ];
+    let (job, rules) = (job(), rules(&json!([])));
+    let maker = Maker::new(&job, &rules, false, ServedLabels::All, Views::PLAIN);
+    let own = cases.iter().map(|(own, ..)| label_set(own));
+    let group = maker.make(&label_set(&shared), own, &mut Places::default()).unwrap();
+    let text = |bytes| str::from_utf8(bytes).unwrap();
+    for ((own, beginning, end), target) in cases.iter().zip(&group.targets) {
+        let made = group.plain(target);
+        assert_eq!((text(made.own), text(made.end)), (*beginning, *end), "{own}");
+    }
+    let served: usize = cases.iter().map(|(_, beginning, end)| beginning.len() + end.len()).sum();
+    assert_eq!(group.size(), served + size_of_val(&*group.targets), "each is served with all of its text");
 }
 
 #[test]
@@ -141,7 +168,7 @@ fn the_merged_view_has_what_rules_made() {
             let group = made_for(Views::MERGED, &configs, filter, ServedLabels::Referenced, std::slice::from_ref(&pod));
             let text = group.merged(&group.targets[0]);
             let labels = expected.as_ref().map(|labels| json!({"targets": [labels["__address__"]], "labels": labels}));
-            assert_eq!(serde_json::from_slice::<Value>(text).ok(), labels, "{configs}");
+            assert_eq!(serde_json::from_slice::<Value>(&text.to_vec()).ok(), labels, "{configs}");
             assert!(group.plain(&group.targets[0]).is_empty());
             assert!(group.is_expressible());
         }

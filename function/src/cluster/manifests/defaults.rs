@@ -1,8 +1,11 @@
 //! What an API server fills in on creation, for manifests as people write them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use compact_str::CompactString;
 use target_allocator_core::objects::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
+use target_allocator_core::objects::pod::PodSpec;
 use target_allocator_core::objects::{
     Cluster, ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Pod, ReplicaSet, Secret, Service,
 };
@@ -38,14 +41,15 @@ only_namespace! {
 
 /// Every namespace carries its name as a label, which namespace selectors use.
 pub fn namespace(namespace: &mut Namespace) {
-    let name = namespace.metadata.name.clone();
-    namespace.metadata.labels.insert("kubernetes.io/metadata.name".to_owned(), name);
+    let Metadata { name, labels, .. } = &mut namespace.metadata;
+    Arc::make_mut(labels).insert("kubernetes.io/metadata.name", name);
 }
 
 /// Ports are TCP.
 pub fn pod(pod: &mut Pod) {
     in_namespace(&mut pod.metadata);
-    for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
+    let PodSpec { containers, init_containers, .. } = &mut pod.spec;
+    for container in Arc::make_mut(containers).iter_mut().chain(Arc::make_mut(init_containers)) {
         for port in &mut container.ports {
             tcp(&mut port.protocol);
         }
@@ -56,7 +60,7 @@ pub fn pod(pod: &mut Pod) {
 pub fn service(service: &mut Service) {
     in_namespace(&mut service.metadata);
     if service.spec.r#type.is_empty() {
-        "ClusterIP".clone_into(&mut service.spec.r#type);
+        service.spec.r#type = CompactString::const_new("ClusterIP");
     }
     for port in &mut service.spec.ports {
         tcp(&mut port.protocol);
@@ -80,9 +84,9 @@ pub fn endpoint_slice(slice: &mut EndpointSlice) {
     }
 }
 
-fn tcp(protocol: &mut String) {
+fn tcp(protocol: &mut CompactString) {
     if protocol.is_empty() {
-        "TCP".clone_into(protocol);
+        *protocol = CompactString::const_new("TCP");
     }
 }
 

@@ -30,7 +30,7 @@ fn documents_lists_and_typed_lists_are_read() {
     assert_eq!(cluster.endpoint_slices.get("n", "e").unwrap().ports[0].protocol.as_deref(), Some("TCP"));
     assert!(cluster.secrets.get("default", "s").is_some(), "without a namespace it is in default");
     let namespace = cluster.namespaces.get("", "n").expect("a namespace that is used exists");
-    assert_eq!(namespace.metadata.labels["kubernetes.io/metadata.name"], "n");
+    assert_eq!(namespace.metadata.labels.get("kubernetes.io/metadata.name"), Some("n"));
 }
 
 #[test]

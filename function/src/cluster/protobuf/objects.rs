@@ -2,6 +2,7 @@
 //!
 //! As in `generated.proto` of `k8s.io/api` and `k8s.io/apimachinery/pkg/apis/meta/v1`.
 
+use compact_str::{CompactString, ToCompactString};
 use jiff::Timestamp;
 use target_allocator_core::objects::endpoints::{
     EndpointAddress, EndpointPort, EndpointSubset, SliceConditions, SliceEndpoint, SlicePort, TargetRef,
@@ -11,7 +12,7 @@ use target_allocator_core::objects::node::{
     DaemonEndpoints, KubeletEndpoint, NodeAddress, NodeCondition, NodeSpec, NodeStatus,
 };
 use target_allocator_core::objects::pod::{
-    Condition, Container, ContainerPort, ContainerStatus, PodIp, PodSpec, PodStatus,
+    Condition, Container, ContainerPort, ContainerStatus, PodIp, PodSpec, PodStatus, Ready,
 };
 use target_allocator_core::objects::service::{
     IngressHttp, IngressPath, IngressRule, IngressSpec, IngressTls, ServicePort, ServiceSpec,
@@ -91,7 +92,7 @@ messages! {
     ContainerPort { 1: name, 3: container_port, 4: protocol }
     PodStatus {
         1: phase,
-        2: conditions,
+        2: ready,
         5: host_ip,
         6: pod_ip,
         7: start_time as Time,
@@ -156,16 +157,23 @@ messages! {
     Job { 1: metadata }
 }
 
+impl Field for Ready {
+    fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
+        self.add(read(value.bytes()?)?);
+        Ok(())
+    }
+}
+
 /// A point in time. JSON has it as text, and one that was never set as `null`.
 #[derive(Default)]
 struct Time {
     seconds: i64,
 }
 
-impl From<Time> for Option<String> {
+impl From<Time> for Option<CompactString> {
     fn from(time: Time) -> Self {
         let time = Timestamp::from_second(time.seconds).ok().filter(|_| time.seconds != 0)?;
-        Some(time.to_string())
+        Some(time.to_compact_string())
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use compact_str::CompactString;
+use target_allocator_core::objects::TextMap;
+use target_allocator_core::objects::grow;
 use thiserror::Error;
 
 /// What is no message.
@@ -186,8 +190,15 @@ impl<F: Field + Default> Field for Vec<F> {
     fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
         let mut one = F::default();
         one.put(value)?;
+        grow(self, 1);
         self.push(one);
         Ok(())
+    }
+}
+
+impl<F: Field + Clone> Field for Arc<F> {
+    fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
+        Self::make_mut(self).put(value)
     }
 }
 
@@ -204,7 +215,7 @@ impl Field for String {
     }
 }
 
-impl Field for Box<str> {
+impl Field for CompactString {
     fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
         *self = value.text()?.into();
         Ok(())
@@ -236,25 +247,35 @@ impl Field for i64 {
 
 /// One entry of a map.
 #[derive(Default)]
-struct Entry {
-    key: String,
-    value: String,
+struct Entry<'a> {
+    key: Cow<'a, str>,
+    value: Cow<'a, str>,
 }
 
-impl Message for Entry {
-    fn set(&mut self, number: u32, value: Value<'_>) -> Result<(), Malformed> {
-        match number {
-            1 => self.key.put(value),
-            2 => self.value.put(value),
-            _ => Ok(()),
+fn entry(message: Value<'_>) -> Result<Entry<'_>, Malformed> {
+    let mut entry = Entry::default();
+    for field in Fields::of(message.bytes()?) {
+        match field? {
+            (1, key) => entry.key = key.text()?,
+            (2, value) => entry.value = value.text()?,
+            _ => {}
         }
     }
+    Ok(entry)
 }
 
 impl Field for BTreeMap<String, String> {
     fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
-        let Entry { key, value } = read(value.bytes()?)?;
-        self.insert(key, value);
+        let Entry { key, value } = entry(value)?;
+        self.insert(key.into_owned(), value.into_owned());
+        Ok(())
+    }
+}
+
+impl Field for TextMap {
+    fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
+        let Entry { key, value } = entry(value)?;
+        self.insert(&key, &value);
         Ok(())
     }
 }

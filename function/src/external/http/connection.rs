@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use url::{Position, Url};
 
 use super::{of_user, tls};
-use crate::snapshot::chain;
+use crate::error::chain;
 
 /// Opens connections.
 pub struct Connector {

@@ -19,7 +19,7 @@ use url::form_urlencoded::{self, byte_serialize};
 
 use super::connection::Connector;
 use super::{basic, collected, sensitive, user_agent};
-use crate::snapshot::moment::Moment;
+use crate::moment::Moment;
 
 /// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(10);
@@ -123,7 +123,7 @@ async fn ask(
     ]);
     headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
     let mut connection = connector.connect(&url, &config.tls_config, &config.proxy).await?;
-    collected(connection.send(&Method::POST, &url, headers, body.into()).await?).await
+    collected(connection.send(&Method::POST, &url, headers, body.into()).await?, None).await
 }
 
 fn read(parts: &response::Parts, body: &[u8], since: Moment) -> Result<Token, String> {

@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::error::chain;
 use crate::external::file::read_file;
-use crate::snapshot::chain;
 
 /// Encrypts a connection to `host`.
 pub async fn wrap<S: AsyncRead + AsyncWrite + Unpin>(
