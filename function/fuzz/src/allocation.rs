@@ -46,9 +46,9 @@ pub fn checked(
         let written = serde_json::to_value(job.scrape_config()).expect("a scrape config is written as JSON");
         assert_eq!(written["job_name"], *name);
         for (group, target) in job.targets() {
-            is_group(group.plain(target));
+            is_group(&group.plain(target).to_vec());
             if !group.merged(target).is_empty() {
-                is_group(group.merged(target));
+                is_group(&group.merged(target).to_vec());
             }
         }
     }
@@ -87,13 +87,13 @@ fn assigned(allocation: &Allocation) -> BTreeSet<(&str, usize)> {
 }
 
 /// What every collector is told of every job.
-fn lists(allocation: &Allocation) -> BTreeMap<(&str, &str), Vec<(&[u8], &[u8])>> {
+fn lists(allocation: &Allocation) -> BTreeMap<(&str, &str), Vec<(Vec<u8>, Vec<u8>)>> {
     let collectors = allocation.members().map(|members| members.collectors()).unwrap_or_default();
     let mut lists = BTreeMap::new();
     for (name, _) in allocation.jobs() {
         for collector in collectors {
             let share = allocation.share(name, &collector.name);
-            let texts = share.map(|(group, target)| (group.plain(target), group.merged(target)));
+            let texts = share.map(|(group, target)| (group.plain(target).to_vec(), group.merged(target).to_vec()));
             lists.insert((name, collector.name.as_str()), texts.collect());
         }
     }

@@ -1,8 +1,9 @@
-//! The whole way of a request: a cluster with a few changes, a config, who asks, and an event with a few changes.
+//! The whole way of a request: a cluster with a few changes, a config, and then who asks, in events with a few changes.
 #![no_main]
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -67,24 +68,42 @@ const QUERIES: [&str; 12] = [
 /// What the password and the token in the cluster begin with.
 const CANARY: &str = "canary";
 
-/// What a run is made of; what follows changes the event.
+/// A cluster and who may ask; what follows says what is asked.
 #[derive(Debug, Arbitrary)]
-struct Run<'a> {
+struct World<'a> {
     config: u8,
     objects: u32,
+    cluster: &'a [u8],
+}
+
+/// One request; what follows changes the event.
+#[derive(Debug, Arbitrary)]
+struct Ask {
     event: u8,
     path: u8,
     query: u8,
     free: bool,
     known: bool,
     html: bool,
-    cluster: &'a [u8],
 }
 
-fn settings(run: &Run<'_>, folder: &std::path::Path) -> Settings {
+/// How often a world is asked, which takes far longer to make: each time by the bytes from the next one on, and
+/// once they have been through by what follows each in the order of bytes.
+const ASKED: usize = 200;
+
+/// Bytes that an event is made of.
+const ASK: usize = 20;
+
+/// Answers between two lines of the log that count them: libFuzzer counts runs.
+const PRINTED: u64 = 100_000;
+
+static ANSWERED: AtomicU64 = AtomicU64::new(0);
+
+fn settings(world: &World<'_>, folder: &std::path::Path) -> Settings {
     let strategy =
-        ["consistent-hashing", "least-weighted", "per-node", "rendezvous-hashing"][usize::from(run.config % 4)];
-    let subjects = if run.config & 16 == 0 { "" } else { "allowed_subjects: ['system:serviceaccount:monitoring:*']\n" };
+        ["consistent-hashing", "least-weighted", "per-node", "rendezvous-hashing"][usize::from(world.config % 4)];
+    let subjects =
+        if world.config & 16 == 0 { "" } else { "allowed_subjects: ['system:serviceaccount:monitoring:*']\n" };
     let selectors: String = ["service_monitor", "pod_monitor", "probe", "scrape_config"]
         .map(|kind| format!("  {kind}_selector: {{}}\n  {kind}_namespace_selector: {{}}\n"))
         .concat();
@@ -92,7 +111,7 @@ fn settings(run: &Run<'_>, folder: &std::path::Path) -> Settings {
         "collector_namespace: monitoring\ncollector_selector: {{matchLabels: {{app: collector}}}}\n\
          allocation_strategy: {strategy}\n{subjects}prometheus_cr:\n  enabled: true\n{selectors}"
     );
-    let set = |at: u8, one: &str, other: &str| Some(if run.config & at == 0 { one } else { other }.to_owned());
+    let set = |at: u8, one: &str, other: &str| Some(if world.config & at == 0 { one } else { other }.to_owned());
     let loaded = Settings::load(|variable| match variable {
         "CLUSTER" => Some(format!("manifests:{}", folder.display())),
         "ALLOCATOR_CONFIG" => Some(config.clone()),
@@ -118,11 +137,11 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-fn event(run: &Run<'_>, edits: &[u8]) -> Option<Value> {
-    let mut event = EVENTS[usize::from(run.event) % EVENTS.len()].clone();
-    let path = PATHS[usize::from(run.path) % PATHS.len()];
-    let query = QUERIES[usize::from(run.query) % QUERIES.len()];
-    if !run.free {
+fn event(ask: &Ask, edits: &[u8]) -> Option<Value> {
+    let mut event = EVENTS[usize::from(ask.event) % EVENTS.len()].clone();
+    let path = PATHS[usize::from(ask.path) % PATHS.len()];
+    let query = QUERIES[usize::from(ask.query) % QUERIES.len()];
+    if !ask.free {
         let pairs: serde_json::Map<_, _> = query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
@@ -140,38 +159,64 @@ fn event(run: &Run<'_>, edits: &[u8]) -> Option<Value> {
         }
         event.as_object_mut()?.remove("multiValueQueryStringParameters");
     }
-    if run.known {
+    if ask.known {
         let claims = json!({"sub": "system:serviceaccount:monitoring:collector", "iss": "https://issuer"});
         event["requestContext"]["authorizer"] = json!({"jwt": {"claims": claims, "scopes": null}});
     }
-    if run.html {
+    if ask.html {
         event["headers"]["accept"] = json!("text/html");
     }
     edited(&event, edits)
 }
 
-fn run(run: &Run<'_>, edits: &[u8]) -> Option<()> {
+/// The cluster of a run, written where the function reads it.
+fn write_cluster(world: &World<'_>) -> Option<()> {
     let chosen =
-        OBJECTS.iter().enumerate().filter(|(at, _)| run.objects >> (at % 32) & 1 == 0).map(|(_, object)| object);
+        OBJECTS.iter().enumerate().filter(|(at, _)| world.objects >> (at % 32) & 1 == 0).map(|(_, object)| object);
     let mut cluster =
-        edited(&json!({"apiVersion": "v1", "kind": "List", "items": chosen.collect::<Vec<_>>()}), run.cluster)?;
+        edited(&json!({"apiVersion": "v1", "kind": "List", "items": chosen.collect::<Vec<_>>()}), world.cluster)?;
     cluster.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten().for_each(without_sources);
-    let event = event(run, edits)?.to_string();
-    let request = serde_json::from_str::<Event>(&event).ok()?;
     std::fs::write(FOLDER.join("cluster.json"), cluster.to_string()).expect("the file can be written");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    Some(())
+}
+
+async fn run(world: &World<'_>, asks: &[u8]) {
+    let service = Service::new(Ok(settings(world, &FOLDER))).await;
+    if asks.is_empty() {
+        return;
+    }
+    for start in 0..ASKED {
+        let byte = |at: usize| asks[at % asks.len()].wrapping_add((at / asks.len()) as u8);
+        let bytes: [u8; ASK] = std::array::from_fn(|at| byte(start + at));
+        let mut bytes = Unstructured::new(&bytes);
+        if let Ok(drawn) = Ask::arbitrary(&mut bytes) {
+            ask(&service, &drawn, bytes.take_rest()).await;
+        }
+    }
+}
+
+/// Whether the path is theirs, which may have been copied from another place of the event.
+fn asks_for_scrape_configs(event: &Value) -> bool {
+    ["rawPath", "path"].iter().any(|field| event[field].as_str().is_some_and(|path| path.contains("scrape_configs")))
+}
+
+/// Asks unless it is no event.
+async fn ask(service: &Service, ask: &Ask, edits: &[u8]) -> Option<()> {
+    let event = event(ask, edits)?;
+    let shows = asks_for_scrape_configs(&event);
+    let request = serde_json::from_str::<Event>(&event.to_string()).ok()?;
     let mut context = Context::default();
     context.deadline = u64::MAX;
-    let answer = runtime.block_on(async {
-        let service = Service::new(Ok(settings(run, &FOLDER))).await;
-        let answer = tokio::time::timeout(Duration::from_secs(10), service.handle(LambdaEvent::new(request, context)));
-        match answer.await.expect("it is answered in time").expect("the kind is known") {
-            FunctionResponse::BufferedResponse(answer) => serde_json::to_value(answer),
-            FunctionResponse::StreamingResponse(_) => panic!("nothing streams by default"),
-        }
-    });
-    let shows = run.free || PATHS[usize::from(run.path) % PATHS.len()].ends_with("scrape_configs");
+    let answer = tokio::time::timeout(Duration::from_secs(10), service.handle(LambdaEvent::new(request, context)));
+    let answer = match answer.await.expect("it is answered in time").expect("the kind is known") {
+        FunctionResponse::BufferedResponse(answer) => serde_json::to_value(answer),
+        FunctionResponse::StreamingResponse(_) => panic!("nothing streams by default"),
+    };
     check(&answer.expect("an answer is written as JSON"), shows);
+    let answered = ANSWERED.fetch_add(1, Ordering::Relaxed) + 1;
+    if answered.is_multiple_of(PRINTED) {
+        eprintln!("answered: {answered}");
+    }
     Some(())
 }
 
@@ -209,7 +254,10 @@ fn check(answer: &Value, shows: bool) {
 
 fuzz_target!(|data: &[u8]| {
     let mut bytes = Unstructured::new(data);
-    if let Ok(drawn) = Run::arbitrary(&mut bytes) {
-        run(&drawn, bytes.take_rest());
+    let Ok(world) = World::arbitrary(&mut bytes) else { return };
+    if write_cluster(&world).is_none() {
+        return;
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(run(&world, bytes.take_rest()));
 });
