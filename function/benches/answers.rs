@@ -29,15 +29,18 @@ const ENOUGH: Duration = Duration::from_secs(5);
 
 fn main() {
     let small = Running::new(LARGE_SHARES);
-    small.measure("a share of 500 targets", SHARE);
-    small.measure("the scrape config of one job", "/scrape_configs");
-    small.measure("a sign of life", "/livez");
+    small.measure("a share of 500 targets", SHARE, "identity");
+    small.measure("the same, compressed", SHARE, "gzip");
+    small.measure("the scrape config of one job", "/scrape_configs", "identity");
+    small.measure("a sign of life", "/livez", "identity");
     drop(small);
     let large = Running::new(LARGE);
-    large.measure("100,000 pods: a share of a job of 500 targets", SHARE);
-    large.measure("100,000 pods: 200 scrape configs", "/scrape_configs");
+    large.measure("100,000 pods: a share of a job of 500 targets", SHARE, "identity");
+    large.measure("100,000 pods: 200 scrape configs", "/scrape_configs", "identity");
     let merged = large.first_merged_job();
-    large.measure("100,000 pods: a collector's 5,000 targets, merged", &format!("/merged/jobs/{merged}/targets"));
+    let merged = format!("/merged/jobs/{merged}/targets");
+    large.measure("100,000 pods: a collector's 5,000 targets, merged", &merged, "identity");
+    large.measure("the same, compressed", &merged, "gzip");
 }
 
 struct Running {
@@ -63,8 +66,8 @@ impl Running {
     }
 
     /// The answer as Lambda gets it.
-    fn ask(&self, path: &str) -> Vec<u8> {
-        let event: Event = serde_json::from_value(event(path)).unwrap();
+    fn ask(&self, path: &str, encoding: &str) -> Vec<u8> {
+        let event: Event = serde_json::from_value(event(path, encoding)).unwrap();
         let event = LambdaEvent::new(event, Context::default());
         match self.runtime.block_on(self.service.handle(event)).unwrap() {
             FunctionResponse::BufferedResponse(answer) => serde_json::to_vec(&answer).unwrap(),
@@ -73,18 +76,18 @@ impl Running {
     }
 
     fn first_merged_job(&self) -> String {
-        let answer: Value = serde_json::from_slice(&self.ask("/merged/scrape_configs")).unwrap();
+        let answer: Value = serde_json::from_slice(&self.ask("/merged/scrape_configs", "identity")).unwrap();
         let jobs: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         jobs.as_object().unwrap().keys().next().unwrap().clone()
     }
 
-    fn measure(&self, what: &str, path: &str) {
-        let answer: Value = serde_json::from_slice(&self.ask(path)).unwrap();
+    fn measure(&self, what: &str, path: &str, encoding: &str) {
+        let answer: Value = serde_json::from_slice(&self.ask(path, encoding)).unwrap();
         assert_eq!(answer["statusCode"], 200, "{path}: {}", answer["body"]);
         let (mut took, began) = (Vec::new(), Instant::now());
         while took.len() < LEAST || began.elapsed() < ENOUGH {
             let asked = Instant::now();
-            let answer = self.ask(path);
+            let answer = self.ask(path, encoding);
             took.push(asked.elapsed());
             std::hint::black_box(answer);
         }
@@ -101,10 +104,10 @@ impl Running {
 }
 
 /// A request as an HTTP API tells of it.
-fn event(path: &str) -> Value {
+fn event(path: &str, encoding: &str) -> Value {
     json!({
         "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "collector_id=otel-collector-3",
-        "isBase64Encoded": false, "headers": {"host": "example.com"},
+        "isBase64Encoded": false, "headers": {"host": "example.com", "accept-encoding": encoding},
         "queryStringParameters": {"collector_id": "otel-collector-3"},
         "requestContext": {
             "accountId": "1", "apiId": "a", "domainName": "example.com", "requestId": "r", "stage": "$default",

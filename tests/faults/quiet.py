@@ -8,7 +8,7 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from parts import PEERS, ROOT, free_port, get
+from parts import PEERS, ROOT, eventually, free_port, get
 from world import CANARY, WEB, FaultWorld
 
 SHARES = f"/jobs/{urllib.request.quote(WEB, safe='')}/targets"
@@ -95,7 +95,9 @@ class Quiet:
 @contextmanager
 def quiet(world: FaultWorld, **options):
     """One that has the jobs of the world's function. Whatever was broken meanwhile is whole again afterwards."""
-    function = Quiet(world, jobs=set(get(f"{world.function}/scrape_configs")), **options)
+    # It may have been without an API server for longer than a snapshot lasts, in the case before.
+    jobs = eventually("the world's function answers", lambda: set(get(f"{world.function}/scrape_configs")))
+    function = Quiet(world, jobs=jobs, **options)
     try:
         yield function
     finally:

@@ -68,6 +68,17 @@ pub async fn share(function: &Function, job: &str) -> Answer {
     function.get(&format!("/jobs/{job}/targets?collector_id=c")).await
 }
 
+/// The same once it is known, which a few refreshes may come before.
+async fn share_soon(function: &Function, job: &str, started: Instant) -> Answer {
+    loop {
+        let answer = share(function, job).await;
+        if answer.status == 200 || started.elapsed() > Duration::from_secs(20) {
+            return answer;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
 pub fn addresses(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let groups = answer.json();
@@ -368,6 +379,27 @@ async fn an_object_has_urls_fetched_but_no_files_read() {
     assert!(reason.contains("an object cannot have files of the function read"), "{reason}");
 }
 
+/// Few large answers are read at a time, and these never end.
+#[tokio::test]
+async fn large_answers_that_stall_do_not_keep_others_from_theirs() {
+    let (server, address) = HttpServer::start().await;
+    let padded = format!("{TARGETS}{}", " ".repeat(2 << 20));
+    server.set("/large", Reply::json(&padded));
+    server.set("/a-stalls", Reply::Stalls(padded.into()));
+    let stalling =
+        (0..60).map(|at| json!({"url": format!("http://{address}/a-stalls?{at}"), "refresh_interval": "1s"}));
+    let jobs = json!([
+        {"job_name": "a-stalls", "http_sd_configs": stalling.collect::<Vec<_>>()},
+        {"job_name": "sd", "http_sd_configs": [{"url": format!("http://{address}/large"), "refresh_interval": "1s"}]}
+    ]);
+    let place = Place::new();
+    let function = place.start(LOOPBACK, &jobs).await;
+    let started = Instant::now();
+    assert_eq!(addresses(&share_soon(&function, "sd", started).await), ["10.0.0.1:80"]);
+    let entries = report(&function, "a-stalls").await;
+    assert!(entries.iter().any(|(_, reason)| reason.contains("the rest comes too slowly")), "{entries:?}");
+}
+
 #[tokio::test]
 async fn many_slow_urls_take_no_longer_than_one() {
     let (server, address) = HttpServer::start().await;
@@ -386,10 +418,5 @@ async fn many_slow_urls_take_no_longer_than_one() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 
     // Whoever comes after more of them than are asked at once has a turn before they have another.
-    let mut answer = share(&function, "sd").await;
-    while answer.status != 200 && started.elapsed() < Duration::from_secs(20) {
-        sleep(Duration::from_millis(500)).await;
-        answer = share(&function, "sd").await;
-    }
-    assert_eq!(addresses(&answer), ["10.0.0.1:80"]);
+    assert_eq!(addresses(&share_soon(&function, "sd", started).await), ["10.0.0.1:80"]);
 }

@@ -46,6 +46,8 @@ pub enum Reply {
     Redirect(String),
     /// JSON with these headers too: a start, and a piece that follows so many times.
     Pieces(Vec<(&'static str, String)>, Bytes, Bytes, usize),
+    /// JSON of which there seems to be more, but nothing else comes.
+    Stalls(Bytes),
     /// Answers an empty list after a while.
     Slow(Duration),
     /// What the request decides.
@@ -126,6 +128,10 @@ async fn reply(
                 response.headers_mut().insert(name, value.parse().unwrap());
             }
             response
+        }
+        Some(Reply::Stalls(start)) => {
+            let pieces = stream::once(future::ready(start)).chain(stream::pending()).map(Ok::<_, Infallible>);
+            ([("content-type", "application/json")], Body::from_stream(pieces)).into_response()
         }
         Some(Reply::Redirect(location)) => (StatusCode::FOUND, [("location", location)]).into_response(),
         Some(Reply::Slow(time)) => {

@@ -132,7 +132,8 @@ impl Allocations {
         let of = |collector: &str| {
             let jobs = allocation.jobs().map(|(job, _)| {
                 let share = allocation.share(job, collector);
-                let mut share: Vec<_> = share.map(|(group, target)| self.index(group.plain(target))).collect();
+                let mut share: Vec<_> =
+                    share.map(|(group, target)| self.index(&group.plain(target).to_vec())).collect();
                 share.sort_unstable();
                 share
             });

@@ -6,9 +6,11 @@ import urllib.error
 import urllib.request
 
 import canaries
+import generated
 import merged
 import shop
 import tokens
+from generated import Generated
 from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
 
 # A target counts as scraped if a point of it came in this many seconds.
@@ -23,8 +25,8 @@ def expected(world: World) -> set:
     return {scrape for job, config in configs.items() for scrape in shop.scrapes_of(config, shares(world, job))}
 
 
-def shares(world: World, job: str) -> dict:
-    return get(f"{world.function}/jobs/{urllib.request.quote(job, safe='')}/targets")
+def shares(world: World, job: str, view: str = "") -> dict:
+    return get(f"{world.function}{view}/jobs/{urllib.request.quote(job, safe='')}/targets")
 
 
 def owners(world: World, window: float = WINDOW) -> dict:
@@ -114,21 +116,20 @@ def series_of(world: World) -> set:
     return found
 
 
-def views(world: World) -> str:
-    """The same series come from all labels, from those that are read, and from relabelled targets in merged jobs."""
-    wanted = expected(world)
-    counts = []
-    # What cases before changed is no longer seen by then.
-    time.sleep(2 * WINDOW)
-    seen = series_of(world)
-    for what, labels, view in (("all labels", "all", ""), ("merged", "referenced", "/merged")):
+def in_each_view(world: World, settled, **settings: str) -> tuple[set, list[int]]:
+    """Restarts all for each view; gives the series, which must be the same, and how many jobs there are in each.
+
+    `settled` raises an AssertionError until collectors have all that they should.
+    """
+    seen, counts = set(), []
+    for what, labels, view in (("all labels", "all", ""), ("read labels", "referenced", ""), ("merged", "referenced", "/merged")):
         for name in COLLECTORS:
             world.stop(name)
         world.stop("function")
-        world.start_function(TARGET_LABELS=labels)
+        world.start_function(TARGET_LABELS=labels, **settings)
         for name in COLLECTORS:
             world.start_collector(name, view)
-        eventually(f"{what}: every target by one collector", lambda: check_owners(world, wanted))
+        eventually(f"{what}: every target", settled)
 
         def same() -> None:
             now = series_of(world)
@@ -136,13 +137,63 @@ def views(world: World) -> str:
             assert not gone, f"{len(gone)} of {len(seen)} series are gone: {sorted(map(str, gone))[:1]}"
             assert not new, f"{len(new)} new series: {sorted(map(str, new))[:1]}"
 
-        eventually(f"{what}: the same series", same)
+        if seen:
+            eventually(f"{what}: the same series", same)
+        else:
+            # What was scraped before is no longer seen by then.
+            time.sleep(2 * WINDOW)
+            seen = series_of(world)
         counts.append(len(get(f"{world.function}{view}/scrape_configs")))
+    return seen, counts
+
+
+def as_before(world: World, wanted: set) -> None:
+    """The function and the collectors as they were started first."""
     for name in COLLECTORS:
         world.stop(name)
+    world.stop("function")
+    world.start_function()
+    for name in COLLECTORS:
         world.start_collector(name)
     eventually("every target by one collector again", lambda: check_owners(world, wanted))
-    return f"{len(seen)} series from {counts[0]} jobs with all labels, the same from them with those that are read, and from {counts[1]} merged jobs"
+
+
+def views(world: World) -> str:
+    """The same series come from all labels, from those that are read, and from relabelled targets in merged jobs."""
+    wanted = expected(world)
+    try:
+        seen, counts = in_each_view(world, lambda: check_owners(world, wanted))
+    finally:
+        as_before(world, wanted)
+    return f"{len(seen)} series from {counts[0]} jobs with all labels, the same with those that are read, and from {counts[2]} merged jobs"
+
+
+def generated_views(world: World) -> str:
+    """The same of a generated cluster with monitors of every kind."""
+    wanted = expected(world)
+    try:
+        return in_generated(world)
+    finally:
+        as_before(world, wanted)
+
+
+def in_generated(world: World) -> str:
+    with Generated(world) as made:
+
+        def settled() -> None:
+            jobs = get(f"{world.function}/merged/scrape_configs")
+            told = [group for job in jobs for share in shares(world, job, "/merged").values() for group in share["targets"]]
+            put(f"{world.exporter}/addresses", "\n".join({*shop.exporter_addresses(world), *generated.addresses(told)}))
+            series = {(labels, resource) for name, labels, resource, _ in series_of(world) if name == "up"}
+            # Jobs that cannot be merged are there as they were discovered.
+            relabelled = [group for group in told if "__scheme__" in group["labels"]]
+            distinct = {labels for _, labels in merged.told(relabelled)}
+            assert len(series) >= len(distinct) > 100, f"{len(series)} of {len(distinct)} targets are scraped"
+
+        seen, counts = in_each_view(world, settled, ALLOCATOR_CONFIG_FILE=str(made.config))
+    up = sum(name == "up" and value == 1 for name, _, _, value in seen)
+    assert up > 100, f"{up} targets are up"
+    return f"{len(seen)} series ({up} targets up) from {counts[0]} jobs with all labels, the same with those that are read, and from {counts[2]} merged jobs"
 
 
 def prometheus(world: World) -> str:
@@ -273,6 +324,7 @@ CASES = [
     ("rotation", tokens.rotation),
     ("secrets", tokens.secrets),
     ("views", views),
+    ("generated_views", generated_views),
     ("prometheus", prometheus),
     ("merged_targets", merged.targets),
     ("pods", pods),

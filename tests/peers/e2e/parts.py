@@ -46,8 +46,11 @@ def get(url: str):
 
 def put(url: str, text: str) -> None:
     request = urllib.request.Request(url, data=text.encode(), method="PUT")
-    with urllib.request.urlopen(request, timeout=10):
-        pass
+    try:
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{url}: {error.code}: {error.read().decode(errors='replace')}") from error
 
 
 def eventually(what: str, check, seconds: float = 60):

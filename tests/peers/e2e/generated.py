@@ -1,0 +1,98 @@
+"""A generated cluster beside the shop, with monitors of every kind: what collectors make of it in each view."""
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import shop
+
+if TYPE_CHECKING:
+    from parts import World
+
+SEED = 1
+# Whose world it is: the shop has namespaces and nodes of the same names.
+PREFIX = "generated-"
+LABEL = {"world": "generated"}
+MONITORS = ("ServiceMonitor", "PodMonitor", "Probe", "ScrapeConfig")
+# Where the exporters are that stand for the prober of all probes.
+PROBER = "127.99.0.1:9115"
+SELECTORS = {
+    f"{kind}_{of}": {"matchLabels": LABEL} if of == "selector" else {}
+    for kind in ("service_monitor", "pod_monitor", "probe", "scrape_config")
+    for of in ("selector", "namespace_selector")
+}
+CONFIG = {
+    "collector_namespace": "monitoring",
+    "collector_selector": {"matchLabels": {"app.kubernetes.io/name": "otel-collector"}},
+    "allocation_strategy": "consistent-hashing",
+    "filter_strategy": "relabel-config",
+    "prometheus_cr": {"enabled": True, "scrape_interval": "1s"} | SELECTORS,
+}
+
+
+class Generated:
+    """The objects of the generated cluster; they are there as long as this is entered."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.file = world.folder / "generated.json"
+        self.config = world.folder / "generated.yaml"
+
+    def __enter__(self) -> "Generated":
+        from parts import PEERS
+
+        made = self.world.folder / "made.json"
+        subprocess.run([PEERS / "worlds", "-world", "cluster", "-seed", str(SEED), "-out", made], check=True)
+        items = [adapted(item) for item in renamed(json.loads(made.read_text()))["items"]]
+        self.file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        self.config.write_text(json.dumps(CONFIG))
+        kubeconfig = self.world.folder / "apiserver/admin.kubeconfig"
+        subprocess.run([PEERS / "load", "-kubeconfig", kubeconfig, self.file], check=True, stdout=subprocess.DEVNULL)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Nobody is there to empty a namespace that goes.
+        items = [item for item in json.loads(self.file.read_text())["items"] if item["kind"] != "Namespace"]
+        gone = {"apiVersion": "v1", "kind": "List", "items": items}
+        self.world.kubectl("delete", "--ignore-not-found", "--force", "--grace-period=0", "--wait=false", "-f", "-", stdin=gone)
+
+
+def renamed(value):
+    """The same with names that the shop does not have."""
+    if isinstance(value, dict):
+        return {name: renamed(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [renamed(item) for item in value]
+    is_name = value in ("shop", "team-a", "team-b", "monitoring") or isinstance(value, str) and value.startswith("node-")
+    return f"{PREFIX}{value}" if is_name else value
+
+
+def adapted(item: dict) -> dict:
+    """As this API server takes it, and as the exporters can be scraped."""
+    spec = item.get("spec", {})
+    if item["kind"] == "Service" and spec.get("clusterIP") != "None":
+        # It gives them out itself.
+        spec.pop("clusterIP", None)
+        spec.pop("clusterIPs", None)
+    if item["kind"] not in MONITORS:
+        return item
+    item["metadata"].setdefault("labels", {}).update(LABEL)
+    endpoints = spec.get("endpoints", []) + spec.get("podMetricsEndpoints", [])
+    if item["kind"] in ("Probe", "ScrapeConfig"):
+        endpoints = [spec]
+    if item["kind"] == "Probe":
+        spec["prober"] = spec["prober"] | {"url": PROBER, "scheme": "HTTP"}
+    for endpoint in endpoints:
+        endpoint["scrapeInterval" if item["kind"] == "ScrapeConfig" else "interval"] = endpoint["scrapeTimeout"] = "1s"
+        if endpoint.get("scheme", "").lower() == "https":
+            endpoint.pop("scheme")
+        if item["kind"] != "Probe":
+            endpoint.setdefault("relabelings", []).append(shop.TO_LOOPBACK)
+    return item
+
+
+def addresses(told: list[dict]) -> set[str]:
+    """Where exporters must listen for all of that to be scraped; what is elsewhere is down in all views."""
+    found = {shop.loopback(group["labels"]["__address__"]) for group in told}
+    # Port 80 is what a target without one is asked at.
+    return {address if ":" in address else f"{address}:80" for address in found if address.startswith("127.")}
