@@ -135,7 +135,7 @@ impl Service {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
         }
         if matches!(routed.route, Route::Live) {
-            return Answer::text("");
+            return Answer::empty();
         }
         let page = screens::page(&routed, asked);
         let failed = |status, message: &dyn Display| match page {

@@ -16,6 +16,7 @@ use foldhash::HashSet;
 use xxhash_rust::xxh64::xxh64;
 
 pub use maker::Maker;
+pub use render::escape;
 
 use crate::discovery::TooMany;
 use crate::labels::Layers;
@@ -104,12 +105,15 @@ pub struct Target {
 }
 
 /// The text of a target: what is its own, and what it has in common with others of its group.
+///
+/// As it stands in a JSON string: all quotes and backslashes have a backslash before them. Lambda takes
+/// answers so, and escaping them took five times as long as all else that is done for one.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'g> {
     /// Where it begins.
-    pub own: &'g [u8],
+    pub own: &'g str,
     /// How it ends; empty if nothing is in common.
-    pub end: &'g [u8],
+    pub end: &'g str,
 }
 
 impl Text<'_> {
@@ -121,8 +125,15 @@ impl Text<'_> {
 
     /// In one piece.
     #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
+    pub fn escaped(&self) -> String {
         [self.own, self.end].concat()
+    }
+
+    /// In one piece, as JSON of its own.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // What was escaped here is never refused.
+        serde_json::from_str(&["\"", self.own, self.end, "\""].concat()).unwrap_or_default()
     }
 }
 
@@ -142,7 +153,7 @@ pub enum TooLarge {
 pub struct GroupTargets {
     /// In the order of discovery.
     pub targets: Box<[Target]>,
-    text: Box<[u8]>,
+    text: Box<str>,
     /// Bytes of all their texts in answers.
     served: usize,
     /// Whether labels can say all that the job's rules made of the targets.
@@ -163,7 +174,7 @@ impl GroupTargets {
     /// for, or if a collector would drop the target.
     #[must_use]
     pub fn merged(&self, target: &Target) -> Text<'_> {
-        Text { own: self.slice(&target.merged), end: &[] }
+        Text { own: self.slice(&target.merged), end: "" }
     }
 
     /// Whether the merged view can serve them. It cannot where a rule takes away
@@ -185,7 +196,7 @@ impl GroupTargets {
         self.served + size_of_val(&*self.targets)
     }
 
-    fn slice(&self, range: &Range<u32>) -> &[u8] {
+    fn slice(&self, range: &Range<u32>) -> &str {
         self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 }

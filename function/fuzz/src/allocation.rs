@@ -46,9 +46,9 @@ pub fn checked(
         let written = serde_json::to_value(job.scrape_config()).expect("a scrape config is written as JSON");
         assert_eq!(written["job_name"], *name);
         for (group, target) in job.targets() {
-            is_group(&group.plain(target).to_vec());
+            is_group(&group.plain(target).json());
             if !group.merged(target).is_empty() {
-                is_group(&group.merged(target).to_vec());
+                is_group(&group.merged(target).json());
             }
         }
     }
@@ -65,8 +65,8 @@ pub fn checked(
     Some(allocation)
 }
 
-fn is_group(text: &[u8]) {
-    let group: Value = serde_json::from_slice(text).expect("a target is JSON");
+fn is_group(text: &str) {
+    let group: Value = serde_json::from_str(text).expect("a target is JSON");
     assert_eq!(group["targets"].as_array().map(Vec::len), Some(1), "{group}");
     let labels = group["labels"].as_object().expect("labels are an object");
     assert!(labels.values().all(Value::is_string), "{group}");
@@ -87,13 +87,13 @@ fn assigned(allocation: &Allocation) -> BTreeSet<(&str, usize)> {
 }
 
 /// What every collector is told of every job.
-fn lists(allocation: &Allocation) -> BTreeMap<(&str, &str), Vec<(Vec<u8>, Vec<u8>)>> {
+fn lists(allocation: &Allocation) -> BTreeMap<(&str, &str), Vec<(String, String)>> {
     let collectors = allocation.members().map(|members| members.collectors()).unwrap_or_default();
     let mut lists = BTreeMap::new();
     for (name, _) in allocation.jobs() {
         for collector in collectors {
             let share = allocation.share(name, &collector.name);
-            let texts = share.map(|(group, target)| (group.plain(target).to_vec(), group.merged(target).to_vec()));
+            let texts = share.map(|(group, target)| (group.plain(target).json(), group.merged(target).json()));
             lists.insert((name, collector.name.as_str()), texts.collect());
         }
     }

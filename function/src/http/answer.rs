@@ -1,9 +1,9 @@
 //! Answers: status, body, headers.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use lambda_http::http::header::{
     AGE, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
     RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -16,6 +16,9 @@ use super::event::Asked;
 use super::send::{Content, MOST_BYTES, Sent};
 use crate::pages;
 use crate::snapshot::Payload;
+
+/// The content type of all that is for programs.
+const JSON: &str = "application/json";
 
 /// The content type of pages.
 const HTML: &str = "text/html; charset=utf-8";
@@ -60,55 +63,45 @@ impl Status {
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
-    body: Shared,
+    body: Arc<Payload>,
     content_type: &'static str,
     age: Option<Duration>,
 }
 
-/// A body of this answer alone, or one that is the same for everybody.
-#[derive(Debug)]
-enum Shared {
-    Own(Payload),
-    Known(Bytes, Option<Bytes>, String),
-}
-
 impl Answer {
+    fn new(body: Payload, content_type: &'static str) -> Self {
+        Self { status: StatusCode::OK, body: Arc::new(body), content_type, age: None }
+    }
+
     /// JSON that was made for this answer.
-    pub fn json(body: Vec<u8>) -> Self {
-        Self {
-            status: StatusCode::OK,
-            body: Shared::Own(Payload::new(body)),
-            content_type: "application/json",
-            age: None,
-        }
+    pub fn json(body: String) -> Self {
+        Self::new(Payload::new(body), JSON)
+    }
+
+    /// The same, as a JSON string.
+    pub fn quoted_json(body: String) -> Self {
+        Self::new(Payload::of_quoted(body), JSON)
     }
 
     /// JSON that is the same for everybody.
-    pub fn shared_json(payload: &Payload, asked: &Asked) -> Self {
-        let gzip = asked.accepts_gzip.then(|| payload.gzip().clone());
-        let body = Shared::Known(payload.plain().clone(), gzip, payload.tag().to_owned());
-        Self { status: StatusCode::OK, body, content_type: "application/json", age: None }
+    pub fn shared_json(body: &Arc<Payload>) -> Self {
+        Self { status: StatusCode::OK, body: Arc::clone(body), content_type: JSON, age: None }
     }
 
-    /// A short text.
-    pub fn text(body: &'static str) -> Self {
-        let body = Shared::Own(Payload::new(Bytes::from_static(body.as_bytes())));
-        Self { status: StatusCode::OK, body, content_type: "text/plain; charset=utf-8", age: None }
+    /// Nothing: the status says all.
+    pub fn empty() -> Self {
+        Self::new(Payload::new(String::new()), "text/plain; charset=utf-8")
     }
 
     /// A failure. Collectors read the body whatever the status is, so it is never
     /// empty and never a list: `{"message": "..."}`.
     pub fn error(status: Status, message: impl Display) -> Self {
-        let status = status.code();
-        let body = json!({ "message": message.to_string() }).to_string();
-        Self { status, ..Self::json(body.into_bytes()) }
+        Self { status: status.code(), ..Self::json(json!({ "message": message.to_string() }).to_string()) }
     }
 
     /// A page for people.
     pub fn page(status: Option<Status>, body: String) -> Self {
-        let status = status.map_or(StatusCode::OK, Status::code);
-        let body = Shared::Own(Payload::new(body.into_bytes()));
-        Self { status, body, content_type: HTML, age: None }
+        Self { status: status.map_or(StatusCode::OK, Status::code), ..Self::new(Payload::new(body), HTML) }
     }
 
     /// A refusal.
@@ -129,14 +122,7 @@ impl Answer {
     /// a failure if it is too large for an answer that is not streamed.
     pub fn sent(self, asked: &Asked, streams: bool) -> Sent {
         let Self { status, body, content_type, age } = self;
-        let (plain, gzip, tag) = match body {
-            Shared::Own(payload) => {
-                let compress = asked.accepts_gzip && payload.plain().len() >= WORTH_COMPRESSING;
-                (payload.plain().clone(), compress.then(|| payload.gzip().clone()), payload.tag().to_owned())
-            }
-            Shared::Known(plain, gzip, tag) => (plain, gzip, tag),
-        };
-        let content = gzip.map_or(Content::Plain(plain), Content::Gzip);
+        let tag = body.tag().to_owned();
         let known = status == StatusCode::OK && asked.known_tags.as_deref().is_some_and(|known| has_tag(known, &tag));
         let mut headers = HeaderMap::new();
         let mut put = |name: HeaderName, value: &str| {
@@ -165,13 +151,17 @@ impl Answer {
             _ => {}
         }
         if known {
-            return Sent { status: StatusCode::NOT_MODIFIED, headers, content: Content::Plain(Bytes::new()) };
+            return Sent { status: StatusCode::NOT_MODIFIED, headers, content: Content::None };
         }
-        if matches!(content, Content::Gzip(_)) {
-            put(CONTENT_ENCODING, "gzip");
-        }
-        // Counting costs time, and only what is nearly so long as it may be can grow too long.
-        let size = if streams || content.len() * MOST_GROWTH <= MOST_BYTES { 0 } else { content.buffered_size() };
+        let content = match body.given() {
+            0 => Content::None,
+            given if asked.accepts_gzip && given >= WORTH_COMPRESSING => {
+                put(CONTENT_ENCODING, "gzip");
+                Content::Gzip(body)
+            }
+            _ => Content::Identity(body),
+        };
+        let size = if streams { 0 } else { content.buffered_size() };
         if size > MOST_BYTES {
             let message = format!(
                 "the answer takes {size} bytes of the {MOST_BYTES} that a Lambda function can answer in one piece: \
@@ -183,9 +173,6 @@ impl Answer {
         Sent { status, headers, content }
     }
 }
-
-/// What a byte takes at most: six characters, as in `\u0000`.
-const MOST_GROWTH: usize = 6;
 
 fn has_tag(known: &str, tag: &str) -> bool {
     known.split(',').any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)

@@ -1,13 +1,14 @@
 //! The answers that a snapshot holds: scrape configs, jobs, targets, the report.
 
 use std::collections::BTreeMap;
+use std::iter::{once, repeat};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use target_allocator_core::allocation::{Allocation, Form};
 use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
-use target_allocator_core::targets::{GroupTargets, Target, Text, Views};
+use target_allocator_core::targets::{GroupTargets, Target, Text, Views, escape};
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
@@ -40,12 +41,12 @@ pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer
     let allocation = &snapshot.allocation;
     let listed = Listed { allocation, merged: routed.merged };
     match &routed.route {
-        Route::Live | Route::Ready => Answer::text(""),
+        Route::Live | Route::Ready => Answer::empty(),
         Route::Index => Answer::json(index(snapshot)),
         Route::ScrapeConfigs => {
             let merged = snapshot.merged_scrape_configs.as_ref().filter(|_| routed.merged);
             let configs = merged.unwrap_or(&snapshot.scrape_configs);
-            Answer::shared_json(configs.shown_to(&asked.caller), asked)
+            Answer::shared_json(configs.shown_to(&asked.caller))
         }
         Route::Jobs => Answer::json(listed.links()),
         Route::Report => Answer::json(report(allocation)),
@@ -74,12 +75,12 @@ fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
     match (&asked.collector_id, name) {
-        (Some(collector), Some(name)) => Answer::json(listed.share(name, collector)),
-        (Some(_), None) => Answer::json(b"[]".to_vec()),
-        (None, Some(name)) => Answer::json(listed.all_shares(name)),
+        (Some(collector), Some(name)) => Answer::quoted_json(quoted(|body| listed.share(name, collector, body))),
+        (Some(_), None) => Answer::json("[]".to_owned()),
+        (None, Some(name)) => Answer::quoted_json(quoted(|body| listed.all_shares(name, body))),
         (None, None) => {
             let asked_for = rests.first().and_then(|rest| rest.strip_suffix("/targets")).unwrap_or_default();
-            Answer::json(listed.all_shares(asked_for))
+            Answer::quoted_json(quoted(|body| listed.all_shares(asked_for, body)))
         }
     }
 }
@@ -99,7 +100,8 @@ fn plain_targets(allocation: &Allocation, asked: &Asked) -> Answer {
     };
     let listed = Listed { allocation, merged: true };
     let plain = allocation.merged().values().filter(|job| job.form == Form::Relabelled { is_plain: true });
-    Answer::json(list(plain.flat_map(|job| listed.texts(&job.scrape_config.job_name, collector))))
+    let texts = || plain.clone().flat_map(|job| listed.texts(&job.scrape_config.job_name, collector));
+    Answer::quoted_json(quoted(|body| list(texts, body)))
 }
 
 /// The jobs of one view.
@@ -144,32 +146,27 @@ impl<'a> Listed<'a> {
         texts.filter(|text| !text.is_empty())
     }
 
-    /// The HTTP SD list of one collector.
-    fn share(self, name: &str, collector: &str) -> Vec<u8> {
-        list(self.texts(name, collector))
+    /// Writes the HTTP SD list of one collector.
+    fn share(self, name: &str, collector: &str, body: &mut String) {
+        list(|| self.texts(name, collector), body);
     }
 
-    /// Every collector's list, with a link to it.
-    fn all_shares(self, name: &str) -> Vec<u8> {
+    /// Writes every collector's list, with a link to it.
+    fn all_shares(self, name: &str, body: &mut String) {
         let collectors = self.allocation.members().map(Members::collectors).unwrap_or_default();
-        let mut body = vec![b'{'];
-        for collector in collectors {
-            if body.len() > 1 {
-                body.push(b',');
-            }
+        body.push('{');
+        for (collector, separator) in collectors.iter().zip(separators()) {
             let link = format!("{}?collector_id={}", link(name), collector.name);
-            body.extend_from_slice(
-                format!("{}:{{\"_link\":{},\"targets\":", json!(collector.name), json!(link)).as_bytes(),
-            );
-            body.extend(self.share(name, &collector.name));
-            body.push(b'}');
+            body.push_str(separator);
+            escape(&format!("{}:{{\"_link\":{},\"targets\":", json!(collector.name), json!(link)), body);
+            self.share(name, &collector.name, body);
+            body.push('}');
         }
-        body.push(b'}');
-        body
+        body.push('}');
     }
 
     /// The jobs that have targets, or may have some, with links to them.
-    fn links(self) -> Vec<u8> {
+    fn links(self) -> String {
         let has_targets =
             |name: &str| self.allocation.job(name).is_some_and(|job| !job.is_empty() || job.unknown().is_some());
         let listed = |name: &&str| match self.allocation.merged().get(*name).filter(|_| self.merged) {
@@ -178,26 +175,39 @@ impl<'a> Listed<'a> {
         };
         let links: BTreeMap<_, _> =
             self.names().filter(listed).map(|name| (name, json!({ "_link": link(name) }))).collect();
-        json!(links).to_string().into_bytes()
+        json!(links).to_string()
     }
 }
 
-fn list<'a>(texts: impl Iterator<Item = Text<'a>>) -> Vec<u8> {
-    let mut body = vec![b'['];
-    for text in texts {
-        if body.len() > 1 {
-            body.push(b',');
-        }
-        body.extend_from_slice(text.own);
-        body.extend_from_slice(text.end);
-    }
-    body.push(b']');
+/// A JSON string of the document that `write` writes as it stands in one.
+fn quoted(write: impl FnOnce(&mut String)) -> String {
+    let mut body = String::from('"');
+    write(&mut body);
+    body.push('"');
     body
+}
+
+/// Writes a list of texts.
+fn list<'a, T: Iterator<Item = Text<'a>>>(texts: impl Fn() -> T, body: &mut String) {
+    // Growing would copy a large one again and again.
+    body.reserve(texts().map(|text| text.own.len() + text.end.len() + 1).sum::<usize>() + 2);
+    body.push('[');
+    for (text, separator) in texts().zip(separators()) {
+        body.push_str(separator);
+        body.push_str(text.own);
+        body.push_str(text.end);
+    }
+    body.push(']');
+}
+
+/// What stands before each item of a list.
+fn separators() -> impl Iterator<Item = &'static str> {
+    once("").chain(repeat(","))
 }
 
 fn explain(snapshot: &Snapshot, asked: &Asked) -> Answer {
     match question(asked) {
-        Ok(question) => Answer::json(json!(explain::explain(snapshot.world(), &question)).to_string().into_bytes()),
+        Ok(question) => Answer::json(json!(explain::explain(snapshot.world(), &question)).to_string()),
         Err(error) => Answer::error(Status::BadRequest, error),
     }
 }
@@ -211,11 +221,11 @@ pub fn question(asked: &Asked) -> Result<Question, QuestionError> {
     Question::parse(parameter, value)
 }
 
-fn report(allocation: &Allocation) -> Vec<u8> {
-    json!(allocation.report()).to_string().into_bytes()
+fn report(allocation: &Allocation) -> String {
+    json!(allocation.report()).to_string()
 }
 
-fn index(snapshot: &Snapshot) -> Vec<u8> {
+fn index(snapshot: &Snapshot) -> String {
     let (targets, unassigned) = snapshot.allocation.counts();
     let collectors = snapshot.allocation.members().map(|members| members.collectors().len());
     json!({
@@ -228,7 +238,6 @@ fn index(snapshot: &Snapshot) -> Vec<u8> {
         "links": ["scrape_configs", "jobs", "merged/scrape_configs", "explain", "debug/report", "livez", "readyz"],
     })
     .to_string()
-    .into_bytes()
 }
 
 /// What Go's `url.QueryEscape` leaves as it is, spaces apart.

@@ -4,6 +4,7 @@
 //! `RESPONSE_MODE` does. HTTP APIs and load balancers never stream.
 
 use std::future::ready;
+use std::sync::Arc;
 use std::vec;
 
 use bytes::Bytes;
@@ -12,10 +13,12 @@ use lambda_http::http::{HeaderMap, Response, StatusCode};
 use lambda_http::lambda_runtime::{FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, tower};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Context, Error, service_fn};
+use serde::ser::{SerializeStruct, Serializer};
 use serde::Serialize;
 use tower::Service as _;
 
 use crate::settings::ResponseMode;
+use crate::snapshot::Payload;
 
 /// Lambda refuses buffered answers of more than 6 MiB, head and JSON escapes included.
 pub const MOST_BYTES: usize = 6 * 1024 * 1024 - MOST_HEAD;
@@ -40,51 +43,63 @@ pub struct Sent {
 /// A body.
 #[derive(Debug, Clone)]
 pub enum Content {
+    /// None.
+    None,
     /// As it is.
-    Plain(Bytes),
+    Identity(Arc<Payload>),
     /// Compressed.
-    Gzip(Bytes),
+    Gzip(Arc<Payload>),
 }
 
 impl Content {
-    /// Bytes of the body.
-    pub const fn len(&self) -> usize {
-        match self {
-            Self::Plain(bytes) | Self::Gzip(bytes) => bytes.len(),
-        }
-    }
-
-    /// Bytes of the body in a buffered answer: base64, or text in JSON.
+    /// Bytes of the body in a buffered answer: text in JSON, or base64.
     pub fn buffered_size(&self) -> usize {
         match self {
-            Self::Plain(plain) => plain.iter().map(|byte| escaped_size(*byte)).sum(),
-            Self::Gzip(gzip) => gzip.len().div_ceil(3) * 4,
+            Self::None => 0,
+            Self::Identity(payload) => payload.quoted().len() - 2,
+            Self::Gzip(payload) => payload.gzip().len().div_ceil(3) * 4,
         }
     }
 
     fn bytes(self) -> Bytes {
         match self {
-            Self::Plain(bytes) | Self::Gzip(bytes) => bytes,
-        }
-    }
-
-    fn body(self) -> Body {
-        match self {
-            Self::Gzip(gzip) => Body::Binary(gzip.into()),
-            Self::Plain(plain) if plain.is_empty() => Body::Empty,
-            Self::Plain(plain) => {
-                String::from_utf8(plain.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
-            }
+            Self::None => Bytes::new(),
+            Self::Identity(payload) => Bytes::from_owner(PlainText(payload)),
+            Self::Gzip(payload) => payload.gzip().clone(),
         }
     }
 }
 
-/// What JSON makes of a byte in a text.
-const fn escaped_size(byte: u8) -> usize {
-    match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..0x20 => 6,
-        _ => 1,
+/// The bytes of a payload as it is.
+struct PlainText(Arc<Payload>);
+
+impl AsRef<[u8]> for PlainText {
+    fn as_ref(&self) -> &[u8] {
+        self.0.plain().as_bytes()
+    }
+}
+
+/// A buffered answer.
+#[derive(Serialize)]
+struct Buffered<H> {
+    #[serde(flatten)]
+    head: H,
+    /// A text; what is compressed is in the head, as the library encodes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Quoted>,
+}
+
+/// A text that is written as the JSON string which it is held as.
+struct Quoted(Arc<Payload>);
+
+impl Serialize for Quoted {
+    /// As [`RawValue`](serde_json::value::RawValue) does. One cannot be made of a text without reading all of it
+    /// first, which takes as long as escaping it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const RAW: &str = "$serde_json::private::RawValue";
+        let mut raw = serializer.serialize_struct(RAW, 1)?;
+        raw.serialize_field(RAW, self.0.quoted())?;
+        raw.end()
     }
 }
 
@@ -107,13 +122,18 @@ pub async fn buffered(
     context: Context,
 ) -> Result<FunctionResponse<impl Serialize + use<>, Pieces>, Error> {
     let Sent { status, headers, content } = sent;
-    let mut response = Response::new(content.body());
+    let (in_head, body) = match content {
+        Content::None => (Body::Empty, None),
+        Content::Identity(payload) => (Body::Empty, Some(Quoted(payload))),
+        Content::Gzip(payload) => (Body::Binary(payload.gzip().to_vec()), None),
+    };
+    let mut response = Response::new(in_head);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let mut response = Some(response);
     let respond = service_fn(move |_| ready(response.take().ok_or_else(|| Error::from("answered already"))));
-    let answer = Adapter::from(respond).call(LambdaEvent::new(request, context)).await?;
-    Ok(FunctionResponse::BufferedResponse(answer))
+    let head = Adapter::from(respond).call(LambdaEvent::new(request, context)).await?;
+    Ok(FunctionResponse::BufferedResponse(Buffered { head, body }))
 }
 
 /// As a stream: a prelude with the head, and the body.
@@ -128,19 +148,35 @@ pub fn streamed(sent: Sent) -> StreamResponse<Pieces> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
-    fn sizes_are_those_of_the_bodies_in_json() {
+    fn texts_are_written_as_json_strings() {
         let all: String = (0..=0x2ff_u32).filter_map(char::from_u32).collect();
         for text in ["", "plain", "\"quoted\" \\ \n", "h\u{e9}llo \u{1f6d2}", &all] {
-            let plain = Content::Plain(Bytes::copy_from_slice(text.as_bytes()));
-            assert_eq!(plain.buffered_size(), json!(text).to_string().len() - 2, "{text:?}");
+            let expected = json!({ "statusCode": 200, "body": text }).to_string();
+            for payload in [Payload::new(text.to_owned()), Payload::of_quoted(json!(text).to_string())] {
+                let payload = Arc::new(payload);
+                let answer = Buffered { head: json!({ "statusCode": 200 }), body: Some(Quoted(Arc::clone(&payload))) };
+                let written = serde_json::to_string(&answer).unwrap();
+                assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), json!({ "statusCode": 200, "body": text }));
+                assert_eq!(written.len(), expected.len(), "{written}");
+                assert_eq!(Content::Identity(Arc::clone(&payload)).buffered_size(), json!(text).to_string().len() - 2);
+                assert_eq!(Content::Identity(payload).bytes(), text.as_bytes());
+            }
         }
-        for (length, expected) in [(0, 0), (1, 4), (3, 4), (4, 8)] {
-            assert_eq!(Content::Gzip(Bytes::from(vec![0; length])).buffered_size(), expected);
+    }
+
+    #[test]
+    fn compressed_bodies_are_written_in_base64() {
+        for length in [0, 1, 2, 3, 1_000] {
+            let payload = Arc::new(Payload::new("a".repeat(length)));
+            let encoded = BASE64_STANDARD.encode(payload.gzip());
+            assert_eq!(Content::Gzip(payload).buffered_size(), encoded.len());
         }
     }
 }

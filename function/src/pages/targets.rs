@@ -4,7 +4,7 @@ use askama::Template;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use target_allocator_core::explain::target_trace;
-use target_allocator_core::targets::Target as AllocatedTarget;
+use target_allocator_core::targets::{Target as AllocatedTarget, escape};
 
 use super::explanation::{TargetView, follow_views};
 use super::paging::{Paging, part};
@@ -41,7 +41,9 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
     let allocation = &shown.snapshot.allocation;
     let (query, only_job) = (shown.parameter("q"), shown.parameter("job_id"));
     let collector = shown.parameter("collector_id");
-    let finder = Finder::new(query);
+    let mut searched = String::new();
+    escape(query, &mut searched);
+    let finder = Finder::new(&searched);
     let jobs = allocation.jobs().filter(|(name, _)| only_job.is_empty() || *name == only_job);
     let all = jobs.flat_map(|(name, job)| {
         let whole = query.is_empty() || name.contains(query);
@@ -51,12 +53,12 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
     });
     // Labels are found too, as they stand in an answer.
     let found = all.filter(|(name, position, text, _, whole)| {
-        (*whole || finder.find(&text.to_vec()).is_some()) && is_of(shown, name, *position, collector)
+        (*whole || finder.find(text.escaped().as_bytes()).is_some()) && is_of(shown, name, *position, collector)
     });
     let parameters = [("q", query), ("job_id", only_job), ("collector_id", collector)];
     let (found, paging) = part(found, shown.parameter("page"), TARGETS, root, "debug/targets", &parameters);
     let targets = found.into_iter().map(|(name, position, text, target, _)| TargetLine {
-        address: address(&text.to_vec()),
+        address: address(&text.json()),
         link: target_href(root, name, target),
         job: name.to_owned(),
         job_link: href(root, "debug/job", &[("job_id", name)]),
@@ -87,13 +89,13 @@ fn is_of(shown: &Shown<'_>, job: &str, position: usize, collector: &str) -> bool
 }
 
 /// The address in the text of a target.
-fn address(text: &[u8]) -> String {
+fn address(text: &str) -> String {
     #[derive(Deserialize)]
     struct Group {
         targets: [String; 1],
     }
     // A text that is empty is of a view that was not asked for.
-    serde_json::from_slice::<Group>(text).map(|group| group.targets.concat()).unwrap_or_default()
+    serde_json::from_str::<Group>(text).map(|group| group.targets.concat()).unwrap_or_default()
 }
 
 fn target_href(root: &str, job: &str, target: &AllocatedTarget) -> String {

@@ -1,6 +1,8 @@
 //! The answers to `/scrape_configs`: one for everybody, and one with credentials for
 //! those whom an authorizer knows.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, to_value};
 use target_allocator_core::access::Caller;
 use target_allocator_core::scrape_config::ScrapeConfig;
@@ -12,9 +14,9 @@ use crate::settings::{SecretRotation, Secrets};
 /// Job name → scrape config, as JSON with sorted keys.
 #[derive(Debug)]
 pub struct ScrapeConfigs {
-    hidden: Payload,
+    hidden: Arc<Payload>,
     /// Where it differs.
-    inlined: Option<Payload>,
+    inlined: Option<Arc<Payload>>,
 }
 
 impl ScrapeConfigs {
@@ -36,7 +38,7 @@ impl ScrapeConfigs {
             }
             hidden.insert(config.job_name.clone(), to_value(&without)?);
         }
-        let payload = |jobs: &Map<String, Value>| serde_json::to_vec(jobs).map(Payload::new);
+        let payload = |jobs: &Map<String, Value>| serde_json::to_string(jobs).map(Payload::new).map(Arc::new);
         let hidden_payload = payload(&hidden)?;
         if inlined.is_empty() {
             return Ok(Self { hidden: hidden_payload, inlined: None });
@@ -47,7 +49,7 @@ impl ScrapeConfigs {
 
     /// What this one may see.
     #[must_use]
-    pub fn shown_to(&self, caller: &Caller) -> &Payload {
+    pub fn shown_to(&self, caller: &Caller) -> &Arc<Payload> {
         match (caller, &self.inlined) {
             (Caller::Verified(_), Some(inlined)) => inlined,
             (Caller::Verified(_), None) | (Caller::Unknown, _) => &self.hidden,

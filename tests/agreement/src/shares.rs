@@ -133,7 +133,7 @@ impl Allocations {
             let jobs = allocation.jobs().map(|(job, _)| {
                 let share = allocation.share(job, collector);
                 let mut share: Vec<_> =
-                    share.map(|(group, target)| self.index(&group.plain(target).to_vec())).collect();
+                    share.map(|(group, target)| self.index(&group.plain(target).json())).collect();
                 share.sort_unstable();
                 share
             });
@@ -143,8 +143,8 @@ impl Allocations {
     }
 
     /// The target that an answer names by its address.
-    fn index(&self, answer: &[u8]) -> TargetIndex {
-        let answer: serde_json::Value = serde_json::from_slice(answer).unwrap();
+    fn index(&self, answer: &str) -> TargetIndex {
+        let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
         let address = answer["targets"][0].as_str().unwrap();
         let address: std::net::SocketAddrV4 = address.parse().unwrap();
         let [_, block, high, low] = address.ip().octets();

@@ -55,8 +55,7 @@ fn served(allocation: &Allocation) -> BTreeMap<(String, String), Vec<String>> {
     for collector in members {
         for (name, _) in allocation.jobs() {
             let text = |(group, target): (&GroupTargets, &Target)| {
-                let (plain, merged) = (group.plain(target).to_vec(), group.merged(target).to_vec());
-                format!("{} {}", String::from_utf8_lossy(&plain), String::from_utf8_lossy(&merged))
+                format!("{} {}", group.plain(target).json(), group.merged(target).json())
             };
             let share = allocation.share(name, &collector.name).map(text).collect();
             served.insert((name.to_owned(), collector.name.clone()), share);

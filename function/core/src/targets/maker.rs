@@ -91,7 +91,7 @@ impl<'b> Known<'b> {
 #[derive(Debug)]
 struct Made {
     targets: Vec<Target>,
-    text: Vec<u8>,
+    text: String,
     /// As in [`GroupTargets`].
     served: usize,
     is_expressible: bool,
@@ -107,7 +107,7 @@ impl Made {
     fn new(parts: usize) -> Self {
         Self {
             targets: Vec::new(),
-            text: Vec::new(),
+            text: String::new(),
             served: 0,
             is_expressible: true,
             too_large: 0,
@@ -125,9 +125,9 @@ impl Made {
     /// Adds a target of another group as it is.
     fn take_over(&mut self, part: usize, group: &GroupTargets, target: &Target) {
         let Text { own, end } = group.plain(target);
-        let end = if end.is_empty() { 0..0 } else { self.end(part, |text| text.extend_from_slice(end)) };
-        let plain = self.write(|text| text.extend_from_slice(own));
-        let merged = self.write(|text| text.extend_from_slice(group.merged(target).own));
+        let end = if end.is_empty() { 0..0 } else { self.end(part, |text| text.push_str(end)) };
+        let plain = self.write(|text| text.push_str(own));
+        let merged = self.write(|text| text.push_str(group.merged(target).own));
         self.push(Target { plain, end, merged, ..target.clone() });
     }
 
@@ -137,7 +137,7 @@ impl Made {
     }
 
     /// Where the end of the plain texts of a part's targets is, which the first of them writes.
-    fn end(&mut self, part: usize, write: impl FnOnce(&mut Vec<u8>)) -> Range<u32> {
+    fn end(&mut self, part: usize, write: impl FnOnce(&mut String)) -> Range<u32> {
         if let Some(Some(end)) = self.ends.get(part) {
             return end.clone();
         }
@@ -149,7 +149,7 @@ impl Made {
     }
 
     /// Where what is written to the text is.
-    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<u32> {
+    fn write(&mut self, write: impl FnOnce(&mut String)) -> Range<u32> {
         let start = position(self.text.len());
         write(&mut self.text);
         start..position(self.text.len())
@@ -366,7 +366,7 @@ impl<'a> Maker<'a> {
 
     /// What a collector needs to scrape the target and to name its series, and what
     /// it makes resource attributes of. A target without an address is dropped.
-    fn render_merged(&self, labels: Layers<'_, '_>, relabelled: &LabelSet<'_>, out: &mut Vec<u8>) {
+    fn render_merged(&self, labels: Layers<'_, '_>, relabelled: &LabelSet<'_>, out: &mut String) {
         if relabelled.get(ADDRESS).is_empty() {
             return;
         }

@@ -1,50 +1,57 @@
-//! Targets as the JSON of HTTP SD.
+//! Targets as the JSON of HTTP SD, in the form of [`Text`](super::Text).
+
+use serde_json::Value;
 
 use crate::labels::ADDRESS;
 
 /// Writes `{"targets":["ADDRESS"],"labels":{...}}`.
-pub(super) fn target<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clone, out: &mut Vec<u8>) {
+pub(super) fn target<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clone, out: &mut String) {
     beginning(labels, out);
-    out.extend_from_slice(b"}}");
+    out.push_str("}}");
 }
 
 /// Writes the same, but for what [`end`] writes.
-pub(super) fn beginning<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clone, out: &mut Vec<u8>) {
+pub(super) fn beginning<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clone, out: &mut String) {
     let address = labels.clone().find(|(name, _)| *name == ADDRESS).map_or("", |(_, address)| address);
-    out.extend_from_slice(b"{\"targets\":[");
+    out.push_str(r#"{\"targets\":["#);
     string(address, out);
-    out.extend_from_slice(b"],\"labels\":{");
-    let mut separator: &[u8] = b"";
+    out.push_str(r#"],\"labels\":{"#);
+    let mut separator = "";
     for (name, value) in labels {
-        out.extend_from_slice(separator);
+        out.push_str(separator);
         label(name, value, out);
-        separator = b",";
+        separator = ",";
     }
 }
 
 /// Writes more labels of a target that has some, and ends it.
-pub(super) fn end<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut Vec<u8>) {
+pub(super) fn end<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut String) {
     for (name, value) in labels {
-        out.push(b',');
+        out.push(',');
         label(name, value, out);
     }
-    out.extend_from_slice(b"}}");
+    out.push_str("}}");
 }
 
-fn label(name: &str, value: &str, out: &mut Vec<u8>) {
+fn label(name: &str, value: &str, out: &mut String) {
     string(name, out);
-    out.push(b':');
+    out.push(':');
     string(value, out);
 }
 
-fn string(text: &str, out: &mut Vec<u8>) {
+fn string(text: &str, out: &mut String) {
     let plain = text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
     if plain {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+        out.push_str(r#"\""#);
+        out.push_str(text);
+        out.push_str(r#"\""#);
     } else {
-        // Writing a text to memory cannot fail.
-        let _ = serde_json::to_writer(out, text);
+        escape(&Value::from(text).to_string(), out);
     }
+}
+
+/// Writes a text as it stands in a JSON string, without the quotes around it.
+pub fn escape(text: &str, out: &mut String) {
+    let quoted = Value::from(text).to_string();
+    out.push_str(quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default());
 }

@@ -37,7 +37,7 @@ fn label_set(labels: &Value) -> LabelSet<'_> {
 }
 
 fn rendered(group: &GroupTargets, position: usize) -> Value {
-    serde_json::from_slice(&group.plain(&group.targets[position]).to_vec()).unwrap()
+    serde_json::from_str(&group.plain(&group.targets[position]).json()).unwrap()
 }
 
 #[test]
@@ -84,6 +84,31 @@ fn targets_are_served_as_they_were_discovered() {
     assert_eq!(rendered(&targets, 0), json!({"targets": ["10.0.0.1:80"], "labels": pod}));
 }
 
+fn escaped(json: &str) -> String {
+    let mut text = String::new();
+    escape(json, &mut text);
+    text
+}
+
+#[test]
+fn texts_stand_in_a_json_string_whatever_labels_say() {
+    let all: String = (0..=0x2ff_u32).filter_map(char::from_u32).collect();
+    for value in ["", "plain", "\"", "\\", "\\\"", "\n\0\u{7f}", "{\"a\": \"\\n\"}", "h\u{e9}llo \u{1f6d2}\u{2028}", &all] {
+        for name in ["a", value] {
+            let labels = json!({"__address__": value, name: value});
+            for shared in [LabelSet::new(), label_set(&labels)] {
+                let (job, rules) = (job(), rules(&json!([])));
+                let maker = Maker::new(&job, &rules, false, ServedLabels::All, Views::PLAIN);
+                let group = maker.make(&shared, [label_set(&labels)], &mut Places::default()).unwrap();
+                let text = group.plain(&group.targets[0]);
+                let expected = json!({"targets": [value], "labels": labels});
+                assert_eq!(serde_json::from_str::<Value>(&text.json()).unwrap(), expected);
+                assert_eq!(text.escaped(), escaped(&text.json()));
+            }
+        }
+    }
+}
+
 #[test]
 fn what_targets_have_in_common_ends_their_texts_unless_one_has_its_own() {
     let shared = json!({"a": "1", "c": "3"});
@@ -102,12 +127,11 @@ fn what_targets_have_in_common_ends_their_texts_unless_one_has_its_own() {
     let maker = Maker::new(&job, &rules, false, ServedLabels::All, Views::PLAIN);
     let own = cases.iter().map(|(own, ..)| label_set(own));
     let group = maker.make(&label_set(&shared), own, &mut Places::default()).unwrap();
-    let text = |bytes| str::from_utf8(bytes).unwrap();
     for ((own, beginning, end), target) in cases.iter().zip(&group.targets) {
         let made = group.plain(target);
-        assert_eq!((text(made.own), text(made.end)), (*beginning, *end), "{own}");
+        assert_eq!((made.own, made.end), (&*escaped(beginning), &*escaped(end)), "{own}");
     }
-    let served: usize = cases.iter().map(|(_, beginning, end)| beginning.len() + end.len()).sum();
+    let served: usize = cases.iter().map(|(_, beginning, end)| escaped(beginning).len() + escaped(end).len()).sum();
     assert_eq!(group.size(), served + size_of_val(&*group.targets), "each is served with all of its text");
 }
 
@@ -168,7 +192,7 @@ fn the_merged_view_has_what_rules_made() {
             let group = made_for(Views::MERGED, &configs, filter, ServedLabels::Referenced, std::slice::from_ref(&pod));
             let text = group.merged(&group.targets[0]);
             let labels = expected.as_ref().map(|labels| json!({"targets": [labels["__address__"]], "labels": labels}));
-            assert_eq!(serde_json::from_slice::<Value>(&text.to_vec()).ok(), labels, "{configs}");
+            assert_eq!(serde_json::from_str::<Value>(&text.json()).ok(), labels, "{configs}");
             assert!(group.plain(&group.targets[0]).is_empty());
             assert!(group.is_expressible());
         }

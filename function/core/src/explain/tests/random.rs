@@ -129,7 +129,7 @@ proptest! {
             let mergeable = made.allocation.merged().values().any(|merged| merged.form != Form::Discovered && merged.jobs.iter().any(|job| job == name));
             for (group, target) in job.targets().filter(|_| mergeable && filter) {
                 let trace = traces.iter().find(|trace| trace.identity == Some(target.identity) && !matches!(trace.fate, Fate::Merged { .. })).unwrap();
-                let served: Value = serde_json::from_slice(&group.merged(target).to_vec()).unwrap();
+                let served: Value = serde_json::from_str(&group.merged(target).json()).unwrap();
                 let served: BTreeMap<&str, &str> = served["labels"].as_object().unwrap().iter()
                     .filter(|(name, _)| !name.starts_with("__meta_")).map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
                 let explained: BTreeMap<&str, &str> = trace.after.as_ref().unwrap().iter()
@@ -173,7 +173,7 @@ proptest! {
         let mut named = BTreeSet::new();
         for (name, job) in &jobs {
             for (position, (group, target)) in job.targets().enumerate() {
-                let target: Value = serde_json::from_slice(&group.plain(target).to_vec()).unwrap();
+                let target: Value = serde_json::from_str(&group.plain(target).json()).unwrap();
                 let label = |name: &str| target["labels"][name].as_str().unwrap_or_default().to_owned();
                 if made.allocation.owners(name, position).next().is_some() {
                     named.insert((label("__meta_kubernetes_namespace"), label("__meta_kubernetes_pod_name")));
