@@ -201,7 +201,12 @@ def prometheus(world: World) -> str:
     jobs = sorted(get(f"{world.function}/jobs"))
     lists = [f"{world.function}/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={COLLECTORS[0]}" for job in jobs]
     configs = [
-        {"job_name": job, "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]} for job, url in zip(jobs, lists)
+        {
+            "job_name": job,
+            "http_sd_configs": [{"url": url, "refresh_interval": "1s"}],
+            "relabel_configs": [shop.TO_LOOPBACK_CONFIG],
+        }
+        for job, url in zip(jobs, lists)
     ]
     url = world.start_prometheus(json.dumps({"scrape_configs": configs}))
     wanted = {

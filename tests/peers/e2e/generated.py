@@ -16,6 +16,13 @@ LABEL = {"world": "generated"}
 MONITORS = ("ServiceMonitor", "PodMonitor", "Probe", "ScrapeConfig")
 # Where the exporters are that stand for the prober of all probes.
 PROBER = "127.99.0.1:9115"
+# What is elsewhere is asked for where nobody listens, so that nothing leaves this machine.
+NOBODY = "127.98.0.1:9"
+ELSEWHERE = r"((?:[^1]|1[^2]|12[^7]|127[^.]).*)"
+TO_NOBODY = [
+    {"sourceLabels": ["__address__"], "regex": ELSEWHERE, "targetLabel": "elsewhere"},
+    {"sourceLabels": ["__address__"], "regex": ELSEWHERE, "targetLabel": "__address__", "replacement": NOBODY},
+]
 SELECTORS = {
     f"{kind}_{of}": {"matchLabels": LABEL} if of == "selector" else {}
     for kind in ("service_monitor", "pod_monitor", "probe", "scrape_config")
@@ -87,12 +94,12 @@ def adapted(item: dict) -> dict:
         if endpoint.get("scheme", "").lower() == "https":
             endpoint.pop("scheme")
         if item["kind"] != "Probe":
-            endpoint.setdefault("relabelings", []).append(shop.TO_LOOPBACK)
+            endpoint.setdefault("relabelings", []).extend([shop.TO_LOOPBACK, *TO_NOBODY])
     return item
 
 
 def addresses(told: list[dict]) -> set[str]:
-    """Where exporters must listen for all of that to be scraped; what is elsewhere is down in all views."""
-    found = {shop.loopback(group["labels"]["__address__"]) for group in told}
+    """Where exporters must listen for all of that to be scraped, but for those that are down in all views."""
+    found = {shop.loopback(group["labels"]["__address__"]) for group in told} - {NOBODY}
     # Port 80 is what a target without one is asked at.
     return {address if ":" in address else f"{address}:80" for address in found if address.startswith("127.")}

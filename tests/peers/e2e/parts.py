@@ -255,7 +255,7 @@ class World:
         self.start(name, PEERS / "collector", "--config", config, env=dict(os.environ))
 
     def start_prometheus(self, config: str) -> str:
-        """Starts a Prometheus with that config, which others may write to."""
+        """Starts a Prometheus with that config and nothing else, which others may write to."""
         port = free_port()
         path = self.folder / "prometheus.yaml"
         path.write_text(config)
@@ -263,7 +263,8 @@ class World:
             "prometheus",
             PEERS / "prometheus",
             f"--config.file={path}",
-            f"--storage.tsdb.path={self.folder / 'tsdb'}",
+            # Of its own: what one found is there for others for five minutes.
+            f"--storage.tsdb.path={self.folder / f'tsdb-{port}'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--web.enable-remote-write-receiver",
             env=dict(os.environ),

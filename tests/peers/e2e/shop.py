@@ -18,6 +18,16 @@ TO_LOOPBACK = {
 }
 
 
+# The same as Prometheus' own config has it.
+TO_LOOPBACK_CONFIG = {
+    "action": "replace",
+    "source_labels": TO_LOOPBACK["sourceLabels"],
+    "regex": TO_LOOPBACK["regex"],
+    "target_label": TO_LOOPBACK["targetLabel"],
+    "replacement": TO_LOOPBACK["replacement"],
+}
+
+
 def loopback(address: str) -> str:
     return re.sub(r"^10\.", "127.", address)
 
