@@ -19,7 +19,7 @@ pub use maker::Maker;
 pub use render::escape;
 
 use crate::discovery::TooMany;
-use crate::labels::Layers;
+use crate::labels::{ADDRESS, Layers};
 
 /// Which labels of a target are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,28 @@ const NODE_LABELS: [&str; 3] =
 const ADDRESS_TARGET_KIND: &str = "__meta_kubernetes_endpointslice_address_target_kind";
 const ADDRESS_TARGET_NAME: &str = "__meta_kubernetes_endpointslice_address_target_name";
 const ZONE: &str = "__meta_kubernetes_endpointslice_endpoint_zone";
+
+/// What each pod has of its own. What a target has beside it, others of its group often have alike:
+/// pods of one controller differ in nothing else.
+const OF_EACH: [&str; 14] = [
+    ADDRESS,
+    "__meta_kubernetes_endpoint_address_target_name",
+    "__meta_kubernetes_endpoint_hostname",
+    "__meta_kubernetes_endpoint_node_name",
+    "__meta_kubernetes_endpointslice_address_target_name",
+    "__meta_kubernetes_endpointslice_endpoint_hostname",
+    "__meta_kubernetes_endpointslice_endpoint_node_name",
+    "__meta_kubernetes_pod_container_id",
+    "__meta_kubernetes_pod_host_ip",
+    "__meta_kubernetes_pod_ip",
+    "__meta_kubernetes_pod_label_apps_kubernetes_io_pod_index",
+    "__meta_kubernetes_pod_name",
+    "__meta_kubernetes_pod_node_name",
+    "__meta_kubernetes_pod_uid",
+];
+
+/// The same of nodes: all that is told of one.
+const OF_NODES: &str = "__meta_kubernetes_node_";
 
 /// Read here, of use to collectors only if rules read them.
 const READ_HERE: [&str; 3] = [ADDRESS_TARGET_KIND, ADDRESS_TARGET_NAME, ZONE];
@@ -98,21 +120,24 @@ pub struct Target {
     pub zone: Arc<str>,
     /// Hash of the labels that it was made of, for a target of an object.
     made_of: u64,
-    plain: Range<u32>,
-    /// What the plain text ends with, as those of other targets do.
+    /// The pieces of the plain text, in their order.
+    own: Range<u32>,
+    alike: Range<u32>,
     end: Range<u32>,
     merged: Range<u32>,
 }
 
-/// The text of a target: what is its own, and what it has in common with others of its group.
+/// The text of a target, in pieces: several targets of a group can have some in common, which are held once.
 ///
 /// As it stands in a JSON string: all quotes and backslashes have a backslash before them. Lambda takes
 /// answers so, and escaping them took five times as long as all else that is done for one.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'g> {
-    /// Where it begins.
+    /// Where it begins; no other target has this.
     pub own: &'g str,
-    /// How it ends; empty if nothing is in common.
+    /// What goes on; others may have the same.
+    pub alike: &'g str,
+    /// How it ends, if all targets of its part of the group do.
     pub end: &'g str,
 }
 
@@ -123,17 +148,23 @@ impl Text<'_> {
         self.own.is_empty()
     }
 
+    /// One after the other.
+    #[must_use]
+    pub const fn pieces(&self) -> [&str; 3] {
+        [self.own, self.alike, self.end]
+    }
+
     /// In one piece.
     #[must_use]
     pub fn escaped(&self) -> String {
-        [self.own, self.end].concat()
+        self.pieces().concat()
     }
 
     /// In one piece, as JSON of its own.
     #[must_use]
     pub fn json(&self) -> String {
         // What was escaped here is never refused.
-        serde_json::from_str(&["\"", self.own, self.end, "\""].concat()).unwrap_or_default()
+        serde_json::from_str(&format!("\"{}\"", self.escaped())).unwrap_or_default()
     }
 }
 
@@ -167,14 +198,14 @@ impl GroupTargets {
     /// empty if the view was not asked for.
     #[must_use]
     pub fn plain(&self, target: &Target) -> Text<'_> {
-        Text { own: self.slice(&target.plain), end: self.slice(&target.end) }
+        Text { own: self.slice(&target.own), alike: self.slice(&target.alike), end: self.slice(&target.end) }
     }
 
     /// The same with the labels after relabelling; empty if the view was not asked
     /// for, or if a collector would drop the target.
     #[must_use]
     pub fn merged(&self, target: &Target) -> Text<'_> {
-        Text { own: self.slice(&target.merged), end: "" }
+        Text { own: self.slice(&target.merged), alike: "", end: "" }
     }
 
     /// Whether the merged view can serve them. It cannot where a rule takes away
@@ -216,6 +247,11 @@ impl Places {
             }
         }
     }
+}
+
+/// Whether targets of a group seldom have a label of that name alike.
+fn is_of_each(name: &str) -> bool {
+    OF_EACH.contains(&name) || name.starts_with(OF_NODES)
 }
 
 /// The hash of an address, by which targets are given out.

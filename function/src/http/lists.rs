@@ -190,12 +190,11 @@ fn quoted(write: impl FnOnce(&mut String)) -> String {
 /// Writes a list of texts.
 fn list<'a, T: Iterator<Item = Text<'a>>>(texts: impl Fn() -> T, body: &mut String) {
     // Growing would copy a large one again and again.
-    body.reserve(texts().map(|text| text.own.len() + text.end.len() + 1).sum::<usize>() + 2);
+    body.reserve(texts().map(|text| text.pieces().map(str::len).iter().sum::<usize>() + 1).sum::<usize>() + 2);
     body.push('[');
     for (text, separator) in texts().zip(separators()) {
         body.push_str(separator);
-        body.push_str(text.own);
-        body.push_str(text.end);
+        text.pieces().iter().for_each(|piece| body.push_str(piece));
     }
     body.push(']');
 }

@@ -13,8 +13,8 @@ use lambda_http::http::{HeaderMap, Response, StatusCode};
 use lambda_http::lambda_runtime::{FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, tower};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Context, Error, service_fn};
-use serde::ser::{SerializeStruct, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 use tower::Service as _;
 
 use crate::settings::ResponseMode;
@@ -163,7 +163,10 @@ mod tests {
                 let payload = Arc::new(payload);
                 let answer = Buffered { head: json!({ "statusCode": 200 }), body: Some(Quoted(Arc::clone(&payload))) };
                 let written = serde_json::to_string(&answer).unwrap();
-                assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), json!({ "statusCode": 200, "body": text }));
+                assert_eq!(
+                    serde_json::from_str::<Value>(&written).unwrap(),
+                    json!({ "statusCode": 200, "body": text })
+                );
                 assert_eq!(written.len(), expected.len(), "{written}");
                 assert_eq!(Content::Identity(Arc::clone(&payload)).buffered_size(), json!(text).to_string().len() - 2);
                 assert_eq!(Content::Identity(payload).bytes(), text.as_bytes());

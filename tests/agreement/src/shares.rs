@@ -132,8 +132,7 @@ impl Allocations {
         let of = |collector: &str| {
             let jobs = allocation.jobs().map(|(job, _)| {
                 let share = allocation.share(job, collector);
-                let mut share: Vec<_> =
-                    share.map(|(group, target)| self.index(&group.plain(target).json())).collect();
+                let mut share: Vec<_> = share.map(|(group, target)| self.index(&group.plain(target).json())).collect();
                 share.sort_unstable();
                 share
             });

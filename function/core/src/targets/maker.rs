@@ -1,14 +1,15 @@
 //! From label sets to targets: relabelled, told apart, rendered.
 
 use std::borrow::Cow;
+use std::mem::take;
 use std::ops::Range;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use xxhash_rust::xxh64::xxh64;
 
 use super::{
     GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Text, TooLarge, Views, ZONE, address_hash,
-    node_of, render,
+    is_of_each, node_of, render,
 };
 use crate::discovery::{Group, Query};
 use crate::labels::{ADDRESS, LabelSet, Layers, META_PREFIX};
@@ -98,8 +99,11 @@ struct Made {
     too_large: usize,
     /// How the plain texts of the targets of a part end, once there is one.
     ends: Vec<Option<Range<u32>>>,
+    /// What targets have alike, by its hash.
+    alike: HashMap<u64, Range<u32>>,
     /// Used again from target to target.
     scratch: Vec<u8>,
+    scratch_text: String,
 }
 
 impl Made {
@@ -112,7 +116,9 @@ impl Made {
             is_expressible: true,
             too_large: 0,
             ends: vec![None; parts],
+            alike: HashMap::new(),
             scratch: Vec::new(),
+            scratch_text: String::new(),
         }
     }
 
@@ -124,15 +130,17 @@ impl Made {
 
     /// Adds a target of another group as it is.
     fn take_over(&mut self, part: usize, group: &GroupTargets, target: &Target) {
-        let Text { own, end } = group.plain(target);
+        let Text { own, alike, end } = group.plain(target);
         let end = if end.is_empty() { 0..0 } else { self.end(part, |text| text.push_str(end)) };
-        let plain = self.write(|text| text.push_str(own));
+        let alike = self.alike(|text| text.push_str(alike));
+        let own = self.write(|text| text.push_str(own));
         let merged = self.write(|text| text.push_str(group.merged(target).own));
-        self.push(Target { plain, end, merged, ..target.clone() });
+        self.push(Target { own, alike, end, merged, ..target.clone() });
     }
 
     fn push(&mut self, target: Target) {
-        self.served += [&target.plain, &target.end, &target.merged].map(ExactSizeIterator::len).iter().sum::<usize>();
+        let texts = [&target.own, &target.alike, &target.end, &target.merged];
+        self.served += texts.map(ExactSizeIterator::len).iter().sum::<usize>();
         self.targets.push(target);
     }
 
@@ -146,6 +154,28 @@ impl Made {
             *known = Some(end.clone());
         }
         end
+    }
+
+    /// Where what is written is, which others may have too: it is held once.
+    fn alike(&mut self, write: impl FnOnce(&mut String)) -> Range<u32> {
+        let mut alike = take(&mut self.scratch_text);
+        alike.clear();
+        write(&mut alike);
+        let range = if alike.is_empty() { 0..0 } else { self.held(&alike) };
+        self.scratch_text = alike;
+        range
+    }
+
+    /// Where that text is, which is written unless it is known.
+    fn held(&mut self, alike: &str) -> Range<u32> {
+        let hash = xxh64(alike.as_bytes(), 0);
+        let text = |range: &Range<u32>| self.text.get(range.start as usize..range.end as usize);
+        if let Some(known) = self.alike.get(&hash).filter(|known| text(known) == Some(alike)) {
+            return known.clone();
+        }
+        let range = self.write(|text| text.push_str(alike));
+        self.alike.insert(hash, range.clone());
+        range
     }
 
     /// Where what is written to the text is.
@@ -279,7 +309,8 @@ impl<'a> Maker<'a> {
             Relabelled::Labels(relabelled) => identity(relabelled.iter(), self.job_name, scratch),
             Relabelled::Nothing | Relabelled::TooLarge => return Ok(()),
         };
-        let (plain, end) = if self.views.plain { self.render_plain(origin.part, labels, made) } else { (0..0, 0..0) };
+        let [own, alike, end] =
+            if self.views.plain { self.render_plain(origin.part, labels, made) } else { [0..0, 0..0, 0..0] };
         let merged = match &relabelled {
             Relabelled::Labels(relabelled) if self.views.merged => {
                 made.is_expressible &= SETTINGS.iter().all(|name| relabelled.contains(name));
@@ -293,21 +324,25 @@ impl<'a> Maker<'a> {
             node: places.intern(node_of(labels)),
             zone: places.intern(labels.get(ZONE)),
             made_of: origin.made_of,
-            plain,
+            own,
+            alike,
             end,
             merged,
         });
         made.within(self.most)
     }
 
-    /// The labels as discovered, those that all targets of the part have at the end.
-    fn render_plain(&self, part: usize, labels: Layers<'_, '_>, made: &mut Made) -> (Range<u32>, Range<u32>) {
+    /// The pieces of the labels as discovered, those that all targets of the part have at the end.
+    fn render_plain(&self, part: usize, labels: Layers<'_, '_>, made: &mut Made) -> [Range<u32>; 3] {
         let served = |(name, _): &(&str, &str)| !self.hidden.contains(name);
         if !labels.over.contains(ADDRESS) || labels.overlap() {
-            return (made.write(|text| render::target(labels.iter().filter(served), text)), 0..0);
+            return [made.write(|text| render::target(labels.iter().filter(served), text)), 0..0, 0..0];
         }
-        let end = made.end(part, |text| render::end(labels.under.iter().filter(served), text));
-        (made.write(|text| render::beginning(labels.over.iter().filter(served), text)), end)
+        let (under, over) = (labels.under.iter().filter(served), labels.over.iter().filter(served));
+        let end = made.end(part, |text| render::end(under, text));
+        let alike = made.alike(|text| render::more(over.clone().filter(|(name, _)| !is_of_each(name)), text));
+        let own = made.write(|text| render::beginning(over.filter(|(name, _)| is_of_each(name)), text));
+        [own, alike, end]
     }
 
     /// What the rules make of the labels of a part; `None` if they drop its targets, or if nobody asks.

@@ -10,7 +10,7 @@ pub(super) fn target<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clon
     out.push_str("}}");
 }
 
-/// Writes the same, but for what [`end`] writes.
+/// Writes the same, but for what [`more`] and [`end`] write.
 pub(super) fn beginning<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clone, out: &mut String) {
     let address = labels.clone().find(|(name, _)| *name == ADDRESS).map_or("", |(_, address)| address);
     out.push_str(r#"{\"targets\":["#);
@@ -24,12 +24,17 @@ pub(super) fn beginning<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + C
     }
 }
 
-/// Writes more labels of a target that has some, and ends it.
-pub(super) fn end<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut String) {
+/// Writes more labels of a target that has some.
+pub(super) fn more<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut String) {
     for (name, value) in labels {
         out.push(',');
         label(name, value, out);
     }
+}
+
+/// Writes the last labels of a target that has some, and ends it.
+pub(super) fn end<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut String) {
+    more(labels, out);
     out.push_str("}}");
 }
 

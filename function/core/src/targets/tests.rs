@@ -93,7 +93,9 @@ fn escaped(json: &str) -> String {
 #[test]
 fn texts_stand_in_a_json_string_whatever_labels_say() {
     let all: String = (0..=0x2ff_u32).filter_map(char::from_u32).collect();
-    for value in ["", "plain", "\"", "\\", "\\\"", "\n\0\u{7f}", "{\"a\": \"\\n\"}", "h\u{e9}llo \u{1f6d2}\u{2028}", &all] {
+    for value in
+        ["", "plain", "\"", "\\", "\\\"", "\n\0\u{7f}", "{\"a\": \"\\n\"}", "h\u{e9}llo \u{1f6d2}\u{2028}", &all]
+    {
         for name in ["a", value] {
             let labels = json!({"__address__": value, name: value});
             for shared in [LabelSet::new(), label_set(&labels)] {
@@ -106,6 +108,37 @@ fn texts_stand_in_a_json_string_whatever_labels_say() {
                 assert_eq!(text.escaped(), escaped(&text.json()));
             }
         }
+    }
+}
+
+#[test]
+fn what_targets_have_alike_is_held_once() {
+    let pod = |name: &str, controller: &str| {
+        json!({
+            "__address__": format!("{name}:1"),
+            "__meta_kubernetes_pod_controller_name": controller,
+            "__meta_kubernetes_pod_name": name,
+            "__meta_kubernetes_pod_phase": "Running",
+        })
+    };
+    let of_a = r#","__meta_kubernetes_pod_controller_name":"a","__meta_kubernetes_pod_phase":"Running""#;
+    let of_b = r#","__meta_kubernetes_pod_controller_name":"b","__meta_kubernetes_pod_phase":"Running""#;
+    let cases = [
+        (vec![("x", "a")], vec![of_a]),
+        (vec![("x", "a"), ("y", "a")], vec![of_a]),
+        (vec![("x", "a"), ("y", "b")], vec![of_a, of_b]),
+        (vec![("x", "a"), ("y", "b"), ("z", "a"), ("w", "b")], vec![of_a, of_b]),
+    ];
+    for (pods, held) in cases {
+        let sets: Vec<Value> = pods.iter().map(|(name, controller)| pod(name, controller)).collect();
+        let group = made(&json!([]), false, ServedLabels::All, &sets);
+        let texts: Vec<Text<'_>> = group.targets.iter().map(|target| group.plain(target)).collect();
+        for (text, labels) in texts.iter().zip(&sets) {
+            assert_eq!(serde_json::from_str::<Value>(&text.json()).unwrap()["labels"], *labels);
+        }
+        let own: usize = texts.iter().map(|text| text.own.len()).sum();
+        let alike: usize = held.iter().map(|text| escaped(text).len()).sum();
+        assert_eq!(group.text.len(), own + alike + "}}".len(), "{pods:?}");
     }
 }
 
@@ -129,7 +162,7 @@ fn what_targets_have_in_common_ends_their_texts_unless_one_has_its_own() {
     let group = maker.make(&label_set(&shared), own, &mut Places::default()).unwrap();
     for ((own, beginning, end), target) in cases.iter().zip(&group.targets) {
         let made = group.plain(target);
-        assert_eq!((made.own, made.end), (&*escaped(beginning), &*escaped(end)), "{own}");
+        assert_eq!(([made.own, made.alike].concat(), made.end), (escaped(beginning), &*escaped(end)), "{own}");
     }
     let served: usize = cases.iter().map(|(_, beginning, end)| escaped(beginning).len() + escaped(end).len()).sum();
     assert_eq!(group.size(), served + size_of_val(&*group.targets), "each is served with all of its text");
