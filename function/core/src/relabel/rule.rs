@@ -270,12 +270,9 @@ impl Rule {
         input.into_iter().flat_map(|input| &input.labels).chain(target).map(String::as_str)
     }
 
-    /// Whether the rule can read the label.
-    pub(super) fn may_read(&self, name: &str) -> bool {
-        match self {
-            Self::LabelMap { regex, .. } => regex.is_match(name),
-            _ => self.reads().any(|read| read == name),
-        }
+    /// Whether the rule reads the label because it matches its name.
+    pub(super) fn maps(&self, name: &str) -> bool {
+        matches!(self, Self::LabelMap { regex, .. } if regex.is_match(name))
     }
 }
 
