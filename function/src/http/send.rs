@@ -93,8 +93,8 @@ struct Buffered<H> {
 struct Quoted(Arc<Payload>);
 
 impl Serialize for Quoted {
-    /// As [`RawValue`](serde_json::value::RawValue) does. One cannot be made of a text without reading all of it
-    /// first, which takes as long as escaping it.
+    /// As [`RawValue`](serde_json::value::RawValue) does, which cannot be made of a text without reading all of it
+    /// first: that takes as long as escaping it. The name is private to the library; the tests fail if it becomes another.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const RAW: &str = "$serde_json::private::RawValue";
         let mut raw = serializer.serialize_struct(RAW, 1)?;
