@@ -13,6 +13,7 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -195,7 +196,24 @@ async fn take_response(
         finish(&api, &id, Err(error)).await;
         return StatusCode::PAYLOAD_TOO_LARGE;
     }
+    // Gateways refuse what says something twice.
+    serde_json::from_slice::<Buffered>(&body).unwrap_or_else(|error| panic!("no gateway takes the answer: {error}"));
     finish(&api, &id, Ok(serde_json::from_slice(&body).unwrap())).await
+}
+
+/// What gateways read of an answer in one piece, each once.
+#[derive(Deserialize)]
+struct Buffered {
+    #[serde(rename = "statusCode")]
+    _status: u16,
+    #[serde(rename = "headers")]
+    _headers: Option<HashMap<String, String>>,
+    #[serde(rename = "multiValueHeaders")]
+    _multi_value_headers: Option<HashMap<String, Vec<String>>>,
+    #[serde(rename = "isBase64Encoded")]
+    _is_base64_encoded: bool,
+    #[serde(rename = "body")]
+    _body: Option<String>,
 }
 
 /// A streamed answer in the form of one that is not: a JSON head, eight NULs, the body.

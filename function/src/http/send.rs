@@ -15,6 +15,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Context, Error, service_fn};
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
+use serde_json::{Map, Value};
 use tower::Service as _;
 
 use crate::settings::ResponseMode;
@@ -81,9 +82,9 @@ impl AsRef<[u8]> for PlainText {
 
 /// A buffered answer.
 #[derive(Serialize)]
-struct Buffered<H> {
+struct Buffered {
     #[serde(flatten)]
-    head: H,
+    head: Map<String, Value>,
     /// A text; what is compressed is in the head, as the library encodes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Quoted>,
@@ -132,7 +133,14 @@ pub async fn buffered(
     *response.headers_mut() = headers;
     let mut response = Some(response);
     let respond = service_fn(move |_| ready(response.take().ok_or_else(|| Error::from("answered already"))));
-    let head = Adapter::from(respond).call(LambdaEvent::new(request, context)).await?;
+    let answer = Adapter::from(respond).call(LambdaEvent::new(request, context)).await?;
+    let Value::Object(mut head) = serde_json::to_value(answer)? else {
+        return Err(Error::from("the library's answer is no object"));
+    };
+    if body.is_some() {
+        // The library writes an empty one.
+        head.remove("body");
+    }
     Ok(FunctionResponse::BufferedResponse(Buffered { head, body }))
 }
 
@@ -150,7 +158,7 @@ pub fn streamed(sent: Sent) -> StreamResponse<Pieces> {
 mod tests {
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -161,7 +169,8 @@ mod tests {
             let expected = json!({ "statusCode": 200, "body": text }).to_string();
             for payload in [Payload::new(text.to_owned()), Payload::of_quoted(json!(text).to_string())] {
                 let payload = Arc::new(payload);
-                let answer = Buffered { head: json!({ "statusCode": 200 }), body: Some(Quoted(Arc::clone(&payload))) };
+                let head = Map::from_iter([("statusCode".to_owned(), json!(200))]);
+                let answer = Buffered { head, body: Some(Quoted(Arc::clone(&payload))) };
                 let written = serde_json::to_string(&answer).unwrap();
                 assert_eq!(
                     serde_json::from_str::<Value>(&written).unwrap(),
