@@ -22,7 +22,7 @@ collector_selector: {matchlabels: {app: otel-collector}}
 prometheus_cr: {enabled: true, service_monitor_selector: {}}
 """
 COLLECTORS = 20
-TICKS = os.sysconf("SC_CLK_TCK")
+CPUCLOCK_SCHED = 2
 
 
 class Function:
@@ -52,9 +52,9 @@ class Function:
         return json.loads(self.get("/-/environments"))[0]["pid"]
 
     def cpu(self) -> float:
-        """Seconds of CPU so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Seconds of CPU so far, of all threads that it has had."""
+        # What `clock_getcpuclockid` gives: /proc counts in hundredths of a second, of which a refresh takes two.
+        return time.clock_gettime(~self.pid << 3 | CPUCLOCK_SCHED)
 
     def memory(self) -> tuple[float, float]:
         """Resident and peak, in MB."""
