@@ -54,7 +54,7 @@ const ZONE: &str = "__meta_kubernetes_endpointslice_endpoint_zone";
 
 /// What each pod has of its own. What a target has beside it, others of its group often have alike:
 /// pods of one controller differ in nothing else.
-const OF_EACH: [&str; 14] = [
+const OF_EACH: [&str; 15] = [
     ADDRESS,
     "__meta_kubernetes_endpoint_address_target_name",
     "__meta_kubernetes_endpoint_hostname",
@@ -66,6 +66,7 @@ const OF_EACH: [&str; 14] = [
     "__meta_kubernetes_pod_host_ip",
     "__meta_kubernetes_pod_ip",
     "__meta_kubernetes_pod_label_apps_kubernetes_io_pod_index",
+    "__meta_kubernetes_pod_label_statefulset_kubernetes_io_pod_name",
     "__meta_kubernetes_pod_name",
     "__meta_kubernetes_pod_node_name",
     "__meta_kubernetes_pod_uid",
@@ -198,14 +199,15 @@ impl GroupTargets {
     /// empty if the view was not asked for.
     #[must_use]
     pub fn plain(&self, target: &Target) -> Text<'_> {
-        Text { own: self.slice(&target.own), alike: self.slice(&target.alike), end: self.slice(&target.end) }
+        let [own, alike, end] = [&target.own, &target.alike, &target.end].map(|range| slice(&self.text, range));
+        Text { own, alike, end }
     }
 
     /// The same with the labels after relabelling; empty if the view was not asked
     /// for, or if a collector would drop the target.
     #[must_use]
     pub fn merged(&self, target: &Target) -> Text<'_> {
-        Text { own: self.slice(&target.merged), alike: "", end: "" }
+        Text { own: slice(&self.text, &target.merged), alike: "", end: "" }
     }
 
     /// Whether the merged view can serve them. It cannot where a rule takes away
@@ -226,10 +228,11 @@ impl GroupTargets {
     pub fn size(&self) -> usize {
         self.served + size_of_val(&*self.targets)
     }
+}
 
-    fn slice(&self, range: &Range<u32>) -> &str {
-        self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
-    }
+/// The piece of a text.
+fn slice<'t>(text: &'t str, range: &Range<u32>) -> &'t str {
+    text.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
 /// Names of nodes and zones, each held once.

@@ -122,8 +122,8 @@ impl Answer {
     /// a failure if it is too large for an answer that is not streamed.
     pub fn sent(self, asked: &Asked, streams: bool) -> Sent {
         let Self { status, body, content_type, age } = self;
-        let tag = body.tag().to_owned();
-        let known = status == StatusCode::OK && asked.known_tags.as_deref().is_some_and(|known| has_tag(known, &tag));
+        let tag = body.tag();
+        let known = status == StatusCode::OK && asked.known_tags.as_deref().is_some_and(|known| has_tag(known, tag));
         let mut headers = HeaderMap::new();
         let mut put = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -142,7 +142,7 @@ impl Answer {
         }
         match status {
             StatusCode::OK => {
-                put(ETAG, &tag);
+                put(ETAG, tag);
                 put(VARY, "accept, accept-encoding, authorization");
             }
             StatusCode::UNAUTHORIZED => put(WWW_AUTHENTICATE, "Bearer"),

@@ -27,6 +27,8 @@ pub struct Job {
     named: Vec<Arc<GroupTargets>>,
     answers: Vec<Arc<[ExternalGroup]>>,
     targets: Vec<Place>,
+    /// Targets to which the rules write more than they may.
+    too_large: usize,
     unknown: Option<String>,
 }
 
@@ -144,7 +146,7 @@ impl Job {
 
     /// Reports the targets to which the rules write more than they may.
     fn report_too_large(&self, filter: bool, report: &mut Report) {
-        let too_large: usize = self.groups().map(|group| group.too_large()).sum();
+        let too_large = self.too_large;
         if too_large > 0 {
             let what = if filter { "are left out" } else { "cannot be merged" };
             let (name, limit) = (&self.scrape_config().job_name, MOST_WRITTEN >> 20);
@@ -188,6 +190,7 @@ impl Job {
             named: Vec::new(),
             answers: Vec::new(),
             targets: Vec::new(),
+            too_large: 0,
             unknown: None,
         }
     }
@@ -267,6 +270,7 @@ impl Job {
     fn listed(mut self) -> Self {
         let groups = self.groups();
         let count = groups.clone().map(|group| group.targets.len()).sum();
+        let too_large = groups.clone().map(|group| group.too_large()).sum();
         let mut by_identity = HashMap::with_capacity(count);
         let mut targets: Vec<Place> = Vec::with_capacity(count);
         for group in groups {
@@ -281,7 +285,7 @@ impl Job {
                 }
             }
         }
-        self.targets = targets;
+        (self.targets, self.too_large) = (targets, too_large);
         self
     }
 }

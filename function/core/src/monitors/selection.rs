@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::objects::{Cluster, Collection, Metadata, Object, TextMap};
+use crate::objects::{Cluster, Collection, Metadata, Namespace, Object, TextMap};
 use crate::selector::{Gap, LabelSelector, Selector, SelectorError};
 
 /// Which objects of one kind are meant.
@@ -150,15 +150,12 @@ pub fn select<'a, T: Object>(
     })
 }
 
-/// The label of a namespace that holds its name.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
-
 /// The labels of a namespace. Its name is one, also where manifests leave out the namespace itself.
 fn namespace_labels(namespace: &str, cluster: &Cluster) -> Arc<TextMap> {
     let mut labels =
         cluster.namespaces.get("", namespace).map(|namespace| namespace.metadata.labels.clone()).unwrap_or_default();
-    if !labels.contains_key(NAME_LABEL) {
-        Arc::make_mut(&mut labels).insert(NAME_LABEL, namespace);
+    if !labels.contains_key(Namespace::NAME_LABEL) {
+        Arc::make_mut(&mut labels).insert(Namespace::NAME_LABEL, namespace);
     }
     labels
 }

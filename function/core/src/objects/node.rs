@@ -86,4 +86,9 @@ pub struct Namespace {
     pub metadata: Metadata,
 }
 
+impl Namespace {
+    /// The label that holds its name.
+    pub const NAME_LABEL: &'static str = "kubernetes.io/metadata.name";
+}
+
 object!(Node = "Node", Namespace = "Namespace");

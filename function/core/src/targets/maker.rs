@@ -1,7 +1,6 @@
 //! From label sets to targets: relabelled, told apart, rendered.
 
 use std::borrow::Cow;
-use std::mem::take;
 use std::ops::Range;
 
 use foldhash::{HashMap, HashMapExt};
@@ -9,7 +8,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::{
     GroupTargets, Places, READ_HERE, RESOURCE_LABELS, ServedLabels, Target, Text, TooLarge, Views, ZONE, address_hash,
-    is_of_each, node_of, render,
+    is_of_each, node_of, render, slice,
 };
 use crate::discovery::{Group, Query};
 use crate::labels::{ADDRESS, LabelSet, Layers, META_PREFIX};
@@ -103,7 +102,6 @@ struct Made {
     alike: HashMap<u64, Range<u32>>,
     /// Used again from target to target.
     scratch: Vec<u8>,
-    scratch_text: String,
 }
 
 impl Made {
@@ -118,7 +116,6 @@ impl Made {
             ends: vec![None; parts],
             alike: HashMap::new(),
             scratch: Vec::new(),
-            scratch_text: String::new(),
         }
     }
 
@@ -158,22 +155,17 @@ impl Made {
 
     /// Where what is written is, which others may have too: it is held once.
     fn alike(&mut self, write: impl FnOnce(&mut String)) -> Range<u32> {
-        let mut alike = take(&mut self.scratch_text);
-        alike.clear();
-        write(&mut alike);
-        let range = if alike.is_empty() { 0..0 } else { self.held(&alike) };
-        self.scratch_text = alike;
-        range
-    }
-
-    /// Where that text is, which is written unless it is known.
-    fn held(&mut self, alike: &str) -> Range<u32> {
-        let hash = xxh64(alike.as_bytes(), 0);
-        let text = |range: &Range<u32>| self.text.get(range.start as usize..range.end as usize);
-        if let Some(known) = self.alike.get(&hash).filter(|known| text(known) == Some(alike)) {
-            return known.clone();
+        let range = self.write(write);
+        if range.is_empty() {
+            return range;
         }
-        let range = self.write(|text| text.push_str(alike));
+        let alike = slice(&self.text, &range);
+        let hash = xxh64(alike.as_bytes(), 0);
+        let known = self.alike.get(&hash).filter(|known| slice(&self.text, known) == alike);
+        if let Some(known) = known.cloned() {
+            self.text.truncate(range.start as usize);
+            return known;
+        }
         self.alike.insert(hash, range.clone());
         range
     }

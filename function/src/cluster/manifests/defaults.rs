@@ -42,7 +42,7 @@ only_namespace! {
 /// Every namespace carries its name as a label, which namespace selectors use.
 pub fn namespace(namespace: &mut Namespace) {
     let Metadata { name, labels, .. } = &mut namespace.metadata;
-    Arc::make_mut(labels).insert("kubernetes.io/metadata.name", name);
+    Arc::make_mut(labels).insert(Namespace::NAME_LABEL, name);
 }
 
 /// Ports are TCP.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use target_allocator_core::objects::TextMap;
-use target_allocator_core::objects::grow;
+use target_allocator_core::objects::{TextMap, grow};
 use thiserror::Error;
 
 /// What is no message.
