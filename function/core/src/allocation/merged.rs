@@ -13,8 +13,9 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::Job;
 use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::discovery::ServiceDiscovery;
 use crate::scrape_config::globals::Globals;
-use crate::scrape_config::service_discovery::ServiceDiscovery;
+use crate::scrape_config::secret::WithSecrets;
 
 /// A job of the merged view.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ fn settings_text(job: &Job) -> Option<String> {
     if !is_mergeable(job.scrape_config()) || !job.is_expressible() || job.unknown().is_some() {
         return None;
     }
-    serde_json::to_string(&settings(job.scrape_config())).ok()
+    serde_json::to_string(&WithSecrets(&settings(job.scrape_config()))).ok()
 }
 
 /// The settings that labels cannot say, in a scrape config of no name. Interval and timeout must
@@ -113,10 +114,8 @@ fn plain_settings(globals: &Globals) -> ScrapeConfig {
 /// A name that stays the same as long as the settings do. Credentials are not part of
 /// it, for a short one could be guessed from its hash: where there are some, the first job is.
 fn name(settings: &ScrapeConfig, first: &str) -> String {
-    let mut shown = settings.clone();
-    shown.hide_secrets();
-    let mut text = serde_json::to_value(&shown).unwrap_or(Value::Null).to_string();
-    if shown != *settings {
+    let mut text = serde_json::to_value(settings).unwrap_or(Value::Null).to_string();
+    if settings.has_secrets() {
         text.push_str(first);
     }
     format!("merged-{:016x}", xxh64(text.as_bytes(), 0))

@@ -15,9 +15,9 @@ use crate::objects::Cluster;
 use crate::relabel::{Gate, MOST_BYTES, RelabelError, Rules};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::discovery::{Ec2Sd, ServiceDiscovery};
 use crate::scrape_config::http_client::{HttpClientConfig, TlsConfig};
 use crate::scrape_config::parse::ParseError;
-use crate::scrape_config::service_discovery::{Ec2Sd, ServiceDiscovery};
 
 /// The jobs to find targets for, in the order of their names.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ fn overhears_the_function(config: &Ec2Sd) -> bool {
     let Ec2Sd { access_key, secret_key, http_client, .. } = config;
     let own_keys = !access_key.is_empty() && !secret_key.expose().is_empty();
     let HttpClientConfig { tls_config, proxy, .. } = http_client;
-    let own_proxy = proxy.proxy_url.as_deref().is_some_and(|url| !url.is_empty());
+    let own_proxy = proxy.proxy_url.as_ref().is_some_and(|url| !url.is_empty());
     !own_keys && (own_proxy || *tls_config != TlsConfig::default())
 }
 

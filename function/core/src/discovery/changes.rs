@@ -10,7 +10,7 @@ use super::Query;
 use super::index::{Index, Prepared};
 use crate::objects::endpoints::TargetRef;
 use crate::objects::{Collection, EndpointSlice, Endpoints, Object, ObjectKey};
-use crate::scrape_config::service_discovery::Role;
+use crate::scrape_config::discovery::Role;
 
 /// Objects by namespace and name.
 #[derive(Debug, Default)]

@@ -20,7 +20,8 @@ use super::TargetGroup;
 use super::view::join_host_port;
 use crate::duration::Duration;
 use crate::labels::{ADDRESS, Label, LabelSet};
-use crate::scrape_config::service_discovery::{Ec2Sd, HttpSd, ServiceDiscovery};
+use crate::scrape_config::discovery::{Ec2Sd, HttpSd, ServiceDiscovery};
+use crate::scrape_config::secret::WithSecrets;
 use dns::DnsQuestion;
 pub use groups::{GroupsError, file as file_groups};
 
@@ -63,7 +64,7 @@ impl fmt::Debug for SourceKey {
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(config) => write!(f, "http_sd_configs: {}", http::shown(&config.url)),
+            Self::Http(config) => write!(f, "http_sd_configs: {}", http::shown(config.url.expose())),
             Self::Dns(question) => write!(f, "dns_sd_configs: {} {}", question.record, question.name),
             Self::Ec2(config) if config.region.is_empty() => write!(f, "ec2_sd_configs: the function's region"),
             Self::Ec2(config) => write!(f, "ec2_sd_configs: {}", config.region),
@@ -74,7 +75,7 @@ impl fmt::Display for Wanted {
 
 impl Source {
     fn new(wanted: Wanted, refresh_interval: Duration) -> Result<Self, serde_json::Error> {
-        let key = SourceKey(serde_json::to_string(&(&wanted, refresh_interval))?);
+        let key = SourceKey(serde_json::to_string(&WithSecrets(&(&wanted, refresh_interval)))?);
         Ok(Self { key, refresh_interval, wanted })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::scrape_config::service_discovery::Role;
+use crate::scrape_config::discovery::Role;
 
 /// The prefix of all names.
 const PREFIX: &str = "__meta_kubernetes_";

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::objects::{EndpointSlice, Endpoints, Ingress, Node, Pod, Service};
-use crate::scrape_config::service_discovery::{AttachMetadata, KubernetesSd, Role};
+use crate::scrape_config::discovery::{AttachMetadata, KubernetesSd, Role};
 use crate::selector::{FieldSelector, FieldSelectorError, Selectable, Selector, SelectorError};
 
 /// Which targets of which namespaces are asked for.
@@ -70,7 +70,7 @@ impl Query {
         let KubernetesSd { api_server, kubeconfig_file, role, http_client: _, namespaces, selectors, attach_metadata } =
             config;
         if !api_server.is_empty() {
-            return Err(QueryError::ApiServer(api_server.clone()));
+            return Err(QueryError::ApiServer(api_server.to_string()));
         }
         if !kubeconfig_file.is_empty() {
             return Err(QueryError::KubeconfigFile(kubeconfig_file.clone()));
@@ -145,7 +145,7 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scrape_config::service_discovery::{Namespaces, Selector as SelectorConfig};
+    use crate::scrape_config::discovery::{Namespaces, Selector as SelectorConfig};
 
     fn with(change: impl FnOnce(&mut KubernetesSd)) -> KubernetesSd {
         let mut config = KubernetesSd::new(Role::Pod);
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_for_is_named() {
         let cases = [
-            (with(|config| config.api_server = "https://x".to_owned()), "api_server"),
+            (with(|config| config.api_server = "https://x".into()), "api_server"),
             (with(|config| config.kubeconfig_file = "x".to_owned()), "kubeconfig_file"),
             (with(|config| config.namespaces.own_namespace = true), "own_namespace"),
             (selecting("a=b c", ""), "selectors[0].label"),

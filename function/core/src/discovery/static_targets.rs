@@ -2,7 +2,7 @@
 
 use super::TargetGroup;
 use crate::labels::{ADDRESS, LabelSet};
-use crate::scrape_config::service_discovery::StaticSd;
+use crate::scrape_config::discovery::StaticSd;
 
 /// The targets of static configs, a group each; groups are named by their position.
 pub fn static_groups(configs: &[StaticSd]) -> impl Iterator<Item = TargetGroup<'_>> {

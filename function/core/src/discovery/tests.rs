@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Group, Index, Query, TargetGroup, Touched, Wanted, discover, static_groups};
 use crate::labels::{LabelSet, META_PREFIX};
 use crate::objects::{Cluster, Object, ObjectKey};
-use crate::scrape_config::service_discovery::{KubernetesSd, Role, Selector, StaticSd};
+use crate::scrape_config::discovery::{KubernetesSd, Role, Selector, StaticSd};
 
 const ROLES: [Role; 6] = [Role::Node, Role::Pod, Role::Service, Role::Endpoints, Role::EndpointSlice, Role::Ingress];
 

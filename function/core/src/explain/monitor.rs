@@ -9,7 +9,7 @@ use crate::monitors::Settings;
 use crate::monitors::selection::{KindSelection, reasons};
 use crate::objects::{Cluster, Collection, Metadata, Object};
 use crate::report::{ObjectRef, Outcome};
-use crate::scrape_config::service_discovery::Role;
+use crate::scrape_config::discovery::Role;
 
 pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut Explanation) {
     let entries = world.allocation.report().entries().iter();

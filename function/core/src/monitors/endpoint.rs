@@ -17,7 +17,7 @@ use crate::objects::monitoring::http::{HttpConfig, ProxyConfig, TlsConfig};
 use crate::objects::monitoring::relabeling::Relabeling;
 use crate::objects::monitoring::{KeySelector, ScrapeClass};
 use crate::relabel::RelabelConfig;
-use crate::scrape_config::service_discovery::KubernetesSd;
+use crate::scrape_config::discovery::KubernetesSd;
 
 /// A monitor that has endpoints.
 pub trait Endpoints: Object {

@@ -15,6 +15,7 @@ use crate::objects::monitoring::http::{
 };
 use crate::objects::monitoring::{KeySelector, ScrapeClass};
 use crate::scrape_config::http_client as prometheus;
+use crate::scrape_config::secret::{Secret, SecretUrl};
 use crate::scrape_config::url::GoUrl;
 
 /// Refuses credentials that exclude each other and authorization without any.
@@ -140,19 +141,19 @@ pub fn proxy(config: &ProxyConfig, assets: Assets<'_>) -> Result<prometheus::Pro
         Ok((name.clone(), values))
     });
     Ok(prometheus::ProxyConfig {
-        proxy_url: proxy_url.clone(),
+        proxy_url: proxy_url.as_deref().map(SecretUrl::from),
         no_proxy: no_proxy.to_owned(),
         proxy_from_environment,
         proxy_connect_header: headers.collect::<Result<_, Finding>>()?,
     })
 }
 
-fn header_values(selectors: &[KeySelector], assets: Assets<'_>) -> Result<Vec<prometheus::Secret>, Finding> {
+fn header_values(selectors: &[KeySelector], assets: Assets<'_>) -> Result<Vec<Secret>, Finding> {
     if selectors.is_empty() {
         return Err(Finding::refused("is empty, name at least one secret"));
     }
     let value = |(index, selector): (usize, &KeySelector)| {
-        assets.secret(selector).map(prometheus::Secret::from).map_err(Finding::from).within(&format!("[{index}]"))
+        assets.secret(selector).map(Secret::from).map_err(Finding::from).within(&format!("[{index}]"))
     };
     selectors.iter().enumerate().map(value).collect()
 }

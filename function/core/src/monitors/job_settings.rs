@@ -8,7 +8,7 @@ use crate::duration::Duration;
 use crate::objects::monitoring::common::{Limits, NativeHistograms, Protocols};
 use crate::objects::monitoring::{AttachMetadata, NamespaceSelector, ScrapeClass};
 use crate::scrape_config::ScrapeConfig;
-use crate::scrape_config::service_discovery::{self, KubernetesSd, Namespaces, Role};
+use crate::scrape_config::discovery::{self, KubernetesSd, Namespaces, Role};
 
 /// Interval and timeout of a scrape; zero where nothing is said.
 #[derive(Debug, Clone, Copy)]
@@ -129,9 +129,9 @@ pub fn kubernetes(
     };
     KubernetesSd {
         namespaces: Namespaces { own_namespace: false, names },
-        attach_metadata: service_discovery::AttachMetadata {
+        attach_metadata: discovery::AttachMetadata {
             node: attach_metadata.and_then(|attach| attach.node).unwrap_or_default(),
-            ..service_discovery::AttachMetadata::default()
+            ..discovery::AttachMetadata::default()
         },
         ..KubernetesSd::new(role)
     }

@@ -13,7 +13,7 @@ use crate::objects::monitoring::common::{Port, SelectorMechanism};
 use crate::objects::monitoring::pod_monitor::{PodMetricsEndpoint, PodMonitor, PodMonitorSpec};
 use crate::objects::monitoring::{KeySelector, ScrapeClass};
 use crate::relabel::RelabelConfig;
-use crate::scrape_config::service_discovery::{KubernetesSd, Role, Selector};
+use crate::scrape_config::discovery::{KubernetesSd, Role, Selector};
 
 impl Endpoints for PodMonitor {
     type Endpoint = PodMetricsEndpoint;

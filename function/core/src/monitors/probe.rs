@@ -13,8 +13,8 @@ use crate::objects::monitoring::ScrapeClass;
 use crate::objects::monitoring::probe::{IngressTargets, Probe, ProbeParam, ProbeSpec, ProbeTargets, StaticTargets};
 use crate::objects::monitoring::relabeling::Relabeling;
 use crate::relabel::RelabelConfig;
+use crate::scrape_config::discovery::{Role, StaticSd};
 use crate::scrape_config::http_client::HttpClientConfig;
-use crate::scrape_config::service_discovery::{Role, StaticSd};
 
 /// What a probe goes to: static targets win over ingresses.
 #[derive(Debug, Clone, Copy)]

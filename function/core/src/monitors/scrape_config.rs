@@ -4,7 +4,15 @@
 //! operator generates it. Follows `checkScrapeConfig` and `generateScrapeConfig` of the
 //! Prometheus operator. A job whose service discovery is not served here is left out.
 
+mod client;
+mod dns;
+mod ec2;
+mod file;
+mod http;
+mod kubernetes;
+mod not_served;
 mod service_discovery;
+mod static_targets;
 
 use super::draft::{Context, Draft, OwnRules};
 use super::finding::{Finding, Within};

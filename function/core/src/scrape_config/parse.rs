@@ -5,21 +5,17 @@
 //! hides another. Strict: a field that Prometheus does not know is refused by name.
 //! Nothing is expanded: the peer leaves `${NAME}` and `$(SHARD)` as they are.
 
-mod fields;
 mod globals;
-mod http_client;
 mod relabel;
-mod service_discovery;
 
 use serde_json::Value;
 
+use super::discovery::{self, ServiceDiscovery, StaticSd};
+use super::fields::{Fields, Node};
+pub use super::fields::{ParseError, Problem};
 use super::globals::Globals;
-use super::service_discovery::StaticSd;
-use super::validation::ScrapeConfigError;
 use super::{NameValidation, ScrapeConfig};
-use crate::duration::DurationError;
 use crate::size::SizeError;
-use fields::{Fields, Node};
 
 /// What a `config` section says.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,52 +45,7 @@ pub struct RefusedJob {
 /// When Prometheus would not take the list.
 pub fn target_groups(list: &Value) -> Result<Vec<StaticSd>, ParseError> {
     let groups = Node::root(list, "").list()?;
-    groups.iter().map(service_discovery::target_group).collect()
-}
-
-/// What is wrong, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}")]
-pub struct ParseError {
-    /// The field, such as `scrape_configs[0].tls_config.ca`.
-    pub path: String,
-    /// What is wrong with it.
-    #[source]
-    pub problem: Problem,
-}
-
-/// What is wrong with a field.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the message says it")]
-pub enum Problem {
-    #[error("unknown field")]
-    UnknownField,
-    #[error("is not {wanted}")]
-    WrongType { wanted: &'static str },
-    #[error("is empty or null")]
-    Empty,
-    #[error("service discovery of this kind is not served here, name the targets by another: {kind}")]
-    NotServed { kind: &'static str },
-    #[error("job_name is taken by an earlier job: {0:?}")]
-    DuplicateJob(String),
-    #[error("role is missing, use pod, service, endpoints, endpointslice, node or ingress")]
-    NoRole,
-    #[error("unknown role, use pod, service, endpoints, endpointslice, node or ingress: {0:?}")]
-    UnknownRole(String),
-    #[error("unknown relabel action: {0:?}")]
-    UnknownAction(String),
-    #[error("unknown validation scheme, use utf8 or legacy: {0:?}")]
-    UnknownNameValidation(String),
-    #[error("label name is empty")]
-    EmptyLabelName,
-    #[error("this relabel action takes no source_labels")]
-    NoSourceLabels,
-    #[error(transparent)]
-    Duration(#[from] DurationError),
-    #[error(transparent)]
-    Size(#[from] SizeError),
-    #[error(transparent)]
-    Refused(#[from] ScrapeConfigError),
+    groups.iter().map(discovery::target_group).collect()
 }
 
 /// Sections of a Prometheus config that have no bearing on scraping, or none in an allocator.
@@ -144,10 +95,10 @@ fn parse_job(node: &Node<'_>, globals: &Globals) -> Result<ScrapeConfig, ParseEr
     }
     let mut fields = node.fields()?;
     let mut job = ScrapeConfig::with_globals("", globals);
-    service_discovery::refuse_others(node, &mut fields)?;
+    discovery::refuse_others(node, &mut fields)?;
     read_job(&mut fields, &mut job)?;
     fields.finish()?;
-    job.validate(globals).map_err(|error| node.error(error))?;
+    job.validate(globals).map_err(|error| node.refused(error))?;
     Ok(job)
 }
 
@@ -218,8 +169,8 @@ fn read_job<'a>(fields: &mut Fields<'a>, job: &mut ScrapeConfig) -> Result<(), P
     fields.string("metric_name_escaping_scheme", metric_name_escaping_scheme)?;
     fields.read("relabel_configs", relabel_configs, relabel::rules)?;
     fields.read("metric_relabel_configs", metric_relabel_configs, relabel::rules)?;
-    http_client::read(fields, http_client)?;
-    *service_discovery = service_discovery::read(fields)?;
+    http_client.read(fields)?;
+    *service_discovery = ServiceDiscovery::read(fields)?;
     if let Some(scheme) = name_validation(fields)? {
         job.set_name_validation(scheme);
     }

@@ -5,14 +5,11 @@
 //! Follows `ScrapeConfig.UnmarshalYAML` and `ScrapeConfig.Validate` in `config/config.go`.
 //! What depends on how a value was written (`null`, an empty list) is the parser's.
 
-pub mod http_client;
-pub mod service_discovery;
-
+use super::fields::Refusal;
 use super::globals::{ALLOW_UTF8, Globals, UNDERSCORES, default_escaping};
+use super::http_client::HttpClientError;
 use super::{NameValidation, ScrapeConfig};
 use crate::relabel::{RelabelError, Rules};
-use http_client::HttpClientError;
-use service_discovery::ServiceDiscoveryError;
 
 /// The protocols that a target can be scraped with.
 const PROTOCOLS: [&str; 5] =
@@ -47,7 +44,7 @@ pub enum ScrapeConfigError {
     #[error(transparent)]
     HttpClient(#[from] HttpClientError),
     #[error(transparent)]
-    ServiceDiscovery(#[from] ServiceDiscoveryError),
+    ServiceDiscovery(#[from] Refusal),
 }
 
 impl ScrapeConfig {
@@ -190,10 +187,10 @@ mod tests {
     use super::*;
     use crate::duration::Duration;
     use crate::relabel::RelabelConfig;
-    use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpHeader, OAuth2, ProxyConfig, TlsConfig};
-    use crate::scrape_config::service_discovery::{
+    use crate::scrape_config::discovery::{
         DnsSd, Ec2Filter, Ec2Sd, FileSd, HttpSd, KubernetesSd, Role, Selector, StaticSd,
     };
+    use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpHeader, OAuth2, ProxyConfig, TlsConfig};
 
     fn validated(edit: impl FnOnce(&mut ScrapeConfig)) -> Result<ScrapeConfig, String> {
         let mut config = ScrapeConfig::new("job");
@@ -291,14 +288,14 @@ mod tests {
             ("tls_config.min_version", |c| {
                 c.http_client.tls_config = TlsConfig { min_version: "TLS9".to_owned(), ..TlsConfig::default() };
             }),
-            ("proxy_url is not a url", |c| c.http_client.proxy.proxy_url = Some("http://a b".to_owned())),
+            ("proxy_url is not a url", |c| c.http_client.proxy.proxy_url = Some("http://a b".into())),
             ("proxy_connect_header", |c| {
                 c.http_client.proxy.proxy_connect_header.insert("A".to_owned(), vec!["b".into()]);
             }),
             ("no_proxy", |c| c.http_client.proxy.no_proxy = "a".to_owned()),
             ("proxy_from_environment and proxy_url", |c| {
                 c.http_client.proxy = ProxyConfig {
-                    proxy_url: Some("http://a".to_owned()),
+                    proxy_url: Some("http://a".into()),
                     proxy_from_environment: true,
                     ..ProxyConfig::default()
                 };

@@ -4,6 +4,7 @@
 //! out before anything is asked.
 
 use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpClientConfig, ProxyConfig, TlsConfig};
+use crate::scrape_config::secret::SecretUrl;
 
 /// Whether settings may name files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub fn check_client(client: &HttpClientConfig, files: Files) -> Result<(), Clien
 }
 
 fn check_proxy(proxy: &ProxyConfig) -> Result<(), ClientError> {
-    let url = proxy.proxy_url.as_deref().filter(|url| !url.is_empty());
+    let url = proxy.proxy_url.as_ref().map(SecretUrl::expose).filter(|url| !url.is_empty());
     let scheme = url.map(|url| url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase());
     match scheme {
         Some(scheme) if !matches!(scheme.as_str(), "http" | "https") => Err(ClientError::Proxy(scheme)),
@@ -153,11 +154,11 @@ mod tests {
             (oauth2(|o| o.client_secret_file = "f".to_owned()), file("oauth2.client_secret_file")),
             (oauth2(|o| o.client_secret_ref = "r".to_owned()), reference("oauth2.client_secret_ref")),
             (oauth2(|o| o.tls_config.ca_file = "f".to_owned()), file("tls_config.ca_file")),
-            (oauth2(|o| o.proxy.proxy_url = Some("socks5://p".to_owned())), never(proxy("socks5"))),
-            (client(|c| c.proxy.proxy_url = Some("http://p".to_owned())), (None, None)),
-            (client(|c| c.proxy.proxy_url = Some("HTTPS://p".to_owned())), (None, None)),
-            (client(|c| c.proxy.proxy_url = Some(String::new())), (None, None)),
-            (client(|c| c.proxy.proxy_url = Some("p:3128".to_owned())), never(proxy(""))),
+            (oauth2(|o| o.proxy.proxy_url = Some("socks5://p".into())), never(proxy("socks5"))),
+            (client(|c| c.proxy.proxy_url = Some("http://p".into())), (None, None)),
+            (client(|c| c.proxy.proxy_url = Some("HTTPS://p".into())), (None, None)),
+            (client(|c| c.proxy.proxy_url = Some(SecretUrl::default())), (None, None)),
+            (client(|c| c.proxy.proxy_url = Some("p:3128".into())), never(proxy(""))),
             (client(|c| c.proxy.proxy_from_environment = true), (None, None)),
             (client(|c| c.tls_config.ca_ref = "r".to_owned()), reference("tls_config.ca_ref")),
             (client(|c| c.tls_config.max_version = "TLS11".to_owned()), never(ClientError::OldTls)),

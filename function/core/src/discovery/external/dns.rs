@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{ExternalGroup, host_port};
 use crate::labels::ADDRESS;
-use crate::scrape_config::service_discovery::DnsSd;
+use crate::scrape_config::discovery::DnsSd;
 
 /// A name and what is asked about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -12,7 +12,7 @@ pub use answer::{Ec2Error, Page, failure, zones};
 use super::{ExternalGroup, host_port};
 use crate::discovery::names::sanitized;
 use crate::labels::ADDRESS;
-use crate::scrape_config::service_discovery::Ec2Sd;
+use crate::scrape_config::discovery::Ec2Sd;
 use answer::{Instance, Reservation};
 
 /// The version of the API that is spoken.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::{ExternalGroup, address_only};
 use crate::discovery::MOST_TARGETS;
+use crate::scrape_config::discovery::StaticSd;
 use crate::scrape_config::parse::{self, ParseError};
-use crate::scrape_config::service_discovery::StaticSd;
 use crate::yaml::{self, YamlError};
 
 /// Why a text is not a list of target groups.

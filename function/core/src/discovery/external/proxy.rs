@@ -31,9 +31,9 @@ pub fn proxy_for<'a>(
     let ProxyConfig { proxy_url, no_proxy, proxy_from_environment, proxy_connect_header: _ } = config;
     let (url, no_proxy) = if *proxy_from_environment {
         let EnvironmentProxies { http, https, no_proxy } = environment;
-        (if secure { https } else { http }, no_proxy)
+        (if secure { https.as_str() } else { http.as_str() }, no_proxy)
     } else {
-        let url = proxy_url.as_ref()?;
+        let url = proxy_url.as_ref()?.expose();
         // Then even the own machine is connected to through the proxy.
         if no_proxy.is_empty() && !url.is_empty() {
             return Some(url);
@@ -138,7 +138,7 @@ mod tests {
         let environment =
             EnvironmentProxies { http: text("http://e"), https: text("http://s"), no_proxy: text("b.example") };
         let own = |url: &str, no_proxy: &str| ProxyConfig {
-            proxy_url: Some(text(url)),
+            proxy_url: Some(url.into()),
             no_proxy: text(no_proxy),
             ..ProxyConfig::default()
         };

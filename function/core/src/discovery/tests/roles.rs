@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::cluster;
 use crate::discovery::{Index, TargetGroup, Wanted, discover};
 use crate::labels::LabelSet;
-use crate::scrape_config::service_discovery::{AttachMetadata, KubernetesSd, Role, Selector};
+use crate::scrape_config::discovery::{AttachMetadata, KubernetesSd, Role, Selector};
 
 /// The objects that the cases of a role share.
 fn index(manifests: &str) -> Index {

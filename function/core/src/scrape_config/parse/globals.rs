@@ -1,8 +1,8 @@
 //! The `global` section. Follows `GlobalConfig.UnmarshalYAML` in `config/config.go` of Prometheus.
 
-use super::fields::Node;
-use super::{ParseError, Problem, name_validation, protocols, read_given, size};
+use super::{name_validation, protocols, read_given, size};
 use crate::duration::Duration;
+use crate::scrape_config::fields::{Node, ParseError};
 use crate::scrape_config::globals::Globals;
 use crate::scrape_config::validation::{ScrapeConfigError, check_protocols};
 
@@ -53,7 +53,7 @@ pub fn parse(node: &Node<'_>) -> Result<Globals, ParseError> {
     if let Some(scheme) = name_validation(&mut fields)? {
         *metric_name_validation_scheme = scheme;
     }
-    check_protocols(scrape_protocols).map_err(|error| node.error(error))?;
+    check_protocols(scrape_protocols).map_err(|error| node.refused(error))?;
 
     // Of no use to an allocator, but what is written must still be readable.
     fields.read("evaluation_interval", &mut Duration::default(), Node::duration)?;
@@ -73,7 +73,7 @@ pub fn parse(node: &Node<'_>) -> Result<Globals, ParseError> {
             timeout: scrape_timeout.to_string(),
             interval: scrape_interval.to_string(),
         };
-        return Err(node.error(Problem::Refused(error)));
+        return Err(node.refused(error));
     }
     if scrape_timeout.is_zero() {
         *scrape_timeout = defaults.scrape_timeout.min(*scrape_interval);

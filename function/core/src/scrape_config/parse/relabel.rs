@@ -1,8 +1,7 @@
 //! Relabelling rules of a scrape config.
 
-use super::fields::Node;
-use super::{ParseError, Problem};
 use crate::relabel::{Action, RelabelConfig};
+use crate::scrape_config::fields::{Node, ParseError, Problem};
 
 type Result<T> = std::result::Result<T, ParseError>;
 

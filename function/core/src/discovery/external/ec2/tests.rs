@@ -1,7 +1,7 @@
 //! What is asked, and what becomes of the answers.
 
 use super::*;
-use crate::scrape_config::service_discovery::Ec2Filter;
+use crate::scrape_config::discovery::Ec2Filter;
 
 const BARE: &str = "<instanceId>i-1</instanceId><imageId>ami-1</imageId><instanceState><code>16</code><name>running</name></instanceState>\
     <instanceType>t3.micro</instanceType><placement><availabilityZone>eu-1a</availabilityZone></placement>";

@@ -5,15 +5,88 @@
 //! fields that no one asked for.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{ParseError, Problem};
-use crate::duration::Duration;
-use crate::scrape_config::http_client::Secret;
+use super::secret::Secret;
+use crate::duration::{Duration, DurationError};
+use crate::size::SizeError;
 use crate::yaml::to_text;
 
 type Result<T> = std::result::Result<T, ParseError>;
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}")]
+pub struct ParseError {
+    /// The field, such as `scrape_configs[0].tls_config.ca`.
+    pub path: String,
+    /// What is wrong with it.
+    #[source]
+    pub problem: Problem,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says it")]
+pub enum Problem {
+    #[error("unknown field")]
+    UnknownField,
+    #[error("is not {wanted}")]
+    WrongType { wanted: &'static str },
+    #[error("is empty or null")]
+    Empty,
+    #[error("service discovery of this kind is not served here, name the targets by another: {kind}")]
+    NotServed { kind: &'static str },
+    #[error("job_name is taken by an earlier job: {0:?}")]
+    DuplicateJob(String),
+    #[error("unknown relabel action: {0:?}")]
+    UnknownAction(String),
+    #[error("unknown validation scheme, use utf8 or legacy: {0:?}")]
+    UnknownNameValidation(String),
+    #[error("label name is empty")]
+    EmptyLabelName,
+    #[error("this relabel action takes no source_labels")]
+    NoSourceLabels,
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+    #[error(transparent)]
+    Size(#[from] SizeError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// A rule of Prometheus that a value breaks; each part of a scrape config has an error type of its own.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct Refusal(Arc<dyn Error + Send + Sync>);
+
+impl Refusal {
+    /// A refusal for this reason.
+    pub fn new(reason: impl Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(reason))
+    }
+
+    /// The error and its sources, in one text.
+    fn chain(&self) -> String {
+        let (mut text, mut source) = (self.0.to_string(), self.0.source());
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
+}
+
+impl PartialEq for Refusal {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain() == other.chain()
+    }
+}
+
+impl Eq for Refusal {}
 
 /// A value and where it stands.
 #[derive(Clone)]
@@ -38,6 +111,11 @@ impl<'a> Node<'a> {
     /// An error about this value.
     pub fn error(&self, problem: impl Into<Problem>) -> ParseError {
         ParseError { path: self.path.clone(), problem: problem.into() }
+    }
+
+    /// An error about this value: it breaks a rule of Prometheus.
+    pub fn refused(&self, reason: impl Error + Send + Sync + 'static) -> ParseError {
+        self.error(Problem::Refused(Refusal::new(reason)))
     }
 
     /// Whether the value is null.
@@ -211,6 +289,11 @@ impl<'a> Fields<'a> {
     /// An error about the map.
     pub fn error(&self, problem: impl Into<Problem>) -> ParseError {
         ParseError { path: self.path.clone(), problem: problem.into() }
+    }
+
+    /// An error about the map: it breaks a rule of Prometheus.
+    pub fn refused(&self, reason: impl Error + Send + Sync + 'static) -> ParseError {
+        self.error(Problem::Refused(Refusal::new(reason)))
     }
 
     /// Refuses the fields that no one has read.
