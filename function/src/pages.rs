@@ -228,6 +228,9 @@ struct Bar {
 /// The height of a bar with the space below it, in pixels.
 const BAR: usize = 24;
 
+/// How many collectors a chart shows at most: more bars than this cannot be told apart.
+const MOST_BARS: usize = 40;
+
 fn bars(values: impl IntoIterator<Item = (String, usize)>) -> Vec<Bar> {
     let values: Vec<_> = values.into_iter().collect();
     let most = values.iter().map(|(_, value)| *value).max().unwrap_or_default().max(1);

@@ -4,7 +4,7 @@ use askama::Template;
 use target_allocator_core::explain::{Explanation, Question, explain};
 use target_allocator_core::shard::Members;
 
-use super::{BAR, Bar, Frame, NotShown, Page, Shown, bars, href};
+use super::{BAR, Bar, Frame, MOST_BARS, NotShown, Page, Shown, bars, href};
 
 /// What a collector has.
 pub(super) struct Share {
@@ -50,7 +50,7 @@ struct Collectors {
 
 pub(super) fn collectors(shown: &Shown<'_>) -> Result<String, NotShown> {
     let shares = shares(Page::Collectors.root(), shown);
-    let values = shares.iter().take(super::overview::MOST_BARS);
+    let values = shares.iter().take(MOST_BARS);
     let bars = bars(values.map(|share| (share.name.clone(), share.targets)));
     let frame = shown.frame(Page::Collectors, "Collectors");
     Ok(Collectors { frame, shares, height: bars.len() * BAR, bars }.render()?)

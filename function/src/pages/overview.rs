@@ -4,13 +4,10 @@ use askama::Template;
 use target_allocator_core::report::{Entry, Outcome};
 
 use super::collectors::shares;
-use super::{BAR, Bar, Frame, NotShown, Page, Shown, ago, bars, explain_href, href};
+use super::{BAR, Bar, Frame, MOST_BARS, NotShown, Page, Shown, ago, bars, explain_href, href};
 
 /// Most entries of the report that the first page shows.
 const MOST_SKIPPED: usize = 12;
-
-/// Most collectors that the chart shows.
-pub(super) const MOST_BARS: usize = 40;
 
 #[derive(Template)]
 #[template(path = "overview.html")]

@@ -5,7 +5,7 @@
 //! the last complete snapshot goes on answering until it is too old; an empty or partial one never does.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -61,17 +61,30 @@ struct Shared {
     freshness: Freshness,
     epochs: Epochs,
     began: Moment,
-    latest: RwLock<Latest>,
-    /// Refreshes by the generation that they produce: requests that find the same
-    /// stale generation wait for the same refresh.
-    refreshes: Cache<u64, Arc<Snapshot>>,
-    /// Snapshots of a generation with views that it did not have at first.
-    widened: Cache<(u64, Views), Arc<Snapshot>>,
-    wanted: Mutex<Views>,
-    failure: Mutex<Option<Failure>>,
-    /// When the refresh began that runs.
-    refreshing: Mutex<Option<Moment>>,
-    history: Mutex<VecDeque<Refresh>>,
+    state: Mutex<State>,
+    /// Work under way, so that all requests that need the same result wait for the same work.
+    work: Cache<Work, Arc<Snapshot>>,
+}
+
+/// Everything that changes, behind one lock that is never held while anything is awaited.
+#[derive(Default)]
+struct State {
+    latest: Latest,
+    /// The views that requests have asked for: each refresh makes all of them.
+    views: Views,
+    failure: Option<Failure>,
+    /// When the refresh that is running began.
+    refreshing: Option<Moment>,
+    history: VecDeque<Refresh>,
+}
+
+/// What requests wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Work {
+    /// The refresh that makes the snapshot of this generation.
+    Refresh(u64),
+    /// Adding views to the snapshot of this generation.
+    Widen(u64, Views),
 }
 
 /// A refresh that is over.
@@ -85,8 +98,11 @@ pub struct Refresh {
     pub outcome: Result<usize, String>,
 }
 
-/// How many refreshes are remembered.
+/// How many refreshes pages show.
 const REMEMBERED: usize = 20;
+
+/// How many results of work are kept for requests that still wait for them: one refresh and one widening.
+const WORK_REMEMBERED: u64 = 2;
 
 /// The last complete snapshot and how many came before it.
 #[derive(Clone, Default)]
@@ -110,13 +126,8 @@ impl Snapshots {
             freshness,
             epochs: Epochs::new(freshness.ttl),
             began: Moment::now(),
-            latest: RwLock::default(),
-            refreshes: Cache::new(1),
-            widened: Cache::new(1),
-            wanted: Mutex::default(),
-            failure: Mutex::default(),
-            refreshing: Mutex::default(),
-            history: Mutex::default(),
+            state: Mutex::default(),
+            work: Cache::new(WORK_REMEMBERED),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -127,7 +138,7 @@ impl Snapshots {
     /// # Errors
     /// When no snapshot is young enough and none can be taken.
     pub async fn get(&self, budget: Duration, views: Views) -> Result<Arc<Snapshot>, SnapshotError> {
-        self.shared.want(views);
+        self.shared.ask_for(views);
         let deadline = Instant::now() + budget;
         let snapshot = self.young_enough(deadline).await?;
         self.with_views(snapshot, views, deadline).await
@@ -207,8 +218,7 @@ impl Snapshots {
     /// The refreshes of late in this process, the latest first.
     #[must_use]
     pub fn history(&self) -> Vec<Refresh> {
-        let history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.iter().cloned().collect()
+        self.shared.state().history.iter().cloned().collect()
     }
 
     /// How old the latest snapshot is, or the process while there is none.
@@ -230,7 +240,8 @@ impl Snapshots {
         // A task of its own: it goes on when the request that began it is gone,
         // and whoever comes next finds it under way.
         let task = async move {
-            shared.refreshes.try_get_with(generation, shared.take(generation)).await.map_err(Arc::unwrap_or_clone)
+            let work = Work::Refresh(generation);
+            shared.work.try_get_with(work, shared.take(generation)).await.map_err(Arc::unwrap_or_clone)
         };
         // Its lines in the log name the request that began it.
         let task = tokio::spawn(task.in_current_span());
@@ -245,100 +256,96 @@ impl Snapshots {
                 let widened = shared.recipe.widen(snapshot, views).await.map(Arc::new);
                 widened.inspect(|widened| shared.replace(generation, widened)).map_err(|error| chain(&error))
             };
-            shared.widened.try_get_with((generation, views), widened).await.map_err(Arc::unwrap_or_clone)
+            let work = Work::Widen(generation, views);
+            shared.work.try_get_with(work, widened).await.map_err(Arc::unwrap_or_clone)
         });
         task.await.unwrap_or_else(|error| Err(chain(&error)))
     }
 }
 
 impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic cannot leave the state half changed: each change is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
-        let started = Moment::now();
-        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
-        let taken = match self.recipe.take(&self.objects, self.wanted(), self.latest().snapshot).await {
-            Ok(snapshot) => {
-                let snapshot = Arc::new(snapshot);
-                self.publish(generation, &snapshot, started);
-                Ok(snapshot)
-            }
+        let began = Moment::now();
+        let (views, before) = {
+            let mut state = self.state();
+            state.refreshing = Some(began);
+            (state.views, state.latest.snapshot.clone())
+        };
+        let taken = match self.recipe.take(&self.objects, views, before).await {
+            Ok(snapshot) => Ok(self.publish(generation, Arc::new(snapshot), began)),
             Err(error) => Err(self.fail(&error)),
         };
-        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let outcome = taken.as_ref().map(|snapshot| snapshot.allocation.counts().0).map_err(Clone::clone);
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.truncate(REMEMBERED - 1);
-        history.push_front(Refresh { began: started, took: started.elapsed(), outcome });
-        drop(history);
+        let mut state = self.state();
+        state.refreshing = None;
+        state.history.truncate(REMEMBERED - 1);
+        state.history.push_front(Refresh { began, took: began.elapsed(), outcome });
         taken
     }
 
-    /// How long a request that can be answered otherwise waits for a refresh.
+    /// How long a request waits for a refresh if there is a snapshot to answer from.
     fn patience(&self) -> Duration {
-        if self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        let state = self.state();
+        if state.failure.is_some() {
             return LEAST_PATIENCE;
         }
-        let refreshing = *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = refreshing.map_or(Duration::ZERO, |began| began.elapsed());
+        let waited = state.refreshing.map_or(Duration::ZERO, |began| began.elapsed());
         PATIENCE.saturating_sub(waited).max(LEAST_PATIENCE)
     }
 
     /// From now on snapshots have these views too.
-    fn want(&self, views: Views) {
-        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        *wanted = wanted.or(views);
-    }
-
-    fn wanted(&self) -> Views {
-        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ask_for(&self, views: Views) {
+        let mut state = self.state();
+        state.views = state.views.or(views);
     }
 
     /// Puts a snapshot with more views in the place of that generation, unless a later one is there.
     fn replace(&self, generation: u64, snapshot: &Arc<Snapshot>) {
-        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
-        if latest.generation == generation {
-            latest.snapshot = Some(Arc::clone(snapshot));
+        let mut state = self.state();
+        if state.latest.generation == generation {
+            state.latest.snapshot = Some(Arc::clone(snapshot));
         }
     }
 
-    fn publish(&self, generation: u64, snapshot: &Arc<Snapshot>, started: Moment) {
-        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
-        let before = latest.snapshot.as_ref().map(|snapshot| snapshot.allocation.report());
-        log_report(before, snapshot.allocation.report());
-        *latest = Latest { generation, snapshot: Some(Arc::clone(snapshot)) };
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        metrics::refreshed(started.elapsed(), snapshot);
-        let (targets, unassigned) = snapshot.allocation.counts();
-        info!(
-            generation,
-            milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            bytes = snapshot.bytes_read(),
-            jobs = snapshot.allocation.jobs().len(),
-            targets,
-            unassigned,
-            collectors = snapshot.allocation.members().map(|members| members.collectors().len()),
-            skipped = snapshot.allocation.report().entries().len(),
-            "snapshot taken"
-        );
+    fn publish(&self, generation: u64, snapshot: Arc<Snapshot>, began: Moment) -> Arc<Snapshot> {
+        let latest = Latest { generation, snapshot: Some(Arc::clone(&snapshot)) };
+        let before = {
+            let mut state = self.state();
+            state.failure = None;
+            std::mem::replace(&mut state.latest, latest)
+        };
+        log_report(before.snapshot.as_ref().map(|before| before.allocation.report()), snapshot.allocation.report());
+        log_snapshot(generation, &snapshot, began.elapsed());
+        metrics::refreshed(began.elapsed(), &snapshot);
+        snapshot
     }
 
     fn fail(&self, error: &RefreshError) -> String {
         let message = chain(error);
         let age = self.latest().snapshot.map(|snapshot| snapshot.age().as_secs());
         error!(error = message, snapshot_age_seconds = age, "the snapshot could not be refreshed");
-        let failure = Failure { at: Moment::now(), message: message.clone() };
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        self.state().failure = Some(Failure { at: Moment::now(), message: message.clone() });
         metrics::refresh_failed();
         message
     }
 
     fn latest(&self) -> Latest {
-        self.latest.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().latest.clone()
     }
 
     fn recent_failure(&self) -> Option<String> {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         let retry_after = RETRY_AFTER.min(self.freshness.ttl);
-        failure.as_ref().filter(|failure| failure.at.elapsed() < retry_after).map(|failure| failure.message.clone())
+        let state = self.state();
+        state
+            .failure
+            .as_ref()
+            .filter(|failure| failure.at.elapsed() < retry_after)
+            .map(|failure| failure.message.clone())
     }
 }
 
@@ -360,4 +367,19 @@ fn log_report(before: Option<&Report>, now: &Report) {
             "left out"
         );
     }
+}
+
+fn log_snapshot(generation: u64, snapshot: &Snapshot, took: Duration) {
+    let (targets, unassigned) = snapshot.allocation.counts();
+    info!(
+        generation,
+        milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        bytes = snapshot.bytes_read(),
+        jobs = snapshot.allocation.jobs().len(),
+        targets,
+        unassigned,
+        collectors = snapshot.allocation.members().map(|members| members.collectors().len()),
+        skipped = snapshot.allocation.report().entries().len(),
+        "snapshot taken"
+    );
 }
