@@ -160,6 +160,7 @@ mod tests {
     use crate::objects::Cluster;
     use crate::report::Outcome;
     use crate::scrape_config::ScrapeConfig as Job;
+    use crate::scrape_config::secret::WithSecrets;
 
     fn jobs(spec: &str) -> Result<Job, (Outcome, String, String)> {
         let manifest = format!("{{metadata: {{namespace: shop, name: a}}, spec: {spec}}}");
@@ -195,7 +196,7 @@ mod tests {
               ec2SDConfigs: [{filters: [{name: b, values: [c]}, {name: a, values: [c]}]}]}",
         )
         .unwrap();
-        let served = serde_json::to_value(&job).unwrap();
+        let served = serde_json::to_value(WithSecrets(&job)).unwrap();
         let expected = serde_json::json!({
             "job_name": "scrapeConfig/shop/a",
             "scheme": "https",

@@ -10,6 +10,7 @@ use serde::Deserialize as _;
 
 use super::*;
 use crate::relabel::RelabelConfig;
+use crate::scrape_config::secret::WithSecrets;
 
 /// The secrets and config maps that the monitors below refer to.
 const ASSETS: &str = "
@@ -113,7 +114,7 @@ fn settings_of_an_endpoint_reach_the_job() {
                 proxyConnectHeader: {X: [{name: auth, key: token}]}, \
                 oauth2: {clientId: {configMap: {name: settings, key: client}}, \
                 clientSecret: {name: auth, key: password}, tokenUrl: 'http://token', scopes: [s]}}]}";
-    let mut served = serde_json::to_value(job("ServiceMonitor", spec)).unwrap();
+    let mut served = serde_json::to_value(WithSecrets(&job("ServiceMonitor", spec))).unwrap();
     let rules = served.as_object_mut().unwrap().remove("relabel_configs").unwrap();
     assert!(!rules.to_string().contains("pod_phase") && !rules.to_string().contains("service_label"));
     let expected = serde_json::json!({

@@ -215,6 +215,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::scrape_config::secret::WithSecrets;
     use crate::yaml;
 
     fn read(text: &str) -> PrometheusConfig {
@@ -244,7 +245,7 @@ scrape_configs:
   - {source_labels: [a], action: KeepEqual, target_label: b}
 ",
         );
-        let served = serde_json::to_value(config.jobs[0].as_ref().unwrap()).unwrap();
+        let served = serde_json::to_value(WithSecrets(config.jobs[0].as_ref().unwrap())).unwrap();
         let expected = json!({
             "job_name": "8",
             "honor_labels": true,
