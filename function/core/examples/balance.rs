@@ -106,7 +106,7 @@ impl World {
     fn target<'a>(&self, number: u32, address: &'a str) -> TargetKey<'a> {
         let identity = address_hash(&format!("job/{address}"));
         let zone = ZONES[place(&self.targets, number as usize)];
-        TargetKey { address: address_hash(address), node: "", zone, weight: 120, identity }
+        TargetKey { address: address_hash(address), node: "", zone, weight: 120, identity, job: 0 }
     }
 }
 

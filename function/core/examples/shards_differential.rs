@@ -60,7 +60,14 @@ fn owners(version: Version, members: &[String], addresses: &[String]) -> Result<
     let members = Members::new(collectors.collect());
     let targets: Vec<TargetKey<'_>> = addresses
         .iter()
-        .map(|address| TargetKey { address: xxh64(address.as_bytes(), 0), node: "", zone: "", weight: 0, identity: 0 })
+        .map(|address| TargetKey {
+            address: xxh64(address.as_bytes(), 0),
+            node: "",
+            zone: "",
+            weight: 0,
+            identity: 0,
+            job: 0,
+        })
         .collect();
     let strategy = Strategy::Spread { strategy: Spread::ConsistentHashing(version), replicas: 1 };
     let owners = assign(strategy, &members, &targets)?;

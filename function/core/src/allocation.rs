@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use xxhash_rust::xxh64::xxh64;
 
 pub use collectors::{NotCollecting, not_collecting};
 pub use job::Job;
@@ -212,12 +213,13 @@ fn owners(
 ) -> Result<Owners, RingError> {
     let reads_zones = config.strategy.reads_zones();
     let mut keys = Vec::with_capacity(jobs.values().map(|job| job.len()).sum());
-    for job in jobs.values() {
-        let weight = scrapes_per_hour(job);
+    for (name, job) in jobs {
+        let (weight, name) = (scrapes_per_hour(job), xxh64(name.as_bytes(), 0));
         keys.extend(job.targets().map(|(_, target)| {
             let zone =
                 if target.zone.is_empty() && reads_zones { zone_of_node(cluster, &target.node) } else { &target.zone };
-            TargetKey { address: target.address, node: &target.node, zone, weight, identity: target.identity }
+            let Target { address, node, identity, .. } = target;
+            TargetKey { address: *address, node, zone, weight, identity: *identity, job: name }
         }));
     }
     shard::assign(config.strategy, members.unwrap_or(&Members::default()), &keys)

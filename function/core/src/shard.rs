@@ -79,6 +79,8 @@ pub struct TargetKey<'a> {
     pub weight: u32,
     /// Hash of the job and the relabelled labels: what makes the target itself.
     pub identity: u64,
+    /// Hash of the job's name.
+    pub job: u64,
 }
 
 /// How targets that have no node, or no collector on their node, are given out.
@@ -96,7 +98,7 @@ pub struct Fallback {
 pub enum Spread {
     /// By the hash of the address, as `buraksezer/consistent` does it.
     ConsistentHashing(Version),
-    /// Counts that differ by at most one.
+    /// Counts that differ by at most one, in each job and in all jobs together.
     LeastWeighted,
     /// By the hash of target and collector, within bounds.
     Rendezvous(Rendezvous),

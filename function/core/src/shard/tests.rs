@@ -24,6 +24,7 @@ fn keys(addresses: &[String]) -> Vec<TargetKey<'_>> {
         zone: "",
         weight: 120,
         identity: n.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        job: 0,
     };
     (0..).zip(addresses).map(key).collect()
 }
@@ -70,7 +71,7 @@ fn members_are_in_natural_order_and_each_once() {
 fn a_target_goes_to_the_collector_on_its_node() {
     let on = |name: &str, node: &str| Collector { name: name.to_owned(), node: node.to_owned(), zone: String::new() };
     let members = Members::new(vec![on("c-0", "a"), on("c-1", "b"), on("c-2", "b"), on("c-3", "")]);
-    let key = |node| TargetKey { address: 80, node, zone: "", weight: 120, identity: 7 };
+    let key = |node| TargetKey { address: 80, node, zone: "", weight: 120, identity: 7, job: 0 };
     let hashing = Spread::ConsistentHashing(Version::V1_0);
     let hashed = {
         let owners = assign(spread_of(hashing, 1), &members, &[key("")]).unwrap();
@@ -128,7 +129,7 @@ fn a_new_collector_moves_about_its_own_share() {
             let share = targets.len() / (count + 1);
             // Bounded loads push partitions on, so the hash moves more than its share.
             let most = match strategy {
-                Spread::LeastWeighted => share,
+                Spread::LeastWeighted => share + 1,
                 Spread::Rendezvous(_) => share * 11 / 10,
                 Spread::ConsistentHashing(_) => share * 5 / 2,
             };
@@ -245,8 +246,60 @@ proptest! {
                 prop_assert_eq!(mine.len(), most);
             }
         }
-        let single = assign(spread_of(Spread::LeastWeighted, 1), &ordered, &targets).unwrap();
-        let counts = counts(&ordered, &single, targets.len());
-        prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{:?}", counts);
     }
+
+    #[test]
+    fn least_weighted_spreads_each_job_and_all_of_them_evenly(
+        collectors in 1_usize..40,
+        sizes in proptest::collection::vec(0_u32..130, 0..40),
+    ) {
+        let members = numbered(collectors);
+        let addresses = addresses(sizes.iter().sum());
+        let targets = of_jobs(keys(&addresses), &sizes);
+        let owners = assign(spread_of(Spread::LeastWeighted, 1), &members, &targets).unwrap();
+        let mut totals = vec![0_u32; collectors];
+        for (job, size) in (0_u64..).zip(&sizes) {
+            let mut of_job = vec![0_u32; collectors];
+            for position in (0..targets.len()).filter(|position| targets[*position].job == job) {
+                of_job[owners.of(position).next().unwrap() as usize] += 1;
+            }
+            prop_assert!(are_even(&of_job), "a job of {}: {:?}", size, of_job);
+            of_job.iter().zip(&mut totals).for_each(|(count, total)| *total += count);
+        }
+        prop_assert!(are_even(&totals), "{:?}", totals);
+    }
+}
+
+/// The targets in jobs of these sizes.
+fn of_jobs<'a>(mut targets: Vec<TargetKey<'a>>, sizes: &[u32]) -> Vec<TargetKey<'a>> {
+    let jobs = (0_u64..).zip(sizes).flat_map(|(job, size)| (0..*size).map(move |_| job));
+    targets.iter_mut().zip(jobs).for_each(|(target, job)| target.job = job);
+    targets
+}
+
+fn are_even(counts: &[u32]) -> bool {
+    counts.iter().max().unwrap_or(&0) - counts.iter().min().unwrap_or(&0) <= 1
+}
+
+/// A change of one job or one collector must not shuffle the targets of all other jobs.
+#[test]
+fn least_weighted_moves_little_with_many_small_jobs() {
+    let sizes: Vec<u32> = (0..400).map(|job| 1 + job % 7).collect();
+    let count = sizes.iter().sum::<u32>();
+    let addresses = addresses(count + 1);
+    let mut with_one_more = of_jobs(keys(&addresses), &sizes);
+    with_one_more[count as usize].job = 3;
+    let (count, few) = (count as usize, &with_one_more[..count as usize]);
+    let names = |collectors: usize, targets: &[TargetKey<'_>]| {
+        let members = numbered(collectors);
+        let owners = assign(spread_of(Spread::LeastWeighted, 1), &members, targets).unwrap();
+        owner_names(&members, &owners, targets.len())
+    };
+    let moved = |before: Vec<Option<String>>, after: Vec<Option<String>>| {
+        before.iter().zip(&after).filter(|(old, new)| old != new).count()
+    };
+    let by_a_target = moved(names(20, few), names(20, &with_one_more)[..count].to_vec());
+    assert!(by_a_target <= count / 20, "a new target of one job moves {by_a_target} of {count}");
+    let by_a_collector = moved(names(20, few), names(21, few));
+    assert!(by_a_collector <= count / 21 * 2, "a new collector moves {by_a_collector} of {count}");
 }

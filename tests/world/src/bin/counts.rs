@@ -84,7 +84,7 @@ fn shares(strategy: Spread) -> Made {
     let members = Members::new((0..WORLD.collectors).map(collector).collect());
     let key = |number: usize| {
         let address = address_hash(&format!("10.0.{}.{}:9090", number >> 8, number & 255));
-        TargetKey { address, node: "", zone: "", weight: 120, identity: address }
+        TargetKey { address, node: "", zone: "", weight: 120, identity: address, job: 0 }
     };
     let targets: Vec<_> = (0..WORLD.pods).map(key).collect();
     let strategy = Strategy::Spread { strategy, replicas: 1 };
