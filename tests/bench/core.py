@@ -32,9 +32,9 @@ def rows(runs: list[dict]) -> list[Row]:
     rows = []
     for run in runs:
         seconds, each = run["nanoseconds"] / 1e9, run["nanoseconds"] / run["targets"] / 1000
-        what = f"{run['targets']:,} targets made from objects in memory: CPU / memory a target"
+        what = f"{run['targets']:,} targets made from objects in memory: CPU / memory per target"
         goal = "4 s / 700 B" if run["targets"] >= 1_000_000 else ""
-        reached = f"{seconds:.3g} s ({each:.1f} µs a target) / {run['bytes'] / run['targets']:,.0f} B"
+        reached = f"{seconds:.3g} s ({each:.1f} µs per target) / {run['bytes'] / run['targets']:,.0f} B"
         rows.append(Row(what, goal, reached))
     return rows
 

@@ -156,13 +156,13 @@ class Cluster:
         function.stop()
         first, part = refreshes[0], max(refreshes[1:])
         return [
-            Row(f"full refresh of {self.pods:,} pods ({len(json.loads(jobs))} jobs, {targets:,} targets), CPU with the start", "0.4 s", f"{full:.2f} s"),
-            Row("bytes that it reads", "", f"{first / 1e6:.1f} MB"),
-            Row("resident after it / peak", "64 MB / 160 MB", f"{resident:.0f} MB / {peak:.0f} MB", "648 MB"),
-            Row("refresh after 1 % of the pods were replaced, bytes against all", "2 %", f"{part / first * 100:.1f} %"),
-            Row("the same, CPU against all", "5 %", f"{after / full * 100:.1f} % ({after * 1000:.0f} ms)"),
+            Row(f"full refresh of {self.pods:,} pods ({len(json.loads(jobs))} jobs, {targets:,} targets): CPU, with the start", "0.4 s", f"{full:.2f} s"),
+            Row("bytes read by this refresh", "", f"{first / 1e6:.1f} MB"),
+            Row("resident memory after this refresh / peak", "64 MB / 160 MB", f"{resident:.0f} MB / {peak:.0f} MB", "648 MB"),
+            Row("refresh after 1 % of the pods were replaced: bytes, compared with the full refresh", "2 %", f"{part / first * 100:.1f} %"),
+            Row("refresh after 1 % of the pods were replaced: CPU, compared with the full refresh", "5 %", f"{after / full * 100:.1f} % ({after * 1000:.0f} ms)"),
             Row("refresh without a change, CPU", "", f"{quiet * 1000:.0f} ms"),
-            Row("resident after those", "", f"{later:.0f} MB"),
+            Row("resident memory after these refreshes", "", f"{later:.0f} MB"),
         ]
 
     def refreshed(self, function: Function) -> float:
@@ -214,10 +214,10 @@ class Cluster:
                 shares.append(share)
                 targets += share
             reached = f"{size / targets:.0f}, {attributes / targets:.0f} of them for k8s.* attributes"
-            rows.append(Row(f"bytes a target, {what} view", goal, reached, peer))
-            rows.append(Row(f"requests a collector and refresh, {what} view", "" if peers else "1", str(len(jobs)), peers))
+            rows.append(Row(f"bytes per target, {what} view", goal, reached, peer))
+            rows.append(Row(f"requests per collector and refresh, {what} view", "" if peers else "1", str(len(jobs)), peers))
         mean = statistics.mean(shares)
-        rows.append(Row("largest share with consistent hashing, as the peer's", "", f"{max(shares) / mean:.2f} × the mean", "1.18 ×"))
+        rows.append(Row("largest share with consistent hashing", "", f"{max(shares) / mean:.2f} × the mean", "1.18 ×"))
         function.stop()
         return rows
 
@@ -235,5 +235,5 @@ def from_manifests(pods: int, monitors: int) -> list[Row]:
         size = (folder / "world.json").stat().st_size
         function.stop()
         function.log.unlink()
-    what = f"{pods:,} pods, {monitors} monitors, from a manifest of {size / 1e6:,.0f} MB: resident / peak"
+    what = f"{pods:,} pods, {monitors} monitors, read from a manifest of {size / 1e6:,.0f} MB: resident / peak"
     return [Row(what, "350 MB", f"{resident:,.0f} MB / {peak:,.0f} MB")]
