@@ -1,4 +1,4 @@
-"""Reads what `cargo metadata` writes and writes a CycloneDX document of one package.
+"""Reads the output of `cargo metadata`, and writes a CycloneDX document of one package.
 
     sbom.py PACKAGE CARGO_LOCK
 """

@@ -1,4 +1,4 @@
-"""The REST API's authorizer, whose code lies in template.yaml, with tokens of an issuer of our own."""
+"""Tests the authorizer of the REST API, whose code is in template.yaml, with tokens of the test's own issuer."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ def code():
 
 
 def ask(handler, token):
-    """What the authorizer says: what it allows, or None."""
+    """What the authorizer allows, or None."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             return handler({"type": "TOKEN", "authorizationToken": token, "methodArn": ARN}, None)
@@ -68,7 +68,7 @@ def section(results, folder):
             }, allowed["context"]
             [statement] = allowed["policyDocument"]["Statement"]
             assert statement["Effect"] == "Allow", statement
-            # Kept for all that the same token asks for.
+            # The gateway caches the policy for all requests with this token.
             assert statement["Resource"] == "arn:aws:execute-api:eu-central-1:123456789012:abc123/live/*", statement
 
         def fits():

@@ -1,7 +1,7 @@
-"""What is asked of the function through every front, and what it has to answer.
+"""Requests to the function through every front, and the expected answers.
 
-A case is a name and a function that takes a front's `ask` and fails by an
-AssertionError.
+A case is a name and a function. The function takes the `ask` of a front, and raises an
+AssertionError if the case fails.
 """
 
 import base64
@@ -16,7 +16,7 @@ WEB = "serviceMonitor/shop/web/0"
 
 
 def targets_path(job):
-    """As the collector asks: url.QueryEscape of the job."""
+    """The job name as the collector escapes it: url.QueryEscape."""
     return f"/jobs/{urllib.parse.quote_plus(job)}/targets"
 
 
@@ -31,14 +31,14 @@ def status(expected):
 
 
 def is_json(answer):
-    # The only content types that Prometheus takes.
+    # The only content types that Prometheus accepts.
     content_type = answer.headers.get("content-type")
     assert content_type in ("application/json", "application/json; charset=utf-8"), f"content type {content_type!r}"
     answer.json()
 
 
 def refused(*statuses):
-    """An error that stops no collector: not 200, and an object with a message that is a text."""
+    """An error that stops no collector: a status other than 200, and an object whose message is a string."""
 
     def check(answer):
         assert answer.status in statuses, f"status {answer.status}, not {statuses}: {answer.body[:300]!r}"
@@ -100,7 +100,7 @@ def has_targets(answer):
 
 
 def empty_or_refused(answer):
-    """The least that is asked for a strange request: no target, and no failure of the function."""
+    """The minimum for a strange request: no target, and no failure of the function."""
     if answer.status == 200:
         is_json(answer)
         assert answer.json() == [], f"answered {answer.body[:300]!r}"
@@ -122,7 +122,7 @@ def get(path, *checks, query="", method="GET", headers=None):
 
 
 def shares(job, path):
-    """Each collector gets what the peer's ring gives it; together that is the job's targets, each once."""
+    """Each collector gets the targets that the peer's ring assigns to it. Together they are the targets of the job, each once."""
 
     def case(ask):
         seen = []
@@ -139,7 +139,7 @@ def shares(job, path):
 
 
 def everybody(job):
-    """Without a collector: every collector, its link, and the same share that it gets itself."""
+    """Without a collector: every collector, its link, and its share."""
 
     def case(ask):
         answer = ask(targets_path(job))
@@ -186,7 +186,7 @@ def the_same(path, other):
     return case
 
 
-# Names that no job has, and some that are hardly names.
+# Names that no job has, and some strange names.
 STRANGE_PATHS = {
     "dots": "/jobs/..%2F..%2F..%2Fetc%2Fpasswd/targets",
     "only dots": "/jobs/%2e%2e/targets",
@@ -261,7 +261,7 @@ CASES = {
     "report: what was refused": get("/debug/report", status(200), is_json, mentions(*REFUSED), omits(*CREDENTIALS)),
 }
 
-# A function whose cluster cannot be read: every answer is an error, and it lives.
+# A function that cannot read its cluster: every answer is an error, and the function does not crash.
 UNREADABLE_CASES = {
     "unreadable: scrape configs": get("/scrape_configs", refused(500, 502, 503)),
     "unreadable: jobs": get("/jobs", refused(500, 502, 503)),

@@ -1,15 +1,15 @@
-"""The AWS that an EKS cluster and its reader see, in one process of the tool `aws`.
+"""AWS as an EKS cluster and its reader see it, in one process of the tool `aws`.
 
     cloud.py FOLDER
 
-IAM and STS are moto's. In front of its STS stands what moto leaves out: TLS under STS's own name, the check of
-presigned signatures, answers in JSON, and a proxy that leads there whoever is told to use it. The EKS API knows the
-clusters of FOLDER/clusters.json, as name → endpoint, certificate authority, public. FOLDER/sts.jsonl gets the URL of
-every request to STS and what came of it.
+IAM and STS come from moto. This process adds the parts of STS that moto does not have: TLS under the name of STS, the
+check of presigned signatures, answers in JSON, and a proxy that leads its clients to this STS. The EKS API knows the
+clusters of FOLDER/clusters.json: name → endpoint, certificate authority, public. FOLDER/sts.jsonl gets the URL and the
+result of every request to STS.
 
     cloud.py --token CLUSTER REGION TIME
 
-prints what `aws eks get-token` prints at that time with the environment's credentials.
+prints the output of `aws eks get-token` at this time, with the credentials of the environment.
 """
 
 import base64
@@ -60,7 +60,7 @@ def serve(handler: type, context: ssl.SSLContext | None = None) -> int:
 
 
 def signature(secret: str, query: dict[str, str], headers: dict[str, str]) -> str:
-    """What a presigned GET of `/` must be signed with."""
+    """The expected signature of a presigned GET of `/`."""
     _, date, region, service, ending = query["X-Amz-Credential"].split("/")
     signed = query["X-Amz-SignedHeaders"]
     escaped = sorted((quote(n, "-_.~"), quote(v, "-_.~")) for n, v in query.items() if n != "X-Amz-Signature")
@@ -92,7 +92,7 @@ def secret_of(key: str) -> str | None:
 
 
 def sts(moto: tuple[str, int], folder: Path) -> type:
-    """STS as the cluster's authenticator asks it: with URLs that others have signed."""
+    """STS for the authenticator of the cluster, which sends URLs that clients signed."""
 
     def ask(handler: Handler) -> tuple[int, dict]:
         query = dict(parse_qsl(urlsplit(handler.path).query))
@@ -103,7 +103,7 @@ def sts(moto: tuple[str, int], folder: Path) -> type:
         if signature(secret, query, headers) != query["X-Amz-Signature"]:
             return 403, {"Error": {"Code": "SignatureDoesNotMatch"}}
         connection = http.client.HTTPConnection(*moto, timeout=10)
-        # It looks for the service and the key in a header only.
+        # moto looks for the service and the key only in a header.
         credential = f"AWS4-HMAC-SHA256 Credential={query['X-Amz-Credential']}, SignedHeaders=host, Signature=checked"
         connection.request("GET", handler.path, headers={"Host": STS, "Authorization": credential})
         response = connection.getresponse()
@@ -147,7 +147,7 @@ def eks(folder: Path) -> type:
 
 
 def proxy(front: int) -> int:
-    """Whatever TLS connection is asked for, it leads to STS."""
+    """A proxy whose connections all lead to STS."""
 
     class Connect(BaseRequestHandler):
         def handle(self) -> None:

@@ -1,8 +1,12 @@
-"""The whole way from the function to an EKS cluster, with real parts.
+"""Tests the whole way from the function to an EKS cluster, with real parts.
 
-The function asks the EKS API where the cluster is, signs a token, and reads a real API server, which gives the token
-to the real aws-iam-authenticator, which asks STS whose it is and says which group that role is in; examples/rbac.yaml
-says what that group may read. Only AWS' own services are stand-ins, see cloud.py.
+1. The function asks the EKS API for the endpoint of the cluster, and signs a token.
+2. It reads a real API server with this token.
+3. The API server gives the token to the real aws-iam-authenticator.
+4. The authenticator asks STS for the owner of the token, and maps this role to a group.
+5. examples/rbac.yaml gives this group its rights.
+
+Only the services of AWS are emulated, see cloud.py.
 """
 
 import base64
@@ -24,7 +28,7 @@ PEERS = pathlib.Path(os.environ.get("PEERS_CACHE", ROOT / "target/peers"))
 REGION = "eu-central-1"
 ADVICE = "make an access entry for the function's role"
 
-# Jobs that together discover all that there is to discover.
+# Jobs that together discover every kind of object.
 SCRAPE_CONFIGS = [
     {
         "job_name": role,
@@ -46,7 +50,7 @@ SCRAPE_CONFIGS = [
 
 
 def allocator_config():
-    """The example's, with more to discover."""
+    """The objects of the example, and more objects to discover."""
     config = (ROOT / "examples/shop/targetallocator.yaml").read_text()
     more = "".join(f"  {kind}_selector: {{}}\n" for kind in ("pod_monitor", "probe", "scrape_config") if f"  {kind}_selector" not in config)
     return config.replace("prometheus_cr:\n", f"prometheus_cr:\n{more}") + "\n" + json.dumps(
@@ -55,7 +59,7 @@ def allocator_config():
 
 
 def large_lists():
-    """Two objects of each kind that make a list of it too long to be read again at each refresh."""
+    """Two objects of each kind. They make its list so long that the function watches it in place of listing it again."""
     container = {"name": "c", "image": "i"}
     pod = {"containers": [container], "restartPolicy": "Never"}
     template = {"metadata": {"labels": {"app": "large"}}, "spec": pod}
@@ -97,7 +101,7 @@ def large_lists():
 
 
 class Chain:
-    """All that runs besides the function."""
+    """Everything that runs beside the function."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -136,12 +140,12 @@ class Chain:
         for what in (PEERS / "crds", ROOT / "examples/rbac.yaml", ROOT / "examples/shop/cluster", large):
             subprocess.run([PEERS / "load", "-kubeconfig", self.admin, what], check=True, stdout=subprocess.DEVNULL)
         cluster = {"endpoint": self.url, "authority": base64.b64encode(self.authority).decode(), "public": True}
-        # `other` is the same cluster under a name that its authenticator does not know.
+        # `other` is this cluster under a name that its authenticator does not know.
         clusters = {"shop": cluster, "other": cluster, "inside": {**cluster, "endpoint": "https://127.0.0.1:1", "public": False}}
         (self.folder / "clusters.json").write_text(json.dumps(clusters))
 
     def _serve(self, *command):
-        """Starts a server that prints `ready` and something when it serves."""
+        """Starts a server that prints `ready` and a value when it serves."""
         log = open(self.folder / f"{pathlib.Path(command[0]).name}.log", "wb")
         process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=log, text=True)
         self._parts.callback(process.wait, 30)
@@ -152,7 +156,7 @@ class Chain:
         raise RuntimeError(f"{command[0]} does not start")
 
     def _authenticator(self):
-        """Maps the function's role to the group of examples/rbac.yaml, as the template's access entry does."""
+        """Maps the role of the function to the group of examples/rbac.yaml, like the access entry of the template."""
         config, webhook, port = self.folder / "authenticator.yaml", self.folder / "webhook.kubeconfig", free_port()
         mapping = {"rolearn": self.aws["roles"]["target-allocator"], "username": "target-allocator", "groups": ["target-allocator"]}
         config.write_text(json.dumps({"clusterID": "shop", "server": {"mapRoles": [mapping]}}))
@@ -171,7 +175,7 @@ class Chain:
         self._parts.enter_context(running(command, self.folder / "authenticator.log", port, env=environment))
         return webhook
 
-    # What there is to do and to see.
+    # Actions and observations.
 
     def kubectl(self, *arguments, stdin=None):
         command = ["kubectl", "--kubeconfig", str(self.admin), *arguments]
@@ -199,7 +203,7 @@ class Chain:
         return [json.loads(line) for line in (self.folder / "sts.jsonl").read_text().splitlines()]
 
     def used(self):
-        """What the function has asked the API server for, as group, resource and verb; nothing else may be refused."""
+        """The function's requests to the API server, as group, resource and verb. No other request may be refused."""
         found = set()
         for line in (self.folder / "audit.jsonl").read_text().splitlines():
             event = json.loads(line)
@@ -221,7 +225,7 @@ class Chain:
         }
 
     def token_status(self, token):
-        """What the API server says to a token."""
+        """The answer of the API server to a token."""
         import ssl
 
         context = ssl.create_default_context(cadata=self.authority.decode())
@@ -254,7 +258,7 @@ def function(chain, bootstrap, cluster, **more):
 
 
 def fails(chain, bootstrap, cluster, *texts):
-    """The function says what is wrong, and nothing of the token."""
+    """The message of the function names the cause, and does not show the token."""
     with function(chain, bootstrap, cluster) as ask:
         answer = ask("/scrape_configs")
         message = answer.json().get("message", "")
@@ -266,14 +270,14 @@ def fails(chain, bootstrap, cluster, *texts):
 
 
 def reads(chain, bootstrap):
-    """A role of another account is assumed, found out by its token, and reads what its group may."""
+    """The function assumes a role of another account. The token shows this role, and it reads what its group may read."""
     with function(chain, bootstrap, chain.cluster()) as ask:
         answer = ask("/jobs")
         assert answer.status == 200, f"{answer.status}: {answer.body[:500]!r}"
         jobs = answer.json()
         wanted = {config["job_name"] for config in SCRAPE_CONFIGS} - {"ingress"} | {"serviceMonitor/shop/web/0"}
         assert wanted <= set(jobs), f"no targets of {wanted - set(jobs)}"
-        # Again: from the second time on, changes are watched for.
+        # Twice, because the function watches from the second refresh on.
         chain.kubectl("annotate", "pod", "-n", "monitoring", "otel-collector-0", "--overwrite", f"at={time.time()}")
         time.sleep(1)
         assert ask("/jobs").status == 200
@@ -284,7 +288,7 @@ def reads(chain, bootstrap):
 
 
 def exactly(chain):
-    """examples/rbac.yaml grants what is used, and nothing else."""
+    """examples/rbac.yaml grants exactly the rights that the function uses."""
     used, granted = chain.used(), chain.granted()
     assert not used - granted, f"used and not granted: {sorted(used - granted)}"
     assert not granted - used, f"granted and not used: {sorted(granted - used)}"
@@ -296,7 +300,7 @@ def missing_verb(chain, bootstrap):
     changed["rules"][0]["resources"].remove("pods")
     try:
         chain.kubectl("replace", "-f", "-", stdin=json.dumps(changed))
-        # The authorizer learns of it by a watch.
+        # The authorizer of the API server learns of the change by a watch.
         time.sleep(1)
         return fails(
             chain, bootstrap, chain.cluster(),
@@ -310,7 +314,7 @@ def missing_verb(chain, bootstrap):
 
 
 def equals_the_cli(chain, bootstrap):
-    """The function's token is the AWS CLI's for the same credentials at the same time, field by field."""
+    """With equal credentials and times, the function and the AWS CLI make equal tokens, field by field."""
     with function(chain, bootstrap, "eks:shop") as ask:
         ask("/livez")
         ask("/jobs")
@@ -324,7 +328,7 @@ def equals_the_cli(chain, bootstrap):
 
 
 def expired(chain):
-    """Fifteen minutes after it was signed a token opens nothing; here by the clock of the CLI that signs it."""
+    """A token is refused fifteen minutes after it was signed. The test moves the clock of the CLI that signs it."""
     role = json.loads(
         subprocess.run(
             [tool("aws") / "python", "-c", ASSUME, chain.aws["moto"], chain.aws["roles"]["target-allocator"]],

@@ -1,7 +1,7 @@
-"""The ways in: how a client's request reaches the function, and its answer the client.
+"""Fronts: how a client's request reaches the function, and how the answer reaches the client.
 
-A front is a function `ask(path, query, method, headers)` that returns an Answer;
-path and query are as a client sends them, percent-encoded.
+A front is a function `ask(path, query, method, headers)` that returns an Answer. Path and
+query are percent-encoded, as a client sends them.
 """
 
 import base64
@@ -23,7 +23,7 @@ class Answer:
 
 
 def http_front(host, port, host_header=None):
-    """A server that speaks HTTP. The path goes out as it is, whatever is in it."""
+    """A client of an HTTP server. It sends the path without any change."""
 
     def ask(path, query="", method="GET", headers=None):
         connection = http.client.HTTPConnection(host, port, timeout=60)
@@ -45,13 +45,13 @@ def http_front(host, port, host_header=None):
 
 
 def event_front(invoke, make_event):
-    """A gateway of our own: an event for the function, and an answer of its result."""
+    """Our own gateway: it makes an event for the function, and an answer from the result."""
 
     def ask(path, query="", method="GET", headers=None):
         lower = {"host": "allocator.example.com", **{k.lower(): v for k, v in (headers or {}).items()}}
         result = invoke(make_event(path, query, method, lower))
         if "statusCode" not in result:
-            # The function failed; a gateway hides what it said.
+            # The function failed. A gateway hides its message.
             return Answer(502, {"content-type": "application/json"}, json.dumps({"invocation": result}).encode())
         answered = {k.lower(): v for k, v in (result.get("headers") or {}).items()}
         answered.update({k.lower(): v[-1] for k, v in (result.get("multiValueHeaders") or {}).items()})
@@ -64,7 +64,7 @@ def event_front(invoke, make_event):
 
 
 def http_api(path, query, method, headers):
-    """Payload 2.0 of an HTTP API: the path is decoded, except %25, and ends at a decoded `?`."""
+    """Payload 2.0 of an HTTP API: the path is decoded, except %25, and is cut at a decoded `?`."""
     decoded = re.sub(r"(?:%(?!25)[0-9A-Fa-f]{2})+", lambda run: urllib.parse.unquote(run[0], errors="replace"), path)
     return _payload_2(
         decoded.split("?")[0], query, method, headers, "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
@@ -72,7 +72,7 @@ def http_api(path, query, method, headers):
 
 
 def http_api_stage(path, query, method, headers):
-    """An HTTP API whose stage is named, and so part of the path."""
+    """An HTTP API with a named stage. The path contains the stage."""
     event = http_api("/live" + path, query, method, headers)
     event["requestContext"]["stage"] = "live"
     return event
@@ -117,7 +117,7 @@ def _payload_2(path, query, method, headers, domain):
 
 
 def rest_api(path, query, method, headers):
-    """Payload 1.0 of a REST API with {proxy+}: the path stays encoded; the stage is in the context only."""
+    """Payload 1.0 of a REST API with {proxy+}: the path stays encoded. Only the context has the stage."""
     parameters = _decoded(query)
     return {
         "resource": "/{proxy+}",
@@ -152,7 +152,7 @@ def rest_api(path, query, method, headers):
 
 
 def load_balancer(path, query, method, headers):
-    """An ALB: the path and the query's values stay encoded."""
+    """An ALB: the path and the values of the query stay encoded."""
     return {
         "requestContext": {
             "elb": {

@@ -1,4 +1,4 @@
-"""The programs that the tests run against, each on loopback, with its log in a file."""
+"""The programs that the tests need. Each listens on loopback and logs to a file."""
 
 import base64
 import contextlib
@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def tool(name):
-    """The folder of a tool's commands; installs it first if need be."""
+    """The folder of a tool's commands. Installs the tool if it is missing."""
     return pathlib.Path(subprocess.check_output([ROOT / "scripts/tool", name], text=True).strip())
 
 
@@ -31,7 +31,7 @@ def free_port():
 
 @contextlib.contextmanager
 def running(command, log, port, **options):
-    """A program in a process group of its own, from when it listens till it has been stopped."""
+    """Runs a program in its own process group, from the moment when it listens until the end of the block."""
     with open(log, "wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, **options)
     try:
@@ -55,9 +55,9 @@ def running(command, log, port, **options):
 
 @contextlib.contextmanager
 def emulator(bootstrap, folder, settings):
-    """Lambda's Runtime Interface Emulator; yields what invokes the function."""
-    # It has no other way to be found than by its place in the package. It is
-    # never asked for help: it takes that for a command to serve.
+    """Runs Lambda's Runtime Interface Emulator, and yields a function that invokes it."""
+    # Only its place in the package tells where it is. Never run its --help: it
+    # treats that as a command to serve.
     rie = next(tool("sam").parent.glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"))
     port, api_port = free_port(), free_port()
     command = [
@@ -80,14 +80,14 @@ def emulator(bootstrap, folder, settings):
         finally:
             connection.close()
 
-    # The wheel's files are not executable.
+    # The files of the wheel are not executable.
     rie.chmod(0o755)
     with running(command, folder / "emulator.log", port, cwd=folder, env=environment):
         yield invoke
 
 
 class Stacks:
-    """CloudFormation, Lambda and API Gateway of ministack, which `sam deploy` takes for AWS."""
+    """Runs CloudFormation, Lambda and API Gateway of ministack. `sam deploy` uses them in place of AWS."""
 
     def __init__(self, port, folder):
         self.port = port
@@ -113,7 +113,7 @@ class Stacks:
         )
 
     def deploy(self, stack, parameters):
-        """Deploys what `sam build` made. Returns the stack's outputs; fails with sam's own words."""
+        """Deploys the output of `sam build`. Returns the outputs of the stack, or fails with the message of sam."""
         file = self._folder / f"{stack}.yaml"
         file.write_text(json.dumps(parameters))  # JSON is YAML
         result = self._sam(
@@ -130,7 +130,7 @@ def stacks(folder, trusted):
     port = free_port()
     environment = {
         **os.environ,
-        # Else it listens on every address, and there for MQTT too.
+        # By default it listens on every address, for MQTT too.
         "BIND_HOST": "127.0.0.1",
         "IOT_MTLS_ENABLED": "0",
         "GATEWAY_PORT": str(port),
@@ -144,7 +144,7 @@ def stacks(folder, trusted):
 
 
 class Issuer:
-    """An OIDC issuer as EKS has one for each cluster: discovery, keys, and tokens for service accounts."""
+    """An OIDC issuer like that of an EKS cluster: discovery, keys, and tokens for service accounts."""
 
     def __init__(self, folder):
         self._key = folder / "issuer.key"
@@ -199,7 +199,7 @@ class Issuer:
         self._server.shutdown()
 
     def token(self, pod="otel-collector-0", **claims):
-        """What the API server projects into a pod, with other claims where given."""
+        """A token as the API server projects it into a pod. Arguments replace claims."""
         now = int(time.time())
         payload = {
             "iss": self.url,
@@ -228,6 +228,6 @@ def _base64(data):
 
 
 def newest_glibc(binary):
-    """The newest version of glibc that a program asks for, as (2, 34)."""
+    """The newest version of glibc that a program needs, for example (2, 34)."""
     versions = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())
     return max((int(major), int(minor)) for major, minor in versions)

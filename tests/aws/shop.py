@@ -1,4 +1,4 @@
-"""What examples/shop holds, written down by hand from its manifests.
+"""The content of examples/shop, written by hand from its manifests.
 
 Nothing here is computed by the function or copied from its answers; SHARES comes
 from the real hash ring.
@@ -6,7 +6,7 @@ from the real hash ring.
 
 COLLECTORS = ["otel-collector-0", "otel-collector-1", "otel-collector-2"]
 
-# Every job that has a scrape config, and the addresses that its targets have.
+# Every job with a scrape config, and the addresses of its targets.
 TARGETS = {
     "serviceMonitor/monitoring/node-exporter/0": [
         "10.20.1.10:9100",
@@ -18,13 +18,13 @@ TARGETS = {
         "10.20.1.112:8888",
         "10.20.2.108:8888",
     ],
-    # kube-state-metrics, and both of CoreDNS.
+    # kube-state-metrics, and two pods of CoreDNS.
     "serviceMonitor/monitoring/platform/0": [
         "10.20.1.113:8080",
         "10.20.1.114:9153",
         "10.20.2.109:9153",
     ],
-    # Both of catalog (this monitor takes the canary too), and fraud.
+    # Two pods of catalog, because this monitor keeps the canary, and fraud.
     "serviceMonitor/monitoring/runtime/0": [
         "10.20.1.105:9500",
         "10.20.2.104:9500",
@@ -33,9 +33,9 @@ TARGETS = {
     "serviceMonitor/payments/fraud/0": ["10.20.2.107:8085"],
     "serviceMonitor/payments/ledger/0": ["10.20.1.110:9443"],
     "serviceMonitor/payments/payments/0": ["10.20.1.109:9464", "10.20.2.106:9464"],
-    # The sidecar's port, which no service names.
+    # The port of the sidecar. It is not in any service.
     "serviceMonitor/payments/payments/1": ["10.20.1.109:15090", "10.20.2.106:15090"],
-    # Two of cart, two of checkout (one is not ready), one of catalog (the canary is dropped).
+    # Two pods of cart, two of checkout (one is not ready), one of catalog (the canary is dropped).
     "serviceMonitor/shop/backends/0": [
         "10.20.1.103:9464",
         "10.20.2.102:9464",
@@ -47,12 +47,12 @@ TARGETS = {
     "serviceMonitor/shop/postgres/1": ["10.20.1.107:9187"],
     "serviceMonitor/shop/redis/0": ["10.20.1.106:9121", "10.20.2.105:9121"],
     "serviceMonitor/shop/web/0": ["10.20.1.101:9113", "10.20.1.102:9113", "10.20.2.101:9113"],
-    # Its service is gone.
+    # The service of this monitor was deleted.
     "serviceMonitor/shop/wishlist/0": [],
 }
 
-# Who scrapes what: the operator's own hash ring, for these addresses and these
-# collectors (tests/peers/build record).
+# The assignment of these addresses to these collectors by the operator's own hash ring
+# (tests/peers/build record).
 SHARES = {
     "otel-collector-0": [
         "10.20.1.11:9100",
@@ -91,8 +91,8 @@ SHARES = {
     ],
 }
 
-# The monitor that has no job, and the Secret that it lacks.
+# The monitor without a job, and its missing Secret.
 REFUSED = ("refunds", "refunds-scrape")
 
-# What must not be read by anybody unless SECRETS=inline.
+# Credentials that nobody may read unless SECRETS=inline.
 CREDENTIALS = ["example-payments-token", "example-fraud-password"]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What the function costs, next to the goals and to what it replaces.
+"""Measures what the function costs, and compares it with the goals and with what it replaces.
 
-Runs the built function in an environment as Lambda's on a real API server that holds a cluster of
-`tests/world`, and the core alone on clusters of other sizes. Prints a table; with a path as
-argument writes it there, with a plot beside it.
+Runs the built function in an environment like Lambda's, on a real API server with a cluster of
+`tests/world`. Runs the core alone on clusters of other sizes. Prints a table. With a path as
+argument, writes the page there, and a plot beside it.
 
     python3 tests/bench [--pods N] [--monitors N] [--largest N] [FILE]
 """
@@ -24,58 +24,70 @@ from table import markdown
 
 HEAD = """# Performance
 
-Made by `scripts/bench docs/performance.md` on {processors} processors ({machine}), one of which the function has
-for itself in each measurement. CPU seconds are those of the function's process. The last column is what the operator's
-allocator showed in a cluster of the same kind (10,000 pods, 200 ServiceMonitors, 20 collectors), or Prometheus' own
-code in the same run. Times of a machine that others use, too, can be twice what they are on a quiet one.
+`scripts/bench docs/performance.md` made this page on {processors} processors ({machine}). In each measurement the
+function has one processor for itself. CPU seconds are the seconds of the function's process. The last column has the
+operator's allocator in a similar cluster (10,000 pods, 200 ServiceMonitors, 20 collectors), or Prometheus' own code in
+this run. On a machine with other work, times can be twice as long as on a quiet machine.
 
 {table}
 ## Who scrapes what
 
-10,000 targets in three zones, from `function/core/examples/balance.rs`. Nothing here is measured in time: the figures
-are the same on every machine. The largest share is a multiple of the mean; the largest zone's part is what the
-collectors of one zone scrape of all targets. Moved is how many targets change their owner when a collector joins, as a
-multiple of all targets by the collectors that there are then: on average over which of them joined last, and at most.
-The goals are 1.03 for the largest share and 1.1 for what moves, at 20 collectors. What is possible in the target's zone
-is what the bound leaves room for. `per-node` has no place here: its shares are those of the nodes.
+`function/core/examples/balance.rs` assigns 10,000 targets in three zones. Nothing here measures time, so the figures are
+equal on every machine. The columns:
+
+- *in the target's zone*: targets whose collector is in their zone. *Possible* is the largest value within the bound.
+- *largest share*: as a multiple of the mean. The goal is 1.03 with 20 collectors.
+- *largest zone's part*: the part of all targets that the collectors of one zone scrape, for the largest zone.
+- *moved*: targets whose collector changes when a collector joins. The unit is the mean share after the join. *Mean* is the
+  average over which collector joined last, *most* is the worst case. The goal is 1.1 with 20 collectors.
+
+`per-node` is not in the tables, because its shares depend only on the nodes.
 
 {balance}
-Zones cost what moves: where a bound is nearly reached in each zone, a collector that joins shifts that limit for all
-others, and targets change sides. Without zones, or with a bound that the zones do not reach, the goal is met.
+Zones cost moves. A bound can be nearly reached in each zone. A collector that joins then shifts this limit for all others,
+and targets move between zones. The goal is met without zones, or with a bound that the zones do not reach.
 
 ## Where a goal is missed
 
-- **Bytes a target.** The collector's receiver turns nine labels into `k8s.*` resource attributes. Without them a target
-  of the merged view would take 378 bytes; of those in the plain view rules read most, and the others take 180. They are
-  served because users' data would change silently without them.
-- **A refresh after a change.** A replaced pod is sent three times: as it comes, as it gets its status, and as
-  the old one goes; its endpoint slice is sent whole for any change in it. Of its targets those that changed are made again.
-  A third of what is left is asking at all (a refresh without a change takes that); the rest is reading what is sent and
-  telling which targets of a slice are what they were.
-- **Answers.** A share of 500 targets is 367 kB, 430 kB as the JSON string that Lambda takes: texts are held as they stand
-  there. They are copied twice, and read once for the entity tag; 20,000 a second would be 9 GB a second. A share of
-  21 kB is answered more often than that. Compressed answers read the string back first; scrapers of Prometheus' kind
-  do not ask for them (`DisableCompression` in `prometheus/common`).
-- **1,000,000 targets.** The time a target takes grows by a third from 10,000 to 1,000,000 targets: by then nothing is in
-  the processor's caches. What is left is building label sets (a quarter), rules that differ from target to target, the
-  hash that tells equal targets, and rendering. Half of what a target takes is its own text; what others of its
-  endpoint slice have too is held once.
-- **Binary.** By symbols the largest parts are the code of the standard library for the types of all crates (5 MB before
-  dependencies were built small), the core crate (2.3 MB), aws-lc (2 MB), the AWS SDK (1.6 MB), the function's own crate
-  (1.4 MB), and HTTP/2 (0.8 MB).
+- **Bytes per target.** The receiver in the collector turns nine labels into `k8s.*` resource attributes. A target of the
+  merged view would take 378 bytes without them. In the plain view the rules read most of them; the others take 180 bytes.
+  The function serves these labels, because users' data would silently change without them.
+- **A refresh after a change.** The API server sends a replaced pod three times: when it is created, when it gets its
+  status, and when the old pod is deleted. It sends an endpoint slice completely after each change. The function makes only
+  the changed targets again. A third of the remaining time is the cost of the requests themselves; a refresh without a
+  change takes this time too. The rest is reading the responses and finding the unchanged targets of a slice.
+- **Answers.** A share of 500 targets has 367 kB, or 430 kB as the JSON string that Lambda takes. The function stores texts
+  as parts of this string. It copies them twice, and reads them once for the entity tag. 20,000 answers a second would be
+  9 GB a second. A share of 21 kB is answered more often than 20,000 times a second. A compressed answer decodes the string
+  first. Scrapers of the Prometheus family do not request compression (`DisableCompression` in `prometheus/common`).
+- **1,000,000 targets.** From 10,000 to 1,000,000 targets, the time per target grows by a third. The processor's caches
+  then hold nothing useful any more. The remaining time has four parts: label sets (a quarter), rules that differ from target
+  to target, the hash that finds equal targets, and rendering. Half of the memory of a target is its own text. Text that it
+  shares with its endpoint slice is stored once.
+- **Binary.** These are the largest parts by symbols:
 
-## Cost against the size of the cluster
+  | part | size |
+  |---|---|
+  | Standard library code for the types of all crates | 5 MB, before dependencies were built for size |
+  | Core crate | 2.3 MB |
+  | aws-lc | 2 MB |
+  | AWS SDK | 1.6 MB |
+  | The function's own crate | 1.4 MB |
+  | HTTP/2 | 0.8 MB |
+
+## Cost by cluster size
 
 ![CPU seconds against targets](performance.svg)
 
-From objects in memory to rendered targets with their owners, one core (`function/core/examples/scaling.rs`). This is
-what a first snapshot costs beside reading the lists; a later one makes again only the groups of objects that changed.
+The plot shows the time from objects in memory to rendered targets with their collectors, on one core
+(`function/core/examples/scaling.rs`). A first snapshot costs this time, plus the time to read the lists. A later snapshot
+makes only the groups of changed objects again.
 
-## What must not become more
+## What must not grow
 
-`scripts/counts` counts the instructions of what is done most, with callgrind, and fails in CI if one of them is more
-than 5 % above what `tests/bench/counts.json` holds. Counts do not depend on what else a machine does; hashes are seeded
-by the time, which changes a count by less than 0.2 %.
+`scripts/counts` counts the instructions of the most frequent operations with callgrind. It fails in CI if a count is more
+than 5 % above `tests/bench/counts.json`. Counts do not depend on other work on the machine. The time seeds the hashes, which
+changes a count by less than 0.2 %.
 """
 
 

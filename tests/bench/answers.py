@@ -1,4 +1,4 @@
-"""Answers in the handler, as `function/benches/answers.rs` measures them."""
+"""Answers in the handler, measured by `function/benches/answers.rs`."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import subprocess
 from measure import ROOT
 from table import Row
 
-# The goals by what is answered.
+# The goals, by the answer.
 GOALS = {
     "a share of 500 targets": "p50 100 µs, 20,000 a second and core",
     "100,000 pods: a share of a job of 500 targets": "p99 5 ms",

@@ -1,4 +1,4 @@
-"""Who scrapes what: shares, zones and moves by strategy, as `examples/balance.rs` of the core tells them.
+"""Shares, zones and moves by strategy, computed by `examples/balance.rs` of the core.
 
     python3 tests/bench/balance.py [PROGRAM]    prints the tables
 """
@@ -23,7 +23,7 @@ def measure(program: Path | None = None) -> list[dict]:
 
 
 def tables(lines: list[dict]) -> str:
-    """One table a world."""
+    """One table per world."""
     parts = []
     for world, of_world in groupby(lines, lambda line: line["world"]):
         parts += [f"**{world[0].upper()}{world[1:]}**\n", *HEAD, *map(row, of_world), ""]

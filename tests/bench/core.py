@@ -1,4 +1,4 @@
-"""The core alone, from objects in memory to rendered targets, and Prometheus' own code on the same."""
+"""The core alone, from objects in memory to rendered targets, and Prometheus' own code on these objects."""
 
 import io
 import json
@@ -19,7 +19,7 @@ def build(example: str) -> Path:
 
 
 def scaling(pods: list[int]) -> list[dict]:
-    """What `examples/scaling.rs` says of clusters of that many pods."""
+    """The results of `examples/scaling.rs` for clusters with these numbers of pods."""
     program = build("scaling")
     runs = []
     for count in pods:
@@ -32,15 +32,15 @@ def rows(runs: list[dict]) -> list[Row]:
     rows = []
     for run in runs:
         seconds, each = run["nanoseconds"] / 1e9, run["nanoseconds"] / run["targets"] / 1000
-        what = f"{run['targets']:,} targets made from objects in memory: CPU / memory a target"
+        what = f"{run['targets']:,} targets made from objects in memory: CPU / memory per target"
         goal = "4 s / 700 B" if run["targets"] >= 1_000_000 else ""
-        reached = f"{seconds:.3g} s ({each:.1f} µs a target) / {run['bytes'] / run['targets']:,.0f} B"
+        reached = f"{seconds:.3g} s ({each:.1f} µs per target) / {run['bytes'] / run['targets']:,.0f} B"
         rows.append(Row(what, goal, reached))
     return rows
 
 
 def against_prometheus(world: Path, configs: Path, ours: dict) -> Row:
-    """The same monitors and pods through discovery/kubernetes and model/relabel, on one core."""
+    """These monitors and pods in Prometheus' discovery/kubernetes and model/relabel, on one core."""
     speed = ROOT / "target/peers/speed"
     subprocess.run(["go", "build", "-trimpath", "-o", speed, "./speed"], cwd=DISCOVERY, check=True)
     theirs = json.loads(subprocess.run([speed, world, configs], check=True, capture_output=True, text=True).stdout)

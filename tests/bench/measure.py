@@ -26,7 +26,7 @@ CPUCLOCK_SCHED = 2
 
 
 class Function:
-    """The built function in an environment as Lambda's, and what the system says of its process."""
+    """The built function in an environment like Lambda's, and the system's figures about its process."""
 
     def __init__(self, log: Path, **settings: str) -> None:
         self.log = log
@@ -43,7 +43,7 @@ class Function:
         self.environment.wait()
 
     def get(self, path: str, query: str = "") -> bytes:
-        """The answer; the first one starts the function."""
+        """Sends a request. The first request starts the function."""
         with urllib.request.urlopen(f"{self.url}{path}?{query}") as answer:
             return answer.read()
 
@@ -52,24 +52,24 @@ class Function:
         return json.loads(self.get("/-/environments"))[0]["pid"]
 
     def cpu(self) -> float:
-        """Seconds of CPU so far, of all threads that it has had."""
-        # What `clock_getcpuclockid` gives: /proc counts in hundredths of a second, of which a refresh takes two.
+        """CPU seconds of all its threads, ended threads too."""
+        # Uses `clock_getcpuclockid`. /proc counts hundredths of a second, and a refresh takes only two of them.
         return time.clock_gettime(~self.pid << 3 | CPUCLOCK_SCHED)
 
     def memory(self) -> tuple[float, float]:
-        """Resident and peak, in MB."""
+        """Resident and peak memory, in MB."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         values = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
         return int(values["VmRSS"]) / 1024, int(values["VmHWM"]) / 1024
 
     def refreshes(self) -> list[dict]:
-        """The lines that the log has on snapshots."""
+        """The log lines about snapshots."""
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("message") == "snapshot taken"]
 
 
 def attribute_bytes(group: dict) -> int:
-    """What labels take that the collector turns into resource attributes."""
+    """The bytes of labels that the collector turns into resource attributes."""
     kept = ("namespace", "node_name", "endpoint_node_name", "pod_container_name", "pod_controller_kind")
     kept += ("pod_controller_name", "pod_name", "pod_node_name", "pod_uid")
     labels = ((f"__meta_kubernetes_{name}", group["labels"].get(f"__meta_kubernetes_{name}")) for name in kept)
@@ -77,7 +77,7 @@ def attribute_bytes(group: dict) -> int:
 
 
 class Cluster:
-    """A real API server with a cluster of `tests/world` in it."""
+    """A real API server that holds a cluster of `tests/world`."""
 
     def __init__(self, pods: int, monitors: int) -> None:
         self.pods, self.monitors = pods, monitors
@@ -116,7 +116,7 @@ class Cluster:
         return Function(self.folder / f"{name}.log", **settings)
 
     def scrape_configs(self) -> Path:
-        """What the function says of the cluster."""
+        """The function's figures about the cluster."""
         function = self.function("configs", CLUSTER=f"kubeconfig:{self.admin}")
         path = self.folder / "scrape_configs.json"
         path.write_bytes(function.get("/scrape_configs"))
@@ -156,17 +156,17 @@ class Cluster:
         function.stop()
         first, part = refreshes[0], max(refreshes[1:])
         return [
-            Row(f"full refresh of {self.pods:,} pods ({len(json.loads(jobs))} jobs, {targets:,} targets), CPU with the start", "0.4 s", f"{full:.2f} s"),
-            Row("bytes that it reads", "", f"{first / 1e6:.1f} MB"),
-            Row("resident after it / peak", "64 MB / 160 MB", f"{resident:.0f} MB / {peak:.0f} MB", "648 MB"),
-            Row("refresh after 1 % of the pods were replaced, bytes against all", "2 %", f"{part / first * 100:.1f} %"),
-            Row("the same, CPU against all", "5 %", f"{after / full * 100:.1f} % ({after * 1000:.0f} ms)"),
+            Row(f"full refresh of {self.pods:,} pods ({len(json.loads(jobs))} jobs, {targets:,} targets): CPU, with the start", "0.4 s", f"{full:.2f} s"),
+            Row("bytes read by this refresh", "", f"{first / 1e6:.1f} MB"),
+            Row("resident memory after this refresh / peak", "64 MB / 160 MB", f"{resident:.0f} MB / {peak:.0f} MB", "648 MB"),
+            Row("refresh after 1 % of the pods were replaced: bytes, compared with the full refresh", "2 %", f"{part / first * 100:.1f} %"),
+            Row("refresh after 1 % of the pods were replaced: CPU, compared with the full refresh", "5 %", f"{after / full * 100:.1f} % ({after * 1000:.0f} ms)"),
             Row("refresh without a change, CPU", "", f"{quiet * 1000:.0f} ms"),
-            Row("resident after those", "", f"{later:.0f} MB"),
+            Row("resident memory after these refreshes", "", f"{later:.0f} MB"),
         ]
 
     def refreshed(self, function: Function) -> float:
-        """CPU time of the refresh that a request past the snapshot's time makes."""
+        """CPU time of the refresh that a request after the end of the snapshot starts."""
         time.sleep(3)
         before, known = function.cpu(), len(function.refreshes())
         while len(function.refreshes()) == known:
@@ -175,14 +175,14 @@ class Cluster:
         return function.cpu() - before
 
     def one_percent(self) -> tuple[Path, Path, Path]:
-        """Pods that go, pods that come, and slices that say so."""
+        """Deletes and creates pods, and updates their slices."""
         old, new = (json.loads(self.world(replaced).read_text())["items"] for replaced in (0, self.pods // 100))
         changed = [(one, other) for one, other in zip(old, new) if one != other]
         gone = [one for one, _ in changed if one["kind"] == "Pod"]
         come = [other for _, other in changed if other["kind"] == "Pod"]
         slices = [other for _, other in changed if other["kind"] == "EndpointSlice"]
         for piece in slices:
-            # The API server has given it one of its own.
+            # The API server assigned its own value.
             del piece["metadata"]["uid"]
         paths = []
         for name, items in (("gone", gone), ("come", come), ("slices", slices)):
@@ -214,16 +214,16 @@ class Cluster:
                 shares.append(share)
                 targets += share
             reached = f"{size / targets:.0f}, {attributes / targets:.0f} of them for k8s.* attributes"
-            rows.append(Row(f"bytes a target, {what} view", goal, reached, peer))
-            rows.append(Row(f"requests a collector and refresh, {what} view", "" if peers else "1", str(len(jobs)), peers))
+            rows.append(Row(f"bytes per target, {what} view", goal, reached, peer))
+            rows.append(Row(f"requests per collector and refresh, {what} view", "" if peers else "1", str(len(jobs)), peers))
         mean = statistics.mean(shares)
-        rows.append(Row("largest share with consistent hashing, as the peer's", "", f"{max(shares) / mean:.2f} × the mean", "1.18 ×"))
+        rows.append(Row("largest share with consistent hashing", "", f"{max(shares) / mean:.2f} × the mean", "1.18 ×"))
         function.stop()
         return rows
 
 
 def from_manifests(pods: int, monitors: int) -> list[Row]:
-    """What a cluster takes in memory that is larger than an API server of one machine should hold."""
+    """Memory for a cluster that is too large for an API server on one machine."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with open(folder / "world.json", "w") as file:
@@ -235,5 +235,5 @@ def from_manifests(pods: int, monitors: int) -> list[Row]:
         size = (folder / "world.json").stat().st_size
         function.stop()
         function.log.unlink()
-    what = f"{pods:,} pods, {monitors} monitors, from a manifest of {size / 1e6:,.0f} MB: resident / peak"
+    what = f"{pods:,} pods, {monitors} monitors, read from a manifest of {size / 1e6:,.0f} MB: resident / peak"
     return [Row(what, "350 MB", f"{resident:,.0f} MB / {peak:,.0f} MB")]

@@ -1,4 +1,4 @@
-// The diagrams of the documents are read and drawn by Mermaid itself.
+// Mermaid parses and draws every diagram of the documents.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// The built function under a Lambda Runtime API of our own, behind an HTTP API of our own:
-// the payload has version 2.0, and the API is under a stage and the function's cluster under a name.
+// Runs the built function with our own Lambda Runtime API, behind our own HTTP API. The payload has
+// version 2.0. The path has a stage and the name of the cluster.
 
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
@@ -19,7 +19,7 @@ async function listen(server) {
   return server.address().port;
 }
 
-// Answers the function's polls with what stands in `waiting`, and gives back what it posts.
+// Answers the polls of the function with the events in `waiting`, and returns its results.
 function runtimeApi() {
   const waiting = [];
   const running = new Map();
@@ -86,7 +86,7 @@ function httpApi(invoke) {
   });
 }
 
-// Starts the function with these settings; `base` is where its first cluster's pages are.
+// Starts the function with these settings. `base` is the URL of the pages of its first cluster.
 export async function start(program, settings, cluster) {
   const { server: runtime, invoke } = runtimeApi();
   const front = httpApi(invoke);

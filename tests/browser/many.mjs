@@ -1,4 +1,4 @@
-// A cluster with many targets, and one with texts that try to be more than text.
+// A cluster with many targets, and a cluster with hostile texts.
 
 export const HOSTILE = {
   markup: `"><img src=x onerror=alert(1)><script>alert(2)</script>'`,
@@ -31,7 +31,7 @@ const monitor = (namespace, name, app, relabelings = []) => ({
   spec: { selector: { matchLabels: { app } }, endpoints: [{ port: "http", relabelings }] },
 });
 
-// `count` targets of one job, and one of another.
+// `count` targets of one job, and one target of another job.
 export function many(count) {
   const addresses = Array.from({ length: count }, (_, at) => `10.1.${at >> 8}.${at & 255}`);
   const hostile = Object.values(HOSTILE).flatMap((text, at) => {

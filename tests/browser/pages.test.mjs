@@ -1,8 +1,8 @@
-// Walks all pages of the built function in Debian's Chromium.
+// Tests all pages of the built function in Debian's Chromium.
 //
 //   PROGRAM=target/debug/target-allocator node --test tests/browser
 //
-// CHROMIUM names another browser; SCREENSHOTS a folder for pictures of the main pages.
+// CHROMIUM names another browser. SCREENSHOTS names a folder for pictures of the main pages.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -64,12 +64,12 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-// A tab whose errors and dialogs fail the test at its end.
+// A tab. Its errors and dialogs fail the test at its end.
 async function tab(t, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 800 }, ...options });
   const page = await context.newPage();
   const faults = [];
-  // That a page is not found is a matter of its status.
+  // The browser logs an error for a page with status 404. The status has its own check.
   page.on("console", (message) => message.type() === "error" && !message.text().includes("404 (Not Found)") && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("dialog", (dialog) => {
@@ -239,7 +239,7 @@ test("the keyboard reaches everything", async (t) => {
   assert.ok((await page.locator("tbody tr").count()) > 0);
 });
 
-// Pages that show what a tenant wrote, and those that show what was asked for.
+// Pages that show texts of tenants, and pages that show texts of the request.
 function hostilePages(text, at) {
   const asked = encodeURIComponent(text);
   return [
@@ -259,11 +259,11 @@ function hostilePages(text, at) {
   ];
 }
 
-// A text as it is seen: what has no width or turns the direction is written out.
+// A text as a page shows it: characters without width, or that change the direction, are written out.
 const HIDDEN = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu;
 const visible = (text) => text.replace(HIDDEN, (hidden) => `\\u{${hidden.codePointAt(0).toString(16)}}`);
 
-// What is in the document that could run, load or send something.
+// Elements of the document that could run, load or send something.
 function content(page) {
   return page.evaluate(() => {
     const elements = [...document.querySelectorAll("*")];

@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""What breaks, and what that costs: with a real API server, real collectors and the function as it was built.
+"""Tests faults with a real API server, real collectors and the built function, and measures their effects.
 
     python3 tests/faults [--short] [api|lambda [NAME...]]
     python3 tests/faults canaries|load
     python3 tests/faults soak [SECONDS]
 
-`api` is what happens between function and API server, `lambda` what happens to the function's environments, `soak`
-is churn, `canaries` looks for credentials where none may be, `load` is the rates of many collectors. Without a group
-all of them run.
+The groups are:
+
+- `api`: faults between the function and the API server.
+- `lambda`: faults of the function's environments.
+- `soak`: churn.
+- `canaries`: a search for leaked credentials.
+- `load`: the request rates of many collectors.
+
+Without a group, all groups run.
 """
 
 import signal
@@ -23,7 +29,7 @@ import load
 import soak
 from world import FaultWorld
 
-# How long the soak lasts.
+# Duration of the soak, in seconds.
 SECONDS = 120
 
 
@@ -44,7 +50,7 @@ def find_canaries(world: FaultWorld, _names: list[str], _short: bool) -> list[st
     return []
 
 
-# In this order: the last stops the collectors.
+# The order matters: the last group stops the collectors.
 GROUPS = {
     "api": api_faults.run_all,
     "lambda": lambda_faults.run_all,
@@ -56,7 +62,7 @@ GROUPS = {
 
 def main(arguments: list[str]) -> int:
     short = "--short" in arguments
-    # Churn and load tell nothing when they are short.
+    # Short churn and short load have no value.
     groups = {name: GROUPS[name] for name in (("api", "lambda", "canaries") if short else GROUPS)}
     names = [argument for argument in arguments if argument != "--short"]
     if names:
@@ -64,7 +70,7 @@ def main(arguments: list[str]) -> int:
             print(__doc__, file=sys.stderr)
             return 2
         groups = {names[0]: GROUPS[names.pop(0)]}
-    # Whoever is stopped stops what it has started.
+    # When the test is stopped, it stops everything that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     failed = []
     with FaultWorld() as world:

@@ -1,4 +1,4 @@
-"""What can happen to a function in Lambda: killed, frozen, with another time, out of time, out of memory."""
+"""Faults of a function in Lambda: killed, frozen, a wrong clock, out of time, out of memory."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def toggle(world: FaultWorld) -> bool:
 
 
 def killed(world: FaultWorld) -> str:
-    """The environment dies while it refreshes: whoever waits gets a failure, the next one an answer."""
+    """The environment dies during a refresh. The waiting request fails, the next request gets an answer."""
     with quiet(world) as function, ThreadPoolExecutor() as threads:
         function.good()
         time.sleep(2.5)
@@ -38,7 +38,7 @@ def killed(world: FaultWorld) -> str:
 
 
 def thawed(world: FaultWorld, seconds: float) -> str:
-    """Frozen, and everything else went on: connections were closed, the TTL is long over, the cluster is another."""
+    """Frozen while everything else continues: connections are closed, the TTL is over, the cluster has changed."""
     with quiet(world) as function:
         function.good()
         [environment] = function.living()
@@ -56,7 +56,7 @@ def thawed(world: FaultWorld, seconds: float) -> str:
 
 
 def thawed_in_refresh(world: FaultWorld, seconds: float) -> str:
-    """Frozen in the middle of a refresh whose connections are gone when it goes on."""
+    """Frozen during a refresh. Its connections are gone when it continues."""
     with quiet(world) as function:
         function.good()
         time.sleep(2.5)
@@ -81,7 +81,7 @@ def thawed_in_refresh(world: FaultWorld, seconds: float) -> str:
 
 
 def stale_and_down(world: FaultWorld, seconds: float) -> str:
-    """Frozen until the last snapshot is too old, and then the API server is not there: a failure, no list."""
+    """Frozen until the last snapshot is too old, and the API server is down: a failure, not a list."""
     with quiet(world, SNAPSHOT_MAX_STALE="4") as function:
         function.good()
         world.toxiproxy("POST", "/proxies/api", {"enabled": False})
@@ -94,7 +94,7 @@ def stale_and_down(world: FaultWorld, seconds: float) -> str:
 
 
 def clock(world: FaultWorld) -> str:
-    """The wall clock jumps: answers stay right and come before the deadline, whatever time it seems to be."""
+    """The wall clock jumps. Answers stay correct and arrive before the deadline."""
     shim, shift = world.folder / "clock.so", world.folder / "shift"
     source = Path(__file__).with_name("clock.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", shim, source, "-ldl"], check=True)
@@ -107,7 +107,7 @@ def clock(world: FaultWorld) -> str:
             there = toggle(world)
             jumped = function.good()
             eventually("changes are seen", lambda: _same(function.knows_canary(), there), 10)
-            # Without a snapshot that is young enough, and an API server that says nothing.
+            # No snapshot is young enough, and the API server is silent.
             world.poison("timeout", timeout=0)
             world.lead_to(world.direct)
             time.sleep(2.5)
@@ -124,7 +124,7 @@ def clock(world: FaultWorld) -> str:
 
 
 def out_of_time(world: FaultWorld) -> str:
-    """An answer before the deadline, always: with a snapshot and without, whatever the API server does."""
+    """Every answer arrives before the deadline, with and without a snapshot, for every fault of the API server."""
     rows = []
     for what, poison in (
         ("silent", ("timeout", {"timeout": 0})),
@@ -148,7 +148,7 @@ def out_of_time(world: FaultWorld) -> str:
 
 
 def memory(world: FaultWorld) -> str:
-    """Too little memory is an invocation that fails, or an answer that is whole."""
+    """With too little memory, an invocation fails or its answer is complete."""
     seen = {}
     for megabytes in (60, 90, 120, 140, 160, 180, 200, 250, 300, 600):
         limit = ("prlimit", f"--as={megabytes << 20}")
@@ -164,7 +164,7 @@ def memory(world: FaultWorld) -> str:
 
 
 def many(world: FaultWorld) -> str:
-    """Environments of different ages: each knows of a change once its own snapshot is over."""
+    """Environments of different ages: each learns of a change when its own snapshot ends."""
     count, ttl = 4, 5
     with quiet(world, environments=count, SNAPSHOT_TTL=str(ttl)) as function, ThreadPoolExecutor(16) as threads:
 
@@ -178,7 +178,7 @@ def many(world: FaultWorld) -> str:
             return list(threads.map(one, range(12)))
 
         round_of_asking()
-        # One after the other begins anew, so that each has an age of its own.
+        # The environments start one after the other, so each has a different age.
         for environment in function.living()[1:]:
             time.sleep(ttl / count)
             os.killpg(environment["pid"], signal.SIGKILL)
@@ -221,7 +221,7 @@ def cases(short: bool) -> list[tuple]:
 
 
 def run_all(world: FaultWorld, wanted: list[str], short: bool) -> list[str]:
-    """Prints a table, and gives the names of what failed."""
+    """Prints a table. Returns the names of failed cases."""
     failed, rows = [], []
     for name, case in cases(short):
         if wanted and name not in wanted:

@@ -1,8 +1,8 @@
-"""How fast answers come at the rates of many collectors, by an open-loop generator.
+"""Measures answer times at the request rates of many collectors, with an open-loop generator.
 
-Each of the collectors asks for the scrape configs and for its share of each job once in 30 s, in the plain view. The
-generator (vegeta) sends at its rate whatever has been answered by then, over as many connections as that takes, and
-measures from when a request was due to be sent: no answer that is late hides that others are.
+Each collector requests the scrape configs, and its share of each job, once in 30 s, in the plain view. The generator
+(vegeta) sends at a fixed rate, over as many connections as needed. It does not wait for answers. It measures from the
+planned time of a request, so one late answer cannot hide other late answers.
 """
 
 import json
@@ -18,7 +18,7 @@ from world import FaultWorld
 
 COLLECTORS, INTERVAL = 50, 30
 
-# How many environments there may be. On a machine of two cores more of them gain nothing.
+# The largest number of environments. On two cores, more of them bring nothing.
 ENVIRONMENTS = 4
 
 
@@ -68,7 +68,7 @@ def run(world: FaultWorld, times: list[int], seconds: float) -> list[str]:
     targets.write_text("\n".join(asked) + "\n")
     base = len(asked) / INTERVAL
     rows, failed = [], []
-    # Environments that there are, and warm.
+    # The running, warm environments.
     vegeta(str(targets), base, 3)
     for factor in times:
         before = {environment["pid"]: memory(environment["pid"]) for environment in function.living()}
@@ -98,9 +98,9 @@ def run(world: FaultWorld, times: list[int], seconds: float) -> list[str]:
 
 
 def run_all(world: FaultWorld) -> list[str]:
-    """Prints the table, and gives what failed."""
+    """Prints the table. Returns the names of failed rates."""
     for name in list(world.processes):
-        # Nothing else is to ask, or to scrape.
+        # No other part may send requests or scrape.
         if name.startswith("otel-collector") or name == "function":
             world.stop(name)
     return run(world, [1, 10, 100], 30)

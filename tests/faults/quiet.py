@@ -1,4 +1,4 @@
-"""A function that nobody asks but the test."""
+"""A function that gets requests only from the test."""
 
 import json
 import os
@@ -27,7 +27,7 @@ class Answer:
 
 
 class Quiet:
-    """Its environments are those that the test's requests make. With `jobs` an answer must have those."""
+    """Only requests of the test start its environments. With `jobs`, an answer must have these jobs."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Quiet:
         self.url = self.process.stdout.readline().decode().split()[1]
 
     def ask(self, path: str = "/scrape_configs") -> Answer:
-        """An answer, which is all that there is or a failure that no collector takes for a list."""
+        """An answer: complete, or a failure that no collector reads as a list."""
         began = time.monotonic()
         try:
             with urllib.request.urlopen(self.url + path, timeout=60) as answer:
@@ -94,8 +94,8 @@ class Quiet:
 
 @contextmanager
 def quiet(world: FaultWorld, **options):
-    """One that has the jobs of the world's function. Whatever was broken meanwhile is whole again afterwards."""
-    # It may have been without an API server for longer than a snapshot lasts, in the case before.
+    """Runs a function with the jobs of the world's function. Repairs all faults at the end."""
+    # In an earlier case, the API server may have been down for longer than a snapshot serves.
     jobs = eventually("the world's function answers", lambda: set(get(f"{world.function}/scrape_configs")))
     function = Quiet(world, jobs=jobs, **options)
     try:

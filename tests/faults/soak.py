@@ -1,4 +1,4 @@
-"""Churn for as long as it is given: nothing grows, nothing is missed, and the end is what a fresh function sees."""
+"""Churn for a given time. Memory does not grow, no change is missed, and the final answers equal those of a new function."""
 
 import json
 import os
@@ -15,15 +15,15 @@ from world import FaultWorld
 
 import shop
 
-# Addresses that endpoints come from, and monitors that may be there at once.
+# The number of addresses for endpoints, and the largest number of monitors at once.
 ADDRESSES, MONITORS = 40, 6
 
-# How long an environment is stopped at most, in seconds.
+# The longest time for which an environment is stopped, in seconds.
 STOPPED = 6
 
 
 class Churn(threading.Thread):
-    """Creates, changes and deletes, one thing after the other, the same things for the same seed."""
+    """Creates, changes and deletes objects, one after the other. Equal seeds give equal changes."""
 
     def __init__(self, world: FaultWorld, seed: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Churn(threading.Thread):
             self.error = error
 
     def endpoints(self) -> None:
-        """Some addresses of a slice come, some go."""
+        """Adds and removes addresses of a slice."""
         for _ in range(self.random.randint(1, 5)):
             self.addresses ^= {f"10.80.0.{self.random.randint(1, ADDRESSES)}"}
         sample = {key: value for key, value in self.piece["endpoints"][0].items() if key != "targetRef"}
@@ -88,7 +88,7 @@ class Churn(threading.Thread):
         self.world.kubectl("label", "pod", name, "-n", "shop", "--overwrite", f"soak=v{self.random.randint(1, 1000)}")
 
     def stop_and_go(self) -> None:
-        """Wherever an environment is just now, it stands still for a while."""
+        """Stops an environment at a random moment for some time."""
         environment = self.random.choice(self.world.living())
         os.killpg(environment["pid"], signal.SIGSTOP)
         time.sleep(self.random.uniform(0.2, STOPPED))
@@ -100,7 +100,7 @@ class Churn(threading.Thread):
 
 
 class Delays:
-    """How long things that should be so were not yet so."""
+    """Measures for how long expected states were not reached."""
 
     def __init__(self) -> None:
         self.since: dict[object, float] = {}
@@ -114,7 +114,7 @@ class Delays:
             self.since.setdefault(thing, now)
 
     def unseen(self) -> None:
-        """Nobody looked: what was wrong may have been so only when it was last seen, and when it is seen next."""
+        """No check ran. A wrong state may have lasted only at the last check and at the next check."""
         self.since = {}
 
     def longest(self, now: float) -> float:
@@ -122,7 +122,7 @@ class Delays:
 
 
 def told(base: str) -> set:
-    """Each target of each job with its owner, as a function answers."""
+    """Each target of each job with its collector, as a function answers."""
     found = set()
     for job in get(f"{base}/jobs"):
         for collector, share in get(f"{base}/jobs/{urllib.request.quote(job, safe='')}/targets").items():
@@ -137,7 +137,7 @@ def everything(base: str) -> dict:
 
 
 def memory(pid: int) -> int:
-    """Resident megabytes."""
+    """Resident memory in MB."""
     with open(f"/proc/{pid}/status") as status:
         return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS:"))
 
@@ -147,7 +147,7 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
     more = [f"127.80.0.{number}:{port}" for number in range(1, ADDRESSES + 1) for port in ports]
     put(f"{world.exporter}/addresses", "\n".join([*shop.exporter_addresses(world), *more]))
     since = world.log.stat().st_size
-    # What is true: a function that reads the cluster anew for each answer.
+    # The truth: a function that reads the cluster for each answer.
     truth = Quiet(world, SNAPSHOT_TTL="0")
     began, sizes, answers, scraped, twice, known = time.monotonic(), {}, Delays(), Delays(), Delays(), set()
     looks, missed = 0, []
@@ -169,7 +169,7 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
                 for environment in world.living():
                     sizes.setdefault(environment["pid"], []).append(memory(environment["pid"]))
             except AssertionError as error:
-                # A request that no environment had time for: what is asked is asked again.
+                # No environment had time for this request. It is sent again.
                 missed.append(str(error))
                 for delays in (answers, scraped, twice):
                     delays.unseen()
@@ -181,7 +181,7 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
         raise churn.error
     left = {environment["pid"] for environment in world.living()}
     assert pids <= left, f"environments ended: {pids - left}"
-    # The end is what a function sees that has just begun, whichever environment answers.
+    # At the end, every environment must answer like a new function.
     fresh = Quiet(world)
     time.sleep(3)
 
@@ -223,7 +223,7 @@ def run(world: FaultWorld, seconds: float, seed: int = 1) -> str:
 
 
 def run_all(world: FaultWorld, seconds: float) -> list[str]:
-    """Prints a summary, and gives the names of what failed."""
+    """Prints a summary. Returns the names of failed cases."""
     try:
         print(run(world, seconds), flush=True)
     except (AssertionError, OSError) as error:

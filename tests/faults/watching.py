@@ -1,4 +1,4 @@
-"""Watches what is scraped and what is answered while something is broken."""
+"""Watches scrapes and answers during a fault."""
 
 import json
 import threading
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from cases import owners
 from world import FaultWorld
 
-# A target counts as lost if nothing of it came for this many seconds; it is scraped every second.
+# A target without a sample for this many seconds counts as lost. Every target is scraped once a second.
 WINDOW = 6
 
 
 @dataclass
 class Seen:
-    """What was seen of a fault."""
+    """The observations during a fault."""
 
     lost: set = field(default_factory=set)
     statuses: Counter = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class Seen:
 
 
 def ask(world: FaultWorld, path: str = "/scrape_configs", timeout: float = 40) -> tuple[int, int | None, object]:
-    """Status, `Age` and body; a failure must be one that no collector takes for a list."""
+    """Status, `Age` and body. A failure must have a body that no collector reads as a list."""
     try:
         with urllib.request.urlopen(world.function + path, timeout=timeout) as answer:
             return answer.status, int(answer.headers.get("Age", "-1")), json.load(answer)
@@ -38,7 +38,7 @@ def ask(world: FaultWorld, path: str = "/scrape_configs", timeout: float = 40) -
 
 
 class Watch:
-    """From when it is entered till it is left: who scrapes the `wanted`, and what a collector is answered."""
+    """While it is entered, watches who scrapes the `wanted` targets and what a collector gets."""
 
     def __init__(self, world: FaultWorld, wanted: set) -> None:
         self.world, self.wanted, self.seen = world, wanted, Seen()

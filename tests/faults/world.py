@@ -1,7 +1,7 @@
-"""The parts of the end-to-end tests with a function in environments as Lambda's, behind a network that can fail.
+"""The parts of the end-to-end tests, with the function in environments like Lambda's, behind a network that can fail.
 
 function ─► toxiproxy ─► API server
-                └──────► a proxy that answers otherwise ─► API server
+                └──────► a proxy that changes answers ─► API server
 """
 
 import json
@@ -19,17 +19,17 @@ from parts import PEERS, ROOT, World, eventually, free_port, get, put
 
 import shop
 
-# The service account that the function is in these tests: its tokens can be revoked.
+# The function uses this service account in these tests, because its tokens can be revoked.
 ACCOUNT = "allocator"
 WEB = "serviceMonitor/shop/web/0"
 CANARY = "10.77.0.1"
 
-# A pod's size that makes lists of a few worth following, instead of reading them anew.
+# Pods of this size make a short list so long that the function watches it in place of listing it again.
 BALLAST, BALLAST_BYTES = 30, 12_000
 
 
 def function_binary() -> Path:
-    """The function as `cargo build` makes it, or FUNCTION_BINARY."""
+    """The function built by `cargo build`, or FUNCTION_BINARY."""
     if "FUNCTION_BINARY" in os.environ:
         return Path(os.environ["FUNCTION_BINARY"])
     subprocess.run(["cargo", "build", "--quiet", "--locked", "--bin", "target-allocator"], cwd=ROOT, check=True)
@@ -37,18 +37,18 @@ def function_binary() -> Path:
 
 
 class FaultWorld(World):
-    """Everything that runs, with a few things that can be broken."""
+    """All running parts, and the faults that tests can cause in them."""
 
     def __init__(self, environments: int = 4, timeout: str = "30s", **settings: str) -> None:
         super().__init__()
         self.environments, self.timeout, self.settings = environments, timeout, settings
         self.log = self.folder / "function.log"
         self.binary = function_binary()
-        # Whether the endpoint that comes and goes is there.
+        # Whether the canary endpoint exists.
         self.canary = False
         self.token = self.folder / "function.token"
 
-    # What other than in the end-to-end tests stands between function and API server
+    # The network between the function and the API server
 
     def start_proxy(self) -> str:
         self.prepare_account()
@@ -81,7 +81,7 @@ class FaultWorld(World):
         return json.loads(text) if text[:1] in (b"{", b"[") else text
 
     def lead_to(self, upstream: str) -> None:
-        """Where connections of the function lead to from now on; those that there are end."""
+        """Sets the destination of new connections of the function, and ends existing connections."""
         self.toxiproxy("POST", "/proxies/api", {"enabled": False})
         self.toxiproxy("POST", "/proxies/api", {"upstream": upstream.removeprefix("https://"), "enabled": True})
 
@@ -90,7 +90,7 @@ class FaultWorld(World):
         self.toxiproxy("POST", "/proxies/api/toxics", toxic)
 
     def cure(self) -> None:
-        """The network is as it was at first."""
+        """Removes all faults of the network."""
         self.fault("")
         self.toxiproxy("POST", "/reset")
         for toxic in self.toxiproxy("GET", "/proxies/api/toxics"):
@@ -106,7 +106,7 @@ class FaultWorld(World):
         self.new_token()
 
     def new_token(self) -> None:
-        """A token that is good as long as a secret exists."""
+        """A token that is valid as long as a Secret exists."""
         secret = f"token-{time.time_ns()}"
         self.kubectl("create", "secret", "generic", secret, "-n", "monitoring")
         bound = ["--bound-object-kind", "Secret", "--bound-object-name", secret]
@@ -141,7 +141,7 @@ class FaultWorld(World):
             "SECRETS": "inline",
         }
         environment = {"PATH": os.environ["PATH"]} | defaults | self.settings | settings
-        # Variables of a function are those of the program that runs it.
+        # The function gets the variables of the program that runs it.
         variables = [f"{name}={value}" for name, value in environment.items()]
         self.function = self.serve_with(
             "function", variables, "-environments", self.environments, "-timeout", self.timeout, "-log", self.log
@@ -150,7 +150,7 @@ class FaultWorld(World):
         return self.function
 
     def serve_with(self, name: str, variables: list[str], *arguments: object) -> str:
-        """Starts the program that runs environments, with these variables and no others."""
+        """Starts the program that runs the environments, with only these variables."""
         port = self.function_port
         command = ["env", "-i", *variables, PEERS / "lambda", "-listen", f"127.0.0.1:{port}"]
         process = self.start(name, *command, *arguments, "--", *self.command())
@@ -159,11 +159,11 @@ class FaultWorld(World):
         return line[1]
 
     def command(self) -> list[object]:
-        """What an environment runs."""
+        """The command that an environment runs."""
         return [self.binary]
 
     def living(self) -> list[dict]:
-        """The environments that there are."""
+        """The running environments."""
         return get(f"{self.function}/-/environments")
 
     def signal(self, number: signal.Signals) -> None:
@@ -171,7 +171,7 @@ class FaultWorld(World):
             os.killpg(environment["pid"], number)
 
     def lines(self, since: int = 0) -> list[dict]:
-        """What the function has logged behind that many bytes."""
+        """The log of the function after this many bytes."""
         with open(self.log, "rb") as log:
             log.seek(since)
             text = log.read().decode(errors="replace")
@@ -180,7 +180,7 @@ class FaultWorld(World):
     # The cluster
 
     def add_ballast(self) -> None:
-        """Pods and slices that nobody selects, and that make lists of them long."""
+        """Creates pods and slices that nothing selects, to make their lists long."""
         self.kubectl("create", "namespace", "ballast")
         objects = []
         for number in range(BALLAST):
@@ -204,7 +204,7 @@ class FaultWorld(World):
         return found["items"][0]
 
     def prepare_canary(self) -> None:
-        """An exporter for an address that comes and goes."""
+        """An exporter for the address of the canary endpoint."""
         ports = [port["port"] for port in self.web_slice()["ports"]]
         addresses = [*shop.exporter_addresses(self), *(f"{shop.loopback(CANARY)}:{port}" for port in ports)]
         put(f"{self.exporter}/addresses", "\n".join(addresses))
@@ -234,7 +234,7 @@ class FaultWorld(World):
         return self.folder / "apiserver/etcd"
 
     def save_store(self) -> None:
-        """Keeps the state as it is now. The server is down meanwhile."""
+        """Saves the current state. The server is down during this time."""
         self.restart_apiserver(lambda: shutil.copytree(self.store(), self.folder / "saved"))
 
     def bring_back_store(self) -> None:

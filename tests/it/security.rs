@@ -1,8 +1,8 @@
-//! The threat model names tests that exist.
+//! Every test that the threat model names exists.
 
 use std::path::Path;
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }

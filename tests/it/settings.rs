@@ -1,4 +1,4 @@
-//! The page of the settings against the code.
+//! Compares the tables of settings in the documents with the code.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -6,16 +6,21 @@ use std::collections::BTreeSet;
 use target_allocator::settings::{ResponseMode, Settings};
 use target_allocator_core::config::Config;
 
-/// The names in the first column of the table below a heading.
+use crate::documents::{read, section};
+
+/// The rows of a table whose first cell is a name in backticks.
+fn rows(section: &str) -> impl Iterator<Item = &str> {
+    section.lines().filter(|line| line.starts_with("| `"))
+}
+
+/// The names in the first column of the table below a heading of `docs/settings.md`.
 fn documented(heading: &str) -> BTreeSet<String> {
-    let page = std::fs::read_to_string(format!("{}/docs/settings.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let (_, section) = page.split_once(&format!("## {heading}\n")).expect("the heading");
-    let section = section.split("\n## ").next().unwrap();
-    let names = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let page = read("docs/settings.md");
+    let names = rows(section(&page, heading)).filter_map(|row| row.strip_prefix("| `")?.split_once("` |"));
     names.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The keys that an error about an unknown one lists.
+/// The keys that the error about an unknown key lists.
 fn known(config: &str) -> BTreeSet<String> {
     let error = Config::parse(config, None).unwrap_err().to_string();
     let (_, list) = error.split_once("expected one of ").expect("a list of keys");
@@ -24,16 +29,27 @@ fn known(config: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_setting_is_documented_and_nothing_else() {
-    let asked = RefCell::new(BTreeSet::new());
+    let read = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
-        asked.borrow_mut().insert(name.to_owned());
+        read.borrow_mut().insert(name.to_owned());
         (name == "CLUSTER").then(|| "kubeconfig".to_owned())
     };
     Settings::load(lookup).unwrap();
     ResponseMode::load(lookup).unwrap();
-    // The library that filters the log reads the one, the program itself the other.
-    asked.borrow_mut().extend(["RUST_LOG", "AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned));
-    assert_eq!(documented("Variables of the environment"), asked.into_inner());
+    // The log library reads `RUST_LOG`, and `main` reads the name of the function.
+    read.borrow_mut().extend(["RUST_LOG", "AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned));
+    assert_eq!(documented("Variables of the environment"), read.into_inner());
     assert_eq!(documented("Keys of `targetallocator.yaml`"), known("no_such_key: 1"));
     assert_eq!(documented("Keys of `prometheus_cr`"), known("prometheus_cr: {no_such_key: 1}"));
+}
+
+/// The README has some rows of `docs/settings.md`, word for word. Only the folder of links differs.
+#[test]
+fn the_readme_repeats_rows_of_the_settings_page() {
+    let (readme, page) = (read("README.md"), read("docs/settings.md"));
+    let repeated: Vec<_> = rows(section(&readme, "Settings")).map(|row| row.replace("](docs/", "](")).collect();
+    assert!(repeated.len() > 10, "{} rows", repeated.len());
+    for row in repeated {
+        assert!(page.lines().any(|line| line == row), "README.md has a row that docs/settings.md does not have: {row}");
+    }
 }

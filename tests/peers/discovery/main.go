@@ -1,12 +1,12 @@
-// Command discovery says which targets Prometheus finds in clusters.
+// Command discovery prints the targets that Prometheus finds in clusters.
 //
-// Input: lines of JSON, each a cluster and the SD configs to look into it with.
-// Output: a line of JSON for each: the target groups by config, or why Prometheus
-// refuses the config. Prometheus' own discovery/kubernetes runs against a small API
-// server that holds the cluster.
+// Input: lines of JSON. Each line has a cluster and SD configs for it. Output: for
+// each line, the target groups by config, or the reason why Prometheus refuses the
+// config. Prometheus' own discovery/kubernetes runs against a small API server that
+// holds the cluster.
 //
-// With the arguments `generate SEED COUNT` it writes that many random clusters
-// instead, as lines to feed to itself and to the example discovery_differential.
+// With the arguments `generate SEED COUNT` it prints random clusters instead. These
+// lines are the input for this program and for the example discovery_differential.
 package main
 
 import (
@@ -31,7 +31,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// parallel is how many discoveries run at once: they mostly wait.
+// parallel is the number of simultaneous discoveries. They mostly wait.
 const parallel = 16
 
 type world struct {
@@ -53,9 +53,9 @@ type group struct {
 }
 
 func main() {
-	// A discovery that is stopped complains of its watches.
+	// A stopped discovery logs errors of its watches.
 	klog.SetLogger(logr.Discard())
-	// Lists are enough: nothing changes.
+	// Lists are enough, because nothing changes.
 	os.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -149,7 +149,7 @@ func answerTo(server *server, config map[string]any) (answer, error) {
 	return answer{Groups: groups}, nil
 }
 
-// collect runs a discoverer until it has told of every source.
+// collect runs a discoverer until it has reported every source.
 func collect(discoverer discovery.Discoverer, awaited map[string]bool) (map[string]*targetgroup.Group, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -168,7 +168,7 @@ func collect(discoverer discovery.Discoverer, awaited map[string]bool) (map[stri
 			return nil, fmt.Errorf("no word of %v", awaited)
 		}
 	}
-	// Nothing should follow; what does counts.
+	// Nothing should follow. A later report counts.
 	quiet := time.After(20 * time.Millisecond)
 	for {
 		select {

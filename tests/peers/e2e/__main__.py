@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""End to end with real parts: a real API server, real collectors, a real Prometheus.
+"""End-to-end tests with a real API server, real collectors and a real Prometheus.
 
-The example shop is loaded into a kube-apiserver. The function reads it with the
-role of examples/rbac.yaml and runs under `cargo lambda watch`. Three collectors
-come to it through a gateway that asks for their service account tokens, scrape
-exporters by what it tells them, and send what they find to a receiver. Then
-tokens, credentials and the cluster change, and then it fails.
+A kube-apiserver holds the example shop. The function reads it with the rights of
+examples/rbac.yaml, and runs under `cargo lambda watch`. Three collectors request
+their targets through a gateway that checks service account tokens. They scrape
+exporters and send the samples to a receiver. Later cases change tokens, credentials
+and the cluster, and cause faults.
 
     python3 tests/peers/e2e [CASE...]     names of cases (default: all, in order)
 """

@@ -1,4 +1,4 @@
-"""Credentials that are marked, and at the end of all cases: none of them is where it should not be."""
+"""Marks all credentials, and checks after all cases that none leaked."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ import tokens
 if TYPE_CHECKING:
     from parts import World
 
-# What somebody who is not known may ask, and whatever is written while all cases run.
+# Requests of an anonymous caller. The check also covers all output of all cases.
 PATHS = [
     "/",
     "/scrape_configs",
@@ -27,16 +27,16 @@ PATHS = [
     "/explain?collector=otel-collector-0",
     "/nothing",
 ]
-# Whose output it is that functions write.
+# The processes that write the output of functions.
 LOGS = ("function", "quiet")
-# What a collector may ask, which has credentials in it.
+# Requests of a collector whose answers contain credentials.
 OPEN = ("/scrape_configs", "/merged/scrape_configs")
 MARK = "canary-of-this-world"
 TOKEN = re.compile(r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.")
 
 
 def mark(world: "World") -> None:
-    """Puts the mark into all that the secrets of the shop hold, but for users' names, which anybody may see."""
+    """Marks all values in the Secrets of the shop, except user names, which are not secret."""
     for secret in world.kubectl("get", "secrets", "-A", "-o", "json")["items"]:
         values = {name: base64.b64decode(value) for name, value in secret.get("data", {}).items() if name != "username"}
         marked = {name: base64.b64encode(value + f"-{MARK}".encode()).decode() for name, value in values.items()}
@@ -46,7 +46,7 @@ def mark(world: "World") -> None:
 
 
 def credentials(world: "World") -> set[str]:
-    """The mark, all that secrets hold now, what they held before they changed, and the tokens of the API server."""
+    """The mark, all current and former values of Secrets, and the tokens of the API server."""
     found = {MARK, "example-payments-token", "example-fraud-password"}
     for secret in world.kubectl("get", "secrets", "-A", "-o", "json")["items"]:
         found.update(base64.b64decode(value).decode(errors="replace").strip() for value in (secret.get("data") or {}).values())
@@ -66,7 +66,7 @@ def ask(url: str, accept: str, token: str | None) -> str:
 
 
 def answers(world: "World") -> dict[str, str]:
-    """What those are answered who may not have credentials: pages, reports, explanations, failures."""
+    """Answers to callers that may not have credentials: pages, reports, explanations, failures."""
     share = f"/jobs/{tokens.WEB}/targets?collector_id=otel-collector-1"
     own = tokens.make(world, pod="otel-collector-0")
     askers = [
@@ -86,7 +86,7 @@ def answers(world: "World") -> dict[str, str]:
 
 
 def find(world: "World") -> str:
-    """No credential is in what functions wrote, metrics among it, nor in what those are answered who may not have it."""
+    """No credential is in the output of functions, in metrics, or in answers to callers that may not have it."""
     wanted = credentials(world)
     logs = {log.name: log.read_text(errors="replace") for log in world.folder.glob("*.log") if log.name.startswith(LOGS)}
     texts = logs | answers(world)

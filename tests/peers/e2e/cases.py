@@ -1,4 +1,4 @@
-"""What is tried, in order. Each case gives a line on what it saw, or raises an AssertionError."""
+"""The cases in their order. Each case returns a line about its result, or raises an AssertionError."""
 
 import json
 import time
@@ -13,14 +13,14 @@ import tokens
 from generated import Generated
 from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
 
-# A target counts as scraped if a point of it came in this many seconds.
+# A target counts as scraped if a sample arrived in this many seconds.
 WINDOW = 4
 
 WEB_SLICE_LABEL = "kubernetes.io/service-name=web"
 
 
 def expected(world: World) -> set:
-    """All scrapes that there should be, by what every collector together is told."""
+    """All expected scrapes, from the lists of all collectors."""
     configs = get(f"{world.function}/scrape_configs")
     return {scrape for job, config in configs.items() for scrape in shop.scrapes_of(config, shares(world, job))}
 
@@ -30,7 +30,7 @@ def shares(world: World, job: str, view: str = "") -> dict:
 
 
 def owners(world: World, window: float = WINDOW) -> dict:
-    """Who scraped what lately."""
+    """Which collector scraped which target recently."""
     found: dict = {}
     for series in world.series("exporter_request_info", window):
         found.setdefault(shop.asked(series), set()).add(series["collector"])
@@ -50,7 +50,7 @@ def check_owners(world: World, wanted: set, among: list[str] = COLLECTORS) -> di
 
 
 def recorded(world: World) -> str:
-    """What the real allocator of the operator answers for the shop is what this one answers."""
+    """The function answers for the shop like the operator's real allocator."""
     golden = json.loads((ROOT / "tests/golden/shop/targets.json").read_text())
     compared = 0
     for job, theirs in golden.items():
@@ -64,8 +64,8 @@ def recorded(world: World) -> str:
 
 
 def once(world: World) -> str:
-    """Every target is scraped by exactly one collector."""
-    # cargo lambda watch answers 500 to some of the first requests that come at once.
+    """Exactly one collector scrapes each target."""
+    # cargo lambda watch answers 500 to some of the first simultaneous requests.
     wanted = eventually("the function answers", lambda: expected(world))
     found = eventually("every target by one collector", lambda: check_owners(world, wanted))
     counts = [sum(who == {name} for who in found.values()) for name in COLLECTORS]
@@ -73,7 +73,7 @@ def once(world: World) -> str:
 
 
 def labels(world: World) -> str:
-    """A series has the labels that its monitor, service and pod give it."""
+    """A series has the labels of its monitor, service and pod."""
     table = [
         ("web", {"namespace": "shop", "service": "web", "endpoint": "metrics", "container": "exporter", "zone": None}),
         ("redis", {"namespace": "shop", "service": "redis", "endpoint": "metrics", "shard": "0"}),
@@ -84,7 +84,7 @@ def labels(world: World) -> str:
     for job, wanted in table:
         of_job = [one for one in series if one["resource"].get("service.name") == job]
         assert of_job, f"no series of job {job}"
-        # None stands for any value.
+        # None matches any value.
         fits = [
             one
             for one in of_job
@@ -98,7 +98,7 @@ def labels(world: World) -> str:
 
 
 def credentials(world: World) -> str:
-    """What the secrets say is what the exporters are sent."""
+    """The exporters receive the credentials in the Secrets."""
     sent = {series["attributes"].get("authorization", "").split(" ")[0] for series in world.series("exporter_request_info", WINDOW)}
     assert {"Basic", "Bearer"} <= sent, f"schemes that were sent: {sent}"
     leaked = [series for series in world.series("exporter_request_info", WINDOW) if "<secret>" in series["attributes"].get("authorization", "")]
@@ -107,7 +107,7 @@ def credentials(world: World) -> str:
 
 
 def series_of(world: World) -> set:
-    """All series of the exporters, whoever sent them: name, labels, resource and value."""
+    """All series of the exporters from all collectors: name, labels, resource and value."""
     found = set()
     for name in ("exporter_info", "exporter_request_info", "exporter_requests_total", "up"):
         for series in world.series(name, WINDOW):
@@ -117,9 +117,9 @@ def series_of(world: World) -> set:
 
 
 def in_each_view(world: World, settled, **settings: str) -> tuple[set, list[int]]:
-    """Restarts all for each view; gives the series, which must be the same, and how many jobs there are in each.
+    """Restarts all parts for each view. Returns the series, which must be equal, and the number of jobs of each view.
 
-    `settled` raises an AssertionError until collectors have all that they should.
+    `settled` raises an AssertionError until the collectors have all targets.
     """
     seen, counts = set(), []
     for what, labels, view in (("all labels", "all", ""), ("read labels", "referenced", ""), ("merged", "referenced", "/merged")):
@@ -140,7 +140,7 @@ def in_each_view(world: World, settled, **settings: str) -> tuple[set, list[int]
         if seen:
             eventually(f"{what}: the same series", same)
         else:
-            # What was scraped before is no longer seen by then.
+            # Samples of the earlier view are too old by then.
             time.sleep(2 * WINDOW)
             seen = series_of(world)
         counts.append(len(get(f"{world.function}{view}/scrape_configs")))
@@ -148,7 +148,7 @@ def in_each_view(world: World, settled, **settings: str) -> tuple[set, list[int]
 
 
 def as_before(world: World, wanted: set) -> None:
-    """The function and the collectors as they were started first."""
+    """Restarts the function and the collectors with their first settings."""
     for name in COLLECTORS:
         world.stop(name)
     world.stop("function")
@@ -159,7 +159,7 @@ def as_before(world: World, wanted: set) -> None:
 
 
 def views(world: World) -> str:
-    """The same series come from all labels, from those that are read, and from relabelled targets in merged jobs."""
+    """All labels, referenced labels and the merged view give equal series."""
     wanted = expected(world)
     try:
         seen, counts = in_each_view(world, lambda: check_owners(world, wanted))
@@ -169,7 +169,7 @@ def views(world: World) -> str:
 
 
 def generated_views(world: World) -> str:
-    """The same of a generated cluster with monitors of every kind."""
+    """All views of a generated cluster with monitors of every kind give equal series."""
     wanted = expected(world)
     try:
         return in_generated(world)
@@ -185,7 +185,7 @@ def in_generated(world: World) -> str:
             told = [group for job in jobs for share in shares(world, job, "/merged").values() for group in share["targets"]]
             put(f"{world.exporter}/addresses", "\n".join({*shop.exporter_addresses(world), *generated.addresses(told)}))
             series = {(labels, resource) for name, labels, resource, _ in series_of(world) if name == "up"}
-            # Jobs that cannot be merged are there as they were discovered.
+            # Jobs that cannot be merged are served as discovered.
             relabelled = [group for group in told if "__scheme__" in group["labels"]]
             distinct = {labels for _, labels in merged.told(relabelled)}
             assert len(series) >= len(distinct) > 100, f"{len(series)} of {len(distinct)} targets are scraped"
@@ -197,7 +197,7 @@ def in_generated(world: World) -> str:
 
 
 def prometheus(world: World) -> str:
-    """A plain Prometheus gets its share from the same lists."""
+    """A plain Prometheus gets its share from the lists of collectors."""
     jobs = sorted(get(f"{world.function}/jobs"))
     lists = [f"{world.function}/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={COLLECTORS[0]}" for job in jobs]
     configs = [
@@ -224,7 +224,7 @@ def prometheus(world: World) -> str:
 
 
 def pods(world: World) -> str:
-    """A pod that comes is scraped, and no longer when it goes."""
+    """A new pod is scraped. A deleted pod is not scraped any more."""
     before = expected(world)
     piece = world.kubectl("get", "endpointslices", "-n", "shop", "-l", WEB_SLICE_LABEL, "-o", "json")["items"][0]
     endpoint = dict(piece["endpoints"][0], addresses=["10.77.0.1"])
@@ -244,7 +244,7 @@ def pods(world: World) -> str:
 
 
 def monitors(world: World) -> str:
-    """A monitor that comes is a job, and none when it goes."""
+    """A new monitor becomes a job. A deleted monitor has no job any more."""
     before = expected(world)
     web = world.kubectl("get", "servicemonitor", "web", "-n", "shop", "-o", "json")
     web["metadata"] = {"name": "web-too", "namespace": "shop"}
@@ -261,7 +261,7 @@ def monitors(world: World) -> str:
 
 
 def collectors(world: World) -> str:
-    """The share of a collector that goes is scraped by the others, and comes back with it."""
+    """Other collectors scrape the share of a deleted collector. The share returns with the collector."""
     wanted = expected(world)
     gone = COLLECTORS[2]
     pod = world.kubectl("get", "pod", gone, "-n", "monitoring", "-o", "json")
@@ -284,7 +284,7 @@ def collectors(world: World) -> str:
 
 
 def faults(world: World) -> str:
-    """Whatever happens to the API server, and for however long, everything is scraped on."""
+    """No fault of the API server stops any scrape, however long it lasts."""
     wanted = expected(world)
     seen = []
     for fault in ("500", "403", "truncated", "empty", "down"):

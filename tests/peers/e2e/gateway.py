@@ -1,12 +1,12 @@
-"""An HTTP API with a JWT authorizer, as API Gateway has it, in front of a function.
+"""An HTTP API with a JWT authorizer like that of API Gateway, in front of a function.
 
     gateway.py INVOKE_URL ISSUER CERTIFICATE AUDIENCE FOLDER
 
-It checks a token as the authorizer does (RS256 by the issuer's keys, `iss`, `aud`, `exp`, `nbf`, `iat`; not the
-subject), hands the function an event of payload format 2.0 with the claims in it, and answers what that answers.
+It checks a token like the authorizer: RS256 by the keys of the issuer, `iss`, `aud`, `exp`, `nbf`, `iat`. It does not
+check the subject. It sends the function an event of payload format 2.0 with the claims, and returns the answer.
 
-FOLDER/valid-since, if there is such a file, holds the time before which no token that is still good was issued: it
-makes tokens expire sooner than the API server can. FOLDER/seen.jsonl gets a line for each request.
+The file FOLDER/valid-since is optional. Tokens issued before the time in this file are refused. Tokens then expire
+sooner than the API server can make them expire. FOLDER/seen.jsonl gets a line for each request.
 """
 
 import base64
@@ -26,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "aws"))
 from fronts import event_front, http_api
 from serving import serve
 
-# What precedes a SHA-256 hash that is signed by RSA.
+# The prefix of a SHA-256 hash in an RSA signature.
 SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 class Refused(Exception):
-    """The authorizer does not let the request through."""
+    """The authorizer refuses the request."""
 
 
 def decoded(part: str) -> bytes:
@@ -82,7 +82,7 @@ class Authorizer:
 
 
 def flat(value: object) -> str:
-    """A claim as API Gateway passes it on: a text."""
+    """A claim as API Gateway passes it on: as text."""
     match value:
         case dict():
             return "map[" + " ".join(f"{name}:{flat(part)}" for name, part in sorted(value.items())) + "]"
@@ -120,7 +120,7 @@ def main(invoke_url: str, issuer: str, certificate: str, audience: str, folder: 
 
         answered = event_front(invoke, event)(path, query, "GET", headers)
         if answered.status == 502:
-            # The function failed, and what it said stays inside.
+            # The function failed. The gateway hides its message.
             return 500, refusal, b'{"message":"Internal Server Error"}', claims
         return answered.status, answered.headers, answered.body, claims
 

@@ -1,4 +1,4 @@
-"""A generated cluster beside the shop, with monitors of every kind: what collectors make of it in each view."""
+"""A generated cluster beside the shop, with monitors of every kind. Compares the series of each view."""
 
 import json
 import subprocess
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from parts import World
 
 SEED = 1
-# Whose world it is: the shop has namespaces and nodes of the same names.
+# The prefix of names, because the shop has namespaces and nodes with equal names.
 PREFIX = "generated-"
 LABEL = {"world": "generated"}
 MONITORS = ("ServiceMonitor", "PodMonitor", "Probe", "ScrapeConfig")
-# Where the exporters are that stand for the prober of all probes.
+# The address of the exporters that act as the prober of all Probes.
 PROBER = "127.99.0.1:9115"
-# What is elsewhere is asked for where nobody listens, so that nothing leaves this machine.
+# Addresses outside this machine are replaced by an address where nobody listens. No request leaves this machine.
 NOBODY = "127.98.0.1:9"
 ELSEWHERE = r"((?:[^1]|1[^2]|12[^7]|127[^.]).*)"
 TO_NOBODY = [
@@ -38,7 +38,7 @@ CONFIG = {
 
 
 class Generated:
-    """The objects of the generated cluster; they are there as long as this is entered."""
+    """Creates the objects of the generated cluster, and deletes them at the end of the block."""
 
     def __init__(self, world: "World") -> None:
         self.world = world
@@ -58,14 +58,14 @@ class Generated:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Nobody is there to empty a namespace that goes.
+        # No controller empties a deleted namespace here.
         items = [item for item in json.loads(self.file.read_text())["items"] if item["kind"] != "Namespace"]
         gone = {"apiVersion": "v1", "kind": "List", "items": items}
         self.world.kubectl("delete", "--ignore-not-found", "--force", "--grace-period=0", "--wait=false", "-f", "-", stdin=gone)
 
 
 def renamed(value):
-    """The same with names that the shop does not have."""
+    """The object with names that the shop does not have."""
     if isinstance(value, dict):
         return {name: renamed(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -75,10 +75,10 @@ def renamed(value):
 
 
 def adapted(item: dict) -> dict:
-    """As this API server takes it, and as the exporters can be scraped."""
+    """The object in a form that this API server accepts, with addresses where exporters can be scraped."""
     spec = item.get("spec", {})
     if item["kind"] == "Service" and spec.get("clusterIP") != "None":
-        # It gives them out itself.
+        # The API server assigns these addresses itself.
         spec.pop("clusterIP", None)
         spec.pop("clusterIPs", None)
     if item["kind"] not in MONITORS:
@@ -99,7 +99,7 @@ def adapted(item: dict) -> dict:
 
 
 def addresses(told: list[dict]) -> set[str]:
-    """Where exporters must listen for all of that to be scraped, but for those that are down in all views."""
+    """The addresses where exporters must listen, except targets that are down in all views."""
     found = {shop.loopback(group["labels"]["__address__"]) for group in told} - {NOBODY}
-    # Port 80 is what a target without one is asked at.
+    # A target without a port is scraped at port 80.
     return {address if ":" in address else f"{address}:80" for address in found if address.startswith("127.")}

@@ -1,4 +1,4 @@
-"""A plain Prometheus and a vmagent, configured as docs/merged.md says, on the list of merged targets."""
+"""A plain Prometheus and a vmagent use the list of merged targets, with the configs of docs/merged.md."""
 
 import re
 from typing import TYPE_CHECKING
@@ -7,15 +7,15 @@ from urllib.parse import urlencode
 if TYPE_CHECKING:
     from parts import World
 
-# Whose share it is, in the document too.
+# The collector of the share, as in the document.
 SHARE = "otel-collector-0"
-# What the document has in place of this world's values.
+# The values of the document that are replaced by the values of this world.
 ENDPOINT = "https://abc123.execute-api.eu-central-1.amazonaws.com"
 TOKEN = "/var/run/secrets/target-allocator/token"
 
 
 def documented(world: "World", scraper: str) -> str:
-    """The config of the document for that scraper, with this world's values."""
+    """The config of the document for this scraper, with the values of this world."""
     from parts import ROOT
 
     document = (ROOT / "docs/merged.md").read_text()
@@ -26,12 +26,12 @@ def documented(world: "World", scraper: str) -> str:
     for example, value in ((ENDPOINT, world.gateway), (TOKEN, str(world.token_file(SHARE)))):
         assert example in config, f"the config for {scraper} does not have {example}"
         config = config.replace(example, value)
-    # A minute is long for a test.
+    # The interval in the document is too long for a test.
     return config.replace("refresh_interval: 30s", "refresh_interval: 1s")
 
 
 def told(groups: list[dict]) -> set:
-    """What a scraper is told: the URL of each target, and the labels that its series get."""
+    """The targets in the list: the URL of each target, and the labels of its series."""
     found = set()
     for group in groups:
         labels = dict(group["labels"])
@@ -44,18 +44,18 @@ def told(groups: list[dict]) -> set:
 
 
 def scraped(url: str) -> set:
-    """What a scraper says that it scrapes, all of it up."""
+    """The targets that a scraper reports, all of them up."""
     from parts import get
 
     active = get(f"{url}/api/v1/targets?state=active")["data"]["activeTargets"]
     down = [(target["scrapeUrl"], target["lastError"]) for target in active if target["health"] != "up"]
     assert not down, f"{len(down)} of {len(active)} targets are not up: {down[:2]}"
-    # vmagent and Prometheus differ in whether a URL without parameters ends in `?`.
+    # Only one of the two scrapers ends a URL without parameters in `?`.
     return {(target["scrapeUrl"].removesuffix("?"), frozenset(target["labels"].items())) for target in active}
 
 
 def series(prometheus: str, query: str) -> set:
-    """The series of a query with their values, whoever scraped them."""
+    """The series of a query with their values, from any scraper."""
     from parts import get
 
     result = get(f"{prometheus}/api/v1/query?{urlencode({'query': query})}")["data"]["result"]
@@ -63,7 +63,7 @@ def series(prometheus: str, query: str) -> set:
 
 
 def targets(world: "World") -> str:
-    """A plain Prometheus and a vmagent scrape a share by one URL each, the same targets with the same labels."""
+    """A plain Prometheus and a vmagent each scrape a share by one URL. Their targets and labels are equal."""
     from parts import eventually, get
 
     prometheus = world.start_prometheus(documented(world, "Prometheus"))

@@ -1,4 +1,4 @@
-"""The running parts: processes, their addresses, and what they can be asked."""
+"""The running parts: processes, their addresses, and requests to them."""
 
 import json
 import os
@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parents[3]
 PEERS = Path(os.environ.get("PEERS_CACHE", ROOT / "target/peers"))
 COLLECTORS = ["otel-collector-0", "otel-collector-1", "otel-collector-2"]
 
-# How long a snapshot serves, and how long it serves while refreshing fails.
+# How long a snapshot serves, and how long it serves if refreshes fail.
 TTL, MAX_STALE = 1, 6
 
-# Under RBAC, the function is a member of the group that examples/rbac.yaml binds.
+# For RBAC, the function is a member of the group in examples/rbac.yaml.
 READER = "target-allocator"
 
 
@@ -54,7 +54,7 @@ def put(url: str, text: str) -> None:
 
 
 def eventually(what: str, check, seconds: float = 60):
-    """Runs `check` until it no longer raises an AssertionError, and gives what it returns."""
+    """Repeats `check` until it raises no AssertionError. Returns its result."""
     until = time.monotonic() + seconds
     while True:
         try:
@@ -66,14 +66,14 @@ def eventually(what: str, check, seconds: float = 60):
 
 
 class World:
-    """Everything that runs. Entering it starts all parts, leaving it stops them."""
+    """All running parts. Entering the block starts them, leaving it stops them."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-"))
         self.processes: dict[str, subprocess.Popen] = {}
         self.apiserver_port = free_port()
         self.function_port = free_port()
-        # Its own address, so that its keys can be found there.
+        # The issuer is the server's own address, so clients find its keys there.
         self.issuer = f"https://127.0.0.1:{self.apiserver_port}"
 
     def __enter__(self) -> "World":
@@ -125,7 +125,7 @@ class World:
         return self.processes[name]
 
     def serve(self, name: str, *arguments: object, program: str = "") -> str:
-        """Starts one of our servers, which prints `ready URL` when it serves."""
+        """Starts one of our servers. It prints `ready URL` when it serves."""
         script = Path(__file__).with_name(f"{program or name}.py")
         command = [sys.executable, script] if script.exists() else [PEERS / (program or name)]
         process = self.start(name, *command, *arguments)
@@ -138,7 +138,7 @@ class World:
 
     def stop(self, name: str) -> None:
         process = self.processes.pop(name)
-        # The whole group: cargo lambda has children.
+        # Stops the whole process group, because cargo lambda has children.
         try:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=10)
@@ -160,11 +160,11 @@ class World:
         return self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")
 
     def fault(self, name: str) -> None:
-        """Tells the proxy what to do with requests; nothing stands for passing them on."""
+        """Sets what the proxy does with requests. An empty value passes them on."""
         (self.folder / "fault").write_text(name)
 
     def kubeconfig(self, user: str) -> str:
-        """A kubeconfig that leads through the proxy."""
+        """A kubeconfig that uses the proxy."""
         tokens = (self.folder / "apiserver/tokens.csv").read_text().splitlines()
         token = next(line.split(",")[0] for line in tokens if line.split(",")[1] == user)
         return json.dumps(
@@ -205,7 +205,7 @@ class World:
         return url
 
     def start_gateway(self) -> str:
-        """Collectors come through it, with tokens; the tests ask the function itself."""
+        """Collectors use the gateway, with tokens. Tests send requests directly to the function."""
         invoke = f"{self.function}/2015-03-31/functions/target-allocator/invocations"
         certificate = self.folder / "apiserver/apiserver.crt"
         return self.serve("gateway", invoke, self.issuer, certificate, tokens.AUDIENCE, self.folder)
@@ -217,7 +217,7 @@ class World:
         (self.folder / "valid-since").write_text(str(issued))
 
     def seen(self) -> list[dict]:
-        """What came to the gateway."""
+        """The requests that the gateway received."""
         return [json.loads(line) for line in (self.folder / "seen.jsonl").read_text().splitlines()]
 
     def start_collector(self, name: str, view: str = "") -> None:
@@ -255,7 +255,7 @@ class World:
         self.start(name, PEERS / "collector", "--config", config, env=dict(os.environ))
 
     def start_prometheus(self, config: str) -> str:
-        """Starts a Prometheus with that config and nothing else, which others may write to."""
+        """Starts a Prometheus with this config. It accepts remote writes."""
         port = free_port()
         path = self.folder / "prometheus.yaml"
         path.write_text(config)
@@ -263,7 +263,7 @@ class World:
             "prometheus",
             PEERS / "prometheus",
             f"--config.file={path}",
-            # Of its own: what one found is there for others for five minutes.
+            # Each Prometheus has its own data, because series stay visible for five minutes.
             f"--storage.tsdb.path={self.folder / f'tsdb-{port}'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--web.enable-remote-write-receiver",
@@ -272,7 +272,7 @@ class World:
         return f"http://127.0.0.1:{port}"
 
     def start_vmagent(self, config: str, write_to: str) -> str:
-        """Starts a vmagent with that config, which writes what it scrapes, with the label `scraper`, to a Prometheus."""
+        """Starts a vmagent with this config. It writes its series to a Prometheus, with the label `scraper`."""
         port = free_port()
         path = self.folder / "vmagent.yaml"
         path.write_text(config)
@@ -290,10 +290,10 @@ class World:
         )
         return f"http://127.0.0.1:{port}"
 
-    # What can be asked
+    # Requests
 
     def kubectl(self, *arguments: str, stdin: object = None):
-        """Runs kubectl as administrator; gives its answer, parsed where it is JSON."""
+        """Runs kubectl as administrator. Returns its output, parsed if it is JSON."""
         text = json.dumps(stdin) if stdin is not None else None
         done = subprocess.run([*self.admin, *arguments], input=text, capture_output=True, text=True)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"

@@ -1,19 +1,19 @@
-"""An HTTP server that passes requests on: what the proxy and the gateway have in common."""
+"""An HTTP server that passes requests on. The proxy and the gateway share it."""
 
 import ssl
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# What is said of the connection, not of the answer.
+# Headers that describe the connection, not the answer.
 HOP = ("content-length", "connection", "transfer-encoding")
 
 
 def serve(answer: Callable[[str, dict], tuple[int, dict, bytes]], context: ssl.SSLContext | None = None) -> None:
-    """Answers each GET by `answer(path, headers)`: status, headers and body; where that raises an OSError, by none."""
+    """Answers each GET with the result of `answer(path, headers)`: status, headers and body. An OSError gives no answer."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Head and body leave in one piece.
+        # Sends head and body in one piece.
         wbufsize = -1
 
         def do_GET(self) -> None:
@@ -37,11 +37,11 @@ def serve(answer: Callable[[str, dict], tuple[int, dict, bytes]], context: ssl.S
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Clients that go away are what these tests are about."""
+            """Ignores clients that disconnect, because these tests disconnect on purpose."""
 
     server = Server(("127.0.0.1", 0), Handler)
     if context is not None:
-        # The handshake is done by the thread that reads.
+        # The reading thread does the handshake.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     scheme = "http" if context is None else "https"
     print(f"ready {scheme}://127.0.0.1:{server.server_port}", flush=True)

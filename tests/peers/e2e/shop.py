@@ -1,4 +1,4 @@
-"""The example shop as these tests use it, and what must be scraped of it."""
+"""The example shop as these tests use it, and its expected scrapes."""
 
 import re
 from typing import TYPE_CHECKING
@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlencode
 if TYPE_CHECKING:
     from parts import World
 
-# Slices refuse loopback addresses, and exporters must listen on them: every
-# pod's 10.x.y.z is scraped as 127.x.y.z.
+# Slices refuse loopback addresses, but exporters must listen on loopback. The address
+# 10.x.y.z of a pod is therefore scraped as 127.x.y.z.
 TO_LOOPBACK = {
     "action": "replace",
     "sourceLabels": ["__address__"],
@@ -18,7 +18,7 @@ TO_LOOPBACK = {
 }
 
 
-# The same as Prometheus' own config has it.
+# This rule in the form of Prometheus' own config.
 TO_LOOPBACK_CONFIG = {
     "action": "replace",
     "source_labels": TO_LOOPBACK["sourceLabels"],
@@ -33,7 +33,7 @@ def loopback(address: str) -> str:
 
 
 def adapt(monitor: dict) -> dict:
-    """Scrapes every second, on loopback, what the exporters can give: no TLS, and series of other names."""
+    """Changes a monitor for the exporters: scrapes every second, on loopback, without TLS, with other series names."""
     for endpoint in monitor["spec"]["endpoints"]:
         endpoint["interval"] = endpoint["scrapeTimeout"] = "1s"
         endpoint.setdefault("relabelings", []).append(TO_LOOPBACK)
@@ -49,7 +49,7 @@ def speed_up(world: "World") -> None:
 
 
 def exporter_addresses(world: "World") -> list[str]:
-    """Every port of every pod and of every slice, whether it is scraped or not."""
+    """Every port of every pod and slice, scraped or not."""
     addresses = set()
     for pod in world.kubectl("get", "pods", "-A", "-o", "json")["items"]:
         containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]
@@ -65,14 +65,14 @@ def exporter_addresses(world: "World") -> list[str]:
 
 
 def scrapes_of(config: dict, targets: dict) -> set[tuple[str, str, str]]:
-    """What a job's targets are asked: address, path and query of each scrape."""
+    """The expected scrapes of a job: address, path and query."""
     query = urlencode(sorted((name, value) for name, values in config.get("params", {}).items() for value in values))
     groups = [group for share in targets.values() for group in share["targets"]]
     return {(loopback(group["targets"][0]), config["metrics_path"], query) for group in groups}
 
 
 def asked(series: dict) -> tuple[str, str, str]:
-    """The scrape that a series of `exporter_request_info` tells of."""
+    """The scrape that a series of `exporter_request_info` describes."""
     attributes = series["attributes"]
     query = urlencode(sorted(parse_qsl(attributes.get("query", ""), keep_blank_values=True)))
     return attributes["address"], attributes["path"], query

@@ -1,4 +1,4 @@
-"""What a token opens and what it does not, with tokens of the real API server behind the gateway."""
+"""What a token may request, with tokens of the real API server behind the gateway."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ WEB = "serviceMonitor%2Fshop%2Fweb%2F0"
 
 
 def prepare(world: "World") -> None:
-    """The accounts that tokens are for, and an issuer that everybody may ask, as on EKS."""
+    """Creates the service accounts, and makes the issuer public, as on EKS."""
     for account in (ACCOUNT, "grafana"):
         world.kubectl("create", "serviceaccount", account, "-n", "monitoring")
     role = ["clusterrolebinding", "issuer", "--clusterrole=system:service-account-issuer-discovery"]
@@ -28,7 +28,7 @@ def make(world: "World", account: str = ACCOUNT, pod: str | None = None, audienc
 
 
 def write(world: "World", pod: str) -> None:
-    """What the kubelet does with a projected token: another file comes in the place of the one before."""
+    """Replaces the file of a projected token, like the kubelet."""
     path = world.token_file(pod)
     fresh = path.with_suffix(".new")
     fresh.write_text(make(world, pod=pod))
@@ -45,7 +45,7 @@ def ask(world: "World", path: str, token: str | None = None) -> tuple[int, objec
 
 
 def access(world: "World") -> str:
-    """A collector's token opens its own share; no token, another's token and another's share do not."""
+    """A collector's token gives access to its own share. No token, another's token and another's share do not."""
     own, alone = make(world, pod="otel-collector-0"), make(world)
     grafana, other = make(world, account="grafana"), make(world, pod="otel-collector-0", audience="other")
     forged = ".".join([*own.split(".")[:2], base64.urlsafe_b64encode(b"x" * 256).decode().rstrip("=")])
@@ -76,12 +76,12 @@ def access(world: "World") -> str:
 
 
 def rotation(world: "World") -> str:
-    """Running collectors go on with new tokens once the old ones are no longer good."""
+    """Running collectors continue with new tokens after their old tokens expired."""
     from cases import check_owners, expected
     from parts import COLLECTORS, eventually
 
     wanted = expected(world)
-    # Tokens tell time in seconds.
+    # Tokens have times in whole seconds.
     time.sleep(1.1)
     issued = int(time.time())
     for pod in COLLECTORS:
@@ -103,7 +103,7 @@ def rotation(world: "World") -> str:
 
 
 def secrets(world: "World") -> str:
-    """A password that changes reaches collectors that run, and through them the exporters."""
+    """A changed password reaches running collectors, and through them the exporters."""
     from canaries import MARK
     from cases import WINDOW
     from parts import eventually

@@ -1,22 +1,22 @@
-// Command external says which targets Prometheus finds outside of a cluster: at URLs,
+// Command external prints the targets that Prometheus finds outside a cluster: at URLs,
 // in the DNS and in AWS accounts.
 //
-// Input: lines of JSON, each an SD config as {"KIND_sd_configs": [CONFIG]}. Output: a
-// line of JSON for each: the target groups, or why there are none. Prometheus' own
-// discovery/http, discovery/dns and discovery/aws ask the servers that the configs or
-// the system name.
+// Input: lines of JSON. Each line has an SD config as {"KIND_sd_configs": [CONFIG]}.
+// Output: for each line, the target groups, or the reason why there are none.
+// Prometheus' own discovery/http, discovery/dns and discovery/aws send requests to the
+// servers in the configs, or to the DNS server of the system.
 //
-// With other arguments it is such a server:
+// With other arguments it is one of these servers:
 //
 //	external serve SEED COUNT CASES
-//	    answers what nobody would, by chance, as an HTTP SD server and as EC2
+//	    answers at random, as an HTTP SD server and as EC2
 //	external names SEED COUNT CASES
-//	    answers questions to the DNS by chance, on 127.0.0.53
+//	    answers DNS queries at random, on 127.0.0.53
 //	external fill ENDPOINT SEED COUNT CASES
 //	    starts instances in an EC2, and ends
 //
-// They write COUNT cases to the file CASES, to be fed to this program and to the
-// example external_differential.
+// A server writes COUNT cases to the file CASES. This file is the input for this program
+// and for the example external_differential.
 package main
 
 import (
@@ -39,7 +39,7 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
-// parallel is how many discoveries run at once: they mostly wait.
+// parallel is the number of simultaneous discoveries. They mostly wait.
 const parallel = 8
 
 type answer struct {
@@ -135,7 +135,7 @@ func answerTo(line string) answer {
 	go discoverer.Run(ctx, updates)
 	select {
 	case found := <-updates:
-		// Of a name that cannot be asked about, the discovery tells beside an empty list.
+		// For a name that it cannot query, the discovery reports an error beside an empty list.
 		select {
 		case reason := <-failures:
 			return answer{Failed: reason}
@@ -153,7 +153,7 @@ func answerTo(line string) answer {
 	}
 }
 
-// failures are the errors that a discovery logs: it tells nobody else of them.
+// failures are the errors that a discovery logs. It reports them nowhere else.
 type failures chan string
 
 func (f failures) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }

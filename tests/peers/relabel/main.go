@@ -1,6 +1,6 @@
-// Command relabel makes what the relabelling of the core is held against: the
-// Unicode tables of Go, and random rules and regular expressions with the
-// answers of Prometheus' own model/relabel. Each case is one line of JSON.
+// Command relabel generates the cases for the relabelling of the core: random rules
+// and regular expressions, with the answers of Prometheus' own model/relabel. Each
+// case is one line of JSON. It also prints the Unicode tables of Go.
 package main
 
 import (

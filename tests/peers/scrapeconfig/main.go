@@ -1,12 +1,12 @@
-// Command scrapeconfig says what Prometheus makes of scrape configs.
+// Command scrapeconfig prints scrape configs as Prometheus reads them.
 //
-// Input: lines of JSON, each the text of a YAML document as the allocator's
-// `config:` section holds it. Output: a line of JSON for each: the scrape
-// configs by job name as the allocator would serve them, with secrets shown and
-// hidden, or why Prometheus refuses the document.
+// Input: lines of JSON. Each line is the text of a YAML document, as in the
+// `config:` section of the allocator's file. Output: for each line, the scrape
+// configs by job name as the allocator serves them, with secrets shown and hidden,
+// or the reason why Prometheus refuses the document.
 //
-// With the arguments `generate SEED COUNT` it writes that many random documents
-// instead, as lines to feed to itself and to the example scrape_config_differential.
+// With the arguments `generate SEED COUNT` it prints random documents instead. These
+// lines are the input for this program and for the example scrape_config_differential.
 package main
 
 import (
@@ -100,8 +100,8 @@ func answerTo(text string) (result answer) {
 	return result
 }
 
-// load goes the way of the allocator's own file: through untyped values, which
-// resolve scalars once, and then into the typed config. Strictly, unlike there.
+// load reads a document like the allocator's own file: into untyped values, which
+// resolve scalars once, and then into the typed config. Unlike the allocator, it is strict.
 func load(text string) (*config.Config, error) {
 	untyped := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &untyped); err != nil {
@@ -115,7 +115,7 @@ func load(text string) (*config.Config, error) {
 	return loaded, yaml.UnmarshalStrict(resolved, loaded)
 }
 
-// served is the allocator's way from scrape configs to JSON.
+// served converts scrape configs to JSON like the allocator.
 func served(jobs map[string]*config.ScrapeConfig, secrets bool) (map[string]any, error) {
 	commonconfig.MarshalSecretValue = secrets
 	text, err := yaml.Marshal(jobs)
@@ -150,7 +150,7 @@ func jsonObject(untyped map[string]any) map[string]any {
 	return object
 }
 
-// jsonValue makes what YAML gave fit for JSON: keys are strings there.
+// jsonValue converts a YAML value to a JSON value, whose keys are strings.
 func jsonValue(value any) any {
 	switch value := value.(type) {
 	case map[any]any:

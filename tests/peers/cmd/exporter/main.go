@@ -1,14 +1,14 @@
-// Command exporter is a fleet of Prometheus exporters in one process: one on
-// every address of a list of loopback addresses, such as 127.1.2.3:8080. The
-// list can be replaced while it runs, as pods come and go.
+// Command exporter runs many Prometheus exporters in one process, on a list of
+// loopback addresses such as 127.1.2.3:8080. The list can be replaced at run time,
+// for pods that are created and deleted.
 //
-// Every address answers every path with the same few metrics, which say what
-// was asked of whom, and counts how often it was asked.
+// Every address answers every path with a few metrics. The metrics describe the
+// request and its address. Every address counts its scrapes.
 //
 // Admin API:
 //
-//	PUT /addresses   replaces the list; the body has one address a line
-//	GET /scrapes     {address: number of scrapes}, addresses no longer listened on included
+//	PUT /addresses   replaces the list; the body has one address per line
+//	GET /scrapes     {address: number of scrapes}, also for removed addresses
 package main
 
 import (
@@ -63,16 +63,16 @@ func main() {
 	log.Fatal(http.Serve(listener, nil))
 }
 
-// fleet is the exporters that listen now and what was ever asked of them.
+// fleet has the listening exporters, and the number of scrapes of all addresses.
 type fleet struct {
 	mutex   sync.Mutex
 	servers map[string]*http.Server
 	scrapes map[string]int
 }
 
-// replace makes the fleet listen on exactly the addresses that the reader
-// lists. Addresses that stay keep their connections. If one cannot be listened
-// on, those before it in the list have been added all the same.
+// replace makes the fleet listen on exactly the addresses of the reader.
+// Addresses that stay keep their connections. If the fleet cannot listen on an
+// address, the earlier addresses of the list stay added.
 func (f *fleet) replace(list io.Reader) error {
 	wanted := map[string]bool{}
 	for lines := bufio.NewScanner(list); lines.Scan(); {
@@ -124,8 +124,8 @@ func (f *fleet) listen(address string) error {
 	return nil
 }
 
-// writeMetrics answers a scrape. Label values are quoted as Go does, which for
-// printable text is what the exposition format wants.
+// writeMetrics answers a scrape. It quotes label values like Go. For printable text
+// this equals the exposition format.
 func writeMetrics(response http.ResponseWriter, address string, request *http.Request) {
 	response.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	fmt.Fprintf(response, `# TYPE exporter_info gauge

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// result is what an invocation ends with: the function's answer, or a failure with errorType and errorMessage.
+// result is the end of an invocation: the function's answer, or a failure with errorType and errorMessage.
 type result struct {
 	body   []byte
 	failed bool
@@ -29,7 +29,7 @@ type invocation struct {
 	done  chan result
 }
 
-// pool is the environments of the function. Its mutex guards them too.
+// pool has the environments of the function. Its mutex guards them too.
 type pool struct {
 	most    int
 	timeout time.Duration
@@ -107,7 +107,7 @@ func (e *environment) take(invocation *invocation) {
 	e.events <- invocation
 }
 
-// finish ends the environment's invocation of that name, unless it is over already.
+// finish ends the environment's invocation with this name, unless it has ended already.
 func (p *pool) finish(environment *environment, id string, result result) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -121,7 +121,7 @@ func (p *pool) finish(environment *environment, id string, result result) bool {
 	return true
 }
 
-// ended takes out an environment whose process is over.
+// ended removes an environment whose process has ended.
 func (p *pool) ended(gone *environment, why string) {
 	p.mutex.Lock()
 	for at, environment := range p.environments {
@@ -138,7 +138,7 @@ func (p *pool) ended(gone *environment, why string) {
 	p.waiting = nil
 	p.mutex.Unlock()
 	p.finish(gone, id, failure("Runtime.ExitError", why))
-	// They waited for an environment; each looks for one anew.
+	// These events waited for an environment. Each looks for a free one again.
 	for _, invocation := range waiting {
 		go func() { invocation.done <- p.invoke(invocation.event) }()
 	}

@@ -1,18 +1,18 @@
-// Command lambda runs a function as Lambda does: in environments of which each answers one event at a time, is
-// frozen (SIGSTOP) from when it asks for the next event until there is one, and is killed when its time is over. An
-// event that finds no free environment starts one, up to a number; past it events wait.
+// Command lambda runs a function like Lambda, in environments. An environment answers one event at a time. While it
+// waits for the next event, it is frozen (SIGSTOP). It is killed when an event takes too long. An event without a free
+// environment starts a new one. If the largest number of environments is reached, events wait.
 //
 //	lambda [-listen ADDRESS] [-environments N] [-timeout DURATION] [-freeze=false] [-log FILE] -- COMMAND [ARGUMENT...]
 //
-// The environment variables of the function are those of this program. It prints `ready URL` when it serves:
+// The function gets the environment variables of this program. The program prints `ready URL` when it serves:
 //
-//	POST /2015-03-31/functions/NAME/invocations  the Invoke API: an event in, what the function answers out
+//	POST /2015-03-31/functions/NAME/invocations  the Invoke API: takes an event, returns the function's answer
 //	GET  /-/environments                         JSON list: pid, state, events so far, seconds since the start
-//	anything else                                a function URL: an event of format 2.0, answered with its answer
+//	anything else                                a function URL: makes an event of format 2.0, returns the answer
 //
-// An environment is made by the first event that needs it, and one that ended or was killed is not made again before
-// the next event. Invocations that fail answer as Lambda's: the Invoke API with errorType and errorMessage, the
-// function URL with 502.
+// The first event that needs an environment starts it. An environment that ended or was killed starts again with the
+// next event. Failed invocations answer like Lambda: the Invoke API with errorType and errorMessage, the function URL
+// with 502.
 package main
 
 import (
@@ -54,7 +54,7 @@ func main() {
 	}
 	pool := &pool{most: *environments, timeout: *timeout, freeze: *freeze, command: flag.Args(), output: out}
 
-	// Environments are process groups of their own: they would outlive this program.
+	// Environments are separate process groups, so they would outlive this program.
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
@@ -72,7 +72,7 @@ func main() {
 	}
 	fmt.Printf("ready http://%s\n", listener.Addr())
 	log.Fatal(http.Serve(listener, http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
-		// A ServeMux would redirect paths that it finds unclean, and decode others.
+		// A ServeMux would redirect unclean paths and decode others.
 		if strings.HasPrefix(request.RequestURI, "/2015-03-31/") || strings.HasPrefix(request.RequestURI, "/-/") {
 			routes.ServeHTTP(response, request)
 			return
@@ -100,7 +100,7 @@ func (p *pool) serveEnvironments(response http.ResponseWriter, _ *http.Request) 
 	json.NewEncoder(response).Encode(p.describe())
 }
 
-// answer is what a function returns to a function URL.
+// answer is the function's answer to a function URL.
 type answer struct {
 	StatusCode      int               `json:"statusCode"`
 	Headers         map[string]string `json:"headers"`
@@ -150,7 +150,7 @@ func read(result result) (answer, error) {
 	return answer, nil
 }
 
-// eventOf makes an event of payload format 2.0; the path stays encoded, as in function URLs.
+// eventOf makes an event of payload format 2.0. The path stays encoded, as in function URLs.
 func eventOf(request *http.Request) map[string]any {
 	path, query, _ := strings.Cut(request.RequestURI, "?")
 	headers := map[string]string{"host": request.Host}

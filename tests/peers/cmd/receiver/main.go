@@ -1,12 +1,12 @@
-// Command receiver is an OTLP/HTTP sink for metrics that says which collector
-// sent what. A collector's otlphttp exporter has the endpoint
-// http://ADDRESS/c/COLLECTOR, to which it adds /v1/metrics.
+// Command receiver is an OTLP/HTTP sink for metrics that reports which collector
+// sent each series. The otlphttp exporter of a collector uses the endpoint
+// http://ADDRESS/c/COLLECTOR and adds /v1/metrics.
 //
 // API:
 //
 //	POST /c/{collector}/v1/metrics          OTLP metrics, protobuf, plain or gzip
-//	GET  /series?name=NAME[&since=SECONDS]  JSON list of the metric's series that
-//	    had a point in the last SECONDS (by the point's own time; ever, if not given)
+//	GET  /series?name=NAME[&since=SECONDS]  JSON list of the metric's series with
+//	    a point in the last SECONDS, by the time of the point (default: at any time)
 package main
 
 import (
@@ -58,8 +58,8 @@ type series struct {
 	Points int `json:"points"`
 }
 
-// store keeps the newest point of every series: metric name, then the text of
-// what identifies the series.
+// store keeps the newest point of every series, by metric name and the text that
+// identifies the series.
 type store struct {
 	mutex   sync.Mutex
 	metrics map[string]map[string]*series

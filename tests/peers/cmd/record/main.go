@@ -1,24 +1,24 @@
-// Command record writes what the real libraries make of the objects of an API
-// server: the goldens that the function's answers are compared with.
+// Command record writes the goldens: the answers of the real libraries for the
+// objects of an API server. Tests compare the function with them.
 //
-// The libraries are those that the OpenTelemetry operator's target allocator is
-// made of, driven in its order with its settings: prometheus-operator selects
-// the monitors and generates Prometheus' configuration of them, Prometheus
-// parses it, discovers the targets and relabels them, and the allocator's hash
-// ring hands them out. (The allocator itself is not published as a Go module.)
+// The libraries are the parts of the OpenTelemetry operator's target allocator,
+// called in its order and with its settings. prometheus-operator selects the
+// monitors and generates Prometheus' config. Prometheus parses the config,
+// discovers the targets and relabels them. The hash ring of the allocator assigns
+// them. (The allocator itself is not published as a Go module.)
 //
 // It writes, in the folder -out:
 //
 //	targetallocator.yaml   a copy of the configuration
 //	cluster.json           every object that an allocator may read, as a List
 //	scrape_configs.json    {job: scrape config}, secrets shown
-//	refused.json           {monitor or job: why it has no scrape config}
+//	refused.json           {monitor or job: the reason why it has no scrape config}
 //	targets.json           {job: {collector: [HTTP SD groups]}}; "all" has the collectors' names
 //
-// targets.json is left out if the configuration selects no collectors.
+// There is no targets.json if the config selects no collectors.
 //
-// Two runs on clusters made of the same manifests write the same files: what an
-// API server makes up (UIDs, times, versions) is replaced or left out.
+// Two runs on clusters with equal manifests write equal files. UIDs, times and
+// versions that an API server made up are replaced or left out.
 package main
 
 import (

@@ -1,13 +1,13 @@
-// Command shards says which collector owns each of many addresses, for 1 to 200
-// collectors, by the hash ring of the operator's allocator with its settings.
+// Command shards assigns addresses to 1 to 200 collectors, by the hash ring of the
+// operator's allocator with its settings.
 //
-// It prints a line of JSON with the addresses, and one for each number of
-// collectors: their names and a hash of the owners' list. With -members it
-// prints, for that many collectors, a line for each address instead: the
-// address, a space, and its owner.
+// It prints a line of JSON with the addresses, and a line for each number of
+// collectors: their names, and a hash of the list of owners. With -members it
+// prints a line for each address instead, for this number of collectors: the
+// address, a space, and the owner.
 //
-// The module in shards-v0.10 builds this very file with that version of the
-// library, as one module can only have one.
+// The module in shards-v0.10 builds this file with version 0.10 of the library,
+// because a module can use only one version.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// most is how many collectors there are at most.
+// most is the largest number of collectors.
 const most = 200
 
 // member is a collector in the ring.
@@ -34,7 +34,7 @@ type hasher struct{}
 
 func (hasher) Sum64(key []byte) uint64 { return xxhash.Sum64(key) }
 
-// line is what is printed for a number of collectors.
+// line is the output for a number of collectors.
 type line struct {
 	Members []string `json:"members"`
 	// Owners is the xxhash64, in hexadecimal, of each owner's name with a line
@@ -87,8 +87,8 @@ func write(encoder *json.Encoder, seed uint64, addresses []string) error {
 	return nil
 }
 
-// names are the collectors: those of a StatefulSet for odd numbers of them, of a
-// DaemonSet for even ones.
+// names returns the collectors: pods of a StatefulSet for odd numbers, of a DaemonSet
+// for even numbers.
 func names(seed uint64, count int) []string {
 	var all []string
 	for i := range count {
@@ -101,7 +101,7 @@ func names(seed uint64, count int) []string {
 	return all
 }
 
-// address is the one at a position: of a pod, of a service, or of IPv6.
+// address returns the address at a position: of a pod, of a service, or an IPv6 address.
 func address(seed uint64, i int) string {
 	hash := xxhash.Sum64String(fmt.Sprintf("address %d/%d", seed, i))
 	switch i % 3 {

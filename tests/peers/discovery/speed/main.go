@@ -1,12 +1,12 @@
-// Command speed says how long Prometheus' own discovery and relabelling take on one core.
+// Command speed measures Prometheus' own discovery and relabelling on one core.
 //
 //	speed CLUSTER SCRAPE_CONFIGS
 //
-// CLUSTER is a List of objects as JSON, SCRAPE_CONFIGS what the function answers to
-// /scrape_configs: job names and scrape configs. Each job looks through the endpoint slices of
-// its namespaces, as in Prometheus: discovery/kubernetes makes the target groups from informers
-// that hold the objects already, and model/relabel applies the job's rules to each target.
-// Prints a line of JSON: jobs, targets found and kept, and the seconds of CPU time.
+// CLUSTER is a List of objects as JSON. SCRAPE_CONFIGS is the function's answer to
+// /scrape_configs. As in Prometheus, each job looks through the endpoint slices of its
+// namespaces. discovery/kubernetes makes the target groups from informers that already hold the
+// objects, and model/relabel applies the rules of the job to each target. The program prints a
+// line of JSON: jobs, targets found and kept, and seconds of CPU time.
 package main
 
 import (
@@ -59,7 +59,7 @@ type result struct {
 }
 
 func main() {
-	// One core, as the function is measured on.
+	// One core, as for the function.
 	runtime.GOMAXPROCS(1)
 	os.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	if len(os.Args) != 3 {
@@ -91,7 +91,7 @@ func run(clusterPath, configsPath string) (*result, error) {
 	for name, config := range configs {
 		names = append(names, name)
 		for _, rule := range config.Relabel {
-			// What the parser of whole configs sets.
+			// The parser of whole configs sets this field.
 			rule.NameValidationScheme = model.UTF8Validation
 		}
 	}
@@ -158,7 +158,7 @@ func appendTo[T any](items *[]T, text json.RawMessage) error {
 	return nil
 }
 
-// measure adds what one job makes of a namespace.
+// measure adds the targets of one job in a namespace.
 func measure(held *objects, rules []*relabel.Config, total *result) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -173,7 +173,7 @@ func measure(held *objects, rules []*relabel.Config, total *result) {
 	services := informer(ctx, &held.services, &corev1.Service{}, cache.Indexers{})
 	pods := informer(ctx, &held.pods, &corev1.Pod{}, cache.Indexers{})
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "events"}, []string{"role", "event"})
-	// What the reading of objects left behind is not its cost.
+	// Garbage from reading the objects must not count.
 	runtime.GC()
 
 	began := cpu()
@@ -199,7 +199,7 @@ func relabelled(group *targetgroup.Group, rules []*relabel.Config) int {
 	builder := labels.NewBuilder(labels.EmptyLabels())
 	for _, target := range group.Targets {
 		builder.Reset(labels.EmptyLabels())
-		// As the operator's allocator does: it assigns the targets of all shards.
+		// Like the operator's allocator, which assigns the targets of all shards.
 		builder.Set("__tmp_disable_sharding", "true")
 		for _, set := range []model.LabelSet{group.Labels, target} {
 			for name, value := range set {
@@ -213,7 +213,7 @@ func relabelled(group *targetgroup.Group, rules []*relabel.Config) int {
 	return kept
 }
 
-// informer is one that holds the objects of the list.
+// informer holds the objects of the list.
 func informer(ctx context.Context, list, kind k8sruntime.Object, indexers cache.Indexers) cache.SharedIndexInformer {
 	source := &cache.ListWatch{
 		ListFunc:  func(metav1.ListOptions) (k8sruntime.Object, error) { return list, nil },
@@ -225,7 +225,7 @@ func informer(ctx context.Context, list, kind k8sruntime.Object, indexers cache.
 	return informer
 }
 
-// cpu is what this process has used so far, in seconds.
+// cpu returns the CPU seconds of this process.
 func cpu() float64 {
 	var usage syscall.Rusage
 	// It cannot fail for the process itself.
