@@ -16,6 +16,7 @@ mod reading;
 mod trust;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use target_allocator_core::monitors::ReferencedObject;
 
@@ -46,6 +47,17 @@ impl Objects {
             Source::Kubeconfig(path) => Ok(Self::Api(api::Api::from_kubeconfig(path.as_deref()).await?)),
             Source::Eks(cluster) => Ok(Self::Eks(eks::Eks::new(cluster.clone()))),
             Source::Manifests(path) => Ok(Self::Manifests(manifests::Manifests::new(path.clone()))),
+        }
+    }
+
+    /// The issuer of the cluster's service account tokens, where the source names it.
+    ///
+    /// EKS names it once it has been asked about the cluster, which the first reading does.
+    #[must_use]
+    pub fn issuer(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Eks(eks) => eks.issuer(),
+            Self::Api(_) | Self::Manifests(_) => None,
         }
     }
 

@@ -1,14 +1,15 @@
 //! From an event to an answer.
 //!
-//! Input: an event of API Gateway, a function URL or an ALB. Output: an HTTP
-//! answer. Maps URLs to what snapshots hold and knows nothing else. Any failure
-//! is a status other than 200 with a body `{"message": "..."}`, which no collector
-//! takes for an empty list.
+//! Input: an event of API Gateway, a function URL or a load balancer. Output: an HTTP answer.
+//! The path finds the cluster and the route (`route`), the authorizer's result the caller
+//! (`caller`), and the route's row says who may ask and what is answered. Any failure is a status
+//! other than 200 with a body `{"message": "..."}`, which no collector takes for an empty list.
 
 mod answer;
 mod caller;
 mod event;
 mod lists;
+mod prefix;
 mod route;
 mod screens;
 mod send;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use lambda_http::Error;
 use lambda_http::lambda_runtime::{FunctionResponse, LambdaEvent};
 use serde::Serialize;
-use target_allocator_core::access::{Access, Denied};
+use target_allocator_core::access::{Access, Caller, ClusterAccess, Denied, Reader};
 use tracing::error;
 
 use crate::cluster::Objects;
@@ -29,12 +30,12 @@ use crate::error::chain;
 use crate::external::Externals;
 use crate::metrics::{self, Meter};
 use crate::pages::Page;
-use crate::settings::{ResponseMode, Settings};
+use crate::settings::{NamedSource, ResponseMode, Settings};
 use crate::snapshot::{Recipe, Snapshot, SnapshotError, Snapshots};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;
-use route::{Route, Routed};
+use route::{Found, Located, Permission, Request, Route};
 pub use send::Pieces;
 
 /// What is left of the function's time for writing the answer.
@@ -52,14 +53,30 @@ pub struct Service {
 }
 
 enum State {
-    Ready(Vec<NamedSnapshots>),
+    Ready(Served),
     /// The settings are wrong: every answer says so.
     Misconfigured(String),
 }
 
-struct NamedSnapshots {
+/// What is served.
+struct Served {
+    clusters: Vec<Cluster>,
+    /// What stands before a cluster's name in paths.
+    base_path: Option<String>,
+}
+
+/// A cluster that is served.
+struct Cluster {
     name: Option<String>,
+    /// Who may ask for it.
+    access: ClusterAccess,
+    objects: Objects,
     snapshots: Snapshots,
+}
+
+/// The patterns of all routes, in which `{job}` stands for the name of a job.
+pub fn patterns() -> impl Iterator<Item = &'static str> {
+    route::ROUTES.iter().map(|route| route.pattern)
 }
 
 impl Service {
@@ -104,8 +121,10 @@ impl Service {
         let LambdaEvent { mut payload, context, .. } = event;
         let mut asked = Asked::take(&mut payload);
         let streams = send::streams(self.mode, &payload.request, asked.decoded);
-        let route = route::find(&asked.path).map_or("none", |routed| routed.name());
-        let answer = self.answer(&mut asked, budget(context.deadline)).await;
+        let path = take(&mut asked.path);
+        let located = self.locate(&path);
+        let route = located.found.as_ref().map_or("none", |found| found.route.name);
+        let answer = self.answer(&path, &located, &mut asked, budget(context.deadline)).await;
         let sent = answer.sent(&asked, streams);
         metrics::answered(route, sent.status.as_u16());
         if let Some(meter) = &self.meter {
@@ -117,48 +136,62 @@ impl Service {
         send::buffered(sent, payload.request, context).await
     }
 
-    /// How old the snapshots are.
-    fn ages(&self) -> impl Iterator<Item = Duration> {
-        let clusters = match self.state.as_ref() {
-            State::Ready(clusters) => clusters.as_slice(),
+    /// The clusters that are served; none while the settings are wrong.
+    fn clusters(&self) -> &[Cluster] {
+        match self.state.as_ref() {
+            State::Ready(served) => &served.clusters,
             State::Misconfigured(_) => &[],
-        };
-        clusters.iter().map(|cluster| cluster.snapshots.age())
+        }
     }
 
-    async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {
-        let path = take(&mut asked.path);
-        let Some(routed) = route::find(&path) else {
-            return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {path}"));
-        };
+    /// How old the snapshots are.
+    fn ages(&self) -> impl Iterator<Item = Duration> {
+        self.clusters().iter().map(|cluster| cluster.snapshots.age())
+    }
+
+    /// What a path is about.
+    fn locate<'p>(&self, path: &'p str) -> Located<'p, '_, Cluster> {
+        match self.state.as_ref() {
+            State::Ready(Served { clusters, base_path }) => {
+                route::locate(path, base_path.as_deref(), clusters, |cluster| cluster.name.as_deref())
+            }
+            State::Misconfigured(_) => Located { found: route::find(path), cluster: None },
+        }
+    }
+
+    async fn answer(
+        &self,
+        path: &str,
+        located: &Located<'_, '_, Cluster>,
+        asked: &mut Asked,
+        budget: Duration,
+    ) -> Answer {
+        let Some(found) = &located.found else { return self.no_route(path, located.cluster) };
         if !asked.reads {
             return Answer::error(Status::MethodNotAllowed, "only GET and HEAD are answered");
         }
-        if matches!(routed.route, Route::Live) {
+        if found.route.permission == Permission::Always {
             return Answer::empty();
         }
-        let page = screens::page(&routed, asked);
+        let page = screens::page(found.route, asked);
         let failed = |status, message: &dyn Display| match page {
             Some(page) => screens::failure(page, status, message),
             None => Answer::error(status, message),
         };
-        let clusters = match self.state.as_ref() {
-            State::Ready(clusters) => clusters,
-            State::Misconfigured(message) => return failed(Status::Internal, message),
-        };
-        let Some(cluster) = route::cluster_of(routed.base, clusters, |cluster| cluster.name.as_deref()) else {
-            let names: Vec<_> = clusters.iter().filter_map(|cluster| cluster.name.as_deref()).collect();
+        if let State::Misconfigured(message) = self.state.as_ref() {
+            return failed(Status::Internal, message);
+        }
+        let Some(cluster) = located.cluster else {
             if page == Some(Page::Overview) {
-                return screens::clusters(&names);
+                return screens::clusters(&self.names());
             }
-            let message = format!("name a cluster before the route, one of: {}", names.join(", "));
-            return failed(Status::NotFound, &message);
+            return failed(Status::NotFound, &self.name_a_cluster());
         };
-        match permitted(&cluster.snapshots, budget, &routed, asked).await {
+        match cluster.permitted(budget, found, asked).await {
             Ok(Ok(snapshot)) => {
                 let answer = match page {
                     Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
-                    None => lists::answer(&snapshot, &routed, asked),
+                    None => (found.route.answer)(&Request { snapshot: &snapshot, found, asked }),
                 };
                 answer.aged(snapshot.age())
             }
@@ -168,56 +201,84 @@ impl Service {
             }
         }
     }
-}
 
-/// The snapshot to answer from, if that may be asked.
-async fn permitted(
-    snapshots: &Snapshots,
-    budget: Duration,
-    routed: &Routed<'_>,
-    asked: &mut Asked,
-) -> Result<Result<Arc<Snapshot>, Denied>, SnapshotError> {
-    let (began, views) = (Instant::now(), lists::views(routed));
-    let snapshot = snapshots.get(budget, views).await?;
-    if let Err(denied) = permit(&snapshot.access, routed, asked) {
-        return Ok(Err(denied));
+    fn names(&self) -> Vec<&str> {
+        self.clusters().iter().filter_map(|cluster| cluster.name.as_deref()).collect()
     }
-    let Some(collector) = lists::whose(routed, asked) else { return Ok(Ok(snapshot)) };
-    snapshots.get_for(collector, snapshot, budget.saturating_sub(began.elapsed()), views).await.map(Ok)
-}
 
-/// Whether that may be asked; a share that is not named becomes the asker's own.
-fn permit(access: &Access, routed: &Routed<'_>, asked: &mut Asked) -> Result<(), Denied> {
-    match routed.route {
-        // For those who watch over the function: it says nothing but that it can answer.
-        Route::Live | Route::Ready => Ok(()),
-        Route::Index | Route::ScrapeConfigs | Route::Jobs | Route::Report => access.admit(&asked.caller),
-        // They tell of all shares.
-        Route::Explain | Route::Page(_) => {
-            access.admit(&asked.caller)?;
-            access.all_shares(&asked.caller)
+    /// What is wrong with a path that has no route.
+    fn no_route(&self, path: &str, cluster: Option<&Cluster>) -> Answer {
+        // A route further on means that something stands before the name of the cluster.
+        if cluster.is_none() && self.clusters().len() > 1 && route::find(path).is_some() {
+            return Answer::error(Status::NotFound, self.name_a_cluster());
         }
-        Route::Targets(_) | Route::PlainTargets => {
-            access.admit(&asked.caller)?;
-            asked.collector_id = access.share(&asked.caller, asked.collector_id.as_deref())?;
-            Ok(())
-        }
+        Answer::error(Status::NotFound, format_args!("there is nothing at this path: {path}"))
+    }
+
+    fn name_a_cluster(&self) -> String {
+        format!(
+            "the path must begin with the name of a cluster, or with BASE_PATH and that name, one of: {}",
+            self.names().join(", ")
+        )
     }
 }
 
-async fn open(settings: Settings) -> anyhow::Result<Vec<NamedSnapshots>> {
-    let Settings { clusters, config, freshness, target_labels, secrets, secret_rotation, place } = settings;
+impl Cluster {
+    /// The snapshot to answer from, if the caller may ask for it.
+    async fn permitted(
+        &self,
+        budget: Duration,
+        found: &Found<'_>,
+        asked: &mut Asked,
+    ) -> Result<Result<Arc<Snapshot>, Denied>, SnapshotError> {
+        let (began, views) = (Instant::now(), found.route.views);
+        let snapshot = self.snapshots.get(budget, views).await?;
+        if let Err(denied) = self.permit(&snapshot.access, found.route, asked) {
+            return Ok(Err(denied));
+        }
+        let Some(collector) = found.collector(asked) else { return Ok(Ok(snapshot)) };
+        self.snapshots.get_for(collector, snapshot, budget.saturating_sub(began.elapsed()), views).await.map(Ok)
+    }
+
+    /// Whether the caller may ask for this route. A share that is not named becomes the caller's own.
+    fn permit(&self, access: &Access, route: &Route, asked: &mut Asked) -> Result<(), Denied> {
+        match route.permission {
+            // For health checks: the answer says only that the function can answer.
+            Permission::Always | Permission::Anyone => {}
+            Permission::Admitted => asked.reader = self.admit(access, &asked.caller)?,
+            Permission::AllShares => {
+                asked.reader = self.admit(access, &asked.caller)?;
+                access.all_shares(&asked.caller)?;
+            }
+            Permission::Share => {
+                asked.reader = self.admit(access, &asked.caller)?;
+                asked.collector_id = access.share(&asked.caller, asked.collector_id.as_deref())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the caller may see of this cluster.
+    fn admit(&self, access: &Access, caller: &Caller) -> Result<Reader, Denied> {
+        self.access.admit(caller, self.objects.issuer().as_deref())?;
+        access.admit(caller)
+    }
+}
+
+async fn open(settings: Settings) -> anyhow::Result<Served> {
+    let Settings { clusters, base_path, config, freshness, target_labels, secrets, secret_rotation, place } = settings;
     let config = Arc::new(config);
     let mut opened = Vec::new();
-    for cluster in clusters {
-        let objects = Objects::open(&cluster.source).await?;
+    for NamedSource { name, source, access } in clusters {
+        let objects = Objects::open(&source).await?;
         let externals = Arc::new(Externals::new(&config, place.clone()));
         let config = Arc::clone(&config);
         let keep = freshness.max_stale;
         let recipe = Recipe { config, externals, target_labels, secrets, secret_rotation, keep };
-        opened.push(NamedSnapshots { name: cluster.name, snapshots: Snapshots::new(objects, recipe, freshness) });
+        let snapshots = Snapshots::new(objects.clone(), recipe, freshness);
+        opened.push(Cluster { name, access, objects, snapshots });
     }
-    Ok(opened)
+    Ok(Served { clusters: opened, base_path })
 }
 
 /// How long the answer may take; `deadline` is in milliseconds since 1970.

@@ -1,23 +1,55 @@
 //! The Lambda function.
 
+use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use lambda_http::Error;
 use lambda_http::lambda_runtime::{self, service_fn};
 use target_allocator::http::Service;
 use target_allocator::metrics::Meter;
-use target_allocator::settings::{ResponseMode, Settings};
+use target_allocator::settings::{MEMORY_SIZE, ResponseMode, Settings};
 
 /// Memory that comes with a whole processor, in MB.
 const PER_PROCESSOR: usize = 1769;
 
+/// The function's memory as it was set, where the program had to start again with another value.
+const MEMORY_AS_SET: &str = "TARGET_ALLOCATOR_MEMORY_AS_SET";
+
 fn main() -> Result<(), Error> {
-    let lookup = |name: &str| std::env::var(name).ok();
+    if let Some(memory) = unreadable_memory() {
+        return Err(start_again(&memory).into());
+    }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(memory) = lookup("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|memory| memory.parse().ok()) {
+    if let Some(memory) = lookup(MEMORY_SIZE).and_then(|memory| memory.parse().ok()) {
         runtime.worker_threads(workers(memory));
     }
     runtime.enable_all().build()?.block_on(run())
+}
+
+/// Looks up a variable of the environment.
+fn lookup(name: &str) -> Option<String> {
+    let as_set = if name == MEMORY_SIZE { std::env::var(MEMORY_AS_SET).ok() } else { None };
+    as_set.or_else(|| std::env::var(name).ok())
+}
+
+/// The function's memory, if the Lambda runtime cannot read it. The runtime would panic over that.
+fn unreadable_memory() -> Option<OsString> {
+    let memory = std::env::var_os(MEMORY_SIZE)?;
+    let is_readable = memory.to_str().is_some_and(|memory| memory.parse::<i32>().is_ok());
+    (!is_readable).then_some(memory)
+}
+
+/// Starts the program again with a value that the runtime can read. Then the settings refuse the value
+/// that was set, and every answer says what is wrong. A program that just ends would say nothing.
+fn start_again(memory: &OsStr) -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let memory = memory.to_string_lossy().into_owned();
+    Command::new(program).args(std::env::args_os().skip(1)).env(MEMORY_AS_SET, memory).env(MEMORY_SIZE, "128").exec()
 }
 
 /// Threads for a function of so many MB. Lambda shows it two processors, however little of them it gets: threads
@@ -36,7 +68,6 @@ async fn run() -> Result<(), Error> {
         .without_time()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .init();
-    let lookup = |name: &str| std::env::var(name).ok();
     let mode = ResponseMode::load(lookup).unwrap_or(ResponseMode::Buffer);
     let meter = lookup("AWS_LAMBDA_FUNCTION_NAME").and_then(Meter::new);
     let service = Service::new(Settings::load(lookup)).await.responding(mode).counting(meter);

@@ -12,7 +12,7 @@ mod paging;
 mod targets;
 mod visible;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -57,8 +57,10 @@ pub struct Shown<'a> {
     pub snapshot: &'a Snapshot,
     /// Where it comes from.
     pub snapshots: &'a Snapshots,
-    /// What the URL says.
+    /// The parameters of the URL.
     pub parameters: &'a BTreeMap<String, String>,
+    /// The names of parameters that have several values.
+    pub repeated: &'a BTreeSet<String>,
     /// What it asks, if it asks anything.
     pub question: &'a Result<Question, QuestionError>,
 }
@@ -66,9 +68,15 @@ pub struct Shown<'a> {
 /// Why there is no page.
 #[derive(Debug, Error)]
 pub enum NotShown {
-    /// What is asked for is not there.
+    /// A parameter is missing or wrong.
+    #[error("{0}")]
+    Bad(String),
+    /// The object of the page does not exist.
     #[error("{0}")]
     Unknown(String),
+    /// The object of the page does not exist, and this page says why.
+    #[error("it does not exist")]
+    Explained(String),
     /// The template failed.
     #[error("the page cannot be made")]
     Template(#[from] askama::Error),
@@ -117,12 +125,24 @@ impl<'a> Shown<'a> {
     fn parameter(&self, name: &str) -> &'a str {
         self.parameters.get(name).map(|value| value.trim()).unwrap_or_default()
     }
+
+    /// A parameter that the page cannot do without. The operator's server wants exactly one value, too.
+    fn required(&self, name: &str) -> Result<&'a str, NotShown> {
+        let value = self.parameter(name);
+        if value.is_empty() {
+            return Err(NotShown::Bad(format!("the parameter {name} is missing: ?{name}=...")));
+        }
+        if self.repeated.contains(name) {
+            return Err(NotShown::Bad(format!("the parameter {name} must have one value only")));
+        }
+        Ok(value)
+    }
 }
 
 /// Makes a page.
 ///
 /// # Errors
-/// When what it is about is not there.
+/// When a parameter is missing or wrong, or the object of the page does not exist.
 pub fn render(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
     match page {
         Page::Overview => overview::overview(shown),

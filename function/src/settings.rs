@@ -21,8 +21,10 @@ pub use source::{EksCluster, NamedSource, Source};
 /// All settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The clusters; a single one may be nameless.
+    /// The clusters. A single cluster may have no name.
     pub clusters: Vec<NamedSource>,
+    /// What stands before a cluster's name in paths (`BASE_PATH`), such as `/allocator`.
+    pub base_path: Option<String>,
     /// What `targetallocator.yaml` says.
     pub config: Config,
     /// When snapshots are refreshed.
@@ -99,8 +101,14 @@ impl Settings {
         let get = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         // Read by itself, since it decides how an error of the others is sent.
         ResponseMode::load(&lookup)?;
+        let clusters = source::parse(&source::Variables {
+            cluster: get("CLUSTER"),
+            issuers: get("CLUSTER_ISSUERS"),
+            subjects: get("CLUSTER_SUBJECTS"),
+        })?;
         Ok(Self {
-            clusters: source::parse_clusters(get("CLUSTER").as_deref())?,
+            base_path: source::parse_base_path(get("BASE_PATH").as_deref(), &clusters)?,
+            clusters,
             config: load_config(get)?,
             freshness: load_freshness(get("SNAPSHOT_TTL"), get("SNAPSHOT_MAX_STALE"))?,
             target_labels: match get("TARGET_LABELS").as_deref() {
@@ -155,10 +163,21 @@ fn seconds(name: &str, value: Option<String>, default: u64) -> Result<Duration> 
 fn load_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
     let mut config = read_config(&get)?;
     // Lambda says how many megabytes the function has. A job of a quarter leaves room for the next snapshot.
-    if let Some(memory) = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|memory| memory.parse::<usize>().ok()) {
-        config.most_of_a_job = (memory << 20) / 4;
+    if let Some(memory) = get(MEMORY_SIZE) {
+        config.most_of_a_job = (parse_memory(&memory)? << 20) / 4;
     }
     Ok(config)
+}
+
+/// The variable in which Lambda says how many megabytes the function has.
+pub const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+
+/// Far more megabytes than a function can have. A sum with more could overflow.
+const MOST_MEMORY: usize = 1 << 20;
+
+fn parse_memory(text: &str) -> Result<usize> {
+    let megabytes = text.trim().parse().ok().filter(|megabytes| (1..=MOST_MEMORY).contains(megabytes));
+    megabytes.with_context(|| format!("{MEMORY_SIZE} must be the function's memory in MB, Lambda sets it: {text:?}"))
 }
 
 fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
@@ -206,6 +225,16 @@ mod tests {
             (("TARGET_LABELS", "some"), "TARGET_LABELS must be referenced or all: \"some\""),
             (("SECRETS", "yes"), "SECRETS must be omit or inline: \"yes\""),
             (("RESPONSE_MODE", "chunks"), "RESPONSE_MODE must be buffer or stream: \"chunks\""),
+            (
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots"),
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be the function's memory in MB, Lambda sets it: \"lots\"",
+            ),
+            (
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "-1"),
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be the function's memory in MB, Lambda sets it: \"-1\"",
+            ),
+            (("BASE_PATH", "/a//b"), "BASE_PATH must be a path such as /allocator or /a/b: \"a//b\""),
+            (("CLUSTER_ISSUERS", "any"), "CLUSTER_ISSUERS must have the form CLUSTER=VALUE,CLUSTER=VALUE: \"any\""),
             (("SECRET_ROTATION", "true"), "SECRET_ROTATION must be on or off: \"true\""),
             (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
             (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),

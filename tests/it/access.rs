@@ -1,11 +1,12 @@
-//! Who is answered what: every route, for every kind of asker, through every gateway.
+//! Who is answered what: every route, for every kind of caller, through every gateway.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use target_allocator::http::patterns;
 
 use crate::events::{COLLECTOR, GATEWAYS, Gateway, http_api, verified};
-use crate::function::Answer;
+use crate::function::{Answer, Function};
 use crate::shop::shop_with;
 
 const OWN: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=otel-collector-0";
@@ -30,10 +31,15 @@ pub enum Asker {
     OtherAccount,
     /// The same account's name in another namespace.
     OtherNamespace,
+    /// A subject that the config names under `viewers`.
+    Viewer,
 }
 
+/// The key that makes [`Asker::Viewer`] a viewer.
+pub const VIEWERS: &str = "viewers: ['system:serviceaccount:ops:*']\n";
+
 impl Asker {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unknown,
         Self::Unverified,
         Self::Collector,
@@ -41,9 +47,10 @@ impl Asker {
         Self::NoPod,
         Self::OtherAccount,
         Self::OtherNamespace,
+        Self::Viewer,
     ];
 
-    /// Whether it is a collector that an authorizer has let in.
+    /// Whether it is a collector that an authorizer verified.
     pub fn may_have_credentials(self) -> bool {
         matches!(self, Self::Collector | Self::OtherPod | Self::NoPod)
     }
@@ -64,23 +71,28 @@ impl Asker {
             Self::OtherNamespace => {
                 verified(event, "system:serviceaccount:shop:otel-collector", Some("otel-collector-0"))
             }
+            Self::Viewer => verified(event, "system:serviceaccount:ops:grafana", Some("otel-collector-0")),
         }
     }
 }
 
-/// Everybody who is let in is answered; strangers are not.
-const ADMITTED: [u16; 7] = [200, 200, 200, 200, 200, 403, 403];
-/// What tells of all shares is for those who may have all.
-const OF_ALL: [u16; 7] = [200, 200, 403, 403, 403, 403, 403];
-/// The first collector's share, the second's, and whichever is the asker's.
-const FIRST: [u16; 7] = [200, 200, 200, 403, 403, 403, 403];
-const SECOND: [u16; 7] = [200, 200, 403, 200, 403, 403, 403];
-const ONES_OWN: [u16; 7] = [200, 200, 200, 200, 403, 403, 403];
+/// Callers that are admitted are answered; strangers are not.
+const ADMITTED: [u16; 8] = [200, 200, 200, 200, 200, 403, 403, 200];
+/// What shows all shares is for callers that may see all.
+const OF_ALL: [u16; 8] = [200, 200, 403, 403, 403, 403, 403, 200];
+/// The same, where a parameter is missing or wrong.
+const BAD: [u16; 8] = [400, 400, 403, 403, 403, 403, 403, 400];
+/// The same, where the object does not exist.
+const ABSENT: [u16; 8] = [404, 404, 403, 403, 403, 403, 403, 404];
+/// The first collector's share, the second's, and the caller's own.
+const FIRST: [u16; 8] = [200, 200, 200, 403, 403, 403, 403, 200];
+const SECOND: [u16; 8] = [200, 200, 403, 200, 403, 403, 403, 200];
+const ONES_OWN: [u16; 8] = [200, 200, 200, 200, 403, 403, 403, 200];
 
-/// Routes, and what each of the askers is answered. `docs/security.md` has the same table.
-pub const TABLE: [(&str, [u16; 7]); 31] = [
-    ("/livez", [200; 7]),
-    ("/readyz", [200; 7]),
+/// Routes, and what each of the callers is answered. `docs/security.md` has the same table.
+pub const TABLE: [(&str, [u16; 8]); 37] = [
+    ("/livez", [200; 8]),
+    ("/readyz", [200; 8]),
     ("/", ADMITTED),
     ("/scrape_configs", ADMITTED),
     ("/jobs", ADMITTED),
@@ -95,21 +107,27 @@ pub const TABLE: [(&str, [u16; 7]); 31] = [
     ("/merged/jobs/nothing/targets?collector_id=otel-collector-1", SECOND),
     ("/merged/targets?collector_id=otel-collector-0", FIRST),
     ("/merged/targets?collector_id=otel-collector-1", SECOND),
-    ("/merged/targets?collector_id=nobody", [200, 200, 403, 403, 403, 403, 403]),
-    ("/explain", [400, 400, 403, 403, 403, 403, 403]),
+    ("/merged/targets?collector_id=nobody", OF_ALL),
+    ("/explain", BAD),
     ("/explain?monitor=ServiceMonitor/shop/web", OF_ALL),
     ("/explain?pod=shop/web-0", OF_ALL),
     ("/explain?service=shop/web", OF_ALL),
     ("/explain?target=10.0.0.1:80", OF_ALL),
     ("/explain?collector=otel-collector-0", OF_ALL),
     ("/debug/jobs", OF_ALL),
+    ("/debug/job", BAD),
+    ("/debug/job?job_id=nothing", ABSENT),
     ("/debug/job?job_id=serviceMonitor/shop/web/0", OF_ALL),
     ("/debug/targets", OF_ALL),
     ("/debug/collectors", OF_ALL),
+    ("/debug/collector", BAD),
+    ("/debug/collector?collector_id=nobody", ABSENT),
     ("/debug/collector?collector_id=otel-collector-0", OF_ALL),
     ("/debug/scrape_configs", OF_ALL),
-    ("/debug/target?job_id=serviceMonitor/shop/web/0&target_hash=0", [404, 404, 403, 403, 403, 403, 403]),
-    ("/nothing/here", [404; 7]),
+    ("/debug/target", BAD),
+    ("/debug/target?target_hash=0", BAD),
+    ("/debug/target?job_id=serviceMonitor/shop/web/0&target_hash=1", ABSENT),
+    ("/nothing/here", [404; 8]),
 ];
 
 /// The table as the document has it.
@@ -130,6 +148,26 @@ fn the_document_has_the_table_that_is_tried() {
     assert!(document.contains(&table), "docs/security.md must have these rows:\n{table}");
 }
 
+#[test]
+fn the_table_has_every_route() {
+    for pattern in patterns() {
+        let (before, after) = pattern.split_once("{job}").unwrap_or((pattern, ""));
+        let has = |path: &str| {
+            let path = path.split('?').next().unwrap();
+            let rest = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            rest.is_some_and(|job| job.is_empty() != pattern.contains("{job}"))
+        };
+        assert!(TABLE.iter().any(|(path, _)| has(path)), "the table lacks a row for {pattern}");
+    }
+}
+
+/// The shop, with viewers.
+async fn shop_with_viewers(more: &[(&str, &str)]) -> Function {
+    let config = format!("{}\n{VIEWERS}", include_str!("../../examples/shop/targetallocator.yaml"));
+    let config = [("ALLOCATOR_CONFIG_FILE", ""), ("ALLOCATOR_CONFIG", config.as_str())];
+    shop_with(&[&config, more].concat()).await
+}
+
 /// Checks a status, and that a failure has a message and a success is none.
 fn check(answer: &Answer, expected: u16, what: &str) {
     assert_eq!(answer.status, expected, "{what}: {}", String::from_utf8_lossy(&answer.body));
@@ -140,13 +178,13 @@ fn check(answer: &Answer, expected: u16, what: &str) {
 
 #[tokio::test]
 async fn behind_an_authorizer_collectors_get_what_is_theirs() {
-    let function = shop_with(&[("SECRETS", "inline")]).await;
+    let function = shop_with_viewers(&[("SECRETS", "inline")]).await;
     for (path, expected) in TABLE {
         let [as_nobody, ..] = expected;
         for (asker, expected) in Asker::ALL.into_iter().zip(expected) {
             for (gateway, event) in GATEWAYS {
                 let what = format!("{path} for {asker:?} through {gateway}");
-                // What a load balancer sends is always of the unknown.
+                // A load balancer has no authorizer, so its callers are anonymous.
                 let expected = if gateway == "ALB" { as_nobody } else { expected };
                 check(&function.invoke(asker.event(event, path)).await, expected, &what);
             }
@@ -189,8 +227,8 @@ async fn subjects_that_the_config_names_are_asked_for_a_token() {
 #[tokio::test]
 async fn credentials_are_served_where_it_is_set_to_those_whom_an_authorizer_knows() {
     for mode in ["omit", "inline"] {
-        let function = shop_with(&[("SECRETS", mode)]).await;
-        for asker in [Asker::Unknown, Asker::Unverified, Asker::Collector, Asker::NoPod] {
+        let function = shop_with_viewers(&[("SECRETS", mode)]).await;
+        for asker in [Asker::Unknown, Asker::Unverified, Asker::Collector, Asker::NoPod, Asker::Viewer] {
             for (gateway, event) in GATEWAYS {
                 let known = matches!(asker, Asker::Collector | Asker::NoPod) && gateway != "ALB";
                 let answer = function.invoke(asker.event(event, "/scrape_configs")).await;
@@ -214,6 +252,18 @@ async fn credentials_are_served_where_it_is_set_to_those_whom_an_authorizer_know
             for credential in ["example-payments-token", "example-fraud-password"] {
                 assert!(!body.contains(credential), "{path}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn viewers_see_all_shares_without_a_name() {
+    let function = shop_with_viewers(&[("SECRETS", "inline")]).await;
+    for path in [ALL, OWN, OTHER] {
+        let expected = function.get(path).await;
+        for (gateway, event) in GATEWAYS {
+            let answer = function.invoke(Asker::Viewer.event(event, path)).await;
+            assert_eq!((answer.status, &answer.body), (200, &expected.body), "{gateway}: {path}");
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::function::{Answer, Function};
 const CANARY: &str = "canary";
 
 const CONFIG: &str = "
+viewers: ['system:serviceaccount:ops:*']
 collector_namespace: monitoring
 collector_selector: {matchLabels: {app.kubernetes.io/name: otel-collector}}
 prometheus_cr:

@@ -13,6 +13,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::clusters::issued;
+use crate::events::{http_api, rest_api};
 use crate::function::Function;
 use crate::kubernetes::{Behaviour, Kubernetes};
 
@@ -45,7 +47,8 @@ impl Aws {
     fn put(&self, name: &str, server: &str, public: bool) {
         let cluster = json!({
             "name": name, "endpoint": server, "certificateAuthority": {"data": STANDARD.encode(AUTHORITY)},
-            "resourcesVpcConfig": {"endpointPublicAccess": public, "endpointPrivateAccess": !public}
+            "resourcesVpcConfig": {"endpointPublicAccess": public, "endpointPrivateAccess": !public},
+            "identity": {"oidc": {"issuer": issuer(name)}}
         });
         self.clusters.lock().unwrap().insert(name.to_owned(), cluster);
     }
@@ -63,6 +66,11 @@ impl Aws {
         ])
         .await
     }
+}
+
+/// The issuer of a cluster's tokens, as EKS names it.
+fn issuer(cluster: &str) -> String {
+    format!("https://oidc.eks.eu-central-1.amazonaws.com/id/{cluster}")
 }
 
 fn refuse(status: StatusCode, code: &str) -> Response {
@@ -118,6 +126,34 @@ async fn a_cluster_is_found_by_its_name_and_asked_with_a_signed_token() {
         assert!(url.starts_with(&format!("https://sts.{region}.amazonaws.com/?Action=GetCallerIdentity")), "{url}");
         assert!(url.contains(&format!("X-Amz-Credential={key}%2F")), "{cluster}: {url}");
     }
+}
+
+/// EKS names the issuer of each cluster, so no setting is needed.
+#[tokio::test]
+async fn a_token_of_one_eks_cluster_is_refused_by_another() {
+    let kubernetes = Kubernetes::start(&[]).await;
+    let aws = Aws::start().await;
+    for name in ["prod-1", "dev-1"] {
+        aws.put(name, &kubernetes.server, true);
+    }
+    let function = aws.function("prod=eks:prod-1,dev=eks:dev-1").await;
+    for (path, issued_by, status) in [
+        ("/prod/scrape_configs", "prod-1", 200),
+        ("/dev/scrape_configs", "dev-1", 200),
+        ("/prod/scrape_configs", "dev-1", 403),
+        ("/dev/scrape_configs", "prod-1", 403),
+    ] {
+        for event in [http_api, rest_api] {
+            let event = issued(event(path), "system:serviceaccount:monitoring:collector", Some(&issuer(issued_by)));
+            let answer = function.invoke(event).await;
+            assert_eq!(answer.status, status, "{path} with a token of {issued_by}");
+            let refused = String::from_utf8_lossy(&answer.body).contains("tokens of this issuer are not accepted");
+            assert_eq!(refused, status == 403, "{path} with a token of {issued_by}");
+        }
+    }
+    // A single cluster is for every caller, as its config says.
+    let event = issued(http_api("/scrape_configs"), "anyone", Some("https://other.example.com"));
+    assert_eq!(aws.function("eks:prod-1").await.invoke(event).await.status, 200);
 }
 
 #[tokio::test]

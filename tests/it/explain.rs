@@ -118,6 +118,63 @@ async fn questions_come_through_every_gateway() {
         let page = function.invoke(event).await;
         assert!(page.headers["content-type"].starts_with("text/html"), "{path}");
     }
-    let missing = function.get("/debug/job?job_id=nothing").await;
-    assert_eq!((missing.status, missing.headers["content-type"].as_str()), (404, "text/html; charset=utf-8"));
+}
+
+/// The statuses of the operator's own server, for the addresses that it has.
+#[tokio::test]
+async fn pages_have_the_statuses_of_the_operators_server() {
+    let folder = format!("{}/examples/shop", env!("CARGO_MANIFEST_DIR"));
+    let function = Function::start(&[
+        ("CLUSTER", &format!("manifests:{folder}/cluster")),
+        ("ALLOCATOR_CONFIG_FILE", &format!("{folder}/targetallocator.yaml")),
+    ])
+    .await;
+    let cases = [
+        ("/debug/job", 400, "the parameter job_id is missing"),
+        ("/debug/job?job_id=", 400, "the parameter job_id is missing"),
+        ("/debug/job?job_id=nothing", 404, "there is no such job"),
+        ("/debug/collector", 400, "the parameter collector_id is missing"),
+        ("/debug/collector?collector_id=", 400, "the parameter collector_id is missing"),
+        ("/debug/collector?collector_id=nobody", 404, "there is no pod nobody in"),
+        ("/debug/job?job_id=a&job_id=b", 400, "the parameter job_id must have one value only"),
+        ("/debug/target", 400, "the parameter target_hash is missing"),
+        ("/debug/target?target_hash=0", 400, "target_hash must be the number of a target"),
+        ("/debug/target?target_hash=web", 400, "target_hash must be the number of a target"),
+        ("/debug/target?target_hash=-1", 400, "target_hash must be the number of a target"),
+        ("/debug/target?target_hash=42", 404, "no target has this target_hash"),
+    ];
+    for (path, status, message) in cases {
+        let page = function.get(path).await;
+        let text = String::from_utf8(page.body).unwrap();
+        assert_eq!(
+            (page.status, page.headers["content-type"].as_str()),
+            (status, "text/html; charset=utf-8"),
+            "{path}"
+        );
+        assert!(text.contains(message), "{path}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_is_shown_by_its_hash_alone() {
+    let folder = format!("{}/examples/shop", env!("CARGO_MANIFEST_DIR"));
+    let function = Function::start(&[
+        ("CLUSTER", &format!("manifests:{folder}/cluster")),
+        ("ALLOCATOR_CONFIG_FILE", &format!("{folder}/targetallocator.yaml")),
+    ])
+    .await;
+    let list = String::from_utf8(function.get("/debug/targets").await.body).unwrap();
+    let hashes: BTreeSet<_> = list
+        .split("target_hash=")
+        .skip(1)
+        .map(|rest| rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap())
+        .collect();
+    assert!(hashes.len() > 10, "{list}");
+    for hash in hashes.iter().take(5) {
+        let alone = function.get(&format!("/debug/target?target_hash={hash}")).await;
+        let text = String::from_utf8(alone.body).unwrap();
+        assert!(alone.status == 200 && text.contains("Target 10."), "{hash}: {text}");
+        let other = function.get(&format!("/debug/target?target_hash={hash}&job_id=nothing")).await;
+        assert_eq!(other.status, 404, "{hash} is of another job");
+    }
 }

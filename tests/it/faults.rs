@@ -218,6 +218,22 @@ async fn wrong_settings_are_said_in_every_answer() {
         (vec![], "CLUSTER is not set"),
         (vec![("CLUSTER", "kubeconfig:/nonexistent/file")], "the kubeconfig cannot be used"),
         (vec![("CLUSTER", "manifests:x"), ("SECRETS", "maybe")], "SECRETS must be omit or inline"),
+        // The Lambda runtime panics over values that it cannot read.
+        (
+            vec![("CLUSTER", "manifests:x"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots")],
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be the function's memory in MB, Lambda sets it: \"lots\"",
+        ),
+        (
+            vec![("CLUSTER", "manifests:x"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "99999999999")],
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be the function's memory in MB",
+        ),
+        (
+            vec![
+                ("CLUSTER", "manifests:x"),
+                ("ALLOCATOR_CONFIG", "prometheus_cr: {enabled: true, service_monitor_selector: []}"),
+            ],
+            "prometheus_cr.service_monitor_selector: a selector must be a mapping",
+        ),
     ];
     for (variables, expected) in cases {
         let function = Function::start(&variables).await;

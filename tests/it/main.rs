@@ -11,6 +11,7 @@
 mod access;
 mod canaries;
 mod certificates;
+mod clusters;
 mod documents;
 mod ec2;
 mod eks;

@@ -264,12 +264,45 @@ async fn only_reading_is_allowed_and_no_event_stops_the_function() {
     assert_eq!(function.get("/livez").await.status, 200);
 }
 
+/// A collector asks for a job by `url.QueryEscape` of its name. Each gateway delivers that in its own form.
+#[tokio::test]
+async fn jobs_with_a_space_and_a_plus_are_found_through_every_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = format!("manifests:{}", folder.path().display());
+    let config = "collectors: {names: [c]}\nconfig:\n  scrape_configs:\n".to_owned()
+        + &["c++ on k8s", "a b", "a+b", "100% +"]
+            .map(|job| format!("  - {{job_name: \"{job}\", static_configs: [{{targets: [\"{}:1\"]}}]}}\n", job.len()))
+            .concat();
+    std::fs::write(folder.path().join("empty.yaml"), "apiVersion: v1\nkind: List\nitems: []\n").unwrap();
+    let function = Function::start(&[("CLUSTER", &cluster), ("ALLOCATOR_CONFIG", &config)]).await;
+    for (gateway, event) in GATEWAYS {
+        let decodes = gateway == "HTTP API";
+        for (escaped, address) in [("c%2B%2B+on+k8s", "10:1"), ("c%2B%2B%20on%20k8s", "10:1"), ("100%25+%2B", "6:1")] {
+            let answer = function.invoke(event(&format!("/jobs/{escaped}/targets?collector_id=c"))).await;
+            assert_eq!(answer.status, 200, "{gateway}: {escaped}");
+            assert_eq!(answer.json()[0]["targets"][0], address, "{gateway}: {escaped}");
+        }
+        // Decoded, the two names are one text.
+        for escaped in ["a+b", "a%2Bb"] {
+            let answer = function.invoke(event(&format!("/jobs/{escaped}/targets?collector_id=c"))).await;
+            assert_eq!(answer.status, if decodes { 400 } else { 200 }, "{gateway}: {escaped}");
+            if decodes {
+                assert!(answer.message().contains("can mean several jobs"), "{}", answer.message());
+            } else {
+                assert_eq!(answer.json()[0]["targets"][0], "3:1", "{gateway}: {escaped}");
+            }
+        }
+        let unknown = function.invoke(event("/jobs/a+c/targets?collector_id=c")).await;
+        assert_eq!((unknown.status, unknown.json()), (200, json!([])), "{gateway}");
+    }
+}
+
 #[tokio::test]
 async fn several_clusters_live_under_their_names() {
     let root = env!("CARGO_MANIFEST_DIR");
     let cluster =
         format!("a=manifests:{root}/examples/shop/cluster,b=manifests:{root}/examples/shop/cluster/1-namespaces.yaml");
-    let function = Function::start(&[("CLUSTER", &cluster)]).await;
+    let function = Function::start(&[("CLUSTER", &cluster), ("BASE_PATH", "/stage")]).await;
     assert!(!function.get("/a/jobs").await.json().as_object().unwrap().is_empty());
     assert_eq!(function.get("/stage/b/jobs").await.json(), json!({}));
     let answer = function.get("/jobs").await;

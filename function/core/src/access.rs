@@ -1,89 +1,125 @@
 //! Who may ask for what.
 //!
-//! Input: the config, the collectors' pods, and who asks as the gateway's authorizer
-//! has verified it. Output: yes, whose share is meant, or why not. Where no authorizer
-//! stands before the function nobody is known, and everybody may ask, unless the
-//! config names those who may.
+//! Input: the config, the collectors' pods, and the caller as the gateway's authorizer
+//! verified it. Output: what the caller may see, whose share it gets, or why it is refused.
+//! Without an authorizer every caller is anonymous. Anonymous callers are answered,
+//! unless the config names the subjects that may ask.
+
+mod cluster;
 
 use std::collections::BTreeSet;
 
 use thiserror::Error;
 
+pub use cluster::{ClusterAccess, Issuers};
+
 use crate::config::access::{Known, Part, Pattern};
-use crate::config::{Collectors, Config};
+use crate::config::{AccessRules, Collectors, Config};
 use crate::objects::Cluster;
 
 /// Who asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Caller {
-    /// No authorizer has said who it is.
+    /// No authorizer verified the caller.
     #[default]
     Unknown,
-    /// An authorizer has.
+    /// An authorizer verified the caller.
     Verified(Identity),
 }
 
-/// What is known of one who asks.
+/// What an authorizer verified about a caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// Such as `system:serviceaccount:NAMESPACE:NAME`.
+    /// The subject, such as `system:serviceaccount:NAMESPACE:NAME`.
     pub subject: String,
-    /// The pod that the token was made for.
+    /// The issuer of the token, if the authorizer passes it on.
+    pub issuer: Option<String>,
+    /// The pod that the token was issued for.
     pub pod: Option<String>,
-    /// Its node.
+    /// The node of that pod.
     pub node: Option<String>,
 }
 
-/// Why one who asks gets nothing.
+/// What a caller may see. Only a collector may see credentials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// No authorizer verified the caller.
+    #[default]
+    Anonymous,
+    /// The config names the caller under `viewers`.
+    Viewer,
+    /// The caller is a collector.
+    Collector,
+}
+
+/// Why a caller is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denied {
-    /// Only those whom an authorizer knows may ask.
+    /// The settings name the callers, and no authorizer verified this one.
     #[error(
-        "the config names allowed_subjects, and no authorizer has said who asks: \
-         put one before the function, and send a token"
+        "{setting} names the callers that may ask, and no authorizer verified this caller: \
+         put an authorizer before the function, and send a token"
     )]
-    Unauthenticated,
-    /// The subject is none of those that may ask.
+    Unauthenticated {
+        /// The key or variable that names the callers.
+        setting: &'static str,
+    },
+    /// The subject is not among those that may ask.
     #[error("the subject is not one of {whom}: {subject:?}")]
     Subject {
-        /// Who asks.
+        /// The caller's subject.
         subject: String,
-        /// Who may.
+        /// The subjects that may ask.
         whom: &'static str,
     },
-    /// Another collector's share.
+    /// The token's issuer is not an issuer of this cluster.
+    #[error("tokens of this issuer are not accepted for this cluster: {0:?}")]
+    Issuer(String),
+    /// Nothing tells which issuer belongs to this cluster.
+    #[error("the issuer of this cluster's tokens is not known: set CLUSTER_ISSUERS=CLUSTER=ISSUER")]
+    NoIssuerOfCluster,
+    /// The authorizer does not pass on the token's issuer, and nothing else ties the caller to this cluster.
+    #[error(
+        "the authorizer does not name the token's issuer, so nothing ties the caller to this cluster: \
+         pass iss on, or name the subject in CLUSTER_SUBJECTS: {0:?}"
+    )]
+    NoIssuerOfCaller(String),
+    /// The share belongs to another collector.
     #[error("collector_identity does not let {caller} ask for the share of this collector: {asked:?}")]
     Share {
-        /// Who asks, by pod or subject.
+        /// The caller, by pod or subject.
         caller: String,
         /// The collector that was asked for.
         asked: String,
     },
-    /// All shares, where only one is the caller's.
-    #[error("collector_identity does not let {0} ask for all shares: name one by collector_id")]
-    AllShares(String),
-    /// The token does not say what the pattern asks for.
+    /// The caller may see one share, and asked for all.
     #[error(
-        "collector_identity asks for the {} of the one who asks, which the token does not name: \
+        "collector_identity does not let {0} ask for all shares: name one by collector_id, or name the subject in viewers"
+    )]
+    AllShares(String),
+    /// The token lacks a property that `collector_identity` compares.
+    #[error(
+        "collector_identity compares the caller's {}, which the token does not name: \
          use a service account token that is projected into the collector's pod", .0.name()
     )]
     Missing(Known),
-    /// A pod of another namespace.
+    /// The token is for a pod of another namespace.
     #[error("the collectors are pods of the namespace {collectors}, and the token is for a pod of this one: {token:?}")]
     Namespace {
         /// The collectors' namespace.
         collectors: String,
-        /// The token's.
+        /// The token's namespace.
         token: String,
     },
 }
 
-/// Who may ask for what, at one moment.
+/// Who may ask for what, at the moment of one snapshot.
 #[derive(Debug, Clone)]
 pub struct Access {
     subjects: Subjects,
+    viewers: Vec<Pattern>,
     collectors: Pattern,
-    /// Where the collectors are pods, their namespace.
+    /// The collectors' namespace, if the collectors are pods.
     namespace: Option<String>,
 }
 
@@ -128,20 +164,25 @@ impl Access {
             (None, _) if !config.namespace.is_empty() => Subjects::OfNamespace(config.namespace.clone()),
             (None, _) => Subjects::Any,
         };
-        Self { subjects, collectors: config.access.collectors.clone(), namespace }
+        let AccessRules { viewers, collectors, .. } = config.access.clone();
+        Self { subjects, viewers, collectors, namespace }
     }
 
-    /// Whether this one is answered at all.
+    /// What this caller may see.
     ///
     /// # Errors
-    /// When not.
-    pub fn admit(&self, caller: &Caller) -> Result<(), Denied> {
+    /// When the caller may see nothing.
+    pub fn admit(&self, caller: &Caller) -> Result<Reader, Denied> {
         let Caller::Verified(identity) = caller else {
             return match self.subjects {
-                Subjects::Named(_) => Err(Denied::Unauthenticated),
-                Subjects::OfPods(_) | Subjects::OfNamespace(_) | Subjects::Any => Ok(()),
+                Subjects::Named(_) => Err(Denied::Unauthenticated { setting: "allowed_subjects" }),
+                Subjects::OfPods(_) | Subjects::OfNamespace(_) | Subjects::Any => Ok(Reader::Anonymous),
             };
         };
+        // Viewers come first: a subject that is in both lists must not see credentials.
+        if self.is_viewer(identity) {
+            return Ok(Reader::Viewer);
+        }
         let (may, whom) = match &self.subjects {
             Subjects::Named(named) => {
                 (named.iter().any(|pattern| pattern.matches(&identity.subject, identity)), "allowed_subjects")
@@ -156,15 +197,15 @@ impl Access {
             ),
             Subjects::Any => (true, ""),
         };
-        if may { Ok(()) } else { Err(Denied::Subject { subject: identity.subject.clone(), whom }) }
+        if may { Ok(Reader::Collector) } else { Err(Denied::Subject { subject: identity.subject.clone(), whom }) }
     }
 
-    /// Whose share is meant, by one who is admitted; `None` for everybody's.
+    /// The collector whose share an admitted caller gets; `None` for all shares.
     ///
     /// # Errors
-    /// When it is not theirs to ask for.
+    /// When the caller may not have that share.
     pub fn share(&self, caller: &Caller, asked: Option<&str>) -> Result<Option<String>, Denied> {
-        let Caller::Verified(identity) = caller else { return Ok(asked.map(str::to_owned)) };
+        let Some(identity) = self.collector(caller) else { return Ok(asked.map(str::to_owned)) };
         self.check_namespace(identity)?;
         let Some(asked) = asked else { return self.implied_share(identity) };
         if let Some(missing) = self.collectors.missing(identity) {
@@ -176,18 +217,30 @@ impl Access {
         Err(Denied::Share { caller: identity.name(), asked: asked.to_owned() })
     }
 
-    /// Whether one who is admitted may see all shares at once, as pages and explanations tell of them.
+    /// Whether an admitted caller may see all shares at once, as pages and explanations show them.
     ///
     /// # Errors
-    /// When only one share is theirs.
+    /// When the caller may see one share only.
     pub fn all_shares(&self, caller: &Caller) -> Result<(), Denied> {
-        match caller {
-            Caller::Verified(identity) if self.collectors.0 != [Part::Any] => Err(Denied::AllShares(identity.name())),
-            Caller::Verified(_) | Caller::Unknown => Ok(()),
+        match self.collector(caller) {
+            Some(identity) if self.collectors.0 != [Part::Any] => Err(Denied::AllShares(identity.name())),
+            _ => Ok(()),
         }
     }
 
-    /// The share that the identity alone tells.
+    /// The identity of a caller that is held to its own share.
+    fn collector<'a>(&self, caller: &'a Caller) -> Option<&'a Identity> {
+        match caller {
+            Caller::Verified(identity) if !self.is_viewer(identity) => Some(identity),
+            Caller::Verified(_) | Caller::Unknown => None,
+        }
+    }
+
+    fn is_viewer(&self, identity: &Identity) -> bool {
+        self.viewers.iter().any(|pattern| pattern.matches(&identity.subject, identity))
+    }
+
+    /// The share of a caller that names no collector.
     fn implied_share(&self, identity: &Identity) -> Result<Option<String>, Denied> {
         if self.collectors.0 == [Part::Any] {
             return Ok(identity.pod.clone());

@@ -11,7 +11,7 @@ use lambda_http::lambda_runtime::{Context, FunctionResponse, LambdaEvent};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use target_allocator::http::{Event, Service};
+use target_allocator::http::{Event, Service, patterns};
 use target_allocator::settings::Settings;
 use target_allocator_fuzz::edit::edited;
 
@@ -32,24 +32,9 @@ static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     documents.collect()
 });
 
-const PATHS: [&str; 16] = [
-    "/",
-    "/scrape_configs",
-    "/jobs",
-    "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets",
-    "/merged/scrape_configs",
-    "/merged/jobs",
-    "/merged/targets",
-    "/explain",
-    "/debug/jobs",
-    "/debug/job",
-    "/debug/targets",
-    "/debug/target",
-    "/debug/collectors",
-    "/debug/scrape_configs",
-    "/debug/report",
-    "/readyz",
-];
+/// A path for each row of the table of routes.
+static PATHS: LazyLock<Vec<String>> =
+    LazyLock::new(|| patterns().map(|pattern| pattern.replace("{job}", "serviceMonitor%2Fshop%2Fweb%2F0")).collect());
 const QUERIES: [&str; 12] = [
     "",
     "collector_id=collector-0",
@@ -62,7 +47,7 @@ const QUERIES: [&str; 12] = [
     "target=10.2.0.1:9100",
     "collector=collector-0",
     "q=10.&page=2",
-    "job_id=a&target_hash=0000000000000000",
+    "job_id=a&target_hash=1",
 ];
 
 /// What the password and the token in the cluster begin with.
@@ -102,8 +87,11 @@ static ANSWERED: AtomicU64 = AtomicU64::new(0);
 fn settings(world: &World<'_>, folder: &std::path::Path) -> Settings {
     let strategy =
         ["consistent-hashing", "least-weighted", "per-node", "rendezvous-hashing"][usize::from(world.config % 4)];
-    let subjects =
-        if world.config & 16 == 0 { "" } else { "allowed_subjects: ['system:serviceaccount:monitoring:*']\n" };
+    let subjects = if world.config & 16 == 0 {
+        ""
+    } else {
+        "allowed_subjects: ['system:serviceaccount:monitoring:*']\nviewers: ['system:serviceaccount:ops:*']\n"
+    };
     let selectors: String = ["service_monitor", "pod_monitor", "probe", "scrape_config"]
         .map(|kind| format!("  {kind}_selector: {{}}\n  {kind}_namespace_selector: {{}}\n"))
         .concat();
@@ -139,7 +127,7 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 
 fn event(ask: &Ask, edits: &[u8]) -> Option<Value> {
     let mut event = EVENTS[usize::from(ask.event) % EVENTS.len()].clone();
-    let path = PATHS[usize::from(ask.path) % PATHS.len()];
+    let path = PATHS[usize::from(ask.path) % PATHS.len()].as_str();
     let query = QUERIES[usize::from(ask.query) % QUERIES.len()];
     if !ask.free {
         let pairs: serde_json::Map<_, _> = query

@@ -7,7 +7,7 @@
 pub mod token;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -28,6 +28,8 @@ use token::Tokens;
 pub struct Eks {
     cluster: Arc<EksCluster>,
     connected: Arc<Mutex<Option<Connection>>>,
+    /// Kept while EKS is asked again: the issuer decides who may ask for the cluster.
+    issuer: Arc<RwLock<Option<Arc<str>>>>,
 }
 
 #[derive(Clone)]
@@ -40,7 +42,12 @@ struct Connection {
 impl Eks {
     /// That cluster; nothing is asked yet.
     pub fn new(cluster: EksCluster) -> Self {
-        Self { cluster: Arc::new(cluster), connected: Arc::default() }
+        Self { cluster: Arc::new(cluster), connected: Arc::default(), issuer: Arc::default() }
+    }
+
+    /// See [`super::Objects::issuer`].
+    pub fn issuer(&self) -> Option<Arc<str>> {
+        self.issuer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// See [`super::Objects::list`].
@@ -95,6 +102,7 @@ impl Eks {
     async fn connect(&self) -> Result<Connection, ClusterError> {
         let sdk = self.credentials().await?;
         let described = self.describe(&sdk).await?;
+        *self.issuer.write().unwrap_or_else(PoisonError::into_inner) = described.issuer.map(Arc::from);
         let (Some(credentials), Some(region)) = (sdk.credentials_provider(), sdk.region()) else {
             return Err(self.failed(NO_REGION));
         };
@@ -139,10 +147,11 @@ impl Eks {
         let cluster = described.map_err(|error| self.failed(reason(&error)))?.cluster;
         let cluster = cluster.ok_or_else(|| self.failed("EKS describes nothing"))?;
         let authority = cluster.certificate_authority.and_then(|authority| authority.data);
+        let issuer = cluster.identity.and_then(|identity| identity.oidc).and_then(|oidc| oidc.issuer);
         match (cluster.endpoint, authority) {
             (Some(endpoint), Some(authority)) => {
                 let public = cluster.resources_vpc_config.is_none_or(|vpc| vpc.endpoint_public_access);
-                Ok(Described { endpoint, authority, public })
+                Ok(Described { endpoint, authority, public, issuer })
             }
             _ => Err(self.failed("it has no endpoint yet, wait until it is active")),
         }
@@ -159,6 +168,8 @@ struct Described {
     /// In base64.
     authority: String,
     public: bool,
+    /// The issuer of service account tokens.
+    issuer: Option<String>,
 }
 
 /// How the function calls itself where it assumes a role.

@@ -107,7 +107,7 @@ impl Answer {
     /// A refusal.
     pub fn denied(denied: &Denied) -> Self {
         let status = match denied {
-            Denied::Unauthenticated => Status::Unauthorized,
+            Denied::Unauthenticated { .. } => Status::Unauthorized,
             _ => Status::Forbidden,
         };
         Self::error(status, denied)

@@ -1,8 +1,9 @@
-//! Who asks, by what the gateway's authorizer has put into the event.
+//! The caller, as the gateway's authorizer verified it.
 //!
-//! The event's context is the gateway's own: no client can write it. The bearer token
-//! is read only where the authorizer has let through that same token, since a gateway
-//! passes nested claims on as a text that nobody can parse.
+//! Input: the authorizer's result in the event, and the bearer token. Output: subject, issuer,
+//! pod and node. No client can write the authorizer's result. The bearer token adds pod and node,
+//! since gateways pass nested claims on as text that cannot be parsed. The token is read only
+//! if the authorizer's result is about that token. It never adds the issuer.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,32 +13,33 @@ use target_allocator_core::access::{Caller, Identity};
 
 const KUBERNETES: &str = "kubernetes.io";
 
-/// The one whom `authorizer`, of the event's context, names, and the token in the
-/// `Authorization` header.
+/// The caller that `authorizer`, of the event's context, names. `authorization` is the header
+/// that holds the bearer token.
 pub fn identify(authorizer: Option<&Value>, authorization: Option<&str>) -> Caller {
     let identity = authorizer.and_then(Value::as_object).and_then(|result| identity(result, authorization));
     identity.map_or(Caller::Unknown, Caller::Verified)
 }
 
-/// One that signed the request with its AWS credentials, of whom a REST API says so.
+/// The caller that signed the request with AWS credentials, as a REST API names it.
 pub fn signed_by(arn: String) -> Caller {
     Caller::Verified(Identity { subject: arn, ..Identity::default() })
 }
 
 fn identity(result: &Map<String, Value>, authorization: Option<&str>) -> Option<Identity> {
     let object = |value: Option<&'_ Value>| value.and_then(Value::as_object).cloned();
-    // Of a JWT authorizer: an HTTP API's, a REST API's.
+    // A JWT authorizer of an HTTP API, or of a REST API.
     let jwt = object(result.get("jwt")).and_then(|jwt| object(jwt.get("claims")));
     if let Some(claims) = jwt.or_else(|| object(result.get("claims"))) {
         let token = authorization.and_then(Token::read).filter(|token| token.is_verified_by(&claims));
         let nested = claims.get(KUBERNETES).and_then(|nested| Kubernetes::deserialize(nested).ok());
-        return Some(known(text(&claims, "sub")?, nested.or(token.map(|token| token.kubernetes))));
+        let kubernetes = nested.or(token.map(|token| token.kubernetes));
+        return Some(known(text(&claims, "sub")?, text(&claims, "iss"), kubernetes));
     }
-    // Of AWS: a function URL's or an HTTP API's.
+    // AWS credentials, of a function URL or an HTTP API. They have no issuer.
     if let Some(iam) = object(result.get("iam")) {
-        return Some(known(text(&iam, "userArn")?, None));
+        return Some(known(text(&iam, "userArn")?, None, None));
     }
-    // Of a function: an HTTP API nests what it has said, a REST API does not.
+    // A Lambda authorizer: an HTTP API nests its context, a REST API does not.
     let said = object(result.get("lambda")).unwrap_or_else(|| result.clone());
     let subject = text(&said, "sub").or_else(|| text(&said, "principalId"))?;
     let token = || authorization.and_then(Token::read).filter(|token| token.sub == subject);
@@ -46,19 +48,20 @@ fn identity(result: &Map<String, Value>, authorization: Option<&str>) -> Option<
         Some(pod) => Some(Kubernetes { pod: Some(pod), node: text(&said, "node").map(|name| Named { name }) }),
         None => token().map(|token| token.kubernetes),
     };
-    Some(known(subject, kubernetes))
+    // The issuer ties a caller to a cluster. The bearer token may be anybody's, so it does not count here.
+    Some(known(subject, text(&said, "iss"), kubernetes))
 }
 
-fn known(subject: String, kubernetes: Option<Kubernetes>) -> Identity {
+fn known(subject: String, issuer: Option<String>, kubernetes: Option<Kubernetes>) -> Identity {
     let Kubernetes { pod, node } = kubernetes.unwrap_or_default();
-    Identity { subject, pod: pod.map(|pod| pod.name), node: node.map(|node| node.name) }
+    Identity { subject, issuer, pod: pod.map(|pod| pod.name), node: node.map(|node| node.name) }
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     fields.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// What is read of a token.
+/// The claims that are read from a token.
 #[derive(Deserialize)]
 struct Token {
     sub: String,
@@ -93,8 +96,8 @@ impl Token {
         serde_json::from_slice(&claims).ok()
     }
 
-    /// Whether the gateway's claims are this token's. Should a gateway look for tokens in
-    /// another header, this one may be anybody's.
+    /// Whether the gateway's claims are those of this token. A gateway may read tokens from
+    /// another header, and then this token may be anybody's.
     fn is_verified_by(&self, claims: &Map<String, Value>) -> bool {
         let Self { sub, iss, jti, kubernetes } = self;
         let is = |name: &str, own: Option<&String>| text(claims, name).as_ref() == own;

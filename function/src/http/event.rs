@@ -1,7 +1,7 @@
-//! What is asked, in whatever kind of event it comes.
+//! What an event asks for, whatever the kind of the event.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
 use lambda_http::aws_lambda_events::query_map::QueryMap;
@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use target_allocator_core::access::Caller;
+use target_allocator_core::access::{Caller, Reader};
 
 use super::caller;
+use super::prefix;
 
 /// An event as it comes.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ fn has_empty_list(json: &str) -> bool {
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The path as it came, without a stage.
+    /// The path as it came, without the stage, and without a base path that the event tells.
     pub path: String,
     /// Whether the gateway decoded the path, and cut it at a decoded `?`.
     pub decoded: bool,
@@ -64,8 +65,10 @@ pub struct Asked {
     pub reads: bool,
     /// The collector whose share is asked for.
     pub collector_id: Option<String>,
-    /// What pages and explanations are asked with; of several values the first.
+    /// The parameters of pages and explanations. Of several values of a parameter, the first.
     pub parameters: BTreeMap<String, String>,
+    /// The names of parameters that have several values.
+    pub repeated: BTreeSet<String>,
     /// Whether a browser asks, which wants a page.
     pub accepts_html: bool,
     /// Whether a compressed answer is understood.
@@ -74,6 +77,8 @@ pub struct Asked {
     pub known_tags: Option<String>,
     /// Who asks.
     pub caller: Caller,
+    /// What the caller may see, once that is decided.
+    pub reader: Reader,
 }
 
 impl Asked {
@@ -89,15 +94,18 @@ impl Asked {
                 event.body = None;
                 let context = &mut event.request_context;
                 let (stage, domain) = (context.stage.take(), context.domain_name.take().unwrap_or_default());
+                let route = event.route_key.take().unwrap_or_default();
+                let parts = take(&mut event.path_parameters);
                 let path = event.raw_path.take().unwrap_or_default();
                 // What cannot be parsed names no collector.
                 let query: QueryMap = event.raw_query_string.take().unwrap_or_default().parse().unwrap_or_default();
                 Self {
-                    path: without_stage(path, stage.as_deref()),
+                    path: prefix::of_http_api(path, stage.as_deref(), &route, &parts),
                     // HTTP APIs do; function URLs, whose events have the same form, do not.
                     decoded: !domain.contains(".lambda-url."),
                     collector_id: query.first("collector_id").map(str::to_owned),
                     parameters: parameters(&query, Cow::Borrowed),
+                    repeated: repeated(&query, Cow::Borrowed),
                     ..Self::headed(&context.http.method, &mut event.headers, &HeaderMap::new(), authorizer)
                 }
             }
@@ -105,7 +113,8 @@ impl Asked {
                 event.body = None;
                 let context = &mut event.request_context;
                 context.domain_name = None;
-                let stage = context.stage.take();
+                let (stage, whole) = (context.stage.take(), context.path.take());
+                let (resource, parts) = (event.resource.take().unwrap_or_default(), take(&mut event.path_parameters));
                 let path = event.path.take().unwrap_or_default();
                 let single = take(&mut event.query_string_parameters);
                 let many = take(&mut event.multi_value_query_string_parameters);
@@ -114,9 +123,10 @@ impl Asked {
                 let many = take(&mut event.multi_value_headers);
                 let asked = Self::headed(&event.http_method, &mut event.headers, &many, authorizer);
                 Self {
-                    path: without_stage(path, stage.as_deref()),
+                    path: prefix::of_rest_api(path, whole.as_deref(), stage.as_deref(), &resource, &parts),
                     collector_id: query.first("collector_id").map(str::to_owned),
                     parameters: parameters(&query, Cow::Borrowed),
+                    repeated: repeated(&query, Cow::Borrowed),
                     caller: match (asked.caller, signer) {
                         (Caller::Unknown, Some(signer)) => caller::signed_by(signer),
                         (caller, _) => caller,
@@ -134,6 +144,7 @@ impl Asked {
                     // Load balancers leave the query as it came.
                     collector_id: query.first("collector_id").map(unescape),
                     parameters: parameters(&query, |text| Cow::Owned(unescape(text))),
+                    repeated: repeated(&query, |text| Cow::Owned(unescape(text))),
                     // A load balancer has no authorizer, whatever its events say.
                     ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers), None)
                 }
@@ -153,18 +164,14 @@ impl Asked {
             reads: matches!(*method, Method::GET | Method::HEAD),
             collector_id: None,
             parameters: BTreeMap::new(),
+            repeated: BTreeSet::new(),
             accepts_html: header(ACCEPT).is_some_and(|accept| accept.contains("text/html")),
             accepts_gzip: header(ACCEPT_ENCODING).is_some_and(accepts_gzip),
             known_tags: header(IF_NONE_MATCH).map(str::to_owned),
             caller: caller::identify(authorizer, header(AUTHORIZATION)),
+            reader: Reader::default(),
         }
     }
-}
-
-/// HTTP APIs with a named stage put it before the path.
-fn without_stage(path: String, stage: Option<&str>) -> String {
-    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage)).filter(|rest| rest.starts_with('/'));
-    rest.map_or(path.clone(), str::to_owned)
 }
 
 fn parameters<'q>(query: &'q QueryMap, read: impl Fn(&'q str) -> Cow<'q, str>) -> BTreeMap<String, String> {
@@ -173,6 +180,11 @@ fn parameters<'q>(query: &'q QueryMap, read: impl Fn(&'q str) -> Cow<'q, str>) -
         parameters.entry(read(name).into_owned()).or_insert_with(|| read(value).into_owned());
     }
     parameters
+}
+
+fn repeated<'q>(query: &'q QueryMap, read: impl Fn(&'q str) -> Cow<'q, str>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    query.iter().map(|(name, _)| read(name).into_owned()).filter(|name| !names.insert(name.clone())).collect()
 }
 
 fn unescape(text: &str) -> String {

@@ -8,62 +8,76 @@ use serde_json::json;
 use target_allocator_core::allocation::{Allocation, Form};
 use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
-use target_allocator_core::targets::{GroupTargets, Target, Text, Views, escape};
+use target_allocator_core::targets::{GroupTargets, Target, Text, escape};
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
-use super::route::{self, Route, Routed, UnknownJob};
-use crate::pages::Page;
+use super::route::{self, Request, UnknownJob};
 use crate::snapshot::Snapshot;
 
 const NO_COLLECTORS: &str = "the allocator config does not say who the collectors are: \
     set collector_selector and collector_namespace, or collectors";
 
-/// The views that a route is answered from.
-pub const fn views(routed: &Routed<'_>) -> Views {
-    match (&routed.route, routed.merged) {
-        (_, true) => Views::MERGED,
-        (Route::ScrapeConfigs | Route::Jobs | Route::Targets(_) | Route::Page(Page::Targets), false) => Views::PLAIN,
-        _ => Views::NONE,
-    }
+/// An empty answer: the status says all.
+pub fn nothing(_: &Request<'_>) -> Answer {
+    Answer::empty()
 }
 
-/// The collector whose share is asked for.
-pub fn whose<'a>(routed: &Routed<'_>, asked: &'a Asked) -> Option<&'a str> {
-    match routed.route {
-        Route::Targets(_) | Route::PlainTargets => asked.collector_id.as_deref(),
-        _ => None,
-    }
+/// A failure: the route shows a page, whoever asks.
+pub fn only_a_page(_: &Request<'_>) -> Answer {
+    Answer::error(Status::NotFound, "there is only a page at this path")
 }
 
-/// Answers a request for what `snapshot` holds.
-pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer {
-    let allocation = &snapshot.allocation;
-    let listed = Listed { allocation, merged: routed.merged };
-    match &routed.route {
-        Route::Live | Route::Ready => Answer::empty(),
-        Route::Index => Answer::json(index(snapshot)),
-        Route::ScrapeConfigs => {
-            let merged = snapshot.merged_scrape_configs.as_ref().filter(|_| routed.merged);
-            let configs = merged.unwrap_or(&snapshot.scrape_configs);
-            Answer::shared_json(configs.shown_to(&asked.caller))
-        }
-        Route::Jobs => Answer::json(listed.links()),
-        Route::Report => Answer::json(report(allocation)),
-        Route::Explain => explain(snapshot, asked),
-        Route::Page(_) => Answer::error(Status::NotFound, "there is only a page at this path"),
-        Route::PlainTargets => plain_targets(allocation, asked),
-        Route::Targets(rests) => targets(listed, rests, asked),
-    }
+/// Counts, and links to the other routes.
+pub fn index(request: &Request<'_>) -> Answer {
+    Answer::json(counts(request.snapshot))
+}
+
+/// The scrape configs.
+pub fn configs(request: &Request<'_>) -> Answer {
+    Answer::shared_json(request.snapshot.scrape_configs.shown_to(request.asked.reader))
+}
+
+/// The scrape configs of the merged view.
+pub fn merged_configs(request: &Request<'_>) -> Answer {
+    let configs = request.snapshot.merged_scrape_configs.as_ref();
+    configs.map_or_else(
+        || Answer::error(Status::Unavailable, "the snapshot does not hold the merged view: ask again"),
+        |configs| Answer::shared_json(configs.shown_to(request.asked.reader)),
+    )
+}
+
+/// The jobs that have targets.
+pub fn jobs(request: &Request<'_>) -> Answer {
+    Answer::json(Listed::of(request).links())
+}
+
+/// What is left out, and why.
+pub fn findings(request: &Request<'_>) -> Answer {
+    Answer::json(report(&request.snapshot.allocation))
+}
+
+/// Why an object is or is not a target.
+pub fn explanation(request: &Request<'_>) -> Answer {
+    explain(request.snapshot, request.asked)
+}
+
+/// The targets of one job.
+pub fn job_targets(request: &Request<'_>) -> Answer {
+    targets(Listed::of(request), &request.found.rests, request.asked)
+}
+
+/// The targets of all jobs without settings of their own.
+pub fn all_targets(request: &Request<'_>) -> Answer {
+    plain_targets(&request.snapshot.allocation, request.asked)
 }
 
 fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
-    let name = match route::job(rests, asked.decoded, |name| listed.name(name), listed.names()) {
+    let name = match route::job(rests, asked.decoded, |name| listed.name(name), || listed.names()) {
         Ok(name) => Some(name),
         Err(UnknownJob::NoSuchJob) => None,
-        Err(error @ (UnknownJob::NoSuchRoute | UnknownJob::Ambiguous(..))) => {
-            return Answer::error(Status::NotFound, error);
-        }
+        Err(error @ UnknownJob::NoSuchRoute) => return Answer::error(Status::NotFound, error),
+        Err(error @ UnknownJob::Ambiguous(..)) => return Answer::error(Status::BadRequest, error),
     };
     if let Some(name) = name
         && let Some(reason) = listed.unknown(name)
@@ -112,6 +126,11 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
+    /// The jobs of the view that a route is of.
+    fn of(request: &Request<'a>) -> Self {
+        Self { allocation: &request.snapshot.allocation, merged: request.found.route.is_merged() }
+    }
+
     /// The name of a job as it is held.
     fn name(self, name: &str) -> Option<&'a str> {
         if self.merged {
@@ -224,7 +243,7 @@ fn report(allocation: &Allocation) -> String {
     json!(allocation.report()).to_string()
 }
 
-fn index(snapshot: &Snapshot) -> String {
+fn counts(snapshot: &Snapshot) -> String {
     let (targets, unassigned) = snapshot.allocation.counts();
     let collectors = snapshot.allocation.members().map(|members| members.collectors().len());
     json!({

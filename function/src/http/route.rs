@@ -1,187 +1,196 @@
-//! Which route a path means.
+//! The table of routes, and how a path finds its row.
 //!
-//! Paths come encoded or decoded, under a stage, a base path or a cluster's name,
-//! and jobs may be called anything: routes are told by how a path ends, and jobs
-//! by comparing with those that exist.
+//! Input: a path without stage and base path, or with any path before the route where only one
+//! cluster is served. Output: the row of [`ROUTES`], and the texts that may name a job. All that
+//! differs from route to route stands in the table: to add a route, add a row.
 
-use std::borrow::Cow;
+mod cluster;
+mod job;
 
-use percent_encoding::percent_decode_str;
+use target_allocator_core::targets::Views;
 
+use super::answer::Answer;
+use super::event::Asked;
+use super::lists;
 use crate::pages::Page;
+use crate::snapshot::Snapshot;
+pub use cluster::{Located, locate};
+pub use job::{UnknownJob, job};
 
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route<'a> {
-    /// `/`.
-    Index,
-    /// `/scrape_configs`.
-    ScrapeConfigs,
-    /// `/jobs`.
-    Jobs,
-    /// `/merged/targets`.
-    PlainTargets,
-    /// `/jobs/{job}/targets`: what follows each `/jobs/` in the path, `/targets` included.
-    Targets(Vec<&'a str>),
-    /// `/debug/report`.
-    Report,
-    /// `/explain`.
-    Explain,
-    /// A page under `/debug/`, at the addresses that the operator's allocator has and a few more.
-    Page(Page),
-    /// `/livez`.
-    Live,
-    /// `/readyz`.
-    Ready,
+/// A route.
+#[derive(Debug)]
+pub struct Route {
+    /// The path below the cluster's. `{job}` stands for the name of a job.
+    pub pattern: &'static str,
+    /// The name in the metrics. Several routes may share a name.
+    pub name: &'static str,
+    /// Who may ask.
+    pub permission: Permission,
+    /// The forms of targets that a snapshot must hold for the answer.
+    pub views: Views,
+    /// When the answer is a page.
+    pub page: Shown,
+    /// The answer where it is not a page.
+    pub answer: fn(&Request<'_>) -> Answer,
 }
 
-/// A route and what stands before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Routed<'a> {
-    /// Stage, base path, cluster name: whatever comes before the route.
-    pub base: &'a str,
-    /// Whether it is one of the merged view.
-    pub merged: bool,
-    /// What is asked for.
-    pub route: Route<'a>,
+/// Who may ask for a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Anyone, even if no cluster can be read. The answer says nothing.
+    Always,
+    /// Anyone, if a snapshot is there. The answer says nothing else.
+    Anyone,
+    /// Callers that the config admits.
+    Admitted,
+    /// Admitted callers that may see all shares.
+    AllShares,
+    /// Admitted callers, for a share that is theirs. The share may be named by `collector_id`.
+    Share,
 }
 
-impl Routed<'_> {
-    /// How the route is counted.
-    pub const fn name(&self) -> &'static str {
-        match (&self.route, self.merged) {
-            (Route::Index, _) => "index",
-            (Route::ScrapeConfigs, false) => "scrape_configs",
-            (Route::ScrapeConfigs, true) => "merged/scrape_configs",
-            (Route::Jobs, false) => "jobs",
-            (Route::Jobs, true) => "merged/jobs",
-            (Route::PlainTargets, _) => "merged/targets",
-            (Route::Targets(_), false) => "jobs/targets",
-            (Route::Targets(_), true) => "merged/jobs/targets",
-            (Route::Report, _) => "debug/report",
-            (Route::Explain, _) => "explain",
-            (Route::Page(_), _) => "pages",
-            (Route::Live, _) => "livez",
-            (Route::Ready, _) => "readyz",
-        }
-    }
+/// When a route shows a page for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Never.
+    Never,
+    /// If the client accepts HTML.
+    ToBrowsers(Page),
+    /// Always.
+    Always(Page),
 }
 
+/// What an answer is made of.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The objects, jobs and targets.
+    pub snapshot: &'a Snapshot,
+    /// The route.
+    pub found: &'a Found<'a>,
+    /// What the event asks for.
+    pub asked: &'a Asked,
+}
+
+/// The row of a path.
+#[derive(Debug, Clone)]
+pub struct Found<'p> {
+    /// The row.
+    pub route: &'static Route,
+    /// What stands before the route in the path.
+    pub base: &'p str,
+    /// What follows each `/jobs/` of the path, if the route names a job. One of these texts names it.
+    pub rests: Vec<&'p str>,
+}
+
+use Permission::{Admitted, AllShares, Always, Anyone, Share};
+use Shown::Never;
+
+const NONE: Views = Views::NONE;
+const PLAIN: Views = Views::PLAIN;
+const MERGED: Views = Views::MERGED;
+
+/// All routes. `docs/security.md` shows who is answered what, and a test finds each pattern there.
+pub const ROUTES: [Route; 19] = [
+    row("/livez", "livez", Always, NONE, Never, lists::nothing),
+    row("/readyz", "readyz", Anyone, NONE, Never, lists::nothing),
+    row("/", "index", Admitted, NONE, html(Page::Overview), lists::index),
+    row("/scrape_configs", "scrape_configs", Admitted, PLAIN, html(Page::ScrapeConfigsOfCollectors), lists::configs),
+    row("/jobs", "jobs", Admitted, PLAIN, html(Page::JobsOfCollectors), lists::jobs),
+    row("/jobs/{job}/targets", "jobs/targets", Share, PLAIN, Never, lists::job_targets),
+    row("/merged/scrape_configs", "merged/scrape_configs", Admitted, MERGED, Never, lists::merged_configs),
+    row("/merged/jobs", "merged/jobs", Admitted, MERGED, Never, lists::jobs),
+    row("/merged/jobs/{job}/targets", "merged/jobs/targets", Share, MERGED, Never, lists::job_targets),
+    row("/merged/targets", "merged/targets", Share, MERGED, Never, lists::all_targets),
+    row("/explain", "explain", AllShares, NONE, html(Page::Explain), lists::explanation),
+    row("/debug/report", "debug/report", Admitted, NONE, html(Page::Report), lists::findings),
+    page("/debug/jobs", NONE, Page::Jobs),
+    page("/debug/job", NONE, Page::Job),
+    page("/debug/targets", PLAIN, Page::Targets),
+    page("/debug/target", NONE, Page::Target),
+    page("/debug/collectors", NONE, Page::Collectors),
+    page("/debug/collector", NONE, Page::Collector),
+    page("/debug/scrape_configs", NONE, Page::ScrapeConfigs),
+];
+
+const fn row(
+    pattern: &'static str,
+    name: &'static str,
+    permission: Permission,
+    views: Views,
+    page: Shown,
+    answer: fn(&Request<'_>) -> Answer,
+) -> Route {
+    Route { pattern, name, permission, views, page, answer }
+}
+
+/// A page at an address of the operator's allocator, or of ours.
+const fn page(pattern: &'static str, views: Views, page: Page) -> Route {
+    row(pattern, "pages", AllShares, views, Shown::Always(page), lists::only_a_page)
+}
+
+/// A page for browsers, and the route's own answer for programs.
+const fn html(page: Page) -> Shown {
+    Shown::ToBrowsers(page)
+}
+
+/// What stands for the name of a job in a pattern.
+const JOB: &str = "{job}";
+/// What stands before the name of a job in a path.
 const JOBS: &str = "/jobs/";
+/// What follows the name of a job in a path.
 const TARGETS: &str = "/targets";
-/// Before the routes of the merged view; no cluster can have that name.
-pub const MERGED: &str = "merged";
 
-/// Finds the route of a path.
-pub fn find(path: &str) -> Option<Routed<'_>> {
-    let routed = targets(path).or_else(|| fixed(path))?;
-    let base = routed.base.strip_suffix(MERGED).and_then(|base| base.strip_suffix('/'));
-    match (base, &routed.route) {
-        (Some(base), Route::ScrapeConfigs | Route::Jobs | Route::Targets(_) | Route::PlainTargets) => {
-            Some(Routed { base, merged: true, ..routed })
-        }
-        (None, Route::PlainTargets) => None,
-        _ => Some(routed),
+impl Route {
+    /// Whether the answer is of the merged view.
+    pub const fn is_merged(&self) -> bool {
+        self.views.merged
     }
-}
 
-fn fixed(path: &str) -> Option<Routed<'_>> {
-    let routes = [
-        ("/debug/jobs", Route::Page(Page::Jobs)),
-        ("/debug/job", Route::Page(Page::Job)),
-        ("/debug/targets", Route::Page(Page::Targets)),
-        ("/debug/target", Route::Page(Page::Target)),
-        ("/debug/collectors", Route::Page(Page::Collectors)),
-        ("/debug/collector", Route::Page(Page::Collector)),
-        ("/debug/scrape_configs", Route::Page(Page::ScrapeConfigs)),
-        ("/explain", Route::Explain),
-        ("/scrape_configs", Route::ScrapeConfigs),
-        ("/jobs", Route::Jobs),
-        (TARGETS, Route::PlainTargets),
-        ("/debug/report", Route::Report),
-        ("/livez", Route::Live),
-        ("/readyz", Route::Ready),
-        ("/", Route::Index),
-    ];
-    routes
-        .into_iter()
-        .find_map(|(suffix, route)| Some(Routed { base: path.strip_suffix(suffix)?, merged: false, route }))
-}
-
-fn targets(path: &str) -> Option<Routed<'_>> {
-    let starts: Vec<_> = path.match_indices(JOBS).map(|(start, _)| start).collect();
-    let base = &path[..*starts.first()?];
-    let rests = starts.into_iter().map(|start| &path[start + JOBS.len()..]).filter(|rest| !rest.is_empty());
-    Some(Routed { base, merged: false, route: Route::Targets(rests.collect()) })
-}
-
-/// The job that the texts after `/jobs/` mean: `exists` knows those of `all` by name.
-///
-/// # Errors
-/// [`UnknownJob`] when there is none.
-pub fn job<'a>(
-    rests: &[&str],
-    decoded: bool,
-    exists: impl Fn(&str) -> Option<&'a str>,
-    all: impl Iterator<Item = &'a str>,
-) -> Result<&'a str, UnknownJob> {
-    let texts = || rests.iter().filter_map(|rest| rest.strip_suffix(TARGETS));
-    if let Some(found) = texts().flat_map(|text| names(text, decoded)).find_map(|name| exists(&name)) {
-        return Ok(found);
-    }
-    if decoded && let Some(found) = cut_job(rests, all)? {
-        return Ok(found);
-    }
-    Err(if texts().next().is_some() { UnknownJob::NoSuchJob } else { UnknownJob::NoSuchRoute })
-}
-
-/// A gateway that decodes paths cuts them at a `?`, and with it the end of a
-/// job's name and `/targets`: what is left may still tell the job.
-fn cut_job<'a>(rests: &[&str], all: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, UnknownJob> {
-    let begins = |name: &str| name.split_once('?').is_some_and(|(before, _)| rests.contains(&before));
-    let mut found = all.filter(|name| begins(name));
-    match (found.next(), found.next()) {
-        (Some(first), Some(second)) => Err(UnknownJob::Ambiguous(first.to_owned(), second.to_owned())),
-        (found, _) => Ok(found),
-    }
-}
-
-/// Why a path names no job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnknownJob {
-    /// The path has the form, but there is no such job: nobody has targets of it.
-    #[error("there is no such job")]
-    NoSuchJob,
-    /// The path does not have the form.
-    #[error("there is nothing at this path, the targets of a job are at /jobs/JOB/targets")]
-    NoSuchRoute,
-    /// Only the part before a `?` arrived, and several jobs begin with it.
-    #[error(
-        "the gateway cuts the path at the ? in the job's name, and several jobs begin so, rename one: {0:?}, {1:?}"
-    )]
-    Ambiguous(String, String),
-}
-
-/// The names that a text in a path may mean, likeliest first.
-fn names(text: &str, decoded: bool) -> impl Iterator<Item = Cow<'_, str>> {
-    // `+` is a space in what collectors send; it survives a gateway's decoding.
-    let spaced = text.replace('+', " ");
-    let unescaped = percent_decode_str(&spaced).decode_utf8().ok().map(|name| Cow::Owned(name.into_owned()));
-    let (as_it_is, spaced) = (Some(Cow::Borrowed(text)), Some(Cow::Owned(spaced)));
-    let likeliest_first = if decoded { [as_it_is, spaced, unescaped] } else { [unescaped, as_it_is, spaced] };
-    likeliest_first.into_iter().flatten()
-}
-
-/// The cluster that a base means: the only one if it has no name, else the one
-/// whose name the base ends with.
-pub fn cluster_of<'a, C>(base: &str, clusters: &'a [C], name: impl Fn(&C) -> Option<&str>) -> Option<&'a C> {
-    match clusters {
-        [only] if name(only).is_none() => Some(only),
-        _ => {
-            let last = base.rsplit('/').next().filter(|last| !last.is_empty())?;
-            clusters.iter().find(|cluster| name(cluster) == Some(last))
+    /// Where the route begins in a path, if the path has it.
+    ///
+    /// A job may be named like a route, so a route with a job takes all that follows.
+    fn start(&self, path: &str) -> Option<usize> {
+        match self.pattern.split_once(JOB) {
+            Some((before, _)) => path.find(before),
+            None => path.strip_suffix(self.pattern).map(str::len),
         }
     }
+
+    fn found<'p>(&'static self, path: &'p str, start: usize) -> Found<'p> {
+        let (base, own) = path.split_at(start);
+        let rests = if self.pattern.contains(JOB) { rests(own) } else { Vec::new() };
+        Found { route: self, base, rests }
+    }
+}
+
+/// What follows each `/jobs/`.
+fn rests(path: &str) -> Vec<&str> {
+    path.match_indices(JOBS).map(|(start, _)| &path[start + JOBS.len()..]).filter(|rest| !rest.is_empty()).collect()
+}
+
+impl Found<'_> {
+    /// The collector that is asked for.
+    pub fn collector<'a>(&self, asked: &'a Asked) -> Option<&'a str> {
+        match self.route.permission {
+            Share => asked.collector_id.as_deref(),
+            Always | Anyone | Admitted | AllShares => None,
+        }
+    }
+}
+
+/// Finds the route of a path, whatever stands before the route: the route that begins first.
+pub fn find(path: &str) -> Option<Found<'_>> {
+    let starts = ROUTES.iter().filter_map(|route| Some((route.start(path)?, route)));
+    // Of two that begin at the same place, the earlier row.
+    starts.min_by_key(|(start, _)| *start).map(|(start, route)| route.found(path, start))
+}
+
+/// Finds the route that is the whole path.
+fn find_exactly(path: &str) -> Option<Found<'_>> {
+    let mut found = find(path).filter(|found| found.base.is_empty())?;
+    // What follows a later /jobs/ belongs to the job's name.
+    found.rests.truncate(1);
+    Some(found)
 }
 
 #[cfg(test)]

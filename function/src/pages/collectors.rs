@@ -75,10 +75,8 @@ struct JobOfCollector {
 
 pub(super) fn collector(shown: &Shown<'_>) -> Result<String, NotShown> {
     let root = Page::Collector.root();
-    let id = shown.parameter("collector_id");
-    if id.is_empty() {
-        return Err(NotShown::Unknown("name the collector: ?collector_id=ID".to_owned()));
-    }
+    let id = shown.required("collector_id")?;
+    let exists = shown.snapshot.allocation.members().is_some_and(|members| members.index_of(id).is_some());
     let explanation = explain(shown.snapshot.world(), &Question::Collector { id: id.to_owned() });
     let jobs = explanation.share.iter().map(|share| JobOfCollector {
         name: share.job.clone(),
@@ -93,5 +91,6 @@ pub(super) fn collector(shown: &Shown<'_>) -> Result<String, NotShown> {
         targets: href(root, "debug/targets", &[("collector_id", id)]),
         explanation,
     };
-    Ok(page.render()?)
+    let page = page.render()?;
+    if exists { Ok(page) } else { Err(NotShown::Explained(page)) }
 }

@@ -99,7 +99,7 @@ struct ShareLine {
 
 pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
     let root = Page::Job.root();
-    let name = shown.parameter("job_id");
+    let name = shown.required("job_id")?;
     let (Some(job), Some(mut trace)) = (shown.snapshot.allocation.job(name), job_trace(shown.snapshot.world(), name))
     else {
         return Err(NotShown::Unknown(format!("there is no such job: {name:?}")));

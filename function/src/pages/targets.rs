@@ -99,7 +99,7 @@ fn address(text: &str) -> String {
 }
 
 fn target_href(root: &str, job: &str, target: &AllocatedTarget) -> String {
-    href(root, "debug/target", &[("job_id", job), ("target_hash", &format!("{:016x}", target.identity))])
+    href(root, "debug/target", &[("job_id", job), ("target_hash", &target.identity.to_string())])
 }
 
 #[derive(Template)]
@@ -110,11 +110,28 @@ struct Target {
 }
 
 pub(super) fn target(shown: &Shown<'_>) -> Result<String, NotShown> {
-    let (job, hash) = (shown.parameter("job_id"), shown.parameter("target_hash"));
-    let unknown = || NotShown::Unknown(format!("there is no such target: {hash:?} of the job {job:?}"));
-    let identity = u64::from_str_radix(hash, 16).map_err(|_| unknown())?;
+    let (hash, only_job) = (shown.required("target_hash")?, shown.parameter("job_id"));
+    let identity = identity(hash)?;
+    let unknown = || NotShown::Unknown(format!("no target has this target_hash: {hash:?}"));
+    let job = holder(shown, only_job, identity).ok_or_else(unknown)?;
     let trace = target_trace(shown.snapshot.world(), job, identity).ok_or_else(unknown)?;
     let title = format!("Target {}", trace.address);
     let view = follow_views(Page::Target.root(), vec![trace]).pop().ok_or_else(unknown)?;
     Ok(Target { frame: shown.frame(Page::Target, title), view }.render()?)
+}
+
+/// The hash of a target, as the operator's allocator reads it: a number, and not zero.
+fn identity(hash: &str) -> Result<u64, NotShown> {
+    let wrong = || {
+        NotShown::Bad(format!(
+            "target_hash must be the number of a target, as in /debug/target?target_hash=42: {hash:?}"
+        ))
+    };
+    hash.parse().ok().filter(|identity| *identity != 0).ok_or_else(wrong)
+}
+
+/// The job that has a target of this hash. The hash is made of the job's name too, so it is one job only.
+fn holder<'a>(shown: &Shown<'a>, only_job: &str, identity: u64) -> Option<&'a str> {
+    let mut jobs = shown.snapshot.allocation.jobs().filter(|(name, _)| only_job.is_empty() || *name == only_job);
+    jobs.find(|(_, job)| job.targets().any(|(_, target)| target.identity == identity)).map(|(name, _)| name)
 }

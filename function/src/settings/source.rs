@@ -1,9 +1,13 @@
-//! `CLUSTER`: where the objects come from, for one cluster or several.
+//! The clusters: where their objects come from (`CLUSTER`), and what stands before their
+//! names in paths (`BASE_PATH`). [`callers`] says who may ask for which of them.
+
+mod callers;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
+use target_allocator_core::access::ClusterAccess;
 
 /// Where the objects of a cluster come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,20 +31,50 @@ pub struct EksCluster {
     pub role: Option<String>,
 }
 
-/// A cluster and the name under which its routes live.
+/// A cluster, the name under which its routes live, and its callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedSource {
-    /// First segment of its routes; `None` for a single cluster without one.
+    /// The first segment of its routes; `None` for a single cluster without a name.
     pub name: Option<String>,
     /// Where its objects come from.
     pub source: Source,
+    /// Who may ask for it.
+    pub access: ClusterAccess,
+}
+
+/// The values of the variables that name clusters.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    /// `CLUSTER`.
+    pub(super) cluster: Option<String>,
+    /// `CLUSTER_ISSUERS`.
+    pub(super) issuers: Option<String>,
+    /// `CLUSTER_SUBJECTS`.
+    pub(super) subjects: Option<String>,
 }
 
 const FORMS: &str = "eks:NAME or eks:NAME@REGION (with ?role=ARN to assume a role), kubeconfig or kubeconfig:PATH, \
      manifests:PATH";
 
-/// Reads `CLUSTER`: `SOURCE`, or `NAME=SOURCE,NAME=SOURCE`.
-pub(super) fn parse_clusters(value: Option<&str>) -> Result<Vec<NamedSource>> {
+/// Reads the clusters: `SOURCE`, or `NAME=SOURCE,NAME=SOURCE`, and who may ask for each.
+pub(super) fn parse(variables: &Variables) -> Result<Vec<NamedSource>> {
+    let mut clusters = parse_clusters(variables.cluster.as_deref())?;
+    callers::assign(&mut clusters, variables)?;
+    Ok(clusters)
+}
+
+/// Reads `BASE_PATH`: what stands before a cluster's name in the path that the function gets.
+pub(super) fn parse_base_path(value: Option<&str>, clusters: &[NamedSource]) -> Result<Option<String>> {
+    let Some(path) = value.map(|value| value.trim().trim_matches('/')) else { return Ok(None) };
+    let clean = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.contains(['%', '?', '#']);
+    ensure!(path.split('/').all(clean), "BASE_PATH must be a path such as /allocator or /a/b: {path:?}");
+    let is_cluster = |segment: &str| clusters.iter().any(|cluster| cluster.name.as_deref() == Some(segment));
+    // Else a rule of the gateway for the one cluster would hold for the other: /dev/prod/... .
+    ensure!(!path.split('/').any(is_cluster), "BASE_PATH must not contain the name of a cluster: {path:?}");
+    Ok(Some(format!("/{path}")))
+}
+
+fn parse_clusters(value: Option<&str>) -> Result<Vec<NamedSource>> {
     let Some(value) = value else { bail!("CLUSTER is not set: set it to one of {FORMS}") };
     let clusters = value.split(',').map(|part| parse_cluster(part.trim())).collect::<Result<Vec<_>>>()?;
     ensure!(
@@ -67,7 +101,7 @@ fn parse_cluster(part: &str) -> Result<NamedSource> {
         ("manifests", None) => bail!("CLUSTER needs a path to a file or a folder, as in manifests:PATH: {part:?}"),
         _ => bail!("CLUSTER must be one of {FORMS}: {part:?}"),
     };
-    Ok(NamedSource { name, source })
+    Ok(NamedSource { name, source, access: ClusterAccess::EVERYBODY })
 }
 
 fn parse_eks(text: &str) -> Result<Source> {
@@ -87,6 +121,8 @@ fn parse_eks(text: &str) -> Result<Source> {
 }
 
 fn parse_name(name: &str) -> Result<String> {
+    // A path with such a segment is another path to many gateways.
+    ensure!(!matches!(name, "." | ".."), "a cluster's name in CLUSTER must not be . or ..: {name:?}");
     let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     ensure!(valid, "a cluster's name in CLUSTER is made of letters, digits, '-', '_' and '.': {name:?}");
     Ok(name.to_owned())
@@ -97,7 +133,8 @@ mod tests {
     use super::*;
 
     fn named(name: &str, source: Source) -> NamedSource {
-        NamedSource { name: (!name.is_empty()).then(|| name.to_owned()), source }
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        NamedSource { name, source, access: ClusterAccess::EVERYBODY }
     }
 
     fn eks(name: &str, region: Option<&str>, role: Option<&str>) -> Source {
@@ -152,10 +189,33 @@ mod tests {
             (Some("kubeconfig,kubeconfig:b"), "CLUSTER names several sources"),
             (Some("a=kubeconfig,a=kubeconfig:b"), "CLUSTER names two clusters alike"),
             (Some("a/b=kubeconfig"), "a cluster's name in CLUSTER is made of"),
+            (Some("a=kubeconfig,..=kubeconfig:b"), "a cluster's name in CLUSTER must not be . or .."),
         ];
         for (value, expected) in cases {
             let error = parse_clusters(value).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{value:?}: {error}");
+        }
+    }
+    #[test]
+    fn a_base_path_is_a_plain_path_without_a_clusters_name() {
+        let clusters = parse_clusters(Some("prod=kubeconfig,dev=kubeconfig:b")).unwrap();
+        let cases = [
+            (None, Ok(None)),
+            (Some("/allocator"), Ok(Some("/allocator"))),
+            (Some("allocator/v1/"), Ok(Some("/allocator/v1"))),
+            (Some("/"), Err("BASE_PATH must be a path")),
+            (Some("/a//b"), Err("BASE_PATH must be a path")),
+            (Some("/a/../b"), Err("BASE_PATH must be a path")),
+            (Some("/a%2Fb"), Err("BASE_PATH must be a path")),
+            (Some("/dev"), Err("BASE_PATH must not contain the name of a cluster")),
+            (Some("/a/prod"), Err("BASE_PATH must not contain the name of a cluster")),
+        ];
+        for (value, expected) in cases {
+            match (parse_base_path(value, &clusters), expected) {
+                (Ok(path), Ok(expected)) => assert_eq!(path.as_deref(), expected, "{value:?}"),
+                (Err(error), Err(reason)) => assert!(error.to_string().starts_with(reason), "{value:?}: {error}"),
+                (path, expected) => panic!("{value:?}: {path:?}, not {expected:?}"),
+            }
         }
     }
 }

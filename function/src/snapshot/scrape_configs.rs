@@ -1,10 +1,10 @@
-//! The answers to `/scrape_configs`: one for everybody, and one with credentials for
-//! those whom an authorizer knows.
+//! The answers to `/scrape_configs`: one without credentials, and one with credentials
+//! for collectors that an authorizer verified.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, to_value};
-use target_allocator_core::access::Caller;
+use target_allocator_core::access::Reader;
 use target_allocator_core::scrape_config::ScrapeConfig;
 use target_allocator_core::scrape_config::secret::WithSecrets;
 use xxhash_rust::xxh3::xxh3_64;
@@ -47,12 +47,12 @@ impl ScrapeConfigs {
         Ok(Self { hidden: hidden_payload, inlined: Some(payload(&hidden)?) })
     }
 
-    /// What this one may see.
+    /// The answer for this reader: only collectors see credentials.
     #[must_use]
-    pub fn shown_to(&self, caller: &Caller) -> &Arc<Payload> {
-        match (caller, &self.inlined) {
-            (Caller::Verified(_), Some(inlined)) => inlined,
-            (Caller::Verified(_), None) | (Caller::Unknown, _) => &self.hidden,
+    pub fn shown_to(&self, reader: Reader) -> &Arc<Payload> {
+        match (reader, &self.inlined) {
+            (Reader::Collector, Some(inlined)) => inlined,
+            (Reader::Collector, None) | (Reader::Anonymous | Reader::Viewer, _) => &self.hidden,
         }
     }
 }

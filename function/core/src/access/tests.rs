@@ -33,7 +33,7 @@ fn access(keys: &str) -> Access {
 
 fn caller(subject: &str, pod: Option<&str>) -> Caller {
     let node = pod.map(|_| "node-a".to_owned());
-    Caller::Verified(Identity { subject: subject.to_owned(), pod: pod.map(str::to_owned), node })
+    Caller::Verified(Identity { subject: subject.to_owned(), pod: pod.map(str::to_owned), node, issuer: None })
 }
 
 const PODS: &str = "collector_namespace: monitoring\ncollector_selector: {matchLabels: {app: otel}}\n";
@@ -78,7 +78,8 @@ fn the_collectors_are_answered_or_those_whom_the_config_names() {
 #[test]
 fn without_an_authorizer_everybody_is_answered_unless_the_config_names_subjects() {
     let named = format!("{PODS}allowed_subjects: ['*']");
-    for (keys, expected) in [(PODS, Ok(())), ("", Ok(())), (&named, Err(Denied::Unauthenticated))] {
+    let refused = Err(Denied::Unauthenticated { setting: "allowed_subjects" });
+    for (keys, expected) in [(PODS, Ok(Reader::Anonymous)), ("", Ok(Reader::Anonymous)), (&named, refused)] {
         let access = access(keys);
         assert_eq!(access.admit(&Caller::Unknown), expected, "{keys}");
         for asked in [None, Some("c-9")] {
@@ -96,8 +97,8 @@ fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
         (PODS.to_owned(), Some("c-0"), Some("c-0"), Ok(Some("c-0"))),
         (PODS.to_owned(), Some("c-0"), Some("c-1"), Err("does not let the pod \"c-0\" ask for the share")),
         (PODS.to_owned(), Some("c-0"), Some(""), Err("does not let the pod \"c-0\" ask for the share")),
-        (PODS.to_owned(), None, None, Err("asks for the pod of the one who asks")),
-        (PODS.to_owned(), None, Some("c-0"), Err("asks for the pod of the one who asks")),
+        (PODS.to_owned(), None, None, Err("compares the caller's pod")),
+        (PODS.to_owned(), None, Some("c-0"), Err("compares the caller's pod")),
         (identity("pod"), Some("c-0"), Some("c-1"), Err("does not let")),
         (identity("any"), Some("c-0"), Some("c-1"), Ok(Some("c-1"))),
         (identity("any"), Some("c-0"), None, Ok(Some("c-0"))),
@@ -110,7 +111,7 @@ fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
         (identity("*-of-{pod}-*-x"), Some("c-0"), Some("a-of-c-0-of-c-0-x-x"), Ok(Some("a-of-c-0-of-c-0-x-x"))),
         (identity("*-of-{pod}-*-x"), Some("c-0"), Some("a-of-c-0-x"), Err("does not let")),
         (identity("{node}/{serviceaccount}"), Some("c-0"), None, Ok(Some("node-a/collector"))),
-        (identity("{node}/{serviceaccount}"), None, None, Err("asks for the node of")),
+        (identity("{node}/{serviceaccount}"), None, None, Err("compares the caller's node")),
         (identity("{namespace}.{pod}"), Some("c-0"), Some("monitoring.c-0"), Ok(Some("monitoring.c-0"))),
         (identity("{subject}"), None, None, Ok(Some(COLLECTOR))),
         // A star of the token is none of the pattern.
@@ -137,4 +138,37 @@ fn a_pod_of_another_namespace_is_not_the_collector_of_the_same_name() {
     // Collectors that are named may run anywhere.
     let share = access("collectors: {names: [c-0]}").share(&tenant, None);
     assert_eq!(share, Ok(Some("c-0".to_owned())));
+}
+
+#[test]
+fn viewers_read_all_shares_and_are_never_collectors() {
+    let viewers = "viewers: ['system:serviceaccount:ops:*', 'arn:aws:iam::1:role/ops']\n";
+    let named = format!("{viewers}allowed_subjects: ['system:serviceaccount:monitoring:*']\n");
+    let everybody = format!("{PODS}viewers: ['*']\n");
+    let subject = |namespace: &str, name: &str| format!("system:serviceaccount:{namespace}:{name}");
+    let cases = [
+        (format!("{PODS}{viewers}"), subject("ops", "anna"), Some(Reader::Viewer)),
+        (format!("{PODS}{viewers}"), "arn:aws:iam::1:role/ops".to_owned(), Some(Reader::Viewer)),
+        (format!("{PODS}{viewers}"), COLLECTOR.to_owned(), Some(Reader::Collector)),
+        (format!("{PODS}{viewers}"), subject("shop", "web"), None),
+        (format!("{PODS}{viewers}"), subject("opsy", "anna"), None),
+        // Beside allowed_subjects, and in place of a collector's rights.
+        (format!("{PODS}{named}"), subject("ops", "anna"), Some(Reader::Viewer)),
+        (everybody, COLLECTOR.to_owned(), Some(Reader::Viewer)),
+        (PODS.to_owned(), subject("ops", "anna"), None),
+    ];
+    for (keys, subject, expected) in cases {
+        let access = access(&keys);
+        for pod in [None, Some("c-0")] {
+            let caller = caller(&subject, pod);
+            assert_eq!(access.admit(&caller).ok(), expected, "{keys}: {subject}");
+            if expected == Some(Reader::Viewer) {
+                for asked in [None, Some("c-0"), Some("c-1"), Some("nobody")] {
+                    assert_eq!(access.share(&caller, asked), Ok(asked.map(str::to_owned)), "{keys}: {subject}");
+                }
+                assert_eq!(access.all_shares(&caller), Ok(()), "{keys}: {subject}");
+            }
+        }
+    }
+    assert_eq!(access(&format!("{PODS}{viewers}")).admit(&Caller::Unknown), Ok(Reader::Anonymous));
 }

@@ -1,40 +1,51 @@
-//! Who may ask: keys of ours, since the peer leaves it to TLS.
+//! The keys that say who may ask. The operator has no such keys, it leaves access to TLS.
 //!
-//! `allowed_subjects` says whom the function answers, `collector_identity` whose
-//! share they may ask for. [`crate::access`] applies them.
+//! Input: `allowed_subjects` (callers that the function answers), `viewers` (callers that
+//! may read everything except credentials) and `collector_identity` (the share that a
+//! collector may ask for). Output: [`AccessRules`]. [`crate::access`] applies them.
 
 use super::ConfigError;
 
-/// Who may ask, and whose share.
+/// Who may ask, and for whose share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRules {
-    /// Subjects that may ask; the collectors' service accounts if the config does not say.
+    /// Subjects that may ask. Without them, the collectors' service accounts may.
     pub subjects: Option<Vec<Pattern>>,
-    /// Collectors whose share one who asks may ask for.
+    /// Subjects that may read everything except credentials.
+    pub viewers: Vec<Pattern>,
+    /// The collectors whose share a caller may ask for.
     pub collectors: Pattern,
 }
 
 impl Default for AccessRules {
-    /// The collectors, each for its own share.
+    /// Collectors may ask, each for its own share. Nobody is a viewer.
     fn default() -> Self {
-        Self { subjects: None, collectors: Pattern(vec![Part::Known(Known::Pod)]) }
+        Self { subjects: None, viewers: Vec::new(), collectors: Pattern(vec![Part::Known(Known::Pod)]) }
     }
 }
 
-/// A text with blanks, such as `{pod}-*`.
+/// A text with placeholders, such as `{pod}-*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(pub(crate) Vec<Part>);
+
+impl Pattern {
+    /// Reads a subject in which `*` stands for any text. An empty subject is `None`.
+    #[must_use]
+    pub fn subject(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(texts_and_stars(text).collect()))
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
     Text(String),
     /// `*`: any text.
     Any,
-    /// `{pod}`: what is known of the one who asks.
+    /// `{pod}` and others: a property of the caller.
     Known(Known),
 }
 
-/// What a pattern may say of the one who asks.
+/// A property of the caller that a pattern may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// The pod that the token was made for.
@@ -65,28 +76,35 @@ impl Known {
     }
 }
 
-pub(super) fn read(subjects: Option<Vec<String>>, identity: Option<String>) -> Result<AccessRules, ConfigError> {
-    let subjects = subjects.map(|subjects| {
-        if subjects.is_empty() {
-            let reason =
-                "names nobody: name those who may ask, as in system:serviceaccount:NAMESPACE:NAME, or leave it out";
-            return Err(ConfigError::key("allowed_subjects", reason));
-        }
-        subjects.iter().map(|text| read_subject(text)).collect()
-    });
-    let collectors = match identity.as_deref() {
+/// The keys as they stand in the file.
+pub(super) struct Keys {
+    pub(super) allowed_subjects: Option<Vec<String>>,
+    pub(super) viewers: Option<Vec<String>>,
+    pub(super) collector_identity: Option<String>,
+}
+
+pub(super) fn read(keys: Keys) -> Result<AccessRules, ConfigError> {
+    let Keys { allowed_subjects, viewers, collector_identity } = keys;
+    if allowed_subjects.as_ref().is_some_and(Vec::is_empty) {
+        let reason = "the list is empty: name the subjects that may ask, as in system:serviceaccount:NAMESPACE:NAME, \
+            or leave the key out";
+        return Err(ConfigError::key("allowed_subjects", reason));
+    }
+    let collectors = match collector_identity.as_deref() {
         None | Some("pod") => AccessRules::default().collectors,
         Some("any") => Pattern(vec![Part::Any]),
         Some(text) => read_identity(text)?,
     };
-    Ok(AccessRules { subjects: subjects.transpose()?, collectors })
+    Ok(AccessRules {
+        subjects: allowed_subjects.map(|texts| read_subjects("allowed_subjects", &texts)).transpose()?,
+        viewers: read_subjects("viewers", &viewers.unwrap_or_default())?,
+        collectors,
+    })
 }
 
-fn read_subject(text: &str) -> Result<Pattern, ConfigError> {
-    if text.is_empty() {
-        return Err(ConfigError::key("allowed_subjects", "a subject is empty: write * for any"));
-    }
-    Ok(Pattern(texts_and_stars(text).collect()))
+fn read_subjects(key: &'static str, texts: &[String]) -> Result<Vec<Pattern>, ConfigError> {
+    let empty = || ConfigError::key(key, "a subject is empty: write * for any subject");
+    texts.iter().map(|text| Pattern::subject(text).ok_or_else(empty)).collect()
 }
 
 fn read_identity(text: &str) -> Result<Pattern, ConfigError> {

@@ -41,6 +41,7 @@ pub(super) struct File {
     http_sd_allow: Option<Vec<String>>,
     dns_sd_servers: Option<Vec<SocketAddr>>,
     allowed_subjects: Option<Vec<String>>,
+    viewers: Option<Vec<String>>,
     collector_identity: Option<String>,
 }
 
@@ -96,6 +97,7 @@ impl File {
             http_sd_allow,
             dns_sd_servers,
             allowed_subjects,
+            viewers,
             collector_identity,
         } = self;
         let mut notes = Vec::new();
@@ -147,7 +149,7 @@ impl File {
         Ok(Config {
             collectors: collectors::read(collectors, selector, &namespace, grace_period)?,
             namespace,
-            access: access::read(allowed_subjects, collector_identity)?,
+            access: access::read(access::Keys { allowed_subjects, viewers, collector_identity })?,
             strategy: strategy::read(strategy::Keys {
                 strategy: allocation_strategy,
                 fallback: allocation_fallback_strategy,
@@ -242,6 +244,11 @@ struct Selector(LabelSelector);
 impl<'de> Deserialize<'de> for Selector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
+        // A list would be read as a selector without requirements, which selects everything.
+        if !value.is_object() {
+            let reason = format!("a selector must be a mapping, as in {{matchLabels: {{app: web}}}}: {value}");
+            return Err(serde::de::Error::custom(reason));
+        }
         if let Value::Object(fields) = &mut value {
             for (lower, camel) in [("matchlabels", "matchLabels"), ("matchexpressions", "matchExpressions")] {
                 // With both, the one in camel case counts.

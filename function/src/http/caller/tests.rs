@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 
+const ISSUER: &str = "https://issuer";
 const SUBJECT: &str = "system:serviceaccount:monitoring:collector";
 
 fn token(claims: &Value) -> String {
@@ -42,7 +43,20 @@ fn jwt(claims: &Value) -> Value {
 
 fn verified(subject: &str, pod: Option<&str>) -> Caller {
     let node = pod.map(|_| "node-a".to_owned());
-    Caller::Verified(Identity { subject: subject.to_owned(), pod: pod.map(str::to_owned), node })
+    let issuer = Some(ISSUER.to_owned());
+    Caller::Verified(Identity { subject: subject.to_owned(), issuer, pod: pod.map(str::to_owned), node })
+}
+
+/// The caller, if the authorizer names no issuer.
+fn unissued(subject: &str, pod: Option<&str>) -> Caller {
+    issued_by(None, verified(subject, pod))
+}
+
+fn issued_by(issuer: Option<&str>, caller: Caller) -> Caller {
+    match caller {
+        Caller::Verified(identity) => Caller::Verified(Identity { issuer: issuer.map(str::to_owned), ..identity }),
+        Caller::Unknown => Caller::Unknown,
+    }
 }
 
 fn without(mut claims: Value, name: &str) -> Value {
@@ -60,6 +74,8 @@ fn a_jwt_authorizer_verifies_the_token_and_what_is_nested_in_it() {
     };
     let known = verified(SUBJECT, Some("c-0"));
     let no_pod = verified(SUBJECT, None);
+    let other_issuer = issued_by(Some("https://other"), no_pod.clone());
+    let no_issuer = unissued(SUBJECT, None);
     let cases = [
         ("as an HTTP API says it", jwt(&flat("c-0")), Some(&own), &known),
         ("as a REST API says it", json!({"claims": flat("c-0")}), Some(&own), &known),
@@ -70,7 +86,8 @@ fn a_jwt_authorizer_verifies_the_token_and_what_is_nested_in_it() {
         ("another pod's token", jwt(&flat("c-1")), Some(&own), &no_pod),
         ("a pod whose name goes on", jwt(&flat("c-0-0")), Some(&own), &no_pod),
         ("another subject's token", jwt(&with("sub", "anna")), Some(&own), &verified("anna", None)),
-        ("another issuer's token", jwt(&with("iss", "https://other")), Some(&own), &no_pod),
+        ("another issuer's token", jwt(&with("iss", "https://other")), Some(&own), &other_issuer),
+        ("no issuer", jwt(&without(flat("c-0"), "iss")), Some(&own), &no_issuer),
         ("another token", jwt(&with("jti", "t-2")), Some(&own), &no_pod),
         ("no subject", jwt(&without(flat("c-0"), "sub")), Some(&own), &Caller::Unknown),
         ("an empty subject", jwt(&with("sub", "")), Some(&own), &Caller::Unknown),
@@ -87,16 +104,19 @@ fn other_authorizers_name_a_subject() {
     let bare = own.strip_prefix("Bearer ").unwrap().to_owned();
     let arn = "arn:aws:iam::123456789012:user/anna";
     let cases = [
-        (json!({"principalId": SUBJECT, "integrationLatency": 3}), Some(&own), verified(SUBJECT, Some("c-0"))),
-        (json!({"principalId": SUBJECT}), Some(&bare), verified(SUBJECT, Some("c-0"))),
-        (json!({"principalId": "anna"}), Some(&own), verified("anna", None)),
-        (json!({"principalId": "p", "sub": "anna"}), None, verified("anna", None)),
+        (json!({"principalId": SUBJECT, "integrationLatency": 3}), Some(&own), unissued(SUBJECT, Some("c-0"))),
+        (json!({"principalId": SUBJECT}), Some(&bare), unissued(SUBJECT, Some("c-0"))),
+        (json!({"principalId": "anna"}), Some(&own), unissued("anna", None)),
+        (json!({"principalId": "p", "sub": "anna"}), None, unissued("anna", None)),
         (
             json!({"lambda": {"sub": SUBJECT, "pod": "c-1", "node": "node-a"}}),
             Some(&own),
-            verified(SUBJECT, Some("c-1")),
+            unissued(SUBJECT, Some("c-1")),
         ),
-        (json!({"iam": {"userArn": arn, "accountId": "123456789012"}}), Some(&own), verified(arn, None)),
+        (json!({"iam": {"userArn": arn, "accountId": "123456789012"}}), Some(&own), unissued(arn, None)),
+        // The issuer must be in the authorizer's context: the bearer token may be another one.
+        (json!({"sub": SUBJECT, "iss": ISSUER}), Some(&own), verified(SUBJECT, Some("c-0"))),
+        (json!({"lambda": {"sub": SUBJECT, "iss": ISSUER}}), None, verified(SUBJECT, None)),
         (json!({"iam": {"userArn": null}}), None, Caller::Unknown),
         (json!({"integrationLatency": 3}), Some(&own), Caller::Unknown),
         (json!({"lambda": null}), Some(&own), Caller::Unknown),
@@ -131,6 +151,6 @@ fn what_is_no_token_names_no_pod() {
     ];
     let claims = jwt(&json!({"sub": SUBJECT}));
     for header in cases {
-        assert_eq!(identify(Some(&claims), Some(header)), verified(SUBJECT, None), "{header}");
+        assert_eq!(identify(Some(&claims), Some(header)), unissued(SUBJECT, None), "{header}");
     }
 }

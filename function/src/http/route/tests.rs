@@ -1,53 +1,70 @@
-//! Which route and job a path means.
+//! The route and the job of a path.
+
+use percent_encoding::percent_decode_str;
 
 use super::*;
 
 #[test]
-fn a_route_is_told_by_the_end_of_the_path() {
-    let cases = [
-        ("/", Some(("", Route::Index))),
-        ("/prod/", Some(("/prod", Route::Index))),
-        ("/scrape_configs", Some(("", Route::ScrapeConfigs))),
-        ("//scrape_configs", Some(("/", Route::ScrapeConfigs))),
-        ("/stage/prod/scrape_configs", Some(("/stage/prod", Route::ScrapeConfigs))),
-        ("/jobs", Some(("", Route::Jobs))),
-        ("/debug/report", Some(("", Route::Report))),
-        ("/explain", Some(("", Route::Explain))),
-        ("/stage/debug/jobs", Some(("/stage", Route::Page(Page::Jobs)))),
-        ("/debug/job", Some(("", Route::Page(Page::Job)))),
-        ("/debug/scrape_configs", Some(("", Route::Page(Page::ScrapeConfigs)))),
-        ("/livez", Some(("", Route::Live))),
-        ("/a/readyz", Some(("/a", Route::Ready))),
-        ("/jobs/j/targets", Some(("", Route::Targets(vec!["j/targets"])))),
-        ("/b/jobs/x/jobs/y/targets", Some(("/b", Route::Targets(vec!["x/jobs/y/targets", "y/targets"])))),
-        ("/jobs/scrape_configs", Some(("", Route::Targets(vec!["scrape_configs"])))),
+fn the_end_of_a_path_tells_the_route() {
+    /// What stands before the route, the pattern, and the texts that may name a job.
+    type Expected = Option<(&'static str, &'static str, &'static [&'static str])>;
+    let (jobs, merged) = ("/jobs/{job}/targets", "/merged/jobs/{job}/targets");
+    let cases: [(&str, Expected); 33] = [
+        ("/", Some(("", "/", &[]))),
+        ("/prod/", Some(("/prod", "/", &[]))),
+        ("/scrape_configs", Some(("", "/scrape_configs", &[]))),
+        ("//scrape_configs", Some(("/", "/scrape_configs", &[]))),
+        ("/stage/prod/scrape_configs", Some(("/stage/prod", "/scrape_configs", &[]))),
+        ("/jobs", Some(("", "/jobs", &[]))),
+        ("/debug/report", Some(("", "/debug/report", &[]))),
+        ("/explain", Some(("", "/explain", &[]))),
+        ("/stage/debug/jobs", Some(("/stage", "/debug/jobs", &[]))),
+        ("/debug/job", Some(("", "/debug/job", &[]))),
+        ("/debug/scrape_configs", Some(("", "/debug/scrape_configs", &[]))),
+        ("/livez", Some(("", "/livez", &[]))),
+        ("/a/readyz", Some(("/a", "/readyz", &[]))),
+        ("/jobs/j/targets", Some(("", jobs, &["j/targets"]))),
+        ("/b/jobs/x/jobs/y/targets", Some(("/b", jobs, &["x/jobs/y/targets", "y/targets"]))),
+        ("/jobs/x/merged/jobs/y/targets", Some(("", jobs, &["x/merged/jobs/y/targets", "y/targets"]))),
+        ("/jobs/scrape_configs", Some(("", jobs, &["scrape_configs"]))),
+        ("/jobs/", Some(("", jobs, &[]))),
+        ("/debug/jobs/", Some(("/debug", jobs, &[]))),
         ("", None),
         ("/nothing", None),
         ("/scrape_configs/more", None),
+        ("/merged/scrape_configs", Some(("", "/merged/scrape_configs", &[]))),
+        ("/stage/prod/merged/jobs", Some(("/stage/prod", "/merged/jobs", &[]))),
+        ("/merged/jobs/j/targets", Some(("", merged, &["j/targets"]))),
+        ("/a/merged/jobs/x/jobs/y/targets", Some(("/a", merged, &["x/jobs/y/targets", "y/targets"]))),
+        ("/merged/targets", Some(("", "/merged/targets", &[]))),
+        ("/prod/merged/targets", Some(("/prod", "/merged/targets", &[]))),
+        ("/submerged/jobs", Some(("/submerged", "/jobs", &[]))),
+        ("/merged/livez", Some(("/merged", "/livez", &[]))),
+        ("/targets", None),
+        ("/submerged/targets", None),
+        ("/debug/", Some(("/debug", "/", &[]))),
     ];
     for (path, expected) in cases {
-        assert_eq!(find(path), expected.map(|(base, route)| Routed { base, merged: false, route }), "{path:?}");
+        let found = find(path);
+        let found = found.as_ref().map(|found| (found.base, found.route.pattern, found.rests.as_slice()));
+        assert_eq!(found, expected, "{path:?}");
     }
 }
 
 #[test]
-fn the_merged_view_has_routes_of_its_own() {
-    let cases = [
-        ("/merged/scrape_configs", Some(("", true, Route::ScrapeConfigs))),
-        ("/stage/prod/merged/jobs", Some(("/stage/prod", true, Route::Jobs))),
-        ("/merged/jobs/j/targets", Some(("", true, Route::Targets(vec!["j/targets"])))),
-        ("/merged/targets", Some(("", true, Route::PlainTargets))),
-        ("/prod/merged/targets", Some(("/prod", true, Route::PlainTargets))),
-        ("/submerged/jobs", Some(("/submerged", false, Route::Jobs))),
-        ("/merged/livez", Some(("/merged", false, Route::Live))),
-        ("/targets", None),
-    ];
-    for (path, expected) in cases {
-        assert_eq!(find(path), expected.map(|(base, merged, route)| Routed { base, merged, route }), "{path}");
+fn every_row_is_found_by_its_own_pattern() {
+    for route in &ROUTES {
+        for base in ["", "/base"] {
+            let path = format!("{base}{}", route.pattern.replace(JOB, "j"));
+            let found = find(&path).unwrap();
+            assert_eq!((found.base, found.route.pattern), (base, route.pattern));
+        }
+        assert_eq!(find_exactly(&route.pattern.replace(JOB, "j")).unwrap().route.pattern, route.pattern);
+        assert_eq!(route.is_merged(), route.pattern.starts_with("/merged/"), "{}", route.pattern);
     }
 }
 
-/// How each kind of gateway delivers what a collector sends for a job, and the job that must be found.
+/// Each kind of gateway delivers what a collector sends in a form of its own.
 #[test]
 fn every_job_is_found_in_every_form() {
     let names = [
@@ -55,6 +72,8 @@ fn every_job_is_found_in_every_form() {
         "plain",
         "with space",
         "with+plus",
+        "c++ on k8s",
+        " + ",
         "per%cent",
         "per%2Fcent",
         "question?mark",
@@ -80,15 +99,15 @@ fn every_job_is_found_in_every_form() {
             (cut(format!("/jobs/{decoded_by_gateway}/targets")), true),
             (cut(format!("/base/prod/jobs/{decoded_by_gateway}/targets")), true),
         ] {
-            let Some(Routed { route: Route::Targets(rests), .. }) = find(&path) else { panic!("no route: {path}") };
-            assert_eq!(job(&rests, decoded, exists, names.into_iter()), Ok(name), "{path}");
+            let found = find(&path).unwrap();
+            assert_eq!(job(&found.rests, decoded, exists, || names.into_iter()), Ok(name), "{path}");
         }
     }
 }
 
 #[test]
 fn a_path_that_names_no_job_says_so() {
-    let jobs = ["a?b", "a?c", "d?e"];
+    let jobs = ["a?b", "a?c", "d?e", "f g?h"];
     let exists = |asked: &str| jobs.into_iter().find(|name| *name == asked);
     let ambiguous = Err(UnknownJob::Ambiguous("a?b".to_owned(), "a?c".to_owned()));
     let cases = [
@@ -98,30 +117,51 @@ fn a_path_that_names_no_job_says_so() {
         ("a", true, ambiguous),
         ("a", false, Err(UnknownJob::NoSuchRoute)),
         ("d", true, Ok("d?e")),
+        ("f+g", true, Ok("f g?h")),
         ("a%3Fc/targets", false, Ok("a?c")),
         ("%ff/targets", false, Err(UnknownJob::NoSuchJob)),
     ];
     for (rest, decoded, expected) in cases {
-        assert_eq!(job(&[rest], decoded, exists, jobs.into_iter()), expected, "{rest}, decoded: {decoded}");
+        assert_eq!(job(&[rest], decoded, exists, || jobs.into_iter()), expected, "{rest}, decoded: {decoded}");
     }
 }
 
+/// Each `+` of a decoded path may be a space, and each `%XX` may be decoded or not.
 #[test]
-fn a_base_names_a_cluster() {
-    let unnamed = [None];
-    let named = [Some("prod"), Some("dev")];
-    type Names<'a> = [Option<&'a str>];
-    let cases: [(&str, &Names<'_>, Option<Option<&str>>); 7] = [
-        ("", &unnamed, Some(None)),
-        ("/any/base", &unnamed, Some(None)),
-        ("/prod", &named, Some(Some("prod"))),
-        ("/stage/dev", &named, Some(Some("dev"))),
-        ("", &named, None),
-        ("/prod/x", &named, None),
-        ("/prod", &named[..1], Some(Some("prod"))),
+fn a_job_is_found_by_any_decoding_that_means_one_job_only() {
+    let jobs = ["c++ on k8s", "a b", "a+b", "100%", "100%25", "x/y", "p+q", "r s", "%41 z"];
+    let exists = |asked: &str| jobs.into_iter().find(|name| *name == asked);
+    let ambiguous = Err(UnknownJob::Ambiguous("a b".to_owned(), "a+b".to_owned()));
+    let cases = [
+        ("c+++on+k8s", true, Ok("c++ on k8s")),
+        ("c++ on k8s", true, Ok("c++ on k8s")),
+        ("c%2B%2B+on+k8s", false, Ok("c++ on k8s")),
+        ("c%2B%2B%20on%20k8s", false, Ok("c++ on k8s")),
+        ("c+++on+k8s", false, Ok("c++ on k8s")),
+        // Decoded, the two names are the same text.
+        ("a+b", true, ambiguous),
+        ("a b", true, Ok("a b")),
+        ("a+b", false, Ok("a b")),
+        ("a%2Bb", false, Ok("a+b")),
+        ("p+q", true, Ok("p+q")),
+        ("p+q", false, Ok("p+q")),
+        ("r+s", true, Ok("r s")),
+        // What a gateway decodes once is certain.
+        ("100%25", true, Ok("100%25")),
+        ("100%", true, Ok("100%")),
+        ("100%25", false, Ok("100%")),
+        ("100%2525", false, Ok("100%25")),
+        // Decoded once less, or once more.
+        ("x%2Fy", true, Ok("x/y")),
+        ("x%252Fy", false, Ok("x/y")),
+        ("r%20s", true, Ok("r s")),
+        ("%2541+z", true, Ok("%41 z")),
+        ("%41 z", false, Ok("%41 z")),
+        ("q+r", true, Err(UnknownJob::NoSuchJob)),
     ];
-    for (base, clusters, expected) in cases {
-        assert_eq!(cluster_of(base, clusters, |name| *name).copied(), expected, "{base:?}");
+    for (text, decoded, expected) in cases {
+        let rest = format!("{text}/targets");
+        assert_eq!(job(&[&rest], decoded, exists, || jobs.into_iter()), expected, "{text}, decoded: {decoded}");
     }
 }
 
