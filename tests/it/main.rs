@@ -11,6 +11,7 @@
 mod access;
 mod canaries;
 mod certificates;
+mod configs;
 mod ec2;
 mod eks;
 mod events;

@@ -101,7 +101,7 @@ func answerTo(text string) (result answer) {
 }
 
 // load goes the way of the allocator's own file: through untyped values, which
-// resolve scalars once, and then into the typed config. Strictly, unlike there.
+// resolve scalars once, and then into the typed config, which ignores unknown fields.
 func load(text string) (*config.Config, error) {
 	untyped := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &untyped); err != nil {
@@ -112,7 +112,7 @@ func load(text string) (*config.Config, error) {
 		return nil, err
 	}
 	loaded := &config.Config{}
-	return loaded, yaml.UnmarshalStrict(resolved, loaded)
+	return loaded, yaml.Unmarshal(resolved, loaded)
 }
 
 // served is the allocator's way from scrape configs to JSON.

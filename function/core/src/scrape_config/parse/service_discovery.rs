@@ -37,7 +37,7 @@ pub fn refuse_others<'a>(job: &Node<'a>, fields: &mut Fields<'a>) -> Result<()> 
     Ok(())
 }
 
-fn each<'a, T>(fields: &mut Fields<'a>, name: &'a str, read: fn(&Node<'a>) -> Result<T>) -> Result<Vec<T>> {
+fn each<'a, T>(fields: &mut Fields<'a>, name: &'static str, read: fn(&Node<'a>) -> Result<T>) -> Result<Vec<T>> {
     let Some(node) = fields.get(name) else { return Ok(Vec::new()) };
     let entry = |node: &Node<'a>| if node.is_null() { Err(node.error(Problem::Empty)) } else { read(node) };
     node.list()?.iter().map(entry).collect()
@@ -89,7 +89,9 @@ fn namespaces(node: &Node<'_>) -> Result<Namespaces> {
     Ok(namespaces)
 }
 
+/// DIFFERENCE: an unknown field is an error here. To ignore `labels` in place of `label` would select every object.
 fn selector(node: &Node<'_>) -> Result<Selector> {
+    let node = &node.strict();
     let mut fields = node.fields()?;
     let role = fields.given("role").ok_or_else(|| node.error(Problem::NoRole))?;
     let mut selector = Selector { role: self::role(&role)?, label: String::new(), field: String::new() };
