@@ -183,6 +183,8 @@ fn parse_memory(text: &str) -> Result<usize> {
 fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
     let (inline, file) = (get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"));
     let namespace = get("OTELCOL_NAMESPACE");
+    // Checked without a config too: a wrong value is always an error.
+    is_strict(get("ALLOCATOR_CONFIG_STRICT"))?;
     let (text, origin) = match (inline, file.map(PathBuf::from)) {
         (Some(_), Some(_)) => bail!("set one of ALLOCATOR_CONFIG and ALLOCATOR_CONFIG_FILE, not both"),
         (Some(text), None) => (text, "ALLOCATOR_CONFIG".to_owned()),
@@ -193,7 +195,25 @@ fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
         }
         (None, None) => return Ok(Config::default()),
     };
-    Config::parse(&text, namespace.as_deref()).with_context(|| format!("the allocator config is not valid: {origin}"))
+    let config = Config::parse(&text, namespace.as_deref())
+        .with_context(|| format!("the allocator config is not valid: {origin}"))?;
+    if is_strict(get("ALLOCATOR_CONFIG_STRICT"))? && !config.unknown.is_empty() {
+        let unknown: Vec<_> = config.unknown.iter().map(ToString::to_string).collect();
+        bail!(
+            "the allocator config has unknown keys, which ALLOCATOR_CONFIG_STRICT=on refuses: {}",
+            unknown.join(", ")
+        );
+    }
+    Ok(config)
+}
+
+/// Whether unknown keys of the config stop the start (`ALLOCATOR_CONFIG_STRICT`).
+fn is_strict(value: Option<String>) -> Result<bool> {
+    match value.as_deref().map(str::trim) {
+        None | Some("off") => Ok(false),
+        Some("on") => Ok(true),
+        Some(other) => bail!("ALLOCATOR_CONFIG_STRICT must be on or off: {other:?}"),
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +234,18 @@ mod tests {
         assert_eq!(settings.target_labels, ServedLabels::Referenced);
         assert_eq!(settings.secrets, Secrets::Omit);
         assert_eq!(settings.secret_rotation, SecretRotation::Off);
+    }
+
+    #[test]
+    fn a_strict_config_has_no_unknown_keys() {
+        let text = "{prometheus_cr: {enabled: true, scrapeInterval: 30s}, nonsense: 1}";
+        let with = |strict| load(&[("CLUSTER", "kubeconfig"), ("ALLOCATOR_CONFIG", text), strict]);
+        assert_eq!(with(("ALLOCATOR_CONFIG_STRICT", "off")).unwrap().config.unknown.len(), 2);
+        assert_eq!(
+            with(("ALLOCATOR_CONFIG_STRICT", "on")).unwrap_err().to_string(),
+            "the allocator config has unknown keys, which ALLOCATOR_CONFIG_STRICT=on refuses: nonsense, \
+             prometheus_cr.scrapeInterval (did you mean scrape_interval?)"
+        );
     }
 
     #[test]
@@ -238,6 +270,7 @@ mod tests {
             (("SECRET_ROTATION", "true"), "SECRET_ROTATION must be on or off: \"true\""),
             (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
             (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),
+            (("ALLOCATOR_CONFIG_STRICT", "true"), "ALLOCATOR_CONFIG_STRICT must be on or off: \"true\""),
         ];
         for (variable, expected) in cases {
             let error = load(&[("CLUSTER", "kubeconfig"), variable]).unwrap_err();

@@ -60,6 +60,9 @@ pub enum RefreshError {
     /// The scrape configs cannot be written as JSON.
     #[error("the scrape configs cannot be written")]
     Render(#[from] serde_json::Error),
+    /// The config writes jobs, and there is none. `{}` would stop all scraping.
+    #[error("the config writes jobs, and none of them can be served: {0}")]
+    NoJobs(String),
     /// The computation was stopped from outside.
     #[error("the snapshot was abandoned")]
     Abandoned(#[from] tokio::task::JoinError),
@@ -159,6 +162,10 @@ impl Recipe {
             now: taken.timestamp(),
         };
         let mut allocation = allocation::allocate(inputs, before.map(|before| &before.allocation))?;
+        if plan.jobs().is_empty() && !self.config.scrape_configs.is_empty() {
+            let reasons: Vec<_> = allocation.report().entries().iter().map(ToString::to_string).collect();
+            return Err(RefreshError::NoJobs(reasons.join("; ")));
+        }
         allocation.add_to_report(reading.report());
         let shown = |configs: &mut dyn Iterator<Item = &ScrapeConfig>| {
             ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)

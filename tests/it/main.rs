@@ -12,6 +12,7 @@ mod access;
 mod canaries;
 mod certificates;
 mod clusters;
+mod configs;
 mod documents;
 mod ec2;
 mod eks;

@@ -1,14 +1,16 @@
 //! `targetallocator.yaml`: what is allocated, to whom, and how.
 //!
 //! Input: the text of the operator's own config file, with a few keys of ours
-//! beside the peer's. Output: typed settings, and notes on keys that have no
-//! effect in a serverless function. A key that nobody knows is an error.
+//! beside the operator's. Output: typed settings, notes on keys that have no effect in a
+//! serverless function, and the unknown keys, which are ignored as the operator ignores them.
 //! Follows `cmd/otel-allocator/internal/config/config.go` of the operator.
 
 pub mod access;
 mod collectors;
 pub mod egress;
 mod file;
+mod sections;
+mod selector;
 mod strategy;
 
 use std::net::SocketAddr;
@@ -18,6 +20,7 @@ use serde_json::{Map, Value};
 pub use access::AccessRules;
 pub use collectors::{CollectorPods, Collectors};
 pub use egress::Egress;
+pub use sections::known_keys;
 
 use crate::duration::Duration;
 use crate::monitors;
@@ -26,6 +29,7 @@ use crate::scrape_config::globals::Globals;
 use crate::scrape_config::parse::{ParseError, RefusedJob};
 use crate::shard::consistent_hashing::Version;
 use crate::shard::{Spread, Strategy};
+use crate::unknown_key::UnknownKey;
 use crate::yaml::{self, YamlError};
 
 /// What is allocated, to whom, and how.
@@ -53,6 +57,8 @@ pub struct Config {
     pub most_of_a_job: usize,
     /// Keys that are accepted but change nothing here.
     pub notes: Vec<Note>,
+    /// Keys that nobody knows. They are ignored, and reported.
+    pub unknown: Vec<UnknownKey>,
 }
 
 /// What the targets of a job may take where nothing is known of the function's memory.
@@ -84,6 +90,9 @@ pub enum ConfigError {
     /// The section of Prometheus' own settings is wrong.
     #[error("the Prometheus config is not valid")]
     Prometheus(#[from] ParseError),
+    /// The config writes jobs, and none of them can be served. The source is the first one.
+    #[error("none of the jobs of config.scrape_configs can be served")]
+    NoJobs(#[source] RefusedJob),
     /// A value that is not one of those known, or keys that exclude each other.
     #[error("{key}: {reason}")]
     Key {
@@ -115,6 +124,7 @@ impl Default for Config {
             dns_servers: Vec::new(),
             most_of_a_job: MOST_OF_A_JOB,
             notes: Vec::new(),
+            unknown: Vec::new(),
         }
     }
 }
@@ -132,12 +142,13 @@ impl Config {
     /// peer's `OTELCOL_NAMESPACE` does.
     ///
     /// # Errors
-    /// When the text is not YAML, or a key is unknown or wrong; the error names it.
+    /// When the text is not YAML, a value is wrong, or a selector has an unknown field; the error names the key.
     pub fn parse(text: &str, collector_namespace: Option<&str>) -> Result<Self, ConfigError> {
-        let value = match yaml::parse(text)? {
+        let mut value = match yaml::parse(text)? {
             Value::Null => Value::Object(Map::new()),
             value => value,
         };
+        let unknown = sections::take_unknown(&mut value)?;
         let mut file: file::File = serde_path_to_error::deserialize(value).map_err(|error| ConfigError::File {
             path: error.path().to_string(),
             message: error.inner().to_string(),
@@ -145,7 +156,7 @@ impl Config {
         if let Some(namespace) = collector_namespace {
             file.collector_namespace = Some(namespace.to_owned());
         }
-        file.into_config()
+        file.into_config(unknown)
     }
 }
 

@@ -26,4 +26,5 @@ pub mod selector;
 pub mod shard;
 pub mod size;
 pub mod targets;
+pub mod unknown_key;
 pub mod yaml;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use target_allocator_core::yaml::YamlError;
 use thiserror::Error;
 
 use super::encoding::Unreadable;
+use super::manifests::ManifestError;
 
 /// A failure that leaves no complete set of objects.
 #[derive(Debug, Error)]
@@ -94,23 +94,14 @@ pub enum ClusterError {
         #[source]
         source: std::io::Error,
     },
-    /// A file is not YAML.
-    #[error("cannot read manifests, not valid YAML: {}", path.display())]
-    Yaml {
-        /// Which one.
-        path: PathBuf,
-        /// What the parser says.
-        #[source]
-        source: serde_norway::Error,
-    },
-    /// The aliases of a file stand for more than can be held.
+    /// A file or folder does not hold what a cluster is read from.
     #[error("cannot read manifests: {}", path.display())]
-    Aliases {
+    Manifest {
         /// Which one.
         path: PathBuf,
-        /// Where.
+        /// What is wrong with it.
         #[source]
-        source: YamlError,
+        source: ManifestError,
     },
 }
 

@@ -1,36 +1,44 @@
 //! Objects from YAML or JSON files, as `kubectl get -o yaml` prints them or as people write them.
 //!
-//! Files are read anew for every snapshot. What an API server would fill in is
-//! filled in here; kinds that the allocator does not read are passed over.
+//! Every snapshot reads all files again. A file that is not whole ([`files`]) or that holds
+//! something other than Kubernetes objects ([`documents`]) fails the refresh. An object that an
+//! API server would refuse is reported, and all other objects are served. Defaults that an API
+//! server fills in are filled in here. Kinds that the allocator does not use are skipped.
 
 mod defaults;
+mod documents;
+mod files;
+mod required;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
-use target_allocator_core::report::Report;
-use target_allocator_core::yaml::{self, YamlError};
+use target_allocator_core::objects::{Cluster, Collection, Object};
+use target_allocator_core::report::{ObjectRef, Outcome, Report};
+use target_allocator_core::yaml;
 
-use super::reading::report_malformed;
 use super::{ClusterError, Kind, Reading};
+use documents::Item;
+
+pub use documents::ManifestError;
 
 /// A file or folder of manifests.
 #[derive(Clone)]
 pub struct Manifests {
     path: Arc<Path>,
+    /// How many documents each file had in the last good reading.
+    before: Arc<Mutex<BTreeMap<PathBuf, usize>>>,
 }
 
 impl Manifests {
     /// The manifests at `path`.
     pub fn new(path: PathBuf) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), before: Arc::default() }
     }
 
     /// See [`super::Objects::list`].
@@ -77,18 +85,36 @@ impl Manifests {
     }
 
     fn read(&self) -> Result<(Cluster, Report), ClusterError> {
-        let mut files = Vec::new();
-        find_files(&self.path, &mut files)?;
         let (mut cluster, mut report) = (Cluster::default(), Report::default());
-        for file in files {
-            read_documents(&file, |document| add(document, &mut cluster, &mut report))?;
+        let mut counts = BTreeMap::new();
+        for path in files::find(&self.path)? {
+            let count = self.read_file(&path, &mut cluster, &mut report)?;
+            counts.insert(path, count);
         }
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = counts;
         defaults::add_namespaces(&mut cluster);
         Ok((cluster, report))
     }
+
+    /// Adds the objects of one file, and says how many documents it has.
+    fn read_file(&self, path: &Path, cluster: &mut Cluster, report: &mut Report) -> Result<usize, ClusterError> {
+        let file = files::read(path)?;
+        let failed = |source| ClusterError::Manifest { path: path.to_owned(), source };
+        let count = documents::read(&file.text, |item| match item {
+            Item::Object(object) => add(object, cluster, report),
+            Item::Unreadable(line, error) => {
+                let object = ObjectRef::new("Manifest", "", format!("{}:{line}", path.display()));
+                report.push(object, Outcome::Malformed, "", format_args!("the document is skipped: {error}"));
+            }
+        })
+        .map_err(failed)?;
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied();
+        files::check_whole(&file, before, count, SystemTime::now()).map_err(failed)?;
+        Ok(count)
+    }
 }
 
-/// What is equal in both stays the same object.
+/// Replaces a collection. Objects that are equal in both keep their place in memory.
 fn take_over<T: Object + PartialEq>(now: &Collection<T>, collection: &mut Collection<T>) {
     let mut now = now.clone();
     now.share_with(collection);
@@ -101,94 +127,10 @@ fn pick<T: Object>(namespace: &str, name: &str, from: &Collection<T>, into: &mut
     }
 }
 
-/// The file itself, or all YAML and JSON files below a folder, in order of their names.
-fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ClusterError> {
-    let failed = |source| ClusterError::File { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(path).map_err(failed)?;
-    let mut entries =
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    entries.sort();
-    for entry in entries {
-        let is_manifest =
-            entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
-        if is_manifest || entry.is_dir() {
-            find_files(&entry, files)?;
-        }
-    }
-    Ok(())
-}
-
-/// Gives each document to `take`, and of lists in JSON each item.
-fn read_documents(file: &Path, mut take: impl FnMut(Value)) -> Result<(), ClusterError> {
-    let text = std::fs::read_to_string(file).map_err(|source| ClusterError::File { path: file.to_owned(), source })?;
-    // JSON is YAML, but read as YAML it takes many times as long.
-    if text.starts_with('{') && read_json(&text, &mut take).is_ok() {
-        return Ok(());
-    }
-    // The library counts aliases, but not how long what they stand for is.
-    // What is no YAML it says better, too.
-    if text.contains('&')
-        && let Err(source @ (YamlError::TooLarge(_) | YamlError::RecursiveAlias(_))) = yaml::check_aliases(&text)
-    {
-        return Err(ClusterError::Aliases { path: file.to_owned(), source });
-    }
-    let failed = |source| ClusterError::Yaml { path: file.to_owned(), source };
-    for document in serde_norway::Deserializer::from_str(&text) {
-        // Merge keys, which kubectl resolves too.
-        let mut value = serde_norway::Value::deserialize(document).map_err(failed)?;
-        value.apply_merge().map_err(failed)?;
-        take(serde_norway::from_value(value).map_err(failed)?);
-    }
-    Ok(())
-}
-
-/// A list whose items are texts yet.
-#[derive(Deserialize)]
-struct List<'t> {
-    #[serde(rename = "apiVersion", default)]
-    api_version: String,
-    kind: String,
-    #[serde(borrow)]
-    items: Vec<&'t RawValue>,
-}
-
-/// One item at a time: as values, a list of 100,000 pods takes ten times what its text does.
-fn read_json(text: &str, take: &mut impl FnMut(Value)) -> serde_json::Result<()> {
-    let documents: Vec<&RawValue> = serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>()?;
-    for document in documents {
-        match serde_json::from_str::<List<'_>>(document.get()) {
-            Ok(List { api_version, kind, items }) if kind.ends_with("List") => {
-                for item in items {
-                    let mut item = serde_json::from_str(item.get())?;
-                    inherit(&mut item, &api_version, &kind);
-                    take(item);
-                }
-            }
-            _ => take(serde_json::from_str(document.get())?),
-        }
-    }
-    Ok(())
-}
-
-/// Adds an object, or each item of a list.
+/// Adds an object. Kinds that nothing reads are skipped.
 fn add(document: Value, cluster: &mut Cluster, report: &mut Report) {
     let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion").to_owned(), text("kind").to_owned());
-    if kind.ends_with("List")
-        && let Value::Object(mut list) = document
-    {
-        if let Some(Value::Array(items)) = list.remove("items") {
-            for mut item in items {
-                inherit(&mut item, &api_version, &kind);
-                add(item, cluster, report);
-            }
-        }
-        return;
-    }
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     match (group, kind.as_str()) {
         ("", "Namespace") => insert(document, &mut cluster.namespaces, report, defaults::namespace),
@@ -218,30 +160,47 @@ fn add(document: Value, cluster: &mut Cluster, report: &mut Report) {
     }
 }
 
-/// Items of typed lists, as the API server sends them, leave out what the list says.
-fn inherit(item: &mut Value, api_version: &str, list_kind: &str) {
-    let Value::Object(fields) = item else { return };
-    for (key, value) in [("apiVersion", api_version), ("kind", list_kind.trim_end_matches("List"))] {
-        if !value.is_empty() {
-            fields.entry(key).or_insert_with(|| value.into());
-        }
-    }
-}
-
 fn insert<T: Object + PartialEq + DeserializeOwned>(
     document: Value,
     collection: &mut Collection<T>,
     report: &mut Report,
     complete: impl Fn(&mut T),
 ) {
-    let metadata = || Metadata::deserialize(document.get("metadata").unwrap_or(&Value::Null)).unwrap_or_default();
-    match T::deserialize(&document) {
+    let refused = |field: &str, reason: &str, report: &mut Report| {
+        let reason = format_args!("an API server refuses the object, so it is skipped: {reason}");
+        report.push(name::<T>(&document), Outcome::Malformed, field, reason);
+    };
+    if let Some(field) = required::missing(T::KIND, &document) {
+        return refused(field, "the field is required", report);
+    }
+    let read = T::deserialize(&document).or_else(|error| {
+        let mut other = document.clone();
+        yaml::letters_to_booleans(&mut other);
+        T::deserialize(&other).map_err(|_| error)
+    });
+    match read {
         Ok(mut object) => {
             complete(&mut object);
             collection.update(object);
         }
-        Err(error) => report_malformed::<T>(&metadata(), &error, report),
+        // Read once more to find the field: that costs too much to do for every object.
+        Err(error) => match serde_path_to_error::deserialize::<_, T>(&document) {
+            Err(error) => refused(&field(error.path()), &error.inner().to_string(), report),
+            Ok(_) => refused("", &error.to_string(), report),
+        },
     }
+}
+
+/// The path of a field; empty for the whole object.
+fn field(path: &serde_path_to_error::Path) -> String {
+    let path = path.to_string();
+    if path == "." { String::new() } else { path }
+}
+
+/// Names an object by as much of its metadata as can be read.
+fn name<T: Object>(document: &Value) -> ObjectRef {
+    let text = |key: &str| document.pointer(&format!("/metadata/{key}")).and_then(Value::as_str).unwrap_or_default();
+    ObjectRef::new(T::KIND, text("namespace"), text("name"))
 }
 
 #[cfg(test)]

@@ -100,8 +100,8 @@ func answerTo(text string) (result answer) {
 	return result
 }
 
-// load reads a document like the allocator's own file: into untyped values, which
-// resolve scalars once, and then into the typed config. Unlike the allocator, it is strict.
+// load reads a document like the allocator's own file: into untyped values, which resolve scalars once, and then
+// into the typed config, which ignores unknown fields.
 func load(text string) (*config.Config, error) {
 	untyped := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &untyped); err != nil {
@@ -112,7 +112,7 @@ func load(text string) (*config.Config, error) {
 		return nil, err
 	}
 	loaded := &config.Config{}
-	return loaded, yaml.UnmarshalStrict(resolved, loaded)
+	return loaded, yaml.Unmarshal(resolved, loaded)
 }
 
 // served converts scrape configs to JSON like the allocator.

@@ -148,7 +148,13 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         match planned {
             Ok(job) => {
                 *size += job.rules.size();
-                jobs.insert(job.scrape_config.job_name.clone(), job);
+                let (name, monitor) = (job.scrape_config.job_name.clone(), job.monitor.clone());
+                if jobs.insert(name.clone(), job).is_some_and(|earlier| earlier.monitor.is_none())
+                    && let Some(monitor) = monitor
+                {
+                    let reason = format_args!("{monitor} makes a job of this name, which is served instead: rename it");
+                    report.push(config_object(&name), Outcome::JobLeftOut, "job_name", reason);
+                }
             }
             Err(unserved) => {
                 // To find out that one is too large takes as long as to compile one that is not.
@@ -237,6 +243,10 @@ fn config_report(config: &Config) -> Report {
     for note in &config.notes {
         let object = ObjectRef::new("Config", "", "targetallocator.yaml");
         report.push(object, Outcome::Adjusted, &note.key, format_args!("has no effect here: {}", note.reason));
+    }
+    for unknown in &config.unknown {
+        let object = ObjectRef::new("Config", "", "targetallocator.yaml");
+        report.push(object, Outcome::Adjusted, &unknown.path, unknown.reason());
     }
     for refused in config.scrape_configs.iter().filter_map(|job| job.as_ref().err()) {
         let ParseError { path, problem } = &refused.error;

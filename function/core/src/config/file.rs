@@ -7,6 +7,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
+use super::selector::Selector;
 use super::{Config, ConfigError, Egress, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors, strategy};
 use crate::duration::Duration;
 use crate::monitors;
@@ -14,8 +15,9 @@ use crate::monitors::finding::Finding;
 use crate::monitors::scrape_class::ScrapeClasses;
 use crate::monitors::selection::{KindSelection, NamespaceRules};
 use crate::objects::monitoring::ScrapeClass;
+use crate::objects::null_to_default;
 use crate::scrape_config::parse;
-use crate::selector::LabelSelector;
+use crate::unknown_key::UnknownKey;
 
 /// All keys, the peer's and ours.
 #[derive(Debug, Default, Deserialize)]
@@ -29,7 +31,10 @@ pub(super) struct File {
     config: Option<Value>,
     allocation_strategy: Option<String>,
     allocation_fallback_strategy: Option<String>,
+    #[serde(deserialize_with = "null_to_default")]
+    allocation_strategy_config: strategy::StrategyConfigKey,
     filter_strategy: Option<String>,
+    #[serde(deserialize_with = "null_to_default")]
     prometheus_cr: PrometheusCr,
     https: Option<IgnoredAny>,
     telemetry: Option<IgnoredAny>,
@@ -48,7 +53,7 @@ pub(super) struct File {
 /// `prometheus_cr`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct PrometheusCr {
+pub(super) struct PrometheusCr {
     enabled: Option<bool>,
     allow_namespaces: Option<Vec<String>>,
     deny_namespaces: Option<Vec<String>>,
@@ -75,7 +80,8 @@ const SCRAPE_PROTOCOLS: [&str; 4] =
 const SCRAPE_INTERVAL: Duration = Duration::from_secs(30);
 
 impl File {
-    pub(super) fn into_config(self) -> Result<Config, ConfigError> {
+    /// Checks the keys and turns them into settings. `unknown` are the keys that were taken out of the file before.
+    pub(super) fn into_config(self, mut unknown: Vec<UnknownKey>) -> Result<Config, ConfigError> {
         let Self {
             listen_addr,
             kube_config_file_path,
@@ -85,6 +91,7 @@ impl File {
             config,
             allocation_strategy,
             allocation_fallback_strategy,
+            allocation_strategy_config,
             filter_strategy,
             prometheus_cr,
             https,
@@ -127,8 +134,9 @@ impl File {
         note(prometheus_cr.evaluation_interval.is_some(), "prometheus_cr.evaluation_interval", "nothing is evaluated");
         let namespace = collector_namespace.unwrap_or_default();
         let prometheus = config.as_ref().map(parse::parse).transpose()?;
-        let (scrape_configs, passed_over) =
-            prometheus.map(|parsed| (parsed.jobs, parsed.passed_over)).unwrap_or_default();
+        let (scrape_configs, passed_over, unknown_in_config) =
+            prometheus.map(|parsed| (parsed.jobs, parsed.passed_over, parsed.unknown)).unwrap_or_default();
+        unknown.extend(unknown_in_config);
         for section in passed_over {
             note(true, &format!("config.{section}"), "it has no bearing on what is scraped");
         }
@@ -136,6 +144,13 @@ impl File {
         if monitors.is_none() && scrape_configs.is_empty() {
             let reason = "enable prometheus_cr, or give config.scrape_configs: there is nothing to scrape";
             return Err(ConfigError::key("prometheus_cr.enabled", reason));
+        }
+        // Without this, `/scrape_configs` would be `{}`, which stops all scraping.
+        if monitors.is_none()
+            && scrape_configs.iter().all(Result::is_err)
+            && let Some(Err(refused)) = scrape_configs.first()
+        {
+            return Err(ConfigError::NoJobs(refused.clone()));
         }
         let grace_period = collector_not_ready_grace_period.map_or(NOT_READY_GRACE_PERIOD, |given| given.0);
         let selector = collector_selector.map(|selector| selector.0.selector()).transpose();
@@ -153,6 +168,7 @@ impl File {
             strategy: strategy::read(strategy::Keys {
                 strategy: allocation_strategy,
                 fallback: allocation_fallback_strategy,
+                config: allocation_strategy_config,
                 replicas: allocation_replicas,
                 fallback_without_collector: allocation_fallback_without_collector,
                 rendezvous: rendezvous_hashing,
@@ -164,6 +180,7 @@ impl File {
             dns_servers: dns_sd_servers.unwrap_or_default(),
             most_of_a_job: MOST_OF_A_JOB,
             notes,
+            unknown,
         })
     }
 }
@@ -234,30 +251,6 @@ impl monitors::Settings {
             scrape_protocols: SCRAPE_PROTOCOLS.map(str::to_owned).to_vec(),
             ..Self::default()
         }
-    }
-}
-
-/// A label selector with keys in camel case or, as the operator writes them, in lower case.
-#[derive(Debug)]
-struct Selector(LabelSelector);
-
-impl<'de> Deserialize<'de> for Selector {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut value = Value::deserialize(deserializer)?;
-        // A list would be read as a selector without requirements, which selects everything.
-        if !value.is_object() {
-            let reason = format!("a selector must be a mapping, as in {{matchLabels: {{app: web}}}}: {value}");
-            return Err(serde::de::Error::custom(reason));
-        }
-        if let Value::Object(fields) = &mut value {
-            for (lower, camel) in [("matchlabels", "matchLabels"), ("matchexpressions", "matchExpressions")] {
-                // With both, the one in camel case counts.
-                if let Some(found) = fields.remove(lower) {
-                    fields.entry(camel).or_insert(found);
-                }
-            }
-        }
-        LabelSelector::deserialize(value).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,8 +1,10 @@
 //! How targets are given out: the strategy, its fallback, copies, the filter.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::ConfigError;
+use crate::objects::null_to_default;
 use crate::shard::consistent_hashing::Version;
 use crate::shard::rendezvous::Rendezvous;
 use crate::shard::{Fallback, Spread, Strategy};
@@ -11,9 +13,36 @@ use crate::shard::{Fallback, Spread, Strategy};
 pub(super) struct Keys {
     pub strategy: Option<String>,
     pub fallback: Option<String>,
+    pub config: StrategyConfigKey,
     pub replicas: Option<u32>,
     pub fallback_without_collector: Option<bool>,
     pub rendezvous: Option<RendezvousKey>,
+}
+
+/// `allocation_strategy_config`: a section for each of the operator's strategies (operator PR 5492).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct StrategyConfigKey {
+    consistent_hashing: Option<IgnoredAny>,
+    least_weighted: Option<IgnoredAny>,
+    #[serde(deserialize_with = "null_to_default")]
+    per_node: PerNodeKey,
+}
+
+/// `allocation_strategy_config.per_node`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PerNodeKey {
+    fallback_strategy: Option<FallbackKey>,
+}
+
+/// `allocation_strategy_config.per_node.fallback_strategy`: a name, and empty sections as above.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FallbackKey {
+    name: Option<String>,
+    consistent_hashing: Option<IgnoredAny>,
+    least_weighted: Option<IgnoredAny>,
 }
 
 /// `rendezvous_hashing`: how that strategy spreads.
@@ -33,9 +62,9 @@ const LARGEST_BOUND: f64 = 100.0;
 const SPREADS: &str = "consistent-hashing, consistent-hashing-v0.10, least-weighted, rendezvous-hashing";
 
 pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
-    let Keys { strategy, fallback, replicas, fallback_without_collector, rendezvous } = keys;
-    // The operator writes an empty text for what is not set.
-    let (strategy, fallback) = (strategy.unwrap_or_default(), fallback.unwrap_or_default());
+    let Keys { strategy, fallback, config, replicas, fallback_without_collector, rendezvous } = keys;
+    // The operator writes an empty text for a strategy that is not set.
+    let (strategy, fallback) = (strategy.unwrap_or_default(), fallback_name(fallback.unwrap_or_default(), config)?);
     let replicas = replicas.unwrap_or(1);
     if rendezvous.is_some() && strategy != RENDEZVOUS && fallback != RENDEZVOUS {
         let reason = "goes with allocation_strategy or allocation_fallback_strategy: rendezvous-hashing";
@@ -61,7 +90,7 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
             }),
         });
     }
-    // As in the peer, a fallback of another strategy must exist but is never asked.
+    // As in the operator, a fallback beside another strategy must exist but is never used.
     read_fallback(&fallback, rendezvous)?;
     let strategy = if strategy.is_empty() { "consistent-hashing" } else { &strategy };
     match read_spread(strategy, rendezvous) {
@@ -90,12 +119,34 @@ fn read_rendezvous(key: RendezvousKey) -> Result<Rendezvous, ConfigError> {
     Ok(Rendezvous { bound, same_zone_first, by_scrape_rate })
 }
 
+const NEWER_FALLBACK: &str = "allocation_strategy_config.per_node.fallback_strategy.name";
+
+/// The fallback that either spelling names.
+///
+/// DIFFERENCE: two different names are an error. In the operator the newer spelling wins, and nobody is told.
+fn fallback_name(older: String, config: StrategyConfigKey) -> Result<String, ConfigError> {
+    let StrategyConfigKey { consistent_hashing: _, least_weighted: _, per_node } = config;
+    let Some(newer) = per_node.fallback_strategy else { return Ok(older) };
+    let FallbackKey { name, consistent_hashing: _, least_weighted: _ } = newer;
+    let newer = name.unwrap_or_default();
+    if newer.is_empty() {
+        return Err(ConfigError::key(NEWER_FALLBACK, format!("must be one of {SPREADS}, per-node: \"\"")));
+    }
+    if !older.is_empty() && older != newer {
+        let reason = format!("contradicts allocation_fallback_strategy {older:?}, set only one of them: {newer:?}");
+        return Err(ConfigError::key(NEWER_FALLBACK, reason));
+    }
+    Ok(newer)
+}
+
 fn read_fallback(fallback: &str, rendezvous: Rendezvous) -> Result<Option<Spread>, ConfigError> {
     match (fallback, read_spread(fallback, rendezvous)) {
-        ("", _) => Ok(None),
+        // The operator knows per-node as a fallback. It cannot place a target that per-node could not place before.
+        ("" | "per-node", _) => Ok(None),
         (_, Some(strategy)) => Ok(Some(strategy)),
         (_, None) => {
-            Err(ConfigError::key("allocation_fallback_strategy", format!("must be one of {SPREADS}: {fallback:?}")))
+            let reason = format!("must be one of {SPREADS}, per-node: {fallback:?}");
+            Err(ConfigError::key("allocation_fallback_strategy", reason))
         }
     }
 }

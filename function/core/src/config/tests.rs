@@ -38,13 +38,31 @@ fn strategies_are_read_by_name() {
             "{allocation_strategy: per-node, allocation_fallback_strategy: consistent-hashing}",
             per_node(Some(Fallback { strategy: hashing, also_without_collector: false })),
         ),
+        ("{allocation_strategy: per-node, allocation_fallback_strategy: per-node}", per_node(None)),
+        (
+            "{allocation_strategy: least-weighted, allocation_fallback_strategy: per-node}",
+            spread(Spread::LeastWeighted, 1),
+        ),
+        (
+            "{allocation_strategy: per-node, allocation_strategy_config: {per_node: {fallback_strategy: {name: consistent-hashing}}}}",
+            per_node(Some(Fallback { strategy: hashing, also_without_collector: false })),
+        ),
+        (
+            "{allocation_strategy: per-node, allocation_strategy_config: {consistent_hashing: {}, per_node: null}}",
+            per_node(None),
+        ),
+        (
+            "{allocation_strategy: per-node, allocation_fallback_strategy: least-weighted, allocation_strategy_config: {per_node: {fallback_strategy: {name: least-weighted}}}}",
+            per_node(Some(Fallback { strategy: Spread::LeastWeighted, also_without_collector: false })),
+        ),
         (
             "{allocation_strategy: per-node, allocation_fallback_strategy: least-weighted, allocation_fallback_without_collector: true}",
             per_node(Some(Fallback { strategy: Spread::LeastWeighted, also_without_collector: true })),
         ),
     ];
     for (keys, expected) in cases {
-        let text = format!("{ENABLED}{}", keys.trim_matches(['{', '}']).replace(", allocation", "\nallocation"));
+        let keys = keys.strip_prefix('{').and_then(|keys| keys.strip_suffix('}')).unwrap_or(keys);
+        let text = format!("{ENABLED}{}", keys.replace(", allocation", "\nallocation"));
         assert_eq!(parse(&text).unwrap().strategy, expected, "{keys}");
     }
 }
@@ -115,8 +133,40 @@ fn the_peers_meaning_of_absent_selectors_holds() {
 #[test]
 fn a_wrong_key_is_an_error_that_names_it() {
     let cases = [
-        ("a: 1", "a", "unknown field `a`"),
-        ("prometheus_cr: {enable: true}", "prometheus_cr.enable", "unknown field `enable`"),
+        ("[]", ".", "is not a map"),
+        ("prometheus_cr: []", "prometheus_cr", "is not a map"),
+        ("prometheus_cr: {enable: true}", "prometheus_cr.enabled", "there is nothing to scrape"),
+        (
+            "collector_namespace: m\ncollector_selector: {matchlabel: {app: otel-collector}}\nprometheus_cr: {enabled: true}",
+            "collector_selector",
+            "unknown field matchlabel, did you mean matchlabels or matchLabels",
+        ),
+        (
+            "prometheus_cr: {enabled: true, service_monitor_selector: []}",
+            "prometheus_cr.service_monitor_selector",
+            "a selector is a map",
+        ),
+        (
+            "prometheus_cr: {enabled: true, probe_namespace_selector: {matchExpressions: [{key: a, value: [b]}]}}",
+            "prometheus_cr.probe_namespace_selector",
+            "matchexpressions[0]: unknown field value, did you mean values",
+        ),
+        ("prometheus_cr: {enabled: true}\ncollectors: {nmes: [a]}", "collectors.nmes", "unknown field"),
+        (
+            "config: {scrape_configs: [{job_name: a, scrape_interval: x}, null]}",
+            "none of the jobs of config.scrape_configs can be served",
+            "",
+        ),
+        (
+            "prometheus_cr: {enabled: true}\nallocation_strategy: per-node\nallocation_fallback_strategy: least-weighted\nallocation_strategy_config: {per_node: {fallback_strategy: {name: consistent-hashing}}}",
+            "allocation_strategy_config.per_node.fallback_strategy.name",
+            "contradicts",
+        ),
+        (
+            "prometheus_cr: {enabled: true}\nallocation_strategy_config: {per_node: {fallback_strategy: {}}}",
+            "allocation_strategy_config.per_node.fallback_strategy.name",
+            "must be one of",
+        ),
         ("prometheus_cr: {enabled: maybe}", "prometheus_cr.enabled", "invalid type"),
         ("prometheus_cr: {scrape_interval: 1d}", "prometheus_cr.scrape_interval", "duration"),
         ("{", "not valid yaml, line 2", ""),
@@ -129,7 +179,7 @@ fn a_wrong_key_is_an_error_that_names_it() {
         ),
         ("prometheus_cr: {enabled: true}\nallocation_strategy: random", "allocation_strategy", "must be one of"),
         (
-            "prometheus_cr: {enabled: true}\nallocation_fallback_strategy: per-node",
+            "prometheus_cr: {enabled: true}\nallocation_fallback_strategy: random",
             "allocation_fallback_strategy",
             "must be one of",
         ),
@@ -185,6 +235,49 @@ fn a_wrong_key_is_an_error_that_names_it() {
     ];
     for (text, key, reason) in cases {
         let error = parse(text).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{key}: ")) && error.contains(reason), "{text}: {error}");
+        let colon = if reason.is_empty() { "" } else { ": " };
+        assert!(error.starts_with(&format!("{key}{colon}")) && error.contains(reason), "{text}: {error}");
     }
+}
+
+#[test]
+fn unknown_keys_are_ignored_and_named() {
+    let cases = [
+        (
+            "collectors: {names: [c]}\nprometheus_cr: {enabled: true, scrapeInterval: 30s, service_monitor_selector: {}}",
+            vec!["prometheus_cr.scrapeInterval (did you mean scrape_interval?)"],
+        ),
+        ("prometheus_cr: {enabled: true}\nnonsense: {a: 1}", vec!["nonsense"]),
+        (
+            "prometheus_cr: {enabled: true}\nhttps: {enable: true}\ntelemetry: {metric: {}}",
+            vec!["https.enable (did you mean enabled?)", "telemetry.metric (did you mean metrics?)"],
+        ),
+        (
+            "prometheus_cr: {enabled: true}\nallocation_strategy_config: {pernode: {}, per_node: {fallback: {}}}",
+            vec![
+                "allocation_strategy_config.pernode (did you mean per_node?)",
+                "allocation_strategy_config.per_node.fallback (did you mean fallback_strategy?)",
+            ],
+        ),
+        (
+            "config: {scrape_configs: [{job_name: node, scrape_classic_histograms: true, static_configs: [{targets: ['n:9100']}]}]}",
+            vec!["config.scrape_configs[0].scrape_classic_histograms (did you mean always_scrape_classic_histograms?)"],
+        ),
+        // A key in another case is the known key, as in the operator.
+        ("Prometheus_CR: {Enabled: true}", vec![]),
+    ];
+    for (text, expected) in cases {
+        let config = parse(text).unwrap();
+        assert_eq!(config.unknown.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
+    }
+}
+
+#[test]
+fn null_is_read_as_an_absent_key() {
+    let text = "prometheus_cr: null\nallocation_strategy: null\nallocation_strategy_config: null\nhttps: null\n\
+                collector_selector: null\nconfig: {scrape_configs: [{job_name: a}]}";
+    assert!(parse(text).unwrap().monitors.is_none());
+    let text =
+        "prometheus_cr: {enabled: true, service_monitor_selector: null, service_monitor_namespace_selector: null}";
+    assert!(!parse(text).unwrap().monitors.unwrap().service_monitors.selects_any());
 }

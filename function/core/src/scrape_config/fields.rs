@@ -1,9 +1,10 @@
 //! The fields of one map of a configuration, each read by its name and type.
 //!
 //! Reads values as leniently as the peers' YAML library does (a number or a boolean
-//! is a text where a text is wanted, `null` is the zero value), and refuses the
-//! fields that no one asked for.
+//! is a text where a text is wanted, `null` is the zero value). Unknown fields are
+//! refused, or collected where the root says so ([`Node::collecting`]).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use super::secret::Secret;
 use crate::duration::{Duration, DurationError};
 use crate::size::SizeError;
+use crate::unknown_key::UnknownKey;
 use crate::yaml::to_text;
 
 type Result<T> = std::result::Result<T, ParseError>;
@@ -88,24 +90,47 @@ impl PartialEq for Refusal {
 
 impl Eq for Refusal {}
 
+/// The unknown fields that were found, to be reported.
+pub type Unknown = RefCell<Vec<UnknownKey>>;
+
 /// A value and where it stands.
 #[derive(Clone)]
 pub struct Node<'a> {
     value: &'a Value,
     path: String,
+    /// Where unknown fields go; without it they are errors.
+    unknown: Option<&'a Unknown>,
 }
 
 /// A map whose fields are being read.
 pub struct Fields<'a> {
     map: Option<&'a Map<String, Value>>,
     path: String,
-    known: Vec<&'a str>,
+    known: Vec<&'static str>,
+    /// Fields that are known, but have no effect.
+    without_effect: Vec<&'a str>,
+    unknown: Option<&'a Unknown>,
 }
 
 impl<'a> Node<'a> {
-    /// A value at the start of a path.
+    /// A value at the start of a path. Unknown fields are errors.
     pub fn root(value: &'a Value, path: &str) -> Self {
-        Self { value, path: path.to_owned() }
+        Self { value, path: path.to_owned(), unknown: None }
+    }
+
+    /// A value at the start of a path. Unknown fields are collected in `unknown`, and otherwise ignored.
+    pub fn collecting(value: &'a Value, path: &str, unknown: &'a Unknown) -> Self {
+        Self { value, path: path.to_owned(), unknown: Some(unknown) }
+    }
+
+    /// A value below this one.
+    fn child(&self, value: &'a Value, path: String) -> Self {
+        Self { value, path, unknown: self.unknown }
+    }
+
+    /// The same value. Unknown fields are errors.
+    pub fn strict(&self) -> Self {
+        Self { unknown: None, ..self.clone() }
     }
 
     /// An error about this value.
@@ -130,7 +155,7 @@ impl<'a> Node<'a> {
 
     /// The entry of a map that is called `name`, if this is a map with such an entry.
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
-        self.value.get(name).map(|value| Node { value, path: format!("{}.{name}", self.path) })
+        self.value.get(name).map(|value| self.child(value, format!("{}.{name}", self.path)))
     }
 
     /// The fields of a map; those of null are all absent.
@@ -140,7 +165,8 @@ impl<'a> Node<'a> {
             Value::Object(map) => Some(map),
             _ => return Err(self.error(Problem::WrongType { wanted: "a map" })),
         };
-        Ok(Fields { map, path: self.path.clone(), known: Vec::new() })
+        let (known, without_effect) = (Vec::new(), Vec::new());
+        Ok(Fields { map, path: self.path.clone(), known, without_effect, unknown: self.unknown })
     }
 
     /// The entries of a list; null has none.
@@ -148,7 +174,7 @@ impl<'a> Node<'a> {
         match self.value {
             Value::Null => Ok(Vec::new()),
             Value::Array(list) => {
-                let node = |(at, value)| Node { value, path: format!("{}[{at}]", self.path) };
+                let node = |(at, value)| self.child(value, format!("{}[{at}]", self.path));
                 Ok(list.iter().enumerate().map(node).collect())
             }
             _ => Err(self.error(Problem::WrongType { wanted: "a list" })),
@@ -161,7 +187,7 @@ impl<'a> Node<'a> {
             Value::Null => Ok(Vec::new()),
             Value::Object(map) => {
                 let node = |(name, value): (&'a String, _)| {
-                    (name.as_str(), Node { value, path: format!("{}.{name}", self.path) })
+                    (name.as_str(), self.child(value, format!("{}.{name}", self.path)))
                 };
                 Ok(map.iter().map(node).collect())
             }
@@ -252,19 +278,19 @@ fn whole_signed(value: f64) -> Option<i64> {
 
 impl<'a> Fields<'a> {
     /// The value of a field, if it is there.
-    pub fn get(&mut self, name: &'a str) -> Option<Node<'a>> {
+    pub fn get(&mut self, name: &'static str) -> Option<Node<'a>> {
         self.known.push(name);
         let value = self.map?.get(name)?;
-        Some(Node { value, path: format!("{}.{name}", self.path) })
+        Some(Node { value, path: format!("{}.{name}", self.path), unknown: self.unknown })
     }
 
     /// The value of a field, if it is there and not null.
-    pub fn given(&mut self, name: &'a str) -> Option<Node<'a>> {
+    pub fn given(&mut self, name: &'static str) -> Option<Node<'a>> {
         self.get(name).filter(|node| !node.is_null())
     }
 
     /// Reads a field into `place`, if it is there.
-    pub fn read<T>(&mut self, name: &'a str, place: &mut T, read: fn(&Node<'a>) -> Result<T>) -> Result<()> {
+    pub fn read<T>(&mut self, name: &'static str, place: &mut T, read: fn(&Node<'a>) -> Result<T>) -> Result<()> {
         if let Some(node) = self.get(name) {
             *place = read(&node)?;
         }
@@ -272,18 +298,18 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a text.
-    pub fn string(&mut self, name: &'a str, place: &mut String) -> Result<()> {
+    pub fn string(&mut self, name: &'static str, place: &mut String) -> Result<()> {
         self.read(name, place, Node::string)
     }
 
     /// Reads a secret text.
-    pub fn secret(&mut self, name: &'a str, place: &mut Secret) -> Result<()> {
+    pub fn secret(&mut self, name: &'static str, place: &mut Secret) -> Result<()> {
         self.read(name, place, |node| node.string().map(Secret::from))
     }
 
-    /// Knows a field that is read elsewhere.
+    /// Accepts a field that is not read.
     pub fn allow(&mut self, name: &'a str) {
-        self.known.push(name);
+        self.without_effect.push(name);
     }
 
     /// An error about the map.
@@ -296,12 +322,16 @@ impl<'a> Fields<'a> {
         self.error(Problem::Refused(Refusal::new(reason)))
     }
 
-    /// Refuses the fields that no one has read.
+    /// Refuses or collects the fields that no one has read.
     pub fn finish(self) -> Result<()> {
-        let mut names = self.map.into_iter().flat_map(Map::keys);
-        match names.find(|name| !self.known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(name) => Err(ParseError { path: format!("{}.{name}", self.path), problem: Problem::UnknownField }),
+        let Self { map, path, known, without_effect, unknown } = self;
+        let names = map.into_iter().flat_map(Map::keys).map(String::as_str);
+        for name in names.filter(|name| !known.contains(name) && !without_effect.contains(name)) {
+            let Some(unknown) = unknown else {
+                return Err(ParseError { path: format!("{path}.{name}"), problem: Problem::UnknownField });
+            };
+            unknown.borrow_mut().push(UnknownKey::new(&path, name, &known));
         }
+        Ok(())
     }
 }

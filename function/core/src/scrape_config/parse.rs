@@ -2,8 +2,8 @@
 //!
 //! Input: the section as values. Output: its globals and one scrape config a job,
 //! validated and with its defaults, or why that job is left out; one bad job never
-//! hides another. Strict: a field that Prometheus does not know is refused by name.
-//! Nothing is expanded: the peer leaves `${NAME}` and `$(SHARD)` as they are.
+//! hides another. Fields that Prometheus does not know are ignored and collected: the
+//! operator reads the section without strictness. `${NAME}` and `$(SHARD)` stay as they are.
 
 mod globals;
 mod relabel;
@@ -11,11 +11,12 @@ mod relabel;
 use serde_json::Value;
 
 use super::discovery::{self, ServiceDiscovery, StaticSd};
-use super::fields::{Fields, Node};
+use super::fields::{Fields, Node, Unknown};
 pub use super::fields::{ParseError, Problem};
 use super::globals::Globals;
 use super::{NameValidation, ScrapeConfig};
 use crate::size::SizeError;
+use crate::unknown_key::UnknownKey;
 
 /// What a `config` section says.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub struct PrometheusConfig {
     pub jobs: Vec<Result<ScrapeConfig, RefusedJob>>,
     /// Sections that Prometheus knows and an allocator has no use for, such as `remote_write`.
     pub passed_over: Vec<&'static str>,
+    /// Fields that nobody knows, in all of the section.
+    pub unknown: Vec<UnknownKey>,
 }
 
 /// A job that is left out.
@@ -64,9 +67,15 @@ const PASSED_OVER: [&str; 9] = [
 /// Reads a `config` section.
 ///
 /// # Errors
-/// What is wrong outside of the jobs: an unknown section, or the globals.
+/// What is wrong outside of the jobs, such as a value in the globals.
 pub fn parse(config: &Value) -> Result<PrometheusConfig, ParseError> {
-    let mut fields = Node::root(config, "config").fields()?;
+    let unknown = Unknown::default();
+    let read = parse_section(&Node::collecting(config, "config", &unknown))?;
+    Ok(PrometheusConfig { unknown: unknown.into_inner(), ..read })
+}
+
+fn parse_section(config: &Node<'_>) -> Result<PrometheusConfig, ParseError> {
+    let mut fields = config.fields()?;
     let globals = match fields.given("global") {
         Some(node) => globals::parse(&node)?,
         None => Globals::default(),
@@ -82,7 +91,7 @@ pub fn parse(config: &Value) -> Result<PrometheusConfig, ParseError> {
         jobs.push(parsed.map_err(|error| RefusedJob { job_name: job_name(&node), error }));
     }
     fields.finish()?;
-    Ok(PrometheusConfig { globals, jobs, passed_over })
+    Ok(PrometheusConfig { globals, jobs, passed_over, unknown: Vec::new() })
 }
 
 fn job_name(job: &Node<'_>) -> String {
@@ -177,7 +186,7 @@ fn read_job<'a>(fields: &mut Fields<'a>, job: &mut ScrapeConfig) -> Result<(), P
     Ok(())
 }
 
-fn read_given<'a>(fields: &mut Fields<'a>, name: &'a str, place: &mut bool) -> Result<(), ParseError> {
+fn read_given(fields: &mut Fields<'_>, name: &'static str, place: &mut bool) -> Result<(), ParseError> {
     if let Some(node) = fields.given(name) {
         *place = node.boolean()?;
     }
@@ -285,9 +294,10 @@ scrape_configs:
         let cases = [
             ("null", "config.scrape_configs[0]: is empty or null"),
             ("{}", "job_name is empty"),
-            ("{job_name: a, metric_path: /x}", "config.scrape_configs[0].metric_path: unknown field"),
-            ("{job_name: a, tls_config: {x: 1}}", "config.scrape_configs[0].tls_config.x: unknown field"),
-            ("{job_name: a, static_configs: [{target: [b]}]}", "static_configs[0].target: unknown field"),
+            (
+                "{job_name: a, kubernetes_sd_configs: [{role: pod, selectors: [{role: pod, labels: x=y}]}]}",
+                "kubernetes_sd_configs[0].selectors[0].labels: unknown field",
+            ),
             ("{job_name: a, honor_labels: 'yes'}", "honor_labels: is not true or false"),
             ("{job_name: a, sample_limit: -1}", "sample_limit: is not a whole number that is not negative"),
             ("{job_name: a, scrape_interval: 15}", "scrape_interval: not a valid duration"),
@@ -305,7 +315,6 @@ scrape_configs:
             ("{job_name: a, kubernetes_sd_configs: [{role: Pod}]}", "kubernetes_sd_configs[0].role: unknown role"),
             ("{job_name: a, static_configs: [{labels: {'': a}}]}", "label name is empty"),
             ("{job_name: a, consul_sd_configs: [{server: b}]}", "not served here, name the targets by another: consul"),
-            ("{job_name: a, consol_sd_configs: []}", "consol_sd_configs: unknown field"),
             ("{job_name: good}", "taken by an earlier job"),
         ];
         for (job, expected) in cases {
@@ -321,8 +330,6 @@ scrape_configs:
     #[test]
     fn what_is_wrong_outside_of_the_jobs_is_an_error() {
         let cases = [
-            ("scrape_config: []", "config.scrape_config: unknown field"),
-            ("global: {scrape_intervall: 5s}", "config.global.scrape_intervall: unknown field"),
             ("global: {scrape_interval: 5s, scrape_timeout: 6s}", "scrape_timeout is greater"),
             ("global: {scrape_protocols: [x]}", "unknown protocol"),
             ("scrape_configs: {}", "config.scrape_configs: is not a list"),
@@ -330,6 +337,40 @@ scrape_configs:
         for (text, expected) in cases {
             let error = chain(&parse(&yaml::parse(text).unwrap()).expect_err(text));
             assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_named() {
+        let cases = [
+            ("scrape_config: []", "config.scrape_config (did you mean scrape_configs?)"),
+            ("global: {scrape_intervall: 5s}", "config.global.scrape_intervall (did you mean scrape_interval?)"),
+            (
+                "scrape_configs: [{job_name: a, scrape_classic_histograms: true}]",
+                "config.scrape_configs[0].scrape_classic_histograms (did you mean always_scrape_classic_histograms?)",
+            ),
+            (
+                "scrape_configs: [{job_name: a, metric_path: /x}]",
+                "config.scrape_configs[0].metric_path (did you mean metrics_path?)",
+            ),
+            ("scrape_configs: [{job_name: a, tls_config: {x: 1}}]", "config.scrape_configs[0].tls_config.x"),
+            (
+                "scrape_configs: [{job_name: a, static_configs: [{target: [b]}]}]",
+                "config.scrape_configs[0].static_configs[0].target (did you mean targets?)",
+            ),
+            (
+                "scrape_configs: [{job_name: a, http_sd_cofigs: []}]",
+                "config.scrape_configs[0].http_sd_cofigs (did you mean http_sd_configs?)",
+            ),
+            (
+                "scrape_configs: [{job_name: a, relabel_configs: [{action: drop, colour: red}]}]",
+                "config.scrape_configs[0].relabel_configs[0].colour",
+            ),
+        ];
+        for (text, expected) in cases {
+            let config = read(text);
+            assert_eq!(config.unknown.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected], "{text}");
+            assert!(config.jobs.iter().all(Result::is_ok), "{text}");
         }
     }
 

@@ -32,6 +32,45 @@ pub(super) fn resolve(text: &str) -> Value {
     number.map_or_else(|| Value::String(text.to_owned()), Value::Number)
 }
 
+/// The value of a plain scalar in a manifest, which becomes JSON on its way to an API server.
+/// DIFFERENCE: `y` and `n` stay texts, see [`letters_to_booleans`]. JSON has no `.inf` and `.nan`. A float without a fraction is written without one, so `1e6` fits an integer field.
+pub(super) fn resolve_for_json(text: &str) -> Option<Value> {
+    if matches!(text, "y" | "Y" | "n" | "N") {
+        return Some(text.into());
+    }
+    match resolve(text) {
+        Value::String(read) if matches!(read.as_str(), ".inf" | "-.inf" | ".nan") && is_special(text) => None,
+        Value::Number(number) if number.is_f64() => Some(Value::Number(whole(&number).unwrap_or(number))),
+        value => Some(value),
+    }
+}
+
+/// Reads `y` and `n` as `kubectl` reads them: as booleans. An object may be called `n`, which
+/// `kubectl` refuses, so this reading is tried second.
+pub fn letters_to_booleans(value: &mut Value) {
+    match value {
+        Value::String(text) if matches!(text.as_str(), "y" | "Y") => *value = Value::Bool(true),
+        Value::String(text) if matches!(text.as_str(), "n" | "N") => *value = Value::Bool(false),
+        Value::Array(list) => list.iter_mut().for_each(letters_to_booleans),
+        Value::Object(map) => map.values_mut().for_each(letters_to_booleans),
+        _ => {}
+    }
+}
+
+fn is_special(text: &str) -> bool {
+    matches!(text.trim_start_matches(['+', '-']).to_ascii_lowercase().as_str(), ".inf" | ".nan")
+}
+
+/// A float without a fraction as an integer, if it fits one exactly.
+fn whole(number: &Number) -> Option<Number> {
+    let value = number.as_f64()?;
+    (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then(|| {
+        #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
+        let whole = value as i64;
+        Number::from(whole)
+    })
+}
+
 /// Whole numbers with Go's prefixes: `0x`, `0o`, `0b`, and a leading zero for octal.
 fn integer(text: &str) -> Option<Number> {
     let (negative, digits) = match text.strip_prefix('-') {

@@ -1,6 +1,15 @@
-//! What is read from files, and what is reported.
+//! Which objects are read from files, which files are refused, and what is reported.
 
 use super::*;
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
+/// Entries of a report: object, field, reason.
+fn reported(report: &Report) -> Vec<String> {
+    report.entries().iter().map(ToString::to_string).collect()
+}
 
 fn read(text: &str) -> (Cluster, Report) {
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
@@ -60,13 +69,164 @@ fn a_folder_is_read_with_its_folders_and_without_other_files() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_that_names_the_file() {
+fn a_file_that_holds_no_cluster_is_an_error_that_names_it() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n}\n";
+    let cases = [
+        (String::new(), "the file holds no object"),
+        ("\n# nothing\n---\n".to_owned(), "the file holds no object"),
+        ("null\n".to_owned(), "the file holds no object"),
+        ("a: [".to_owned(), "not valid yaml"),
+        ("<html><body>503 Service Unavailable</body></html>\n".to_owned(), "found a text"),
+        ("<!DOCTYPE html>\n<html>\n<head><title>x: y</title>\n".to_owned(), "found a text"),
+        ("Error from server (NotFound): pods \"a\" not found\n".to_owned(), "a document is no Kubernetes object"),
+        ("error: You must be logged in to the server\n".to_owned(), "it has no kind"),
+        (r#"{"message": "Internal Server Error"}"#.to_owned(), "it has no kind"),
+        ("- a\n- b\n".to_owned(), "found a list"),
+        ("5\n".to_owned(), "found a number"),
+        ("apiVersion: v1\nkind: List\n".to_owned(), "a List needs items, a list of objects, line 1: found nothing"),
+        (r#"{"apiVersion": "v1", "kind": "PodList", "items": null}"#.to_owned(), "found null"),
+        (r#"{"apiVersion": "v1", "kind": "PodList", "items": {"a": 1}}"#.to_owned(), "found a map"),
+        ("apiVersion: v1\nkind: List\nitems: [a, b]\n".to_owned(), "found a text"),
+        (r#"{"apiVersion": "v1", "kind": "List", "items": [null]}"#.to_owned(), "found null"),
+        ("{apiVersion: v1, kind: List, items: [{kind: Pod}]}\n".to_owned(), "it has no apiVersion"),
+        ("kind: ServiceMonitor\nmetadata: {name: a}\n".to_owned(), "it has no apiVersion"),
+        (
+            r#"{"kind": "Status", "apiVersion": "v1", "message": "forbidden"}"#.to_owned(),
+            "the API server instead of objects: forbidden",
+        ),
+        (format!("{pod}---\n"), "the file ends with ---"),
+        (format!("{pod}---\n# Source: next.yaml\n"), "the file ends with ---"),
+        (format!("{pod}---\napiVersion: v1\nkin"), "not valid yaml"),
+        (r#"{"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {"na"#.to_owned(), "not valid yaml"),
+        ("[a]: 1\n".to_owned(), "a list, a map or null"),
+    ];
+    for (text, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("good.yaml"), pod).unwrap();
+        std::fs::write(folder.path().join("wrong.yaml"), &text).unwrap();
+        let error = chain(&Manifests::new(folder.path().to_owned()).read().map(drop).expect_err(&text));
+        assert!(error.contains("wrong.yaml: ") && error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_path_without_manifests_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("broken.yaml"), "a: [").unwrap();
-    let cases = [folder.path().to_owned(), folder.path().join("missing.yaml")];
-    for (path, name) in cases.into_iter().zip(["broken.yaml", "missing.yaml"]) {
-        let error = Manifests::new(path).read().unwrap_err();
-        assert!(error.to_string().contains(name), "{error}");
+    std::fs::write(folder.path().join("README.md"), "a").unwrap();
+    std::fs::write(folder.path().join("latin.txt"), [0xe4]).unwrap();
+    let cases = [
+        (folder.path().to_owned(), "the folder has no .yaml, .yml or .json file"),
+        (folder.path().join("missing.yaml"), "missing.yaml"),
+        (folder.path().join("latin.txt"), "UTF-8"),
+    ];
+    for (path, expected) in cases {
+        let error = chain(&Manifests::new(path).read().map(drop).unwrap_err());
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_list_is_a_cluster_without_objects() {
+    for text in ["{apiVersion: v1, kind: List, items: []}", r#"{"apiVersion": "v1", "kind": "PodList", "items": []}"#] {
+        assert_eq!(read(text).0.pods.len(), 0, "{text}");
+    }
+    // A kind of its own whose name ends with List.
+    let (_, report) = read("apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {}\n");
+    assert_eq!(report.entries(), []);
+}
+
+#[test]
+fn a_file_that_loses_documents_is_used_once_it_rests() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let pod = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: n}}\n");
+    let manifests = Manifests::new(path.clone());
+    let pods = || manifests.read().map(|(cluster, _)| cluster.pods.len());
+    std::fs::write(&path, format!("{}---\n{}", pod("a"), pod("b"))).unwrap();
+    assert_eq!(pods().unwrap(), 2);
+    // Cut between two documents.
+    std::fs::write(&path, pod("a")).unwrap();
+    let error = chain(&pods().unwrap_err());
+    assert!(error.contains("a.yaml") && error.contains("documents: 2 before, 1 now"), "{error}");
+    // The writer goes on.
+    std::fs::write(&path, format!("{}---\n{}---\n{}", pod("a"), pod("b"), pod("c"))).unwrap();
+    assert_eq!(pods().unwrap(), 3);
+    // A document was removed a minute ago.
+    std::fs::write(&path, pod("a")).unwrap();
+    let minute_ago = SystemTime::now() - std::time::Duration::from_secs(60);
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(minute_ago).unwrap();
+    assert_eq!(pods().unwrap(), 1);
+}
+
+#[test]
+fn objects_are_read_as_kubectl_reads_them() {
+    let (cluster, report) = read(
+        "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {namespace: tenant, name: old-booleans}\n\
+         spec:\n  selector: {matchLabels: {app: x}}\n  targetLimit: 010\n  endpoints:\n  \
+         - {port: http, honorLabels: yes, honorTimestamps: off, tlsConfig: {insecureSkipVerify: On}}\n\
+         ---\n\
+         apiVersion: v1\nkind: Pod\nmetadata: {namespace: tenant, name: x-0}\nspec: {hostNetwork: no, containers: []}\n\
+         ---\n\
+         apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\n\
+         metadata: {namespace: tenant, name: twice, labels: {a: b}, name: twice}\n\
+         spec: {selector: {matchLabels: {app: x}}, endpoints: [{port: first, port: http}]}\n",
+    );
+    assert_eq!(report.entries(), []);
+    let spec = &cluster.service_monitors.get("tenant", "old-booleans").unwrap().spec;
+    let endpoint = &spec.endpoints[0];
+    let skips_verification = endpoint.tls_config.as_ref().unwrap().safe.insecure_skip_verify;
+    assert_eq!((endpoint.honor_labels, endpoint.honor_timestamps), (true, Some(false)));
+    assert_eq!((skips_verification, spec.limits.target_limit), (Some(true), Some(8)));
+    assert_eq!(cluster.pods.len(), 1);
+    assert_eq!(cluster.service_monitors.get("tenant", "twice").unwrap().spec.endpoints[0].port, "http");
+}
+
+#[test]
+fn y_and_n_are_booleans_where_a_boolean_is_needed_and_texts_elsewhere() {
+    let (cluster, report) = read(
+        "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {namespace: tenant, name: letters}\n\
+         spec: {selector: {}, podMetricsEndpoints: [{port: http, honorLabels: y}]}\n\
+         ---\n\
+         apiVersion: v1\nkind: Pod\nmetadata: {namespace: n, name: y}\n",
+    );
+    assert_eq!(report.entries(), []);
+    assert!(cluster.pod_monitors.get("tenant", "letters").unwrap().spec.pod_metrics_endpoints[0].honor_labels);
+    assert!(cluster.pods.get("n", "y").is_some());
+}
+
+#[test]
+fn an_object_that_an_api_server_refuses_is_reported_by_field_and_the_rest_is_read() {
+    let monitor = |spec: &str| {
+        format!(
+            "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {{name: m, namespace: n}}\nspec: {spec}\n"
+        )
+    };
+    let pod_monitor = |spec: &str| monitor(spec).replace("ServiceMonitor", "PodMonitor");
+    let cases = [
+        (monitor("{endpoints: []}"), "ServiceMonitor/n/m: spec.selector: "),
+        (monitor("{endpoints: [], selector: null}"), "ServiceMonitor/n/m: spec.selector: "),
+        (monitor("{endpoints: [], selector: []}"), "ServiceMonitor/n/m: spec.selector: "),
+        (monitor("{selector: {}}"), "ServiceMonitor/n/m: spec.endpoints: "),
+        (monitor("null"), "ServiceMonitor/n/m: spec: "),
+        (pod_monitor("{podMetricsEndpoints: []}"), "PodMonitor/n/m: spec.selector: "),
+        (
+            monitor("{selector: {}, endpoints: [{honorLabels: 'yes'}]}"),
+            "ServiceMonitor/n/m: spec.endpoints[0].honorLabels: ",
+        ),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {namespace: n}\n".to_owned(), "Pod/n/: metadata.name: "),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n, labels: {a: 5}}\n".to_owned(),
+            "Pod/n/p: metadata.labels",
+        ),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {x: .nan}\n".to_owned(), "the document is skipped: "),
+    ];
+    let good = "apiVersion: v1\nkind: Pod\nmetadata: {name: good, namespace: n}\n";
+    for (text, expected) in cases {
+        let (cluster, report) = read(&format!("{text}---\n{good}"));
+        assert!(cluster.pods.get("n", "good").is_some(), "{text}");
+        assert_eq!(cluster.len(), 2, "{text}: the pod and its namespace");
+        let reported = reported(&report);
+        assert!(reported.len() == 1 && reported[0].contains(expected), "{text}: {reported:?}");
     }
 }
 

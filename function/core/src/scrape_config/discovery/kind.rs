@@ -37,7 +37,7 @@ pub(super) fn validate_client(client: &mut HttpClientConfig, kind: &'static str)
 /// Reads the entries of a list; a null entry is refused.
 pub(super) fn each<'a, T>(
     fields: &mut Fields<'a>,
-    name: &'a str,
+    name: &'static str,
     read: fn(&Node<'a>) -> Result<T, ParseError>,
 ) -> Result<Vec<T>, ParseError> {
     let Some(node) = fields.get(name) else { return Ok(Vec::new()) };

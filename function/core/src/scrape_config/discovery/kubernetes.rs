@@ -185,7 +185,9 @@ fn namespaces(node: &Node<'_>) -> Result<Namespaces, ParseError> {
     Ok(namespaces)
 }
 
+/// DIFFERENCE: an unknown field is an error here. To ignore `labels` in place of `label` would select every object.
 fn selector(node: &Node<'_>) -> Result<Selector, ParseError> {
+    let node = &node.strict();
     let mut fields = node.fields()?;
     let role = fields.given("role").ok_or_else(|| node.refused(KubernetesError::NoRole))?;
     let mut selector = Selector { role: self::role(&role)?, label: String::new(), field: String::new() };

@@ -1,0 +1,118 @@
+//! Takes the unknown keys out of the sections that the operator has too.
+//!
+//! In: the file as values. Out: the same values with known keys only, and the unknown ones to
+//! report. Follows mapstructure, by which the operator reads its file: an unknown key is
+//! ignored, and a key in another case (`Prometheus_CR`) is the known key.
+
+use serde::Deserialize;
+use serde::de::value::Error as NoValue;
+use serde::de::{Deserializer, Error as _, Visitor};
+use serde::forward_to_deserialize_any;
+use serde_json::{Map, Value};
+
+use super::ConfigError;
+use super::file::{File, PrometheusCr};
+use super::strategy::{FallbackKey, PerNodeKey, StrategyConfigKey};
+use crate::unknown_key::UnknownKey;
+
+/// A section: where it stands, and its keys.
+struct Section {
+    path: &'static [&'static str],
+    keys: fn() -> &'static [&'static str],
+}
+
+/// Parents before children. Sections of ours alone (`collectors`, ...) refuse unknown keys instead.
+const SECTIONS: [Section; 8] = [
+    Section { path: &[], keys: field_names::<File> },
+    Section { path: &["prometheus_cr"], keys: field_names::<PrometheusCr> },
+    // `https` and `telemetry` have no effect here, so nothing else knows their keys.
+    Section {
+        path: &["https"],
+        keys: || &["enabled", "listen_addr", "ca_file_path", "tls_cert_file_path", "tls_key_file_path"],
+    },
+    Section { path: &["telemetry"], keys: || &["metrics"] },
+    Section { path: &["telemetry", "metrics"], keys: || &["readers"] },
+    Section { path: &["allocation_strategy_config"], keys: field_names::<StrategyConfigKey> },
+    Section { path: &["allocation_strategy_config", "per_node"], keys: field_names::<PerNodeKey> },
+    Section {
+        path: &["allocation_strategy_config", "per_node", "fallback_strategy"],
+        keys: field_names::<FallbackKey>,
+    },
+];
+
+/// The keys that have an effect, or are named in the report, in the section `path` (`prometheus_cr`; empty: the file).
+#[must_use]
+pub fn known_keys(path: &str) -> &'static [&'static str] {
+    SECTIONS.iter().find(|section| section.path.join(".") == path).map_or(&[], |section| (section.keys)())
+}
+
+/// Takes out the unknown keys.
+pub(super) fn take_unknown(file: &mut Value) -> Result<Vec<UnknownKey>, ConfigError> {
+    let mut unknown = Vec::new();
+    for Section { path, keys } in &SECTIONS {
+        let section = path.iter().try_fold(&mut *file, |value, key| value.get_mut(key));
+        let name = path.join(".");
+        match section {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(section)) => keep_known(section, &name, keys(), &mut unknown),
+            Some(other) => {
+                let path = if name.is_empty() { ".".to_owned() } else { name };
+                return Err(ConfigError::File { path, message: format!("is not a map: {other}") });
+            }
+        }
+    }
+    Ok(unknown)
+}
+
+fn keep_known(
+    section: &mut Map<String, Value>,
+    path: &str,
+    known: &'static [&'static str],
+    unknown: &mut Vec<UnknownKey>,
+) {
+    let others: Vec<String> = section.keys().filter(|key| !known.contains(&key.as_str())).cloned().collect();
+    for key in others {
+        let value = section.remove(&key);
+        let in_other_case = known.iter().find(|name| name.eq_ignore_ascii_case(&key) && !section.contains_key(**name));
+        match (in_other_case, value) {
+            (Some(name), Some(value)) => {
+                section.insert((*name).to_owned(), value);
+            }
+            _ => unknown.push(UnknownKey::new(path, &key, known)),
+        }
+    }
+}
+
+/// The names of the fields of a struct, as serde reads them.
+fn field_names<T: Deserialize<'static>>() -> &'static [&'static str] {
+    let mut names = FieldNames(&[]);
+    // Fails always: there is nothing to read.
+    let _ = T::deserialize(&mut names);
+    names.0
+}
+
+/// A deserializer that only looks at which fields a struct wants.
+struct FieldNames(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut FieldNames {
+    type Error = NoValue;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, NoValue> {
+        Err(NoValue::custom("only structs have fields"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, NoValue> {
+        self.0 = fields;
+        Err(NoValue::custom("the fields are known"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
