@@ -13,8 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
+use target_allocator_core::objects::{Cluster, Collection, Metadata, Object, ReferencedObject};
 use target_allocator_core::report::Report;
 use target_allocator_core::yaml::{self, YamlError};
 
