@@ -67,11 +67,7 @@ async fn jobs(function: &Function) -> Vec<String> {
 
 /// The monitor without a Secret is served, fresh, in the plain and in the merged view.
 async fn good_is_served(function: &Function, what: &str) {
-    for path in [
-        "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0",
-        "/merged/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0",
-        "/merged/targets?collector_id=c-0",
-    ] {
+    for path in ["/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0", "/merged/targets?collector_id=c-0"] {
         let answer = function.get(path).await;
         assert_eq!(answer.status, 200, "{what}: {path}: {}", String::from_utf8_lossy(&answer.body));
         assert_eq!(answer.headers["age"], "0", "{what}: {path}");

@@ -13,9 +13,9 @@ use futures::future::{FutureExt, try_join, try_join_all};
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use kube::Config;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use target_allocator_core::objects::Collection;
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
@@ -93,6 +93,10 @@ async fn config(kubeconfig: Kubeconfig) -> Result<Config, ClusterError> {
     Ok(config)
 }
 
+fn connections(config: Config) -> Result<Connections, ClusterError> {
+    Connections::new(move || Client::try_from(config.clone()).map_err(ClusterError::Client))
+}
+
 impl Api {
     /// Makes a client for the current context of a kubeconfig: the file named, or the usual places.
     pub async fn from_kubeconfig(path: Option<&Path>) -> Result<Self, ClusterError> {
@@ -101,7 +105,7 @@ impl Api {
             None => Kubeconfig::read(),
         };
         let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?).await?;
-        Ok(Self { connections: Connections::new(config)?, bearer: None, limits: Limits::default() })
+        Ok(Self { connections: connections(config)?, bearer: None, limits: Limits::default() })
     }
 
     /// Makes a client for a kubeconfig without credentials: each request carries a token of `bearer`.
@@ -111,7 +115,7 @@ impl Api {
             resource: "the description of the cluster",
             source: Unreadable::Json(source),
         })?;
-        let connections = Connections::new(config(kubeconfig).await?)?;
+        let connections = connections(config(kubeconfig).await?)?;
         Ok(Self { connections, bearer: Some(bearer), limits: Limits::default() })
     }
 

@@ -8,17 +8,20 @@ use std::io::{self, ErrorKind};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::{Request, Response};
+use kube::Client;
 use kube::client::Body;
-use kube::{Client, Config};
 use tracing::debug;
 
 use super::ClusterError;
 use crate::error::chain;
 
+/// Makes a client, which has no connections yet.
+type Make = dyn Fn() -> Result<Client, ClusterError> + Send + Sync;
+
 /// The connections of one API server. Clones share them.
 #[derive(Clone)]
 pub struct Connections {
-    config: Arc<Config>,
+    make: Arc<Make>,
     current: Arc<RwLock<Generation>>,
 }
 
@@ -30,10 +33,10 @@ struct Generation {
 }
 
 impl Connections {
-    /// Prepares connections; none is made yet.
-    pub fn new(config: Config) -> Result<Self, ClusterError> {
-        let first = Generation { number: 0, client: client(&config)? };
-        Ok(Self { config: Arc::new(config), current: Arc::new(RwLock::new(first)) })
+    /// Prepares connections of clients that `make` makes; none is opened yet.
+    pub fn new(make: impl Fn() -> Result<Client, ClusterError> + Send + Sync + 'static) -> Result<Self, ClusterError> {
+        let first = Generation { number: 0, client: make()? };
+        Ok(Self { make: Arc::new(make), current: Arc::new(RwLock::new(first)) })
     }
 
     /// Sends a request. If its connection breaks before a response begins, sends it once more.
@@ -61,14 +64,10 @@ impl Connections {
     fn replace(&self, failed: usize) -> Result<Generation, ClusterError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.number == failed {
-            *current = Generation { number: failed + 1, client: client(&self.config)? };
+            *current = Generation { number: failed + 1, client: (self.make)()? };
         }
         Ok(current.clone())
     }
-}
-
-fn client(config: &Config) -> Result<Client, ClusterError> {
-    Client::try_from(config.clone()).map_err(ClusterError::Client)
 }
 
 fn with_body(request: &Request<()>) -> Request<Body> {
