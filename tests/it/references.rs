@@ -141,7 +141,7 @@ async fn what_a_role_does_not_allow_refuses_the_monitors_that_name_it() {
     let function = function(&kubernetes, "600").await;
     assert_eq!(jobs(&function).await, ["serviceMonitor/shop/web/0", "serviceMonitor/shop/with/0"]);
     good_is_served(&function, "a narrowed role").await;
-    let [(name, field, reason), (absent, _, absent_reason)] = &refused(&function).await[..] else {
+    let [(absent, _, absent_reason), (name, field, reason)] = &refused(&function).await[..] else {
         panic!("two monitors are refused")
     };
     assert_eq!((name.as_str(), field.as_str()), ("without", "spec.endpoints[0].bearerTokenSecret"));
