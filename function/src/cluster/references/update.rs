@@ -17,9 +17,9 @@ use crate::moment::Moment;
 
 /// How many known objects are read again in each refresh, at least.
 ///
-/// Up to this number a changed Secret is noticed with the next refresh. Of more, each refresh reads a quarter:
-/// reading 1,600 Secrets every 15 s is 100 requests a second for each environment.
-const MOST_AGAIN: usize = 200;
+/// Up to this number a changed Secret is noticed with the next refresh. Of more, each refresh reads a part: reading
+/// 1,600 Secrets every 15 s is 100 requests a second for each environment.
+const MOST_AGAIN: usize = 100;
 
 /// Within how many refreshes every known object is read again.
 const ROUND: usize = 4;
