@@ -242,13 +242,13 @@ async fn many_secrets_take_few_connections_and_are_not_read_again_one_by_one() {
     for may_list in [false, true] {
         let reads = Arc::new(AtomicUsize::new(0));
         let (counted, all) = (Arc::clone(&reads), secrets.clone());
-        let serve = Make::new(move |Wanted { object, .. }: &Wanted| {
+        let serve = Make::new(move |Wanted { object, query }: &Wanted| {
             match object {
             Some((_, name)) => {
                 counted.fetch_add(1, Ordering::Relaxed);
                 secret(name, "1").to_string().into_response()
             }
-            None if may_list => json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {"resourceVersion": "1"}, "items": all})
+            None if may_list && query == "resourceVersion=0" => json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {"resourceVersion": "1"}, "items": all})
                 .to_string()
                 .into_response(),
             None => status(403, "secrets is forbidden"),
