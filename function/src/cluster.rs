@@ -5,26 +5,32 @@
 //! a cluster. A list is complete or it is an error.
 
 mod api;
+mod bearer;
+mod connections;
 mod eks;
 pub mod encoding;
 mod error;
 mod follow;
 mod items;
+mod limits;
 mod manifests;
 mod protobuf;
 mod reading;
+mod references;
 mod trust;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use target_allocator_core::monitors::ReferencedObject;
+use target_allocator_core::objects::ReferencedObject;
+use tokio::select;
 
 pub use error::ClusterError;
 pub use reading::Reading;
 pub use target_allocator_core::allocation::Kind;
 
 use crate::settings::Source;
+use limits::Exceeded;
 
 /// A cluster whose objects can be listed.
 #[derive(Clone)]
@@ -66,27 +72,45 @@ impl Objects {
     /// # Errors
     /// When one kind cannot be read; `reading` is then incomplete and must not be used.
     pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
-        match self {
-            Self::Api(api) => api.list(kinds, reading).await,
-            Self::Eks(eks) => eks.list(kinds, reading).await,
-            Self::Manifests(manifests) => manifests.list(kinds, reading),
+        let limits = reading.limits.clone();
+        let listed = async {
+            match self {
+                Self::Api(api) => api.list(kinds, reading).await,
+                Self::Eks(eks) => eks.list(kinds, reading).await,
+                Self::Manifests(manifests) => manifests.list(kinds, reading),
+            }
+        };
+        select! {
+            biased;
+            done = listed => done,
+            () = limits.time_is_over() => Err(ClusterError::TooSlow(Exceeded::Time)),
         }
     }
 
-    /// Reads the secrets and config maps that are referred to, and forgets others; one
-    /// that does not exist is left out.
+    /// Reads the Secrets and ConfigMaps that monitors refer to, and forgets all others.
+    ///
+    /// One that does not exist is left out. One that the function may not read is in
+    /// [`target_allocator_core::objects::Cluster::unreadable`], unless its value is known from before.
     ///
     /// # Errors
-    /// When one cannot be read for another reason than that it does not exist.
+    /// When the API server fails, or does not answer as an API server does.
     pub async fn get(
         &self,
         references: &BTreeSet<ReferencedObject>,
         reading: &mut Reading,
     ) -> Result<(), ClusterError> {
-        match self {
-            Self::Api(api) => api.get(references, reading).await,
-            Self::Eks(eks) => eks.get(references, reading).await,
-            Self::Manifests(manifests) => manifests.get(references, reading),
+        let limits = reading.limits.clone();
+        let got = async {
+            match self {
+                Self::Api(api) => api.get(references, reading).await,
+                Self::Eks(eks) => eks.get(references, reading).await,
+                Self::Manifests(manifests) => manifests.get(references, reading),
+            }
+        };
+        select! {
+            biased;
+            done = got => done,
+            () = limits.time_is_over() => Err(ClusterError::TooSlow(Exceeded::Time)),
         }
     }
 }

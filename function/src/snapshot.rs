@@ -99,7 +99,7 @@ impl Recipe {
     ) -> Result<Snapshot, RefreshError> {
         let taken = Moment::now();
         let mut reading = before.as_ref().map(|before| before.reading.clone()).unwrap_or_default();
-        (reading.bytes, reading.keep) = (0, self.keep);
+        reading.begin(self.keep);
         let first = allocation::kinds_of_monitors(&self.config);
         objects.list(&first, &mut reading).await?;
         objects.get(&allocation::references(&self.config, &reading.cluster), &mut reading).await?;

@@ -22,6 +22,33 @@ pub enum Behaviour {
     Status(u16, String),
     /// Answers after a while.
     Slow(Duration, Vec<Value>),
+    /// Answers whatever a test makes of the request.
+    Made(Make),
+}
+
+/// Makes an answer of the object or list that a request asks for.
+#[derive(Clone)]
+pub struct Make(Arc<dyn Fn(&Wanted) -> Response + Send + Sync>);
+
+impl Make {
+    pub fn new(make: impl Fn(&Wanted) -> Response + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl std::fmt::Debug for Make {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Make")
+    }
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Namespace and name, unless it is a list.
+    pub object: Option<(String, String)>,
+    /// The query; empty if there is none.
+    pub query: String,
 }
 
 /// A running server.
@@ -37,6 +64,8 @@ pub struct Kubernetes {
 struct Shared {
     behaviours: Mutex<BTreeMap<String, Behaviour>>,
     requests: AtomicUsize,
+    running: AtomicUsize,
+    most_running: AtomicUsize,
     authorization: Mutex<Option<String>>,
 }
 
@@ -109,13 +138,26 @@ impl Kubernetes {
         self.shared.authorization.lock().unwrap().clone()
     }
 
+    /// How many requests ran at the same time so far, at most.
+    pub fn most_at_a_time(&self) -> usize {
+        self.shared.most_running.load(Ordering::Relaxed)
+    }
+
     /// How many requests came so far.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
     }
 }
 
-async fn serve(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+async fn serve(State(shared): State<Arc<Shared>>, uri: OriginalUri, headers: HeaderMap) -> Response {
+    let running = shared.running.fetch_add(1, Ordering::Relaxed) + 1;
+    shared.most_running.fetch_max(running, Ordering::Relaxed);
+    let response = answer(&shared, uri, headers).await;
+    shared.running.fetch_sub(1, Ordering::Relaxed);
+    response
+}
+
+async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
     shared.requests.fetch_add(1, Ordering::Relaxed);
     let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     *shared.authorization.lock().unwrap() = authorization;
@@ -139,6 +181,10 @@ async fn serve(State(shared): State<Arc<Shared>>, OriginalUri(uri): OriginalUri,
         }
         Some(Behaviour::Status(status, body)) => {
             return (StatusCode::from_u16(status).unwrap(), body).into_response();
+        }
+        Some(Behaviour::Made(Make(make))) => {
+            let object = name.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+            return make(&Wanted { object, query: uri.query().unwrap_or_default().to_owned() });
         }
     };
     let Some((namespace, name)) = name else {

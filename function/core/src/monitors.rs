@@ -17,28 +17,26 @@ pub mod http_client;
 pub mod job_settings;
 mod pod_monitor;
 mod probe;
+pub mod references;
 pub mod relabeling;
 pub mod scrape_class;
 mod scrape_config;
 pub mod selection;
 mod service_monitor;
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use serde::Serialize;
-
 use crate::duration::Duration;
-use crate::objects::monitoring::pod_monitor::PodMetricsEndpoint;
-use crate::objects::monitoring::service_monitor::Endpoint;
-use crate::objects::monitoring::{self, PodMonitor, Probe, Reference, ServiceMonitor};
-use crate::objects::{Cluster, Object};
+use crate::objects::Cluster;
+pub use crate::objects::ReferencedObject;
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
 use assets::Assets;
 use draft::{Context, Draft};
 use finding::{Finding, Within};
+use references::Refers;
+pub use references::references;
 use scrape_class::ScrapeClasses;
 use selection::{KindSelection, NamespaceRules, select};
 
@@ -120,7 +118,7 @@ struct Jobs<'a> {
 }
 
 impl<'a> Jobs<'a> {
-    fn add<T: Object>(
+    fn add<T: Refers>(
         &mut self,
         monitor: &'a T,
         drafts: impl FnOnce(&T, &mut Context<'a>) -> Result<Vec<Result<Draft, Finding>>, Finding>,
@@ -128,7 +126,8 @@ impl<'a> Jobs<'a> {
         let object = monitor.object_ref();
         let assets = Assets::new(self.cluster, &monitor.metadata().namespace);
         let mut context = Context { settings: self.settings, assets, notes: Vec::new() };
-        let drafts = drafts(monitor, &mut context).and_then(refuse_as_a_whole);
+        let drafts =
+            references::check_number(monitor).and_then(|()| drafts(monitor, &mut context)).and_then(refuse_as_a_whole);
         match drafts {
             Ok(drafts) => {
                 drafts.into_iter().for_each(|draft| self.finish(&object, draft));
@@ -163,61 +162,6 @@ fn refuse_as_a_whole(drafts: Vec<Result<Draft, Finding>>) -> Result<Vec<Result<D
     match refusal {
         Some(refusal) => Err(refusal.clone()),
         None => Ok(drafts),
-    }
-}
-
-/// A secret or config map that a monitor refers to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[allow(missing_docs, reason = "one variant a kind")]
-pub enum ReferencedObject {
-    Secret { namespace: String, name: String },
-    ConfigMap { namespace: String, name: String },
-}
-
-/// The secrets and config maps that the selected monitors refer to: all that need to be fetched.
-#[must_use]
-pub fn references(settings: &Settings, cluster: &Cluster) -> BTreeSet<ReferencedObject> {
-    let mut found = References { classes: &settings.scrape_classes, found: BTreeSet::new() };
-    let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, .. } = settings;
-    for ServiceMonitor { metadata, spec } in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
-        let references = spec.endpoints.iter().flat_map(Endpoint::references);
-        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), references);
-    }
-    for PodMonitor { metadata, spec } in select(pod_monitors, namespaces, &cluster.pod_monitors, cluster) {
-        let references = spec.pod_metrics_endpoints.iter().flat_map(PodMetricsEndpoint::references);
-        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), references);
-    }
-    for Probe { metadata, spec } in select(probes, namespaces, &cluster.probes, cluster) {
-        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), spec.references());
-    }
-    let scrape_configs = select(scrape_configs, namespaces, &cluster.scrape_configs, cluster);
-    for monitoring::ScrapeConfig { metadata, spec } in scrape_configs {
-        found.add(&metadata.namespace, spec.scrape_class_name.as_deref(), spec.references());
-    }
-    found.found
-}
-
-struct References<'a> {
-    classes: &'a ScrapeClasses,
-    found: BTreeSet<ReferencedObject>,
-}
-
-impl References<'_> {
-    fn add<'r>(&mut self, namespace: &str, class: Option<&str>, references: impl Iterator<Item = Reference<'r>>) {
-        self.found.extend(references.filter_map(|reference| referenced(namespace, reference)));
-        if let Ok(class) = self.classes.of(class) {
-            self.found.extend(class.references().filter_map(|reference| referenced(namespace, reference)));
-        }
-    }
-}
-
-fn referenced(namespace: &str, reference: Reference<'_>) -> Option<ReferencedObject> {
-    let (Reference::Secret(selector) | Reference::ConfigMap(selector)) = reference;
-    let (namespace, name) = (namespace.to_owned(), selector.name.clone());
-    match reference {
-        _ if name.is_empty() => None,
-        Reference::Secret(_) => Some(ReferencedObject::Secret { namespace, name }),
-        Reference::ConfigMap(_) => Some(ReferencedObject::ConfigMap { namespace, name }),
     }
 }
 

@@ -20,7 +20,7 @@ pub use metadata::Metadata;
 pub use node::{Namespace, Node};
 pub use pod::Pod;
 pub use service::{Ingress, Service};
-pub use store::{ConfigMap, Secret};
+pub use store::{ConfigMap, ReferencedObject, Secret};
 pub use text_map::TextMap;
 pub use workload::{Job, ReplicaSet};
 

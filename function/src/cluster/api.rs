@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,17 +17,18 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use target_allocator_core::monitors::ReferencedObject;
 use target_allocator_core::objects::Collection;
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 use tokio::select;
 use tokio::sync::oneshot;
 use tracing::debug;
 
-use super::eks::token::Tokens;
+use super::bearer::Bearer;
+use super::connections::Connections;
 use super::encoding::{Encoded, Encoding, JSON, Listing, PageMetadata, Readable, Unreadable, page};
 use super::error::advice;
 use super::follow::{self, Events, Lost};
+use super::limits::{Exceeded, Limits, MOST_PAGES, MOST_WHOLE};
 use super::protobuf;
 use super::reading::{Known, Reading};
 use super::trust;
@@ -36,6 +38,10 @@ use crate::error::chain;
 /// Objects a page; the watch cache may answer more.
 const PAGE: u32 = 500;
 
+/// How many characters of an error are shown: of a text that is not a `Status`, and of the message of a `Status`.
+const SHOWN: usize = 200;
+const LONGEST_MESSAGE: usize = 1_000;
+
 /// How long to wait for a connection, and for the next piece of an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
@@ -43,9 +49,11 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// An API server.
 #[derive(Clone)]
 pub struct Api {
-    client: Client,
-    /// What requests carry where the kubeconfig has no credentials.
-    tokens: Option<Tokens>,
+    connections: Connections,
+    /// The credentials of requests, if the kubeconfig has none.
+    bearer: Option<Arc<dyn Bearer>>,
+    /// The limits of the refresh that runs.
+    limits: Limits,
 }
 
 /// Where a kind is listed, and whether it may be missing from the server.
@@ -85,6 +93,10 @@ async fn config(kubeconfig: Kubeconfig) -> Result<Config, ClusterError> {
     Ok(config)
 }
 
+fn connections(config: Config) -> Result<Connections, ClusterError> {
+    Connections::new(move || Client::try_from(config.clone()).map_err(ClusterError::Client))
+}
+
 impl Api {
     /// Makes a client for the current context of a kubeconfig: the file named, or the usual places.
     pub async fn from_kubeconfig(path: Option<&Path>) -> Result<Self, ClusterError> {
@@ -93,24 +105,29 @@ impl Api {
             None => Kubeconfig::read(),
         };
         let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?).await?;
-        Ok(Self { client: Client::try_from(config).map_err(ClusterError::Client)?, tokens: None })
+        Ok(Self { connections: connections(config)?, bearer: None, limits: Limits::default() })
     }
 
-    /// Makes a client for a kubeconfig without credentials: each request carries one of `tokens`.
-    pub async fn with_tokens(kubeconfig: serde_json::Value, tokens: Tokens) -> Result<Self, ClusterError> {
+    /// Makes a client for a kubeconfig without credentials: each request carries a token of `bearer`.
+    pub async fn with_bearer(kubeconfig: serde_json::Value, bearer: Arc<dyn Bearer>) -> Result<Self, ClusterError> {
         let kubeconfig = serde_json::from_value(kubeconfig).map_err(|source| ClusterError::Malformed {
             verb: "read",
-            resource: "the description of the EKS cluster",
+            resource: "the description of the cluster",
             source: Unreadable::Json(source),
         })?;
-        let client = Client::try_from(config(kubeconfig).await?).map_err(ClusterError::Client)?;
-        Ok(Self { client, tokens: Some(tokens) })
+        let connections = connections(config(kubeconfig).await?)?;
+        Ok(Self { connections, bearer: Some(bearer), limits: Limits::default() })
+    }
+
+    /// The same API server, with the limits of one refresh.
+    pub(super) fn within(&self, limits: &Limits) -> Self {
+        Self { limits: limits.clone(), ..self.clone() }
     }
 
     /// See [`super::Objects::list`].
     pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
-        let Reading { cluster, kinds: known, keep, .. } = reading;
-        let keep = *keep;
+        let Reading { cluster, kinds: known, keep, limits, .. } = reading;
+        let (keep, api) = (*keep, self.within(limits));
         let take = |kind: Kind| Asked {
             wanted: kinds.contains(&kind),
             kind,
@@ -118,55 +135,24 @@ impl Api {
             keep,
         };
         let reads = vec![
-            self.read_kind(take(Kind::Namespace), &mut cluster.namespaces).boxed(),
-            self.read_kind(take(Kind::Node), &mut cluster.nodes).boxed(),
-            self.read_kind(take(Kind::Pod), &mut cluster.pods).boxed(),
-            self.read_kind(take(Kind::Service), &mut cluster.services).boxed(),
-            self.read_kind(take(Kind::Endpoints), &mut cluster.endpoints).boxed(),
-            self.read_kind(take(Kind::EndpointSlice), &mut cluster.endpoint_slices).boxed(),
-            self.read_kind(take(Kind::Ingress), &mut cluster.ingresses).boxed(),
-            self.read_kind(take(Kind::ReplicaSet), &mut cluster.replica_sets).boxed(),
-            self.read_kind(take(Kind::Job), &mut cluster.jobs).boxed(),
-            self.read_kind(take(Kind::ServiceMonitor), &mut cluster.service_monitors).boxed(),
-            self.read_kind(take(Kind::PodMonitor), &mut cluster.pod_monitors).boxed(),
-            self.read_kind(take(Kind::Probe), &mut cluster.probes).boxed(),
-            self.read_kind(take(Kind::ScrapeConfig), &mut cluster.scrape_configs).boxed(),
+            api.read_kind(take(Kind::Namespace), &mut cluster.namespaces).boxed(),
+            api.read_kind(take(Kind::Node), &mut cluster.nodes).boxed(),
+            api.read_kind(take(Kind::Pod), &mut cluster.pods).boxed(),
+            api.read_kind(take(Kind::Service), &mut cluster.services).boxed(),
+            api.read_kind(take(Kind::Endpoints), &mut cluster.endpoints).boxed(),
+            api.read_kind(take(Kind::EndpointSlice), &mut cluster.endpoint_slices).boxed(),
+            api.read_kind(take(Kind::Ingress), &mut cluster.ingresses).boxed(),
+            api.read_kind(take(Kind::ReplicaSet), &mut cluster.replica_sets).boxed(),
+            api.read_kind(take(Kind::Job), &mut cluster.jobs).boxed(),
+            api.read_kind(take(Kind::ServiceMonitor), &mut cluster.service_monitors).boxed(),
+            api.read_kind(take(Kind::PodMonitor), &mut cluster.pod_monitors).boxed(),
+            api.read_kind(take(Kind::Probe), &mut cluster.probes).boxed(),
+            api.read_kind(take(Kind::ScrapeConfig), &mut cluster.scrape_configs).boxed(),
         ];
         for (kind, read) in try_join_all(reads).await?.into_iter().flatten() {
             reading.bytes += read.bytes;
             reading.kinds.insert(kind, read);
         }
-        Ok(())
-    }
-
-    /// See [`super::Objects::get`].
-    pub async fn get(
-        &self,
-        references: &BTreeSet<ReferencedObject>,
-        reading: &mut Reading,
-    ) -> Result<(), ClusterError> {
-        let fetched = references.iter().map(async |reference| {
-            let (resource, namespace, name) = match reference {
-                ReferencedObject::Secret { namespace, name } => ("secrets", namespace, name),
-                ReferencedObject::ConfigMap { namespace, name } => ("configmaps", namespace, name),
-            };
-            let path = format!("/api/v1/namespaces/{}/{resource}/{}", segment(namespace), segment(name));
-            Ok::<_, ClusterError>((reference, self.fetch(resource, &path).await?))
-        });
-        let (mut secrets, mut config_maps, mut known) =
-            (Collection::default(), Collection::default(), Known::default());
-        for (reference, answer) in try_join_all(fetched).await? {
-            let Some(body) = answer else { continue };
-            reading.bytes += body.len();
-            match reference {
-                ReferencedObject::Secret { .. } => known.put(Encoded::Json(&body), &mut secrets),
-                ReferencedObject::ConfigMap { .. } => known.put(Encoded::Json(&body), &mut config_maps),
-            }
-        }
-        secrets.share_with(&reading.cluster.secrets);
-        config_maps.share_with(&reading.cluster.config_maps);
-        (reading.cluster.secrets, reading.cluster.config_maps) = (secrets, config_maps);
-        reading.assets = known.report();
         Ok(())
     }
 
@@ -233,7 +219,7 @@ impl Api {
             Place::Cache => format!("limit={PAGE}&resourceVersion=0"),
             Place::Store => format!("limit={PAGE}"),
         };
-        loop {
+        for _ in 0..MOST_PAGES {
             let path = format!("{path}?{query}");
             let (mut body, encoding) = match self.send(Verb::List, name, &path, T::ACCEPT).await? {
                 Sent::Found(body, encoding) => (body, encoding),
@@ -241,11 +227,19 @@ impl Api {
                 Sent::NotFound { message } => return Err(refused(Verb::List, name, StatusCode::NOT_FOUND, message)),
                 Sent::Refused { status, message } => return Err(refused(Verb::List, name, status, message)),
             };
-            let mut listing = Listing::new(encoding);
+            let (mut listing, mut unfinished) = (Listing::new(encoding), 0);
             while let Some(piece) = next_piece(&mut body, Verb::List, name).await? {
                 known.bytes += piece.len();
-                let fed = listing.feed(&piece, |item| known.put(item, &mut collection));
+                unfinished += piece.len();
+                let fed = listing.feed(&piece, |item| {
+                    unfinished = 0;
+                    known.put(item, &mut collection);
+                });
                 fed.map_err(|source| malformed(name, source))?;
+                // What is not an item yet is held in memory.
+                if unfinished > MOST_WHOLE {
+                    return Err(exceeded(Verb::List, name, Exceeded::Whole));
+                }
             }
             let PageMetadata { next, resource_version } =
                 listing.metadata().map_err(|source| malformed(name, source))?;
@@ -257,6 +251,7 @@ impl Api {
             }
             query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&next, NON_ALPHANUMERIC));
         }
+        Err(exceeded(Verb::List, name, Exceeded::Pages))
     }
 
     /// Applies what changed since `known.version`.
@@ -338,7 +333,7 @@ impl Api {
             }
             Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
         };
-        let (mut events, answered) = (Events::new(encoding), answered.shared());
+        let (mut events, answered, mut unfinished) = (Events::new(encoding), answered.shared(), 0);
         loop {
             let piece = select! {
                 biased;
@@ -352,8 +347,16 @@ impl Api {
                 Err(error) => return Ok(Err(Lost(chain(&error)))),
             };
             known.bytes += piece.len();
+            // The API server ends a watch in time. Something else may send bookmarks for ever.
+            unfinished += piece.len();
+            if began.elapsed() > follow::LONGEST || unfinished > MOST_WHOLE {
+                return Ok(Err(Lost("the watch does not end".to_owned())));
+            }
             if let Err(lost) = events.feed(&piece, known, collection) {
                 return Ok(Err(lost));
+            }
+            if events.is_complete() {
+                unfinished = 0;
             }
         }
         // Ended before its time, by a server that shuts down for example, it may not have told all.
@@ -361,6 +364,7 @@ impl Api {
         Ok(if lasted && events.is_complete() { Ok(()) } else { Err(Lost("the watch ended early".to_owned())) })
     }
 
+    /// Sends a request, and tells apart a found object, a missing one and a refusal.
     async fn send(
         &self,
         verb: Verb,
@@ -368,48 +372,51 @@ impl Api {
         path_and_query: &str,
         accept: &'static str,
     ) -> Result<Sent, ClusterError> {
-        let unreachable = |source| ClusterError::Unreachable { verb: verb.name(), resource, source };
-        let mut request = Request::get(path_and_query)
-            .header(ACCEPT, accept)
-            .body(Body::empty())
-            .map_err(|error| unreachable(kube::Error::HttpError(error)))?;
-        if let Some(tokens) = &self.tokens {
-            let bearer = tokens.bearer().await.map_err(ClusterError::Token)?;
-            request.headers_mut().insert(AUTHORIZATION, bearer);
-        }
-        let response = self.client.send(request).await.map_err(unreachable)?;
-        let (status, encoding) = (response.status(), Encoding::of(response.headers()));
-        let body = response.into_body();
+        let (status, answer) = self.respond(verb, resource, path_and_query, accept).await?;
         if status == StatusCode::OK {
-            return Ok(Sent::Found(body, encoding));
+            let encoding = answer.encoding;
+            return Ok(Sent::Found(answer, encoding));
         }
-        let message = message_of(&whole(body, verb, resource).await?);
+        let message = message_of(&whole(answer, verb, resource).await?);
         Ok(match status {
             StatusCode::NOT_FOUND => Sent::NotFound { message },
             _ => Sent::Refused { status, message },
         })
     }
 
-    /// The text of one object, if there is one.
-    async fn fetch(&self, resource: &'static str, path: &str) -> Result<Option<Vec<u8>>, ClusterError> {
-        match self.send(Verb::Get, resource, path, JSON).await? {
-            Sent::Found(body, _) => Ok(Some(whole(body, Verb::Get, resource).await?)),
-            Sent::NotFound { .. } => Ok(None),
-            Sent::Refused { status, message } => Err(refused(Verb::Get, resource, status, message)),
+    /// Sends a request; gives the status and the body before it is read.
+    pub(super) async fn respond(
+        &self,
+        verb: Verb,
+        resource: &'static str,
+        path_and_query: &str,
+        accept: &'static str,
+    ) -> Result<(StatusCode, Answer), ClusterError> {
+        let unreachable = |source| ClusterError::Unreachable { verb: verb.name(), resource, source };
+        let mut request = Request::get(path_and_query)
+            .header(ACCEPT, accept)
+            .body(())
+            .map_err(|error| unreachable(kube::Error::HttpError(error)))?;
+        if let Some(bearer) = &self.bearer {
+            let bearer = bearer.bearer().await.map_err(ClusterError::Token)?;
+            request.headers_mut().insert(AUTHORIZATION, bearer);
         }
+        let response = self.connections.send(&request).await.map_err(unreachable)?;
+        let (status, encoding) = (response.status(), Encoding::of(response.headers()));
+        Ok((status, Answer { body: response.into_body(), encoding, limits: self.limits.clone() }))
     }
 }
 
 /// What is done to a resource.
 #[derive(Debug, Clone, Copy)]
-enum Verb {
+pub(super) enum Verb {
     Get,
     List,
     Watch,
 }
 
 impl Verb {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
             Self::List => "list",
@@ -420,9 +427,16 @@ impl Verb {
 
 /// An answer before its body was read.
 enum Sent {
-    Found(Body, Encoding),
+    Found(Answer, Encoding),
     NotFound { message: String },
     Refused { status: StatusCode, message: String },
+}
+
+/// The body of an answer. Its bytes count against the limits of the refresh.
+pub(super) struct Answer {
+    body: Body,
+    encoding: Encoding,
+    limits: Limits,
 }
 
 /// A kind as it is to be read.
@@ -447,37 +461,57 @@ fn malformed(resource: &'static str, source: Unreadable) -> ClusterError {
     ClusterError::Malformed { verb: Verb::List.name(), resource, source }
 }
 
-async fn next_piece(body: &mut Body, verb: Verb, resource: &'static str) -> Result<Option<Bytes>, ClusterError> {
-    while let Some(frame) = body.frame().await {
+/// Reads on; none at the end.
+async fn next_piece(answer: &mut Answer, verb: Verb, resource: &'static str) -> Result<Option<Bytes>, ClusterError> {
+    while let Some(frame) = answer.body.frame().await {
         let frame = frame.map_err(|source| ClusterError::CutOff { verb: verb.name(), resource, source })?;
         if let Ok(piece) = frame.into_data() {
+            answer.limits.take(piece.len()).map_err(|limit| exceeded(verb, resource, limit))?;
             return Ok(Some(piece));
         }
     }
     Ok(None)
 }
 
-async fn whole(mut body: Body, verb: Verb, resource: &'static str) -> Result<Vec<u8>, ClusterError> {
+async fn whole(body: Answer, verb: Verb, resource: &'static str) -> Result<Vec<u8>, ClusterError> {
+    let text = at_most(MOST_WHOLE, body, verb, resource).await?;
+    text.ok_or_else(|| exceeded(verb, resource, Exceeded::Whole))
+}
+
+/// Reads an answer to its end; none if it has more bytes than `most`.
+pub(super) async fn at_most(
+    most: usize,
+    mut body: Answer,
+    verb: Verb,
+    resource: &'static str,
+) -> Result<Option<Vec<u8>>, ClusterError> {
     let mut text = Vec::new();
     while let Some(piece) = next_piece(&mut body, verb, resource).await? {
         text.extend_from_slice(&piece);
+        if text.len() > most {
+            return Ok(None);
+        }
     }
-    Ok(text)
+    Ok(Some(text))
 }
 
-fn refused(verb: Verb, resource: &'static str, status: StatusCode, message: String) -> ClusterError {
+fn exceeded(verb: Verb, resource: &'static str, limit: Exceeded) -> ClusterError {
+    ClusterError::TooMuch { verb: verb.name(), resource, limit }
+}
+
+pub(super) fn refused(verb: Verb, resource: &'static str, status: StatusCode, message: String) -> ClusterError {
     ClusterError::Refused { verb: verb.name(), resource, status, message, advice: advice(status) }
 }
 
-fn segment(text: &str) -> impl std::fmt::Display {
+pub(super) fn segment(text: &str) -> impl std::fmt::Display {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
 }
 
 /// The message of a Kubernetes `Status`, or the beginning of whatever else came.
-fn message_of(body: &[u8]) -> String {
+pub(super) fn message_of(body: &[u8]) -> String {
     let status = protobuf::unwrapped(body).map_or(Encoded::Json(body), Encoded::Protobuf).status();
     if status.message.is_empty() {
-        return String::from_utf8_lossy(body).chars().take(200).collect();
+        return String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).chars().take(SHOWN).collect();
     }
-    status.message
+    status.message.chars().take(LONGEST_MESSAGE).collect()
 }

@@ -15,7 +15,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_eks::error::{DisplayErrorContext, SdkError};
 use aws_sdk_eks::operation::describe_cluster::DescribeClusterError;
 use serde_json::json;
-use target_allocator_core::monitors::ReferencedObject;
+use target_allocator_core::objects::ReferencedObject;
 use tokio::sync::Mutex;
 
 use super::api::Api;
@@ -115,7 +115,7 @@ impl Eks {
             }}],
             "users": [{"name": "eks", "user": {}}]
         });
-        Ok(Connection { api: Api::with_tokens(kubeconfig, tokens).await?, public: described.public })
+        Ok(Connection { api: Api::with_bearer(kubeconfig, Arc::new(tokens)).await?, public: described.public })
     }
 
     /// Region and credentials: the function's own, or those of the role that it is to assume.

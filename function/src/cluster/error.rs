@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::encoding::Unreadable;
+use super::limits::Exceeded;
 use super::manifests::ManifestError;
 
 /// A failure that leaves no complete set of objects.
@@ -84,6 +85,31 @@ pub enum ClusterError {
         /// What the parser says.
         #[source]
         source: Unreadable,
+    },
+    /// The answers have no end, or one that is too far away.
+    #[error("cannot {verb} {resource}: the answer is larger than any Kubernetes API server sends, {limit}")]
+    TooMuch {
+        /// `list` or `get`.
+        verb: &'static str,
+        /// Such as `pods`.
+        resource: &'static str,
+        /// Which limit was reached.
+        limit: Exceeded,
+    },
+    /// The refresh takes too long.
+    #[error("the API server answers too slowly, {0}")]
+    TooSlow(Exceeded),
+    /// The answer to a request for one object is not that object.
+    #[error(
+        "cannot get {resource}: the answer is not the object {namespace}/{name}, check what stands before the API server"
+    )]
+    NotTheObject {
+        /// `secrets` or `configmaps`.
+        resource: &'static str,
+        /// The namespace that was asked for.
+        namespace: String,
+        /// The name that was asked for.
+        name: String,
     },
     /// A file or folder cannot be read.
     #[error("cannot read manifests: {}", path.display())]

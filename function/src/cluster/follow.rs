@@ -21,6 +21,9 @@ use super::reading::Known;
 /// How long a watch lasts at most: the API server ends it.
 pub const SECONDS: u64 = 1;
 
+/// How long the events of a watch are taken, at most: a slow network may still deliver the last ones.
+pub const LONGEST: Duration = Duration::from_secs(10);
+
 /// How long a watch that has told all is silent, at least.
 const SILENCE: Duration = Duration::from_millis(100);
 

@@ -17,8 +17,7 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::{Cluster, Collection, Object};
+use target_allocator_core::objects::{Cluster, Collection, Object, ReferencedObject};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 use target_allocator_core::yaml;
 

@@ -9,6 +9,8 @@ use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
 use super::Kind;
 use super::encoding::{Encoded, Readable};
+use super::limits::Limits;
+use super::references::References;
 use crate::moment::Moment;
 
 /// The objects of a cluster as they were read last. Reading again into it takes
@@ -19,8 +21,12 @@ pub struct Reading {
     pub cluster: Cluster,
     /// What is known of each kind that was read.
     pub(super) kinds: BTreeMap<Kind, Known>,
-    /// What is wrong with the secrets and config maps.
+    /// What is known of the Secrets and ConfigMaps that monitors refer to.
+    pub(super) references: References,
+    /// What is wrong with the Secrets and ConfigMaps.
     pub(super) assets: Report,
+    /// What is left of the limits of this refresh.
+    pub(super) limits: Limits,
     /// Bytes of answers that were read the last time.
     pub bytes: usize,
     /// How long objects are kept whose definition is gone.
@@ -47,6 +53,11 @@ pub struct Known {
 }
 
 impl Reading {
+    /// Prepares the next refresh, which reads into it.
+    pub fn begin(&mut self, keep: Duration) {
+        (self.bytes, self.keep, self.limits) = (0, keep, Limits::default());
+    }
+
     /// Forgets kinds that nobody needs any more.
     pub fn retain(&mut self, kinds: &BTreeSet<Kind>) {
         self.kinds.retain(|kind, _| kinds.contains(kind));

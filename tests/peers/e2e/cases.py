@@ -8,6 +8,7 @@ import urllib.request
 import canaries
 import generated
 import merged
+import references
 import shop
 import tokens
 from generated import Generated
@@ -335,6 +336,7 @@ CASES = [
     ("pods", pods),
     ("monitors", monitors),
     ("collectors", collectors),
+    ("references", references.narrowed),
     ("faults", faults),
     ("canaries", canaries.find),
 ]

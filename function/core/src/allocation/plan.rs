@@ -119,6 +119,7 @@ pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
         && now.namespaces.is_same(&before.namespaces)
         && now.secrets.is_same(&before.secrets)
         && now.config_maps.is_same(&before.config_maps)
+        && now.unreadable == before.unreadable
 }
 
 /// Makes jobs of the selected monitors and of `config.scrape_configs`. A job that is

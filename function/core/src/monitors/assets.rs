@@ -10,15 +10,20 @@ use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::finding::Finding;
+use super::references::{InvalidName, beginning, check_name};
 use crate::objects::monitoring::{KeySelector, Reference, SecretOrConfigMap};
-use crate::objects::{Cluster, Secret};
+use crate::objects::{Cluster, ReferencedObject, Secret};
 
-/// Why a value cannot be had.
+/// Why a reference has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum AssetError {
     #[error("names no {0}, set name and key")]
     Unnamed(&'static str),
+    #[error("names a {kind} whose name is not valid, {source}")]
+    InvalidName { kind: &'static str, source: InvalidName },
+    #[error("{kind} {namespace}/{name} cannot be read: {reason}")]
+    Unreadable { kind: &'static str, namespace: String, name: String, reason: String },
     #[error("{kind} {namespace}/{name} does not exist, create it")]
     Absent { kind: &'static str, namespace: String, name: String },
     #[error("{kind} {namespace}/{name} has no key {key:?}")]
@@ -48,7 +53,7 @@ pub struct Assets<'a> {
 }
 
 impl<'a> Assets<'a> {
-    /// What monitors of `namespace` can refer to.
+    /// The Secrets and ConfigMaps that monitors of `namespace` can refer to.
     #[must_use]
     pub const fn new(cluster: &'a Cluster, namespace: &'a str) -> Self {
         Self { cluster, namespace }
@@ -60,10 +65,8 @@ impl<'a> Assets<'a> {
     /// If there is none, also where the reference says that it is optional: the operator does not ask.
     pub fn secret(&self, selector: &KeySelector) -> Result<String, AssetError> {
         let KeySelector { name, key, optional: _ } = selector;
-        if name.is_empty() {
-            return Err(AssetError::Unnamed(SECRET));
-        }
-        let secret = self.cluster.secrets.get(self.namespace, name).ok_or_else(|| self.absent(SECRET, name))?;
+        check(SECRET, name)?;
+        let secret = self.cluster.secrets.get(self.namespace, name).ok_or_else(|| self.no_secret(name))?;
         let Secret { metadata: _, data, string_data } = &**secret;
         if let Some(text) = string_data.get(key) {
             return Ok(text.clone());
@@ -93,22 +96,41 @@ impl<'a> Assets<'a> {
 
     fn config_map(&self, selector: &KeySelector) -> Result<&'a str, AssetError> {
         let KeySelector { name, key, optional: _ } = selector;
-        if name.is_empty() {
-            return Err(AssetError::Unnamed(CONFIG_MAP));
-        }
-        let config_map =
-            self.cluster.config_maps.get(self.namespace, name).ok_or_else(|| self.absent(CONFIG_MAP, name))?;
+        check(CONFIG_MAP, name)?;
+        let config_map = self.cluster.config_maps.get(self.namespace, name).ok_or_else(|| self.no_config_map(name))?;
         config_map.data.get(key).map(String::as_str).ok_or_else(|| self.no_key(CONFIG_MAP, selector))
     }
 
-    fn absent(&self, kind: &'static str, name: &str) -> AssetError {
-        AssetError::Absent { kind, namespace: self.namespace.to_owned(), name: name.to_owned() }
+    fn no_secret(&self, name: &str) -> AssetError {
+        self.without(SECRET, ReferencedObject::Secret { namespace: self.namespace.to_owned(), name: name.to_owned() })
+    }
+
+    fn no_config_map(&self, name: &str) -> AssetError {
+        let (namespace, name) = (self.namespace.to_owned(), name.to_owned());
+        self.without(CONFIG_MAP, ReferencedObject::ConfigMap { namespace, name })
+    }
+
+    /// Says why there is no such object: it cannot be read, or it does not exist.
+    fn without(&self, kind: &'static str, object: ReferencedObject) -> AssetError {
+        let reason = self.cluster.unreadable.get(&object);
+        let (ReferencedObject::Secret { namespace, name } | ReferencedObject::ConfigMap { namespace, name }) = object;
+        match reason {
+            Some(reason) => AssetError::Unreadable { kind, namespace, name, reason: reason.to_string() },
+            None => AssetError::Absent { kind, namespace, name },
+        }
     }
 
     fn no_key(&self, kind: &'static str, selector: &KeySelector) -> AssetError {
         let KeySelector { name, key, optional: _ } = selector;
-        AssetError::NoKey { kind, namespace: self.namespace.to_owned(), name: name.clone(), key: key.clone() }
+        AssetError::NoKey { kind, namespace: self.namespace.to_owned(), name: name.clone(), key: beginning(key) }
     }
+}
+
+fn check(kind: &'static str, name: &str) -> Result<(), AssetError> {
+    if name.is_empty() {
+        return Err(AssetError::Unnamed(kind));
+    }
+    check_name(name).map_err(|source| AssetError::InvalidName { kind, source })
 }
 
 #[cfg(test)]
@@ -122,6 +144,11 @@ mod tests {
         Cluster {
             secrets: [serde_norway::from_str::<Secret>(secret).unwrap()].into_iter().collect(),
             config_maps: [serde_norway::from_str(config_map).unwrap()].into_iter().collect(),
+            unreadable: [(
+                ReferencedObject::Secret { namespace: "shop".to_owned(), name: "locked".to_owned() },
+                "grant get".into(),
+            )]
+            .into(),
             ..Cluster::default()
         }
     }
@@ -143,6 +170,10 @@ mod tests {
             ("shop", "{secret: {name: gone, key: a}}", Err("secret shop/gone does not exist")),
             ("web", "{secret: {name: auth, key: plain}}", Err("secret web/auth does not exist")),
             ("shop", "{secret: {name: auth, key: bad}}", Err("else than base64")),
+            ("shop", "{secret: {name: locked, key: a}}", Err("secret shop/locked cannot be read: grant get")),
+            ("shop", "{configMap: {name: locked, key: a}}", Err("configmap shop/locked does not exist")),
+            ("shop", "{secret: {name: '..', key: a}}", Err("names a secret whose name is not valid")),
+            ("shop", "{configMap: {name: a/b, key: a}}", Err("names a configmap whose name is not valid")),
             ("shop", "{secret: {key: a}}", Err("names no secret")),
             ("shop", "{configMap: {key: a}}", Err("names no configmap")),
             ("shop", "{configMap: {name: cm, key: c}}", Err("configmap shop/cm has no key \"c\"")),

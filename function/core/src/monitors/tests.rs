@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use serde::Deserialize as _;
 
 use super::*;
+use crate::objects::monitoring::{self, PodMonitor, Probe, ServiceMonitor};
 use crate::relabel::RelabelConfig;
 use crate::scrape_config::secret::WithSecrets;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
 use super::{
-    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReplicaSet, Secret,
-    Service,
+    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReferencedObject,
+    ReplicaSet, Secret, Service,
 };
 
 /// Objects of one kind, ordered by namespace and name.
@@ -238,6 +238,8 @@ pub struct Cluster {
     pub jobs: Collection<Job>,
     pub secrets: Collection<Secret>,
     pub config_maps: Collection<ConfigMap>,
+    /// Secrets and ConfigMaps that monitors refer to and that cannot be read, with the reason.
+    pub unreadable: BTreeMap<ReferencedObject, Arc<str>>,
     pub service_monitors: Collection<ServiceMonitor>,
     pub pod_monitors: Collection<PodMonitor>,
     pub probes: Collection<Probe>,
@@ -260,6 +262,7 @@ impl Cluster {
             jobs,
             secrets,
             config_maps,
+            unreadable: _,
             service_monitors,
             pod_monitors,
             probes,

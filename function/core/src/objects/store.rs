@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Metadata, null_to_default, object};
+use super::{Metadata, Object, null_to_default, object};
 
 /// A secret, its values still in base64.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -43,6 +43,39 @@ pub struct ConfigMap {
 fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let map = Option::<BTreeMap<String, serde::de::IgnoredAny>>::deserialize(deserializer)?;
     Ok(map.unwrap_or_default().into_keys().collect())
+}
+
+/// Names a Secret or a ConfigMap that a monitor refers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[allow(missing_docs, reason = "one variant a kind")]
+pub enum ReferencedObject {
+    Secret { namespace: String, name: String },
+    ConfigMap { namespace: String, name: String },
+}
+
+impl ReferencedObject {
+    /// The kind, as in a manifest.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Secret { .. } => Secret::KIND,
+            Self::ConfigMap { .. } => ConfigMap::KIND,
+        }
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        let (Self::Secret { namespace, .. } | Self::ConfigMap { namespace, .. }) = self;
+        namespace
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let (Self::Secret { name, .. } | Self::ConfigMap { name, .. }) = self;
+        name
+    }
 }
 
 object!(Secret = "Secret", ConfigMap = "ConfigMap");

@@ -12,16 +12,17 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, 
 use aws_sigv4::sign::v4::SigningParams;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::future::{BoxFuture, FutureExt};
 use http::HeaderValue;
 use tokio::sync::Mutex;
+
+use crate::cluster::bearer::{Bearer, BoxError};
 
 /// The API server takes a token for 15 minutes after it was signed.
 const RENEW_AFTER: Duration = Duration::from_secs(600);
 
 /// How long STS may be asked with the signed request; the longest the API server takes.
 const EXPIRES_IN: Duration = Duration::from_secs(60);
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Signs tokens, and keeps the latest.
 #[derive(Clone)]
@@ -38,13 +39,6 @@ impl Tokens {
         Self { credentials, region, cluster: cluster.into(), latest: Arc::default() }
     }
 
-    /// The header of a request, good for some minutes.
-    pub async fn bearer(&self) -> Result<HeaderValue, BoxError> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", self.current().await?))?;
-        header.set_sensitive(true);
-        Ok(header)
-    }
-
     async fn current(&self) -> Result<String, BoxError> {
         let now = SystemTime::now();
         let mut latest = self.latest.lock().await;
@@ -58,6 +52,17 @@ impl Tokens {
         let token = token(&credentials, &self.region, &self.cluster, now)?;
         *latest = Some((now, token.clone()));
         Ok(token)
+    }
+}
+
+impl Bearer for Tokens {
+    fn bearer(&self) -> BoxFuture<'_, Result<HeaderValue, BoxError>> {
+        async {
+            let mut header = HeaderValue::from_str(&format!("Bearer {}", self.current().await?))?;
+            header.set_sensitive(true);
+            Ok(header)
+        }
+        .boxed()
     }
 }
 

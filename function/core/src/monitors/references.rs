@@ -1,0 +1,248 @@
+//! The Secrets and ConfigMaps that monitors refer to.
+//!
+//! Input: the selected monitors. Output: the objects to read, each named once. A name that no object
+//! can have is never read; [`super::assets`] refuses the monitor by the field that holds it.
+
+use std::collections::BTreeSet;
+
+use super::finding::{Finding, Within};
+use super::scrape_class::ScrapeClasses;
+use super::selection::select;
+use super::{KindSelection, NamespaceRules, Settings};
+use crate::objects::monitoring::pod_monitor::PodMetricsEndpoint;
+use crate::objects::monitoring::service_monitor::Endpoint;
+use crate::objects::monitoring::{PodMonitor, Probe, Reference, ScrapeConfig, ServiceMonitor};
+use crate::objects::{Cluster, Collection, Object, ReferencedObject};
+
+/// The number of Secrets and ConfigMaps that one monitor may name.
+///
+/// One request reads one object, so this bounds what one tenant costs the API server. A monitor
+/// names about five objects for each endpoint that has its own credentials and certificates.
+pub const MOST_REFERENCES: usize = 100;
+
+/// Kubernetes allows no longer name for a Secret or a ConfigMap.
+const LONGEST_NAME: usize = 253;
+
+/// The number of characters of a refused text that a message shows.
+const SHOWN: usize = 60;
+
+/// A monitor that can refer to Secrets and ConfigMaps.
+pub trait Refers: Object {
+    /// The name of its scrape class, if it names one.
+    fn scrape_class_name(&self) -> Option<&str>;
+
+    /// Its own references; those of its scrape class are not among them.
+    fn references(&self) -> impl Iterator<Item = Reference<'_>>;
+}
+
+impl Refers for ServiceMonitor {
+    fn scrape_class_name(&self) -> Option<&str> {
+        self.spec.scrape_class_name.as_deref()
+    }
+
+    fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        self.spec.endpoints.iter().flat_map(Endpoint::references)
+    }
+}
+
+impl Refers for PodMonitor {
+    fn scrape_class_name(&self) -> Option<&str> {
+        self.spec.scrape_class_name.as_deref()
+    }
+
+    fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        self.spec.pod_metrics_endpoints.iter().flat_map(PodMetricsEndpoint::references)
+    }
+}
+
+impl Refers for Probe {
+    fn scrape_class_name(&self) -> Option<&str> {
+        self.spec.scrape_class_name.as_deref()
+    }
+
+    fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        self.spec.references()
+    }
+}
+
+impl Refers for ScrapeConfig {
+    fn scrape_class_name(&self) -> Option<&str> {
+        self.spec.scrape_class_name.as_deref()
+    }
+
+    fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        self.spec.references()
+    }
+}
+
+/// The Secrets and ConfigMaps that the selected monitors refer to: the objects that must be read.
+///
+/// A monitor with too many references adds none; [`check_number`] refuses it.
+#[must_use]
+pub fn references(settings: &Settings, cluster: &Cluster) -> BTreeSet<ReferencedObject> {
+    let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, scrape_classes, .. } = settings;
+    let mut found = Found { namespaces, classes: scrape_classes, cluster, objects: BTreeSet::new() };
+    found.add(service_monitors, &cluster.service_monitors);
+    found.add(pod_monitors, &cluster.pod_monitors);
+    found.add(probes, &cluster.probes);
+    found.add(scrape_configs, &cluster.scrape_configs);
+    found.objects
+}
+
+/// Refuses a monitor that names more than [`MOST_REFERENCES`] Secrets and ConfigMaps.
+///
+/// # Errors
+/// If it names more.
+pub fn check_number(monitor: &impl Refers) -> Result<(), Finding> {
+    let number = monitor.references().map(key).collect::<BTreeSet<_>>().len();
+    if number <= MOST_REFERENCES {
+        return Ok(());
+    }
+    let reason = format_args!(
+        "too many references, split the monitor: it names {number} secrets and configmaps, at most {MOST_REFERENCES} \
+         are read for one monitor"
+    );
+    Err(Finding::refused(reason).within("spec"))
+}
+
+/// A name that no Secret or ConfigMap can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "use at most {LONGEST_NAME} lower case letters, digits, - and ., each part between dots beginning and ending with \
+     a letter or digit: {shown:?}"
+)]
+pub struct InvalidName {
+    /// The beginning of the name.
+    shown: String,
+}
+
+/// Checks that an object can have this name: Kubernetes requires a DNS subdomain (RFC 1123) in lower case.
+///
+/// # Errors
+/// If no object can have it.
+pub fn check_name(name: &str) -> Result<(), InvalidName> {
+    if name.len() <= LONGEST_NAME && name.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(InvalidName { shown: beginning(name) })
+}
+
+/// The beginning of a text of a tenant, short enough for a message.
+pub(super) fn beginning(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+fn is_label(part: &str) -> bool {
+    let is_inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = part.as_bytes();
+    bytes.first().is_some_and(is_inner)
+        && bytes.last().is_some_and(is_inner)
+        && bytes.iter().all(|byte| is_inner(byte) || *byte == b'-')
+}
+
+struct Found<'a> {
+    namespaces: &'a NamespaceRules,
+    classes: &'a ScrapeClasses,
+    cluster: &'a Cluster,
+    objects: BTreeSet<ReferencedObject>,
+}
+
+impl Found<'_> {
+    fn add<T: Refers>(&mut self, selection: &KindSelection, monitors: &Collection<T>) {
+        for monitor in select(selection, self.namespaces, monitors, self.cluster) {
+            if check_number(monitor).is_err() {
+                continue;
+            }
+            let namespace = &monitor.metadata().namespace;
+            self.objects.extend(monitor.references().filter_map(|reference| referenced(namespace, reference)));
+            if let Ok(class) = self.classes.of(monitor.scrape_class_name()) {
+                self.objects.extend(class.references().filter_map(|reference| referenced(namespace, reference)));
+            }
+        }
+    }
+}
+
+/// What tells two references of a monitor apart: the kind and the name.
+fn key(reference: Reference<'_>) -> (bool, &str) {
+    match reference {
+        Reference::Secret(selector) => (true, &selector.name),
+        Reference::ConfigMap(selector) => (false, &selector.name),
+    }
+}
+
+fn referenced(namespace: &str, reference: Reference<'_>) -> Option<ReferencedObject> {
+    let (is_secret, name) = key(reference);
+    check_name(name).ok()?;
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    Some(match is_secret {
+        true => ReferencedObject::Secret { namespace, name },
+        false => ReferencedObject::ConfigMap { namespace, name },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_kubernetes_accepts() {
+        let longest = format!("{}.{}", "a".repeat(200), "b".repeat(52));
+        let longer = format!("{longest}b");
+        let accepted = ["a", "0", "web-1", "a.b", "1.2-3.x", "kube-root-ca.crt", &longest];
+        let refused = [
+            "", "%", "a/b", ".", "..", "a..b", ".a", "a.", "-a", "a-", "a.-b", "%2e%2e", "A", "a_b", "a b", "ä", "a\n",
+            "a?x", "a#x", "*", &longer,
+        ];
+        for name in accepted {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        for name in refused {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_shows_the_beginning_of_a_long_name() {
+        let message = check_name(&"ä".repeat(100_000)).unwrap_err().to_string();
+        assert!(message.ends_with(&format!("{}...\"", "ä".repeat(SHOWN))) && message.len() < 400, "{message}");
+    }
+
+    fn monitor(secrets: usize, config_maps: usize) -> ServiceMonitor {
+        let secrets = (0..secrets).map(|n| format!("{{bearerTokenSecret: {{name: s{n}, key: a}}}}"));
+        let maps = (0..config_maps).map(|n| format!("{{tlsConfig: {{ca: {{configMap: {{name: s{n}, key: a}}}}}}}}"));
+        let endpoints: Vec<_> = secrets.chain(maps).collect();
+        let manifest = format!("{{metadata: {{namespace: a}}, spec: {{endpoints: [{}]}}}}", endpoints.join(","));
+        serde_norway::from_str(&manifest).unwrap()
+    }
+
+    #[test]
+    fn a_monitor_with_too_many_references_is_refused_and_reads_none() {
+        let cases = [(MOST_REFERENCES, 0, true), (60, 40, true), (MOST_REFERENCES + 1, 0, false), (60, 41, false)];
+        for (secrets, config_maps, accepted) in cases {
+            let monitor = monitor(secrets, config_maps);
+            let checked = check_number(&monitor);
+            assert_eq!(checked.is_ok(), accepted, "{secrets} secrets, {config_maps} configmaps: {checked:?}");
+            let settings = Settings { service_monitors: KindSelection::all(), ..Settings::default() };
+            let cluster = Cluster {
+                service_monitors: [monitor].into_iter().collect(),
+                namespaces: [serde_norway::from_str("{metadata: {name: a}}").unwrap()].into_iter().collect(),
+                ..Cluster::default()
+            };
+            let read = if accepted { secrets + config_maps } else { 0 };
+            assert_eq!(references(&settings, &cluster).len(), read, "{secrets} secrets, {config_maps} configmaps");
+        }
+    }
+
+    #[test]
+    fn the_same_object_counts_once() {
+        let endpoint = "{bearerTokenSecret: {name: s, key: a}}";
+        let endpoints = vec![endpoint; 2_000].join(",");
+        let monitor: ServiceMonitor =
+            serde_norway::from_str(&format!("{{spec: {{endpoints: [{endpoints}]}}}}")).unwrap();
+        assert_eq!(check_number(&monitor), Ok(()));
+    }
+}

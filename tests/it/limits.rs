@@ -1,0 +1,162 @@
+//! Answers of an API server without an end, and connections that die: a refresh is bounded, and one broken
+//! connection costs nobody an answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use crate::faults::service;
+use crate::function::Function;
+use crate::kubernetes::{Behaviour, Kubernetes, Make};
+
+const SHARE: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0";
+const CONFIG: &str = "collectors: {names: [c-0]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}}\n";
+
+const fn settings(cluster: &str) -> [(&str, &str); 4] {
+    [("CLUSTER", cluster), ("ALLOCATOR_CONFIG", CONFIG), ("SNAPSHOT_TTL", "0"), ("SNAPSHOT_MAX_STALE", "600")]
+}
+
+async fn shop(address: &str) -> Kubernetes {
+    Kubernetes::start(&service(&[json!({"addresses": [address], "conditions": {"ready": true}})])).await
+}
+
+fn endless(bytes: Bytes) -> Response {
+    let pieces = stream::repeat_with(move || Ok::<_, std::io::Error>(bytes.clone()));
+    Body::from_stream(pieces).into_response()
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_fails_the_refresh_within_bounds() {
+    let pages = Make::new(|_| {
+        json!({"kind": "ServiceList", "apiVersion": "v1", "metadata": {"resourceVersion": "1", "continue": "more"}, "items": []}).to_string().into_response()
+    });
+    let one_object = Make::new(|_| endless(Bytes::from(r#"{"items":[{"a":""#.to_owned() + &"x".repeat(1 << 20))));
+    let no_object = Make::new(|_| endless(Bytes::from(" ".repeat(1 << 20))));
+    let cases = [
+        ("pages", pages, "a list may have 2000 pages"),
+        ("one object", one_object, "one object may have 16 MiB"),
+        ("white space", no_object, "one object may have 16 MiB"),
+    ];
+    for (what, make, expected) in cases {
+        let kubernetes = shop("10.0.0.1").await;
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let function = Function::start_with_log(&settings(&kubernetes.cluster()), &log).await;
+        assert_eq!(function.get(SHARE).await.status, 200, "{what}");
+        kubernetes.set("services", Behaviour::Made(make));
+        let failure = async {
+            loop {
+                let answer = function.get(SHARE).await;
+                assert_eq!(answer.status, 200, "{what}: the last snapshot serves");
+                if std::fs::read_to_string(&log).unwrap().contains(expected) {
+                    return;
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
+        };
+        // However slow the machine is, the refresh itself ends after 60 s.
+        assert!(tokio::time::timeout(Duration::from_secs(180), failure).await.is_ok(), "{what}: no failure");
+        assert!(function.peak_memory() < 200 << 20, "{what}: {} MiB", function.peak_memory() >> 20);
+    }
+}
+
+/// A proxy whose connections can break: from then on those that are open are reset by the next request on them.
+#[derive(Clone, Default)]
+struct Breaking {
+    open: Arc<AtomicUsize>,
+    broken_below: Arc<AtomicUsize>,
+    always: Arc<AtomicBool>,
+}
+
+impl Breaking {
+    async fn start(self, server: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = server.trim_start_matches("http://").to_owned();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let number = self.open.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(self.clone().pass_on(client, server.clone(), number));
+            }
+        });
+        url
+    }
+
+    async fn pass_on(self, mut client: TcpStream, server: String, number: usize) {
+        let mut server = TcpStream::connect(server).await.unwrap();
+        let (mut up, mut down) = ([0; 16 << 10], [0; 16 << 10]);
+        loop {
+            tokio::select! {
+                read = client.read(&mut up) => {
+                    let Ok(length @ 1..) = read else { return };
+                    let broken = self.always.load(Ordering::SeqCst) || number < self.broken_below.load(Ordering::SeqCst);
+                    if broken {
+                        client.set_zero_linger().unwrap();
+                        return;
+                    }
+                    server.write_all(&up[..length]).await.unwrap();
+                }
+                read = server.read(&mut down) => {
+                    let Ok(length @ 1..) = read else { return };
+                    if client.write_all(&down[..length]).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn break_open_connections(&self) {
+        self.broken_below.store(self.open.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+fn kubeconfig(folder: &tempfile::TempDir, server: &str) -> String {
+    let path = folder.path().join("kubeconfig");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {}}]
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    format!("kubeconfig:{}", path.display())
+}
+
+#[tokio::test]
+async fn connections_that_died_while_nobody_asked_cost_no_answer() {
+    let kubernetes = shop("10.0.0.1").await;
+    let (proxy, folder) = (Breaking::default(), tempfile::tempdir().unwrap());
+    let url = proxy.clone().start(&kubernetes.server).await;
+    let function = Function::start(&settings(&kubeconfig(&folder, &url))).await;
+    assert_eq!(function.get(SHARE).await.status, 200);
+    for round in 2..5 {
+        proxy.break_open_connections();
+        kubernetes.put(&service(&[json!({"addresses": [format!("10.0.0.{round}")], "conditions": {"ready": true}})]));
+        let answer = function.get(SHARE).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json()[0]["targets"][0], format!("10.0.0.{round}:8080"), "the refresh did not fail");
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_sent_once_more_and_not_for_ever() {
+    let kubernetes = shop("10.0.0.1").await;
+    let (proxy, folder) = (Breaking::default(), tempfile::tempdir().unwrap());
+    proxy.always.store(true, Ordering::SeqCst);
+    let url = proxy.clone().start(&kubernetes.server).await;
+    let function = Function::start(&settings(&kubeconfig(&folder, &url))).await;
+    let answer = function.get(SHARE).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.message().contains("does not answer"), "{}", answer.message());
+    // The monitors and the namespaces are listed first: two requests, each sent twice.
+    assert!(proxy.open.load(Ordering::SeqCst) <= 4, "{} connections", proxy.open.load(Ordering::SeqCst));
+}
