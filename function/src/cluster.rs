@@ -10,10 +10,13 @@ pub mod encoding;
 mod error;
 mod follow;
 mod items;
+mod list;
 mod manifests;
+mod parts;
 mod protobuf;
 mod reading;
 mod trust;
+mod wrong;
 
 use std::collections::BTreeSet;
 
@@ -47,6 +50,13 @@ impl Objects {
             Source::Eks(cluster) => Ok(Self::Eks(eks::Eks::new(cluster.clone()))),
             Source::Manifests(path) => Ok(Self::Manifests(manifests::Manifests::new(path.clone()))),
         }
+    }
+
+    /// The objects of the API server behind a client: fuzzing answers its requests from memory. Lists of
+    /// `worth_following` bytes are followed by watches.
+    #[must_use]
+    pub const fn behind(client: kube::Client, worth_following: usize) -> Self {
+        Self::Api(api::Api::behind(client, worth_following))
     }
 
     /// Brings all objects of `kinds` up to date.

@@ -17,19 +17,21 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use target_allocator_core::monitors::ReferencedObject;
-use target_allocator_core::objects::Collection;
+use target_allocator_core::objects::{Collection, Object};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 use tokio::select;
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::eks::token::Tokens;
-use super::encoding::{Encoded, Encoding, JSON, Listing, PageMetadata, Readable, Unreadable, page};
+use super::encoding::{Encoded, Encoding, JSON, Listing, Readable, Unreadable};
 use super::error::advice;
 use super::follow::{self, Events, Lost};
+use super::list::Pages;
+use super::parts::{PageMetadata, TypeMeta};
 use super::protobuf;
 use super::reading::{Known, Reading};
-use super::trust;
+use super::trust::{self, Definition};
 use super::{ClusterError, Kind};
 use crate::error::chain;
 
@@ -46,6 +48,8 @@ pub struct Api {
     client: Client,
     /// What requests carry where the kubeconfig has no credentials.
     tokens: Option<Tokens>,
+    /// Lists of that many bytes are followed by watches.
+    worth_following: usize,
 }
 
 /// Where a kind is listed, and whether it may be missing from the server.
@@ -53,6 +57,19 @@ struct Resource {
     path: &'static str,
     name: &'static str,
     optional: bool,
+}
+
+impl Resource {
+    /// Such as `apps/v1`.
+    fn api_version(&self) -> &'static str {
+        let group = self.path.rsplit_once('/').map_or("", |(group, _)| group);
+        group.trim_start_matches("/apis/").trim_start_matches("/api/")
+    }
+
+    /// The type of its objects.
+    fn type_meta<T: Object>(&self) -> TypeMeta {
+        TypeMeta { api_version: self.api_version().to_owned(), kind: T::KIND.to_owned() }
+    }
 }
 
 /// Custom resources are optional: their definitions may be installed later.
@@ -86,6 +103,11 @@ async fn config(kubeconfig: Kubeconfig) -> Result<Config, ClusterError> {
 }
 
 impl Api {
+    /// Reads through a client that exists. Lists of `worth_following` bytes are followed by watches.
+    pub const fn behind(client: Client, worth_following: usize) -> Self {
+        Self { client, tokens: None, worth_following }
+    }
+
     /// Makes a client for the current context of a kubeconfig: the file named, or the usual places.
     pub async fn from_kubeconfig(path: Option<&Path>) -> Result<Self, ClusterError> {
         let kubeconfig = match path {
@@ -93,7 +115,8 @@ impl Api {
             None => Kubeconfig::read(),
         };
         let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?).await?;
-        Ok(Self { client: Client::try_from(config).map_err(ClusterError::Client)?, tokens: None })
+        let client = Client::try_from(config).map_err(ClusterError::Client)?;
+        Ok(Self { client, tokens: None, worth_following: follow::WORTH_FOLLOWING })
     }
 
     /// Makes a client for a kubeconfig without credentials: each request carries one of `tokens`.
@@ -104,7 +127,7 @@ impl Api {
             source: Unreadable::Json(source),
         })?;
         let client = Client::try_from(config(kubeconfig).await?).map_err(ClusterError::Client)?;
-        Ok(Self { client, tokens: Some(tokens) })
+        Ok(Self { client, tokens: Some(tokens), worth_following: follow::WORTH_FOLLOWING })
     }
 
     /// See [`super::Objects::list`].
@@ -170,7 +193,7 @@ impl Api {
         Ok(())
     }
 
-    /// Brings the objects of a kind up to date: by what changed where that is known, else by a list.
+    /// Brings the objects of a kind up to date.
     async fn read_kind<T: Readable>(
         &self,
         Asked { wanted, kind, mut known, keep }: Asked,
@@ -181,23 +204,41 @@ impl Api {
         }
         (known.bytes, known.note) = (0, Report::default());
         let (resource, before) = (resource(kind), collection.clone());
-        let worth = known.list_bytes >= follow::WORTH_FOLLOWING && known.undefined_since.is_none();
-        let followed = if known.version.is_empty() || !worth {
-            Err(Lost("it is listed each time".to_owned()))
-        } else {
-            self.follow(&resource, &mut known, collection).await?
-        };
-        let mut defined = true;
-        if let Err(Lost(reason)) = followed {
-            debug!(resource = resource.name, reason, "listed");
-            defined = self.list_kind(&resource, &mut known, &before, collection).await?;
-        }
+        let defined = self.update(&resource, &mut known, &before, collection).await?;
         if resource.optional {
-            let lost = trust::lost_some(&before, collection);
-            let going = !defined || (lost && self.is_being_undefined(&resource).await?);
-            trust::keep_undefined(going, keep, resource.name, &before, &mut known, collection);
+            let definition = match defined {
+                false => Definition::Goes,
+                true if trust::lost_some(&before, collection) => self.definition(&resource).await?,
+                true => Definition::Stays,
+            };
+            trust::keep_undefined(&definition, keep, resource.name, &before, &mut known, collection);
         }
         Ok(Some((kind, known)))
+    }
+
+    /// Applies what changed if a watch can say so, and reads a list otherwise; false if the kind is not defined.
+    async fn update<T: Readable>(
+        &self,
+        resource: &Resource,
+        known: &mut Known,
+        before: &Collection<T>,
+        collection: &mut Collection<T>,
+    ) -> Result<bool, ClusterError> {
+        let unreadable = known.unreadable();
+        // A watch would not say that kept objects are gone: their deletion is in the past.
+        let keeps = known.undefined_since.is_some() || known.doubted_since.is_some();
+        let followed = if keeps || known.version.is_empty() || known.list_bytes < self.worth_following {
+            Err(Lost("it is listed each time".to_owned()))
+        } else {
+            self.follow(resource, known, collection).await?
+        };
+        let followed = followed.and_then(|()| Ok(trust::check_readable(before, &unreadable, collection, known)?));
+        let Err(Lost(reason)) = followed else { return Ok(true) };
+        debug!(resource = resource.name, reason, "listed");
+        let defined = self.list_kind(resource, known, before, collection).await?;
+        trust::check_readable(before, &unreadable, collection, known)
+            .map_err(|wrong| malformed(resource.name, wrong.into()))?;
+        Ok(defined)
     }
 
     /// Reads all objects of a kind; false if the kind is not defined.
@@ -209,15 +250,13 @@ impl Api {
         collection: &mut Collection<T>,
     ) -> Result<bool, ClusterError> {
         let listed = self.list_from(Place::Cache, resource).await?;
-        let doubted = listed.as_ref().is_some_and(|(listed, now)| {
-            (listed.is_empty() && !before.is_empty()) || trust::is_older(&now.version, &known.seen)
-        });
+        let doubted = listed.as_ref().is_some_and(|(listed, now)| trust::doubts(before, known, listed, &now.version));
         let listed = if doubted { self.list_from(Place::Store, resource).await? } else { listed };
         let defined = listed.is_some();
         let (mut listed, mut now) = listed.unwrap_or_default();
         listed.share_with(before);
         now.note = std::mem::take(&mut known.note);
-        now.undefined_since = known.undefined_since;
+        (now.undefined_since, now.doubted_since) = (known.undefined_since, known.doubted_since);
         (*collection, *known) = (listed, now);
         Ok(defined)
     }
@@ -228,7 +267,7 @@ impl Api {
         resource: &Resource,
     ) -> Result<Option<(Collection<T>, Known)>, ClusterError> {
         let &Resource { path, name, optional } = resource;
-        let (mut collection, mut known) = (Collection::default(), Known::default());
+        let mut pages = Pages::of(resource.type_meta::<T>());
         let mut query = match place {
             Place::Cache => format!("limit={PAGE}&resourceVersion=0"),
             Place::Store => format!("limit={PAGE}"),
@@ -241,20 +280,13 @@ impl Api {
                 Sent::NotFound { message } => return Err(refused(Verb::List, name, StatusCode::NOT_FOUND, message)),
                 Sent::Refused { status, message } => return Err(refused(Verb::List, name, status, message)),
             };
-            let mut listing = Listing::new(encoding);
+            pages.begin(encoding).map_err(|source| malformed(name, source))?;
             while let Some(piece) = next_piece(&mut body, Verb::List, name).await? {
-                known.bytes += piece.len();
-                let fed = listing.feed(&piece, |item| known.put(item, &mut collection));
-                fed.map_err(|source| malformed(name, source))?;
+                pages.feed(&piece).map_err(|source| malformed(name, source))?;
             }
-            let PageMetadata { next, resource_version } =
-                listing.metadata().map_err(|source| malformed(name, source))?;
-            if next.is_empty() {
-                known.list_bytes = known.bytes;
-                known.version = resource_version;
-                known.seen.clone_from(&known.version);
-                return Ok(Some((collection, known)));
-            }
+            let Some(next) = pages.end().map_err(|source| malformed(name, source))? else {
+                return Ok(Some(pages.finish()));
+            };
             query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&next, NON_ALPHANUMERIC));
         }
     }
@@ -270,12 +302,15 @@ impl Api {
         let (tell, told) = oneshot::channel();
         let version_now = async {
             let asked = Instant::now();
-            let now = self.version_now(resource).await?;
+            let now = self.version_now::<T>(resource).await?;
             _ = tell.send(asked.elapsed());
             Ok(now)
         };
         let (followed, (now, bytes)) = try_join(self.watch(resource, told, known, collection), version_now).await?;
         known.bytes += bytes;
+        if now.is_empty() {
+            return Ok(Err(Lost("the API server does not know the kind".to_owned())));
+        }
         if trust::is_older(&now, &seen) {
             return Ok(Err(Lost(format!("the API server is at version {now}, before it was at {seen}"))));
         }
@@ -285,29 +320,35 @@ impl Api {
 
     /// The version that the store of a kind has now, and what reading it took. A watch does not tell: one that is to
     /// begin with a version that the store has not reached, since it was restored from an older state, waits in silence.
-    async fn version_now(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
+    async fn version_now<T: Object>(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
         let &Resource { path, name, .. } = resource;
         match self.send(Verb::List, name, &format!("{path}?limit=1"), JSON).await? {
             Sent::Found(body, _) => {
                 let body = whole(body, Verb::List, name).await?;
-                let page = page(&body).map_err(|source| malformed(name, source))?;
-                Ok((page.resource_version, body.len()))
+                let mut listing = Listing::new(Encoding::Json);
+                let page = listing.feed(&body, |_| ()).and_then(|()| listing.page());
+                let expected = resource.type_meta::<T>().list();
+                let page = page.and_then(|page| Ok(page.of(&expected)?));
+                let PageMetadata { resource_version, .. } = page.map_err(|source| malformed(name, source))?;
+                Ok((resource_version, body.len()))
             }
             Sent::NotFound { .. } => Ok((String::new(), 0)),
             Sent::Refused { status, message } => Err(refused(Verb::List, name, status, message)),
         }
     }
 
-    /// Whether the definition of a custom resource is being deleted, and its objects with it, one by one:
-    /// the API server says of it then that nothing can be created.
-    async fn is_being_undefined(&self, resource: &Resource) -> Result<bool, ClusterError> {
-        let group = resource.path.rsplit_once('/').map_or("", |(group, _)| group);
-        match self.send(Verb::Get, resource.name, group, JSON).await? {
+    /// What the API server says about the definition of a custom resource of which objects are missing.
+    async fn definition(&self, resource: &Resource) -> Result<Definition, ClusterError> {
+        let group = format!("/apis/{}", resource.api_version());
+        Ok(match self.send(Verb::Get, resource.name, &group, JSON).await? {
             Sent::Found(body, _) => {
-                Ok(trust::forbids_creation(&whole(body, Verb::Get, resource.name).await?, resource.name))
+                let document = whole(body, Verb::Get, resource.name).await?;
+                Definition::in_discovery(&document, resource.api_version(), resource.name)
             }
-            Sent::NotFound { .. } | Sent::Refused { .. } => Ok(false),
-        }
+            // The last definition of the group is gone.
+            Sent::NotFound { .. } => Definition::Goes,
+            Sent::Refused { status, message } => Definition::Unknown(format!("{status}: {message}")),
+        })
     }
 
     /// Applies events until a while after the API server has `answered` something else.
@@ -338,7 +379,11 @@ impl Api {
             }
             Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
         };
-        let (mut events, answered) = (Events::new(encoding), answered.shared());
+        let mut events = match Events::new::<T>(encoding, resource.type_meta::<T>()) {
+            Ok(events) => events,
+            Err(lost) => return Ok(Err(lost)),
+        };
+        let answered = answered.shared();
         loop {
             let piece = select! {
                 biased;
@@ -475,7 +520,8 @@ fn segment(text: &str) -> impl std::fmt::Display {
 
 /// The message of a Kubernetes `Status`, or the beginning of whatever else came.
 fn message_of(body: &[u8]) -> String {
-    let status = protobuf::unwrapped(body).map_or(Encoded::Json(body), Encoded::Protobuf).status();
+    let envelope = protobuf::opened(body).map(|envelope| Encoded::Protobuf(envelope.message));
+    let status = envelope.unwrap_or(Encoded::Json(body)).status();
     if status.message.is_empty() {
         return String::from_utf8_lossy(body).chars().take(200).collect();
     }
