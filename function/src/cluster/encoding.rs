@@ -117,7 +117,7 @@ impl Encoded<'_> {
         let identity = self.identity().ok_or(WrongAnswer::NoItem)?;
         let Identity { type_meta, metadata } = &identity;
         if type_meta.contradicts(expected) {
-            let (expected, got, name) = (expected.clone(), type_meta.clone(), metadata.name.clone());
+            let (expected, got, name) = (expected.to_string(), type_meta.to_string(), metadata.name.clone());
             return Err(WrongAnswer::Item { expected, got, name });
         }
         if metadata.name.is_empty() {
@@ -202,7 +202,7 @@ impl Page {
         let Self { type_meta, has_items, metadata, message } = self;
         if type_meta != *expected {
             let message = if message.is_empty() { message } else { format!(": {message}") };
-            return Err(WrongAnswer::Type { expected: expected.clone(), got: type_meta, message });
+            return Err(WrongAnswer::Type { expected: expected.to_string(), got: type_meta.to_string(), message });
         }
         if !has_items {
             return Err(WrongAnswer::NoItems);

@@ -190,7 +190,7 @@ fn check_type(enveloped: &TypeMeta, object: Encoded<'_>, expected: &TypeMeta) ->
     let Identity { type_meta, metadata } = object.identity().ok_or(WrongAnswer::NoItem)?;
     let got = if *enveloped == TypeMeta::default() { &type_meta } else { enveloped };
     if got.contradicts(expected) {
-        return Err(WrongAnswer::Item { expected: expected.clone(), got: got.clone(), name: metadata.name });
+        return Err(WrongAnswer::Item { expected: expected.to_string(), got: got.to_string(), name: metadata.name });
     }
     Ok(())
 }

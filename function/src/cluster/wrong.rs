@@ -5,8 +5,6 @@
 
 use thiserror::Error;
 
-use super::parts::TypeMeta;
-
 /// Why an answer cannot be used as a list.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WrongAnswer {
@@ -14,9 +12,9 @@ pub enum WrongAnswer {
     #[error("expected {expected}, got {got}{message}")]
     Type {
         /// The type that was asked for.
-        expected: TypeMeta,
+        expected: String,
         /// The type that the answer states.
-        got: TypeMeta,
+        got: String,
         /// The message of a `Status`; empty or starting with `: `.
         message: String,
     },
@@ -50,9 +48,9 @@ pub enum WrongAnswer {
     #[error("expected objects of {expected}, got {got}: {name}")]
     Item {
         /// The type that was asked for.
-        expected: TypeMeta,
+        expected: String,
         /// The type that the object states.
-        got: TypeMeta,
+        got: String,
         /// The object's name.
         name: String,
     },
