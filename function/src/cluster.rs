@@ -13,11 +13,14 @@ mod error;
 mod follow;
 mod items;
 mod limits;
+mod list;
 mod manifests;
+mod parts;
 mod protobuf;
 mod reading;
 mod references;
 mod trust;
+mod wrong;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -65,6 +68,16 @@ impl Objects {
             Self::Eks(eks) => eks.issuer(),
             Self::Api(_) | Self::Manifests(_) => None,
         }
+    }
+
+    /// The objects of the API server behind a client: fuzzing answers its requests from memory. Lists of
+    /// `worth_following` bytes are followed by watches.
+    #[must_use]
+    ///
+    /// # Errors
+    /// Never: the client exists.
+    pub fn behind(client: kube::Client, worth_following: usize) -> Result<Self, ClusterError> {
+        api::Api::behind(client, worth_following).map(Self::Api)
     }
 
     /// Brings all objects of `kinds` up to date.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cases import check_owners, expected
 from parts import PEERS, eventually
+from proxy import WRONG_LISTS
 from watching import Watch, ask
 from world import FaultWorld
 
@@ -81,7 +82,13 @@ def delete_definition(world: FaultWorld) -> None:
     world.kubectl("delete", "crd", MONITORS)
 
 
+def delete_definition_unseen(world: FaultWorld) -> None:
+    disturbed("no-discovery")(world)
+    delete_definition(world)
+
+
 def create_definition(world: FaultWorld) -> None:
+    world.cure()
     world.kubectl("create", "-f", str(PEERS / "crds/monitoring.coreos.com_servicemonitors.yaml"))
     # As whatever deploys monitors: some time later, one by one.
     time.sleep(5)
@@ -107,6 +114,13 @@ def older_state(world: FaultWorld) -> None:
     world.restart_apiserver(world.bring_back_store)
 
 
+def wrong_lists() -> list[Fault]:
+    """Each of the answers with status 200 that are no list. A few of them are in the short run."""
+    short = ("list-status", "list-items-unreadable")
+    named = ((name, f"200 with {name.replace('-', ' ')}") for name in WRONG_LISTS)
+    return [Fault(title, disturbed(name), short=name in short) for name, title in named]
+
+
 FAULTS = [
     Fault("refused", lambda world: world.toxiproxy("POST", "/proxies/api", {"enabled": False}), seconds=30),
     Fault("nothing comes back", poisoned("timeout", timeout=0), seconds=30),
@@ -126,6 +140,7 @@ FAULTS = [
     Fault("a cache that has just begun: monitors", disturbed("nothing servicemonitors"), fails=False),
     Fault("a server whose cache lags behind", disturbed("lagging"), fails=False),
     Fault("a certificate of another authority", another_certificate),
+    *wrong_lists(),
     # Clients look at a token's file once a minute.
     Fault("the token is revoked", FaultWorld.revoke_token, FaultWorld.new_token, patience=90, seconds=20),
     Fault("the API server is restarted", lambda world: world.restart_apiserver(), seconds=5, fails=False),
@@ -144,6 +159,13 @@ FAULTS = [
         fails=False,
         changes=False,
         short=True,
+    ),
+    Fault(
+        "the monitors' definition is deleted, and discovery is forbidden",
+        delete_definition_unseen,
+        create_definition,
+        fails=False,
+        changes=False,
     ),
 ]
 

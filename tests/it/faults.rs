@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::function::Function;
 use crate::kubernetes::{Behaviour, Kubernetes};
 
-const SHARE: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0";
+pub const SHARE: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0";
 
 /// A service with a monitor, and what is behind it.
 pub fn service(endpoints: &[Value]) -> Vec<Value> {
@@ -28,7 +28,7 @@ pub fn service(endpoints: &[Value]) -> Vec<Value> {
     ]
 }
 
-fn web(name: &str, address: &str) -> Vec<Value> {
+pub fn web(name: &str, address: &str) -> Vec<Value> {
     let pod = json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"namespace": "shop", "name": name, "labels": {"app": "web"}},
         "spec": {"containers": [{"name": "web", "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]}]},
@@ -40,7 +40,7 @@ fn web(name: &str, address: &str) -> Vec<Value> {
 
 const CONFIG: &str = "collectors: {names: [c-0]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}}\n";
 
-async fn start(kubernetes: &Kubernetes, ttl: &str, max_stale: &str) -> Function {
+pub async fn start(kubernetes: &Kubernetes, ttl: &str, max_stale: &str) -> Function {
     Function::start(&[
         ("CLUSTER", &kubernetes.cluster()),
         ("ALLOCATOR_CONFIG", CONFIG),
@@ -51,7 +51,7 @@ async fn start(kubernetes: &Kubernetes, ttl: &str, max_stale: &str) -> Function 
 }
 
 /// The addresses of an HTTP SD answer.
-fn addresses(answer: &Value) -> Vec<&str> {
+pub fn addresses(answer: &Value) -> Vec<&str> {
     answer.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap()).collect()
 }
 
@@ -73,7 +73,8 @@ async fn changes_are_seen_after_the_ttl_and_not_asked_for_before() {
 #[tokio::test]
 async fn every_fault_is_answered_from_the_last_snapshot_and_then_with_a_failure() {
     let forbidden = json!({"kind": "Status", "message": "pods is forbidden: no"}).to_string();
-    let truncated = json!({"metadata": {}, "items": web("web-1", "10.0.0.1")}).to_string();
+    let slices = ["apis", "discovery.k8s.io", "v1", "endpointslices"];
+    let truncated = crate::kubernetes::list(&slices, &json!(web("web-1", "10.0.0.1"))).to_string();
     let cases = [
         ("pods", Behaviour::Status(500, String::new()), "cannot list pods: 500 Internal Server Error"),
         (

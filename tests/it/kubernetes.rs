@@ -22,6 +22,10 @@ pub enum Behaviour {
     Status(u16, String),
     /// Answers after a while.
     Slow(Duration, Vec<Value>),
+    /// Answers an empty list from the cache, and the objects from the store.
+    EmptyCache(Vec<Value>),
+    /// Answers 200 with this content type and the first body, and with a later body for `continue=NUMBER`.
+    Pages(&'static str, Vec<Vec<u8>>),
     /// Answers whatever a test makes of the request.
     Made(Make),
 }
@@ -172,12 +176,21 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
         let behaviours = shared.behaviours.lock().unwrap();
         behaviours.get("*").or_else(|| behaviours.get(resource)).cloned()
     };
+    let query = uri.query().unwrap_or_default();
     let objects = match behaviour {
+        None if matches!(segments.as_slice(), ["apis", _, _]) => return discovery(&shared, &segments).into_response(),
         None => Vec::new(),
         Some(Behaviour::Objects(objects)) => objects,
         Some(Behaviour::Slow(time, objects)) => {
             tokio::time::sleep(time).await;
             objects
+        }
+        Some(Behaviour::EmptyCache(objects)) => {
+            if query.contains("resourceVersion=0") {
+                Vec::new()
+            } else {
+                objects
+            }
         }
         Some(Behaviour::Status(status, body)) => {
             return (StatusCode::from_u16(status).unwrap(), body).into_response();
@@ -186,11 +199,13 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
             let object = name.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
             return make(&Wanted { object, query: uri.query().unwrap_or_default().to_owned() });
         }
+        Some(Behaviour::Pages(kind, pages)) => {
+            let page = query.rsplit_once("continue=").map_or(0, |(_, number)| number.parse().unwrap());
+            return ([("content-type", kind)], pages[page].clone()).into_response();
+        }
     };
     let Some((namespace, name)) = name else {
-        return json!({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": objects})
-            .to_string()
-            .into_response();
+        return list(&segments, &json!(objects)).to_string().into_response();
     };
     let found = objects
         .into_iter()
@@ -199,4 +214,46 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
         Some(object) => object.to_string().into_response(),
         None => (StatusCode::NOT_FOUND, json!({"kind": "Status", "message": "not found"}).to_string()).into_response(),
     }
+}
+
+/// A list as an API server answers it: its type follows from its path.
+pub fn list(segments: &[&str], items: &Value) -> Value {
+    let (resource, group) = segments.split_last().unwrap();
+    json!({"kind": format!("{}List", kind_of(resource)), "apiVersion": group[1..].join("/"),
+           "metadata": {"resourceVersion": "1"}, "items": items})
+}
+
+/// Resources and their kinds, the custom ones last.
+const KINDS: [(&str, &str); 15] = [
+    ("secrets", "Secret"),
+    ("configmaps", "ConfigMap"),
+    ("namespaces", "Namespace"),
+    ("nodes", "Node"),
+    ("pods", "Pod"),
+    ("services", "Service"),
+    ("endpoints", "Endpoints"),
+    ("endpointslices", "EndpointSlice"),
+    ("ingresses", "Ingress"),
+    ("replicasets", "ReplicaSet"),
+    ("jobs", "Job"),
+    ("servicemonitors", "ServiceMonitor"),
+    ("podmonitors", "PodMonitor"),
+    ("probes", "Probe"),
+    ("scrapeconfigs", "ScrapeConfig"),
+];
+
+fn kind_of(resource: &str) -> &'static str {
+    KINDS.iter().find(|(name, _)| *name == resource).unwrap_or_else(|| panic!("no kind is known of {resource}")).1
+}
+
+/// The custom resources of a group that are not set to a status.
+fn discovery(shared: &Shared, segments: &[&str]) -> String {
+    let behaviours = shared.behaviours.lock().unwrap();
+    let defined = |name: &str| !matches!(behaviours.get(name), Some(Behaviour::Status(..)));
+    let custom = KINDS[11..].iter().filter(|(name, _)| defined(name));
+    let resources: Vec<_> = custom
+        .map(|(name, kind)| json!({"name": name, "kind": kind, "namespaced": true, "verbs": ["create", "get", "list"]}))
+        .collect();
+    let group = segments[1..].join("/");
+    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group, "resources": resources}).to_string()
 }

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod answers;
 mod canaries;
 mod certificates;
 mod clusters;

@@ -18,8 +18,8 @@ fn cut(encoding: Encoding, list: &[u8], pieces: usize) -> (Vec<Vec<u8>>, Option<
             break;
         }
     }
-    let page = listing.metadata().ok().filter(|_| fed);
-    (items, page.map(|page| page.resource_version))
+    let page = listing.page().ok().filter(|_| fed);
+    (items, page.map(|page| page.metadata().resource_version.clone()))
 }
 
 fn read<T: Readable>(item: Encoded<'_>) {
@@ -44,7 +44,7 @@ fuzz_target!(|input: (u8, &[u8])| {
             read::<EndpointSlice>(item);
             read::<Node>(item);
             read::<Ingress>(item);
-            let _ = (item.metadata(), item.version());
+            let _ = (item.identity(), item.version());
         }
     }
 });

@@ -17,7 +17,7 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use target_allocator_core::objects::Collection;
+use target_allocator_core::objects::{Collection, Object};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 use tokio::select;
 use tokio::sync::oneshot;
@@ -25,13 +25,15 @@ use tracing::debug;
 
 use super::bearer::Bearer;
 use super::connections::Connections;
-use super::encoding::{Encoded, Encoding, JSON, Listing, PageMetadata, Readable, Unreadable, page};
+use super::encoding::{Encoded, Encoding, JSON, Listing, Readable, Unreadable};
 use super::error::advice;
 use super::follow::{self, Events, Lost};
 use super::limits::{Exceeded, Limits, MOST_PAGES, MOST_WHOLE};
+use super::list::Pages;
+use super::parts::{PageMetadata, TypeMeta};
 use super::protobuf;
 use super::reading::{Known, Reading};
-use super::trust;
+use super::trust::{self, Definition};
 use super::{ClusterError, Kind};
 use crate::error::chain;
 
@@ -54,6 +56,8 @@ pub struct Api {
     bearer: Option<Arc<dyn Bearer>>,
     /// The limits of the refresh that runs.
     limits: Limits,
+    /// A list of at least this many bytes is followed by watches.
+    worth_following: usize,
 }
 
 /// Where a kind is listed, and whether it may be missing from the server.
@@ -61,6 +65,19 @@ struct Resource {
     path: &'static str,
     name: &'static str,
     optional: bool,
+}
+
+impl Resource {
+    /// Such as `apps/v1`.
+    fn api_version(&self) -> &'static str {
+        let group = self.path.rsplit_once('/').map_or("", |(group, _)| group);
+        group.trim_start_matches("/apis/").trim_start_matches("/api/")
+    }
+
+    /// The type of its objects.
+    fn type_meta<T: Object>(&self) -> TypeMeta {
+        TypeMeta { api_version: self.api_version().to_owned(), kind: T::KIND.to_owned() }
+    }
 }
 
 /// Custom resources are optional: their definitions may be installed later.
@@ -98,6 +115,12 @@ fn connections(config: Config) -> Result<Connections, ClusterError> {
 }
 
 impl Api {
+    /// Reads through a client that exists. Lists of `worth_following` bytes are followed by watches.
+    pub fn behind(client: Client, worth_following: usize) -> Result<Self, ClusterError> {
+        let connections = Connections::new(move || Ok(client.clone()))?;
+        Ok(Self { worth_following, ..Self::new(connections, None)? })
+    }
+
     /// Makes a client for the current context of a kubeconfig: the file named, or the usual places.
     pub async fn from_kubeconfig(path: Option<&Path>) -> Result<Self, ClusterError> {
         let kubeconfig = match path {
@@ -105,7 +128,7 @@ impl Api {
             None => Kubeconfig::read(),
         };
         let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?).await?;
-        Ok(Self { connections: connections(config)?, bearer: None, limits: Limits::default() })
+        Self::new(connections(config)?, None)
     }
 
     /// Makes a client for a kubeconfig without credentials: each request carries a token of `bearer`.
@@ -115,8 +138,11 @@ impl Api {
             resource: "the description of the cluster",
             source: Unreadable::Json(source),
         })?;
-        let connections = connections(config(kubeconfig).await?)?;
-        Ok(Self { connections, bearer: Some(bearer), limits: Limits::default() })
+        Self::new(connections(config(kubeconfig).await?)?, Some(bearer))
+    }
+
+    fn new(connections: Connections, bearer: Option<Arc<dyn Bearer>>) -> Result<Self, ClusterError> {
+        Ok(Self { connections, bearer, limits: Limits::default(), worth_following: follow::WORTH_FOLLOWING })
     }
 
     /// The same API server, with the limits of one refresh.
@@ -156,7 +182,7 @@ impl Api {
         Ok(())
     }
 
-    /// Brings the objects of a kind up to date: by what changed where that is known, else by a list.
+    /// Brings the objects of a kind up to date.
     async fn read_kind<T: Readable>(
         &self,
         Asked { wanted, kind, mut known, keep }: Asked,
@@ -167,23 +193,41 @@ impl Api {
         }
         (known.bytes, known.note) = (0, Report::default());
         let (resource, before) = (resource(kind), collection.clone());
-        let worth = known.list_bytes >= follow::WORTH_FOLLOWING && known.undefined_since.is_none();
-        let followed = if known.version.is_empty() || !worth {
-            Err(Lost("it is listed each time".to_owned()))
-        } else {
-            self.follow(&resource, &mut known, collection).await?
-        };
-        let mut defined = true;
-        if let Err(Lost(reason)) = followed {
-            debug!(resource = resource.name, reason, "listed");
-            defined = self.list_kind(&resource, &mut known, &before, collection).await?;
-        }
+        let defined = self.update(&resource, &mut known, &before, collection).await?;
         if resource.optional {
-            let lost = trust::lost_some(&before, collection);
-            let going = !defined || (lost && self.is_being_undefined(&resource).await?);
-            trust::keep_undefined(going, keep, resource.name, &before, &mut known, collection);
+            let definition = match defined {
+                false => Definition::Goes,
+                true if trust::lost_some(&before, collection) => self.definition(&resource).await?,
+                true => Definition::Stays,
+            };
+            trust::keep_undefined(&definition, keep, resource.name, &before, &mut known, collection);
         }
         Ok(Some((kind, known)))
+    }
+
+    /// Applies what changed if a watch can say so, and reads a list otherwise; false if the kind is not defined.
+    async fn update<T: Readable>(
+        &self,
+        resource: &Resource,
+        known: &mut Known,
+        before: &Collection<T>,
+        collection: &mut Collection<T>,
+    ) -> Result<bool, ClusterError> {
+        let unreadable = known.unreadable();
+        // A watch would not say that kept objects are gone: their deletion is in the past.
+        let keeps = known.undefined_since.is_some() || known.doubted_since.is_some();
+        let followed = if keeps || known.version.is_empty() || known.list_bytes < self.worth_following {
+            Err(Lost("it is listed each time".to_owned()))
+        } else {
+            self.follow(resource, known, collection).await?
+        };
+        let followed = followed.and_then(|()| Ok(trust::check_readable(before, &unreadable, collection, known)?));
+        let Err(Lost(reason)) = followed else { return Ok(true) };
+        debug!(resource = resource.name, reason, "listed");
+        let defined = self.list_kind(resource, known, before, collection).await?;
+        trust::check_readable(before, &unreadable, collection, known)
+            .map_err(|wrong| malformed(resource.name, wrong.into()))?;
+        Ok(defined)
     }
 
     /// Reads all objects of a kind; false if the kind is not defined.
@@ -195,15 +239,13 @@ impl Api {
         collection: &mut Collection<T>,
     ) -> Result<bool, ClusterError> {
         let listed = self.list_from(Place::Cache, resource).await?;
-        let doubted = listed.as_ref().is_some_and(|(listed, now)| {
-            (listed.is_empty() && !before.is_empty()) || trust::is_older(&now.version, &known.seen)
-        });
+        let doubted = listed.as_ref().is_some_and(|(listed, now)| trust::doubts(before, known, listed, &now.version));
         let listed = if doubted { self.list_from(Place::Store, resource).await? } else { listed };
         let defined = listed.is_some();
         let (mut listed, mut now) = listed.unwrap_or_default();
         listed.share_with(before);
         now.note = std::mem::take(&mut known.note);
-        now.undefined_since = known.undefined_since;
+        (now.undefined_since, now.doubted_since) = (known.undefined_since, known.doubted_since);
         (*collection, *known) = (listed, now);
         Ok(defined)
     }
@@ -214,7 +256,7 @@ impl Api {
         resource: &Resource,
     ) -> Result<Option<(Collection<T>, Known)>, ClusterError> {
         let &Resource { path, name, optional } = resource;
-        let (mut collection, mut known) = (Collection::default(), Known::default());
+        let mut pages = Pages::of(resource.type_meta::<T>());
         let mut query = match place {
             Place::Cache => format!("limit={PAGE}&resourceVersion=0"),
             Place::Store => format!("limit={PAGE}"),
@@ -227,28 +269,19 @@ impl Api {
                 Sent::NotFound { message } => return Err(refused(Verb::List, name, StatusCode::NOT_FOUND, message)),
                 Sent::Refused { status, message } => return Err(refused(Verb::List, name, status, message)),
             };
-            let (mut listing, mut unfinished) = (Listing::new(encoding), 0);
+            pages.begin(encoding).map_err(|source| malformed(name, source))?;
+            let mut unfinished = 0;
             while let Some(piece) = next_piece(&mut body, Verb::List, name).await? {
-                known.bytes += piece.len();
-                unfinished += piece.len();
-                let fed = listing.feed(&piece, |item| {
-                    unfinished = 0;
-                    known.put(item, &mut collection);
-                });
-                fed.map_err(|source| malformed(name, source))?;
-                // What is not an item yet is held in memory.
+                let items = pages.feed(&piece).map_err(|source| malformed(name, source))?;
+                unfinished = if items > 0 { 0 } else { unfinished + piece.len() };
+                // An item whose end has not arrived is held in memory.
                 if unfinished > MOST_WHOLE {
                     return Err(exceeded(Verb::List, name, Exceeded::Whole));
                 }
             }
-            let PageMetadata { next, resource_version } =
-                listing.metadata().map_err(|source| malformed(name, source))?;
-            if next.is_empty() {
-                known.list_bytes = known.bytes;
-                known.version = resource_version;
-                known.seen.clone_from(&known.version);
-                return Ok(Some((collection, known)));
-            }
+            let Some(next) = pages.end().map_err(|source| malformed(name, source))? else {
+                return Ok(Some(pages.finish()));
+            };
             query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&next, NON_ALPHANUMERIC));
         }
         Err(exceeded(Verb::List, name, Exceeded::Pages))
@@ -265,12 +298,15 @@ impl Api {
         let (tell, told) = oneshot::channel();
         let version_now = async {
             let asked = Instant::now();
-            let now = self.version_now(resource).await?;
+            let now = self.version_now::<T>(resource).await?;
             _ = tell.send(asked.elapsed());
             Ok(now)
         };
         let (followed, (now, bytes)) = try_join(self.watch(resource, told, known, collection), version_now).await?;
         known.bytes += bytes;
+        if now.is_empty() {
+            return Ok(Err(Lost("the API server does not know the kind".to_owned())));
+        }
         if trust::is_older(&now, &seen) {
             return Ok(Err(Lost(format!("the API server is at version {now}, before it was at {seen}"))));
         }
@@ -280,29 +316,35 @@ impl Api {
 
     /// The version that the store of a kind has now, and what reading it took. A watch does not tell: one that is to
     /// begin with a version that the store has not reached, since it was restored from an older state, waits in silence.
-    async fn version_now(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
+    async fn version_now<T: Object>(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
         let &Resource { path, name, .. } = resource;
         match self.send(Verb::List, name, &format!("{path}?limit=1"), JSON).await? {
             Sent::Found(body, _) => {
                 let body = whole(body, Verb::List, name).await?;
-                let page = page(&body).map_err(|source| malformed(name, source))?;
-                Ok((page.resource_version, body.len()))
+                let mut listing = Listing::new(Encoding::Json);
+                let page = listing.feed(&body, |_| ()).and_then(|()| listing.page());
+                let expected = resource.type_meta::<T>().list();
+                let page = page.and_then(|page| Ok(page.of(&expected)?));
+                let PageMetadata { resource_version, .. } = page.map_err(|source| malformed(name, source))?;
+                Ok((resource_version, body.len()))
             }
             Sent::NotFound { .. } => Ok((String::new(), 0)),
             Sent::Refused { status, message } => Err(refused(Verb::List, name, status, message)),
         }
     }
 
-    /// Whether the definition of a custom resource is being deleted, and its objects with it, one by one:
-    /// the API server says of it then that nothing can be created.
-    async fn is_being_undefined(&self, resource: &Resource) -> Result<bool, ClusterError> {
-        let group = resource.path.rsplit_once('/').map_or("", |(group, _)| group);
-        match self.send(Verb::Get, resource.name, group, JSON).await? {
+    /// What the API server says about the definition of a custom resource of which objects are missing.
+    async fn definition(&self, resource: &Resource) -> Result<Definition, ClusterError> {
+        let group = format!("/apis/{}", resource.api_version());
+        Ok(match self.send(Verb::Get, resource.name, &group, JSON).await? {
             Sent::Found(body, _) => {
-                Ok(trust::forbids_creation(&whole(body, Verb::Get, resource.name).await?, resource.name))
+                let document = whole(body, Verb::Get, resource.name).await?;
+                Definition::in_discovery(&document, resource.api_version(), resource.name)
             }
-            Sent::NotFound { .. } | Sent::Refused { .. } => Ok(false),
-        }
+            // The last definition of the group is gone.
+            Sent::NotFound { .. } => Definition::Goes,
+            Sent::Refused { status, message } => Definition::Unknown(format!("{status}: {message}")),
+        })
     }
 
     /// Applies events until a while after the API server has `answered` something else.
@@ -333,7 +375,11 @@ impl Api {
             }
             Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
         };
-        let (mut events, answered, mut unfinished) = (Events::new(encoding), answered.shared(), 0);
+        let mut events = match Events::new::<T>(encoding, resource.type_meta::<T>()) {
+            Ok(events) => events,
+            Err(lost) => return Ok(Err(lost)),
+        };
+        let (answered, mut unfinished) = (answered.shared(), 0);
         loop {
             let piece = select! {
                 biased;
@@ -509,7 +555,8 @@ pub(super) fn segment(text: &str) -> impl std::fmt::Display {
 
 /// The message of a Kubernetes `Status`, or the beginning of whatever else came.
 pub(super) fn message_of(body: &[u8]) -> String {
-    let status = protobuf::unwrapped(body).map_or(Encoded::Json(body), Encoded::Protobuf).status();
+    let envelope = protobuf::opened(body).map(|envelope| Encoded::Protobuf(envelope.message));
+    let status = envelope.unwrap_or(Encoded::Json(body)).status();
     if status.message.is_empty() {
         return String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).chars().take(SHOWN).collect();
     }

@@ -3,16 +3,18 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use target_allocator_core::objects::monitoring::{PodMonitor, Probe, ScrapeConfig, ServiceMonitor};
 use target_allocator_core::objects::{
-    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReplicaSet, Secret,
-    Service,
+    ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Namespace, Node, Object, Pod, ReplicaSet, Secret, Service,
 };
 use thiserror::Error;
 
 use super::items;
+use super::parts::{Identity, Named, PageMetadata, Status, TypeMeta, Version};
 use super::protobuf::{self, Malformed};
+use super::wrong::WrongAnswer;
 
 /// What JSON and protobuf are called.
 pub const JSON: &str = "application/json";
@@ -76,14 +78,16 @@ pub enum Encoded<'a> {
     Protobuf(&'a [u8]),
 }
 
-/// Why an object cannot be read.
+/// Why an object or a list cannot be read.
 #[derive(Debug, Error)]
 #[error(transparent)]
 pub enum Unreadable {
-    /// By its text.
+    /// The text is not the JSON of the expected fields.
     Json(#[from] serde_json::Error),
-    /// By its message.
+    /// The message is not the protobuf of the expected fields.
     Protobuf(#[from] Malformed),
+    /// The answer can be read, and is not what was asked for.
+    Wrong(#[from] WrongAnswer),
 }
 
 impl Encoded<'_> {
@@ -98,9 +102,28 @@ impl Encoded<'_> {
         }
     }
 
-    /// Its metadata as far as it can be read.
-    pub fn metadata(self) -> Metadata {
-        self.part::<Named<Metadata>>().metadata
+    /// What identifies the object, if it is one. An object whose other fields cannot be read has an identity too.
+    pub fn identity(self) -> Option<Identity> {
+        match self {
+            // A derived reader takes a JSON list for a struct.
+            Self::Json(text) if text.trim_ascii_start().starts_with(b"{") => serde_json::from_slice(text).ok(),
+            Self::Json(_) => None,
+            Self::Protobuf(message) => protobuf::message(message).ok(),
+        }
+    }
+
+    /// The identity of an object of that type.
+    pub fn identified(self, expected: &TypeMeta) -> Result<Identity, WrongAnswer> {
+        let identity = self.identity().ok_or(WrongAnswer::NoItem)?;
+        let Identity { type_meta, metadata } = &identity;
+        if type_meta.contradicts(expected) {
+            let (expected, got, name) = (expected.to_string(), type_meta.to_string(), metadata.name.clone());
+            return Err(WrongAnswer::Item { expected, got, name });
+        }
+        if metadata.name.is_empty() {
+            return Err(WrongAnswer::NoName);
+        }
+        Ok(identity)
     }
 
     /// Its version as far as it can be read; empty if it has none.
@@ -147,53 +170,122 @@ impl Listing {
         Ok(())
     }
 
-    /// What the list says of itself, once all has arrived.
-    pub fn metadata(&self) -> Result<PageMetadata, Unreadable> {
+    /// What the page says about itself, once all of it has arrived.
+    pub fn page(&self) -> Result<Page, Unreadable> {
         match self {
-            Self::Json(items) => page(items.rest()),
-            Self::Protobuf(items) => Ok(items.metadata()?),
+            Self::Json(items) => json_page(items),
+            Self::Protobuf(items) => Ok(protobuf_page(items)?),
         }
     }
 }
 
-/// What a page in JSON says of itself.
-pub(super) fn page(list: &[u8]) -> Result<PageMetadata, Unreadable> {
-    #[derive(Deserialize)]
-    struct Page {
-        metadata: PageMetadata,
+/// What a page of a list says about itself.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The type that it states.
+    type_meta: TypeMeta,
+    /// Whether it has `items`.
+    has_items: bool,
+    metadata: PageMetadata,
+    /// The message of a `Status`.
+    message: String,
+}
+
+impl Page {
+    /// Its metadata, whatever else the page is.
+    pub const fn metadata(&self) -> &PageMetadata {
+        &self.metadata
     }
-    Ok(serde_json::from_slice::<Page>(list)?.metadata)
+
+    /// Its metadata, if it is a page of a list of that type.
+    pub fn of(self, expected: &TypeMeta) -> Result<PageMetadata, WrongAnswer> {
+        let Self { type_meta, has_items, metadata, message } = self;
+        if type_meta != *expected {
+            let message = if message.is_empty() { message } else { format!(": {message}") };
+            return Err(WrongAnswer::Type { expected: expected.to_string(), got: type_meta.to_string(), message });
+        }
+        if !has_items {
+            return Err(WrongAnswer::NoItems);
+        }
+        if metadata.resource_version.is_empty() {
+            return Err(WrongAnswer::NoVersion);
+        }
+        Ok(metadata)
+    }
 }
 
-/// What a page of a list says of itself.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PageMetadata {
-    /// Token of the next page; absent or empty on the last.
-    #[serde(rename = "continue")]
-    pub next: String,
-    /// The version of the list.
-    pub resource_version: String,
+fn json_page(items: &items::Items) -> Result<Page, Unreadable> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Rest<'a> {
+        #[serde(default)]
+        api_version: String,
+        #[serde(default)]
+        kind: String,
+        #[serde(default)]
+        message: String,
+        #[serde(borrow)]
+        metadata: Option<&'a RawValue>,
+        #[serde(borrow)]
+        items: Option<&'a RawValue>,
+    }
+    let rest = items.rest();
+    // A derived reader takes a JSON list for a struct.
+    if !rest.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice::<&RawValue>(rest)?;
+        return Err(WrongAnswer::NoObject.into());
+    }
+    let Rest { api_version, kind, message, metadata, items: places } = serde_json::from_slice(rest)?;
+    let metadata = metadata.map(RawValue::get).filter(|text| text.starts_with('{'));
+    let places = places.map(RawValue::get).filter(|text| text.starts_with('['));
+    let count = places.map(serde_json::from_str::<Places>).transpose().map_err(|_| WrongAnswer::NoItem)?;
+    if count.as_ref().is_some_and(|Places(count)| *count != items.taken()) {
+        return Err(WrongAnswer::NoItem.into());
+    }
+    Ok(Page {
+        type_meta: TypeMeta { api_version, kind },
+        has_items: count.is_some(),
+        metadata: metadata.map(serde_json::from_str).transpose()?.unwrap_or_default(),
+        message,
+    })
 }
 
-/// An object of which only the metadata is read, or a part of that.
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "M: Default + Deserialize<'de>")]
-pub(super) struct Named<M> {
-    pub(super) metadata: M,
+/// How many items were cut out of a list: see [`items::Items`].
+struct Places(usize);
+
+impl<'de> Deserialize<'de> for Places {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Count;
+        impl<'de> Visitor<'de> for Count {
+            type Value = Places;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of objects")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut places: A) -> Result<Places, A::Error> {
+                let mut count = 0;
+                while let Some(place) = places.next_element::<u8>()? {
+                    if place != 0 {
+                        return Err(serde::de::Error::custom("an item is a number"));
+                    }
+                    count += 1;
+                }
+                Ok(Places(count))
+            }
+        }
+        deserializer.deserialize_seq(Count)
+    }
 }
 
-/// Where in `metadata` the version is.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Version {
-    pub(super) resource_version: String,
+fn protobuf_page(items: &protobuf::items::Items) -> Result<Page, Malformed> {
+    let type_meta = items.type_meta()?;
+    if type_meta.kind == "Status" {
+        // The fields of a `Status` have the numbers of others in a list.
+        return Ok(Page { type_meta, ..Page::default() });
+    }
+    Ok(Page { type_meta, has_items: true, metadata: items.metadata()?, message: String::new() })
 }
 
-/// What is read of a `Status`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Status {
-    pub(super) code: i32,
-    pub(super) message: String,
-}
+#[cfg(test)]
+mod tests;

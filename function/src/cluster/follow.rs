@@ -13,10 +13,12 @@ use target_allocator_core::objects::Collection;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::time::sleep;
 
-use super::encoding::{Encoded, Encoding, Readable, Status};
-use super::protobuf::Malformed;
+use super::encoding::{Encoded, Encoding, Readable};
+use super::parts::{Identity, Status, TypeMeta};
 use super::protobuf::events::Frames;
+use super::protobuf::{self, Malformed};
 use super::reading::Known;
+use super::wrong::WrongAnswer;
 
 /// How long a watch lasts at most: the API server ends it.
 pub const SECONDS: u64 = 1;
@@ -44,17 +46,24 @@ pub async fn silence(answered: impl Future<Output = Result<Duration, RecvError>>
 }
 
 /// One event of a watch.
-pub struct Event<'a> {
+struct Event<'a> {
     /// Such as `ADDED`.
-    pub r#type: &'a str,
-    /// The object as it is now, or was at last.
-    pub object: Encoded<'a>,
+    r#type: &'a str,
+    /// The type that an envelope states; JSON states it in the object.
+    enveloped: TypeMeta,
+    /// The object as it is now, or the last state of a deleted object.
+    object: Encoded<'a>,
 }
 
-/// Why a watch does not tell what changed: the API server does not know any more, or
-/// says something that is not understood. A list will tell.
+/// Why a watch cannot be used: the API server has forgotten the version, or an event is wrong. The kind is listed then.
 #[derive(Debug)]
 pub struct Lost(pub String);
+
+impl From<WrongAnswer> for Lost {
+    fn from(wrong: WrongAnswer) -> Self {
+        Self(format!("the watch is not understood: {wrong}"))
+    }
+}
 
 impl From<Malformed> for Lost {
     fn from(malformed: Malformed) -> Self {
@@ -63,7 +72,13 @@ impl From<Malformed> for Lost {
 }
 
 /// A watch as it arrives.
-pub enum Events {
+pub struct Events {
+    /// The type of the objects.
+    expected: TypeMeta,
+    arriving: Arriving,
+}
+
+enum Arriving {
     /// In JSON.
     Lines(Lines),
     /// In protobuf.
@@ -71,11 +86,14 @@ pub enum Events {
 }
 
 impl Events {
-    pub fn new(encoding: Encoding) -> Self {
-        match encoding {
-            Encoding::Json => Self::Lines(Lines::default()),
-            Encoding::Protobuf => Self::Frames(Frames::default()),
-        }
+    /// Expects events about objects of that type.
+    pub fn new<T: Readable>(encoding: Encoding, expected: TypeMeta) -> Result<Self, Lost> {
+        let arriving = match encoding {
+            Encoding::Json => Arriving::Lines(Lines::default()),
+            Encoding::Protobuf if T::MESSAGE.is_none() => return Err(WrongAnswer::Encoding.into()),
+            Encoding::Protobuf => Arriving::Frames(Frames::default()),
+        };
+        Ok(Self { expected, arriving })
     }
 
     /// Takes what arrived, and applies each event that is complete.
@@ -85,25 +103,29 @@ impl Events {
         known: &mut Known,
         collection: &mut Collection<T>,
     ) -> Result<(), Lost> {
-        let apply = |event: Event<'_>| apply(event, known, collection);
-        match self {
-            Self::Lines(lines) => lines.feed(arrived, apply),
-            Self::Frames(frames) => frames.feed(arrived, apply),
+        let Self { expected, arriving } = self;
+        let mut apply = |event: Event<'_>| apply(&event, expected, known, collection);
+        match arriving {
+            Arriving::Lines(lines) => lines.feed(arrived, apply),
+            Arriving::Frames(frames) => frames.feed(arrived, |protobuf::events::Event { r#type, object }| {
+                let protobuf::Envelope { type_meta: enveloped, message } = object;
+                apply(Event { r#type, enveloped, object: Encoded::Protobuf(message) })
+            }),
         }
     }
 
     /// Whether the last event is complete.
     pub fn is_complete(&self) -> bool {
-        match self {
-            Self::Lines(lines) => lines.begun.is_empty(),
-            Self::Frames(frames) => frames.is_complete(),
+        match &self.arriving {
+            Arriving::Lines(lines) => lines.begun.is_empty(),
+            Arriving::Frames(frames) => frames.is_complete(),
         }
     }
 }
 
 /// Lines of a watch as they arrive.
 #[derive(Default)]
-pub struct Lines {
+struct Lines {
     begun: Vec<u8>,
 }
 
@@ -138,22 +160,25 @@ fn read_line(line: &[u8], take: &mut impl FnMut(Event<'_>) -> Result<(), Lost>) 
     }
     let not_understood = |error: serde_json::Error| Lost(format!("the watch is not understood: {error}"));
     let Line { r#type, object } = serde_json::from_slice(line).map_err(not_understood)?;
-    take(Event { r#type, object: Encoded::Json(object.get().as_bytes()) })
+    take(Event { r#type, enveloped: TypeMeta::default(), object: Encoded::Json(object.get().as_bytes()) })
 }
 
 fn apply<T: Readable>(
-    Event { r#type, object }: Event<'_>,
+    Event { r#type, enveloped, object }: &Event<'_>,
+    expected: &TypeMeta,
     known: &mut Known,
     collection: &mut Collection<T>,
 ) -> Result<(), Lost> {
-    match r#type {
-        "ADDED" | "MODIFIED" => known.put(object, collection),
-        "DELETED" => known.take_out(object, collection),
+    if *r#type == "ERROR" {
+        let Status { code, message } = object.status();
+        return Err(Lost(format!("{code}: {message}")));
+    }
+    check_type(enveloped, *object, expected)?;
+    match *r#type {
+        "ADDED" | "MODIFIED" => known.accept(*object, expected, collection)?,
+        "DELETED" => known.take_out(&object.identified(expected)?.metadata, collection),
+        // Its object has a version and no name.
         "BOOKMARK" => {}
-        "ERROR" => {
-            let Status { code, message } = object.status();
-            return Err(Lost(format!("{code}: {message}")));
-        }
         other => return Err(Lost(format!("unknown type of event: {other}"))),
     }
     let version = object.version();
@@ -163,67 +188,15 @@ fn apply<T: Readable>(
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use target_allocator_core::objects::Pod;
-
-    use super::*;
-
-    fn event(kind: &str, name: &str, phase: &str, version: u32) -> String {
-        format!(
-            r#"{{"type":"{kind}","object":{{"metadata":{{"namespace":"a","name":"{name}","resourceVersion":"{version}"}},"status":{{"phase":"{phase}"}}}}}}"#
-        ) + "\n"
+/// Refuses an event about an object of another kind.
+fn check_type(enveloped: &TypeMeta, object: Encoded<'_>, expected: &TypeMeta) -> Result<(), WrongAnswer> {
+    let Identity { type_meta, metadata } = object.identity().ok_or(WrongAnswer::NoItem)?;
+    let got = if *enveloped == TypeMeta::default() { &type_meta } else { enveloped };
+    if got.contradicts(expected) {
+        return Err(WrongAnswer::Item { expected: expected.to_string(), got: got.to_string(), name: metadata.name });
     }
-
-    #[test]
-    fn events_change_the_objects_wherever_pieces_end() {
-        let text = [
-            event("ADDED", "1", "x", 11),
-            event("ADDED", "2", "x", 12),
-            event("MODIFIED", "1", "y", 13),
-            event("DELETED", "2", "x", 14),
-            event("DELETED", "never seen", "x", 15),
-            "\n".to_owned(),
-            event("BOOKMARK", "", "", 20),
-        ]
-        .concat();
-        for pieces in 1..=text.len() {
-            let (mut lines, mut known, mut pods) =
-                (Events::new(Encoding::Json), Known::default(), Collection::<Pod>::default());
-            for piece in text.as_bytes().chunks(pieces) {
-                lines.feed(piece, &mut known, &mut pods).unwrap();
-            }
-            assert!(lines.is_complete());
-            assert_eq!(known.version, "20");
-            let left: Vec<_> = pods.iter().map(|pod| (&*pod.metadata.name, &*pod.status.phase)).collect();
-            assert_eq!(left, [("1", "y")]);
-        }
-    }
-
-    #[test]
-    fn what_is_not_understood_needs_a_list() {
-        let cases = [
-            (r#"{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}"#, "410: too old"),
-            (r#"{"type":"NEW","object":{}}"#, "unknown type of event: NEW"),
-            ("nonsense", "not understood"),
-        ];
-        for (line, expected) in cases {
-            let (mut known, mut pods) = (Known::default(), Collection::<Pod>::default());
-            let Err(Lost(reason)) =
-                Events::new(Encoding::Json).feed(format!("{line}\n").as_bytes(), &mut known, &mut pods)
-            else {
-                panic!("taken: {line}");
-            };
-            assert!(reason.contains(expected), "{reason}");
-        }
-    }
-
-    #[test]
-    fn a_line_that_was_cut_off_is_not_complete() {
-        let (mut lines, mut known, mut pods) =
-            (Events::new(Encoding::Json), Known::default(), Collection::<Pod>::default());
-        let text = event("ADDED", "1", "x", 11);
-        lines.feed(&text.as_bytes()[..text.len() - 3], &mut known, &mut pods).unwrap();
-        assert!(!lines.is_complete() && pods.is_empty());
-    }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

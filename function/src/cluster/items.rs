@@ -1,12 +1,15 @@
 //! The items of a list, one by one as they arrive.
 //!
-//! A list of 10,000 pods is 44 MB of JSON. Cutting the text at the ends of its items
-//! keeps no more of it than one item and what arrived last.
+//! A list of 10,000 pods is 44 MB of JSON. The text is cut at the ends of its items, so
+//! that memory holds one item and the piece that arrived last.
 
-/// Cuts the text of a list into its items and the rest, which is the list without items.
+/// Cuts the text of a list into its items and the rest. The rest is the list with the number `0` in place of each
+/// item, so it is valid JSON only if the list is, and everything else between the items is still there.
 #[derive(Debug, Default)]
 pub struct Items {
     rest: Vec<u8>,
+    /// How many items were cut out.
+    taken: usize,
     /// The beginning of an item whose end has not arrived.
     item: Vec<u8>,
     depth: usize,
@@ -24,8 +27,11 @@ enum Text {
     Escaped,
 }
 
-/// What stands before the items.
+/// The text before the items.
 const ITEMS: &[u8] = b"\"items\":";
+
+/// What the rest of a list has in place of an item.
+const PLACE: u8 = b'0';
 
 impl Items {
     /// Takes what arrived and gives each item that is complete to `take`.
@@ -56,8 +62,8 @@ impl Items {
                         start = at;
                         self.in_items = ends_with_items(&self.rest);
                     } else if self.is_between_items() {
-                        // A comma or white space stood before it.
-                        self.pass_over(&arrived[start..at]);
+                        // The `[` of the list, a comma or white space stands before the item.
+                        self.rest.extend_from_slice(&arrived[start..at]);
                         start = at;
                     }
                     self.depth += 1;
@@ -68,7 +74,7 @@ impl Items {
                         self.end_item(&arrived[start..=at], &mut take);
                         start = at + 1;
                     } else if self.in_items && self.depth == 1 {
-                        self.pass_over(&arrived[start..at]);
+                        self.rest.extend_from_slice(&arrived[start..at]);
                         start = at;
                         self.in_items = false;
                     }
@@ -80,9 +86,14 @@ impl Items {
         self.keep(&arrived[start..]);
     }
 
-    /// The list without its items, once all has arrived.
+    /// The list with `0` in place of each item, once all of the list has arrived.
     pub fn rest(&self) -> &[u8] {
         &self.rest
+    }
+
+    /// How many items were cut out.
+    pub const fn taken(&self) -> usize {
+        self.taken
     }
 
     const fn is_between_items(&self) -> bool {
@@ -97,17 +108,12 @@ impl Items {
             take(&self.item);
             self.item.clear();
         }
-    }
-
-    /// Keeps the `[` before the first item; what separates items is of no use.
-    fn pass_over(&mut self, between: &[u8]) {
-        self.rest.extend(between.iter().filter(|byte| **byte == b'['));
+        self.rest.push(PLACE);
+        self.taken += 1;
     }
 
     fn keep(&mut self, end: &[u8]) {
-        if self.is_between_items() {
-            self.pass_over(end);
-        } else if self.in_items {
+        if self.in_items && !self.is_between_items() {
             self.item.extend_from_slice(end);
         } else {
             self.rest.extend_from_slice(end);
@@ -142,11 +148,16 @@ mod tests {
                 vec![],
                 r#"{"kind":"PodList","metadata":{"continue":"x"},"items":[]}"#,
             ),
-            (r#"{"items":[{"a":1}],"metadata":{}}"#, vec![r#"{"a":1}"#], r#"{"items":[],"metadata":{}}"#),
+            (r#"{"items":[{"a":1}],"metadata":{}}"#, vec![r#"{"a":1}"#], r#"{"items":[0],"metadata":{}}"#),
             (
                 r#"{"items" : [ {"a":"}]\"\\"} , {"b":[{"c":{}}]} ] , "metadata":{"items":[{"x":1}]}}"#,
                 vec![r#"{"a":"}]\"\\"}"#, r#"{"b":[{"c":{}}]}"#],
-                r#"{"items" : [] , "metadata":{"items":[{"x":1}]}}"#,
+                r#"{"items" : [ 0 , 0 ] , "metadata":{"items":[{"x":1}]}}"#,
+            ),
+            (
+                r#"{"items":[null, {"a":1}, "], {", [{}], 7 ]}"#,
+                vec![r#"{"a":1}"#, "[{}]"],
+                r#"{"items":[null, 0, "], {", 0, 7 ]}"#,
             ),
             (r#"{"other":[{"x":1}],"items":null}"#, vec![], r#"{"other":[{"x":1}],"items":null}"#),
             (
@@ -154,7 +165,7 @@ mod tests {
                 vec![],
                 r#"{"kind":"Status","message":"no \"items\":[ here"}"#,
             ),
-            (r#"{"items":[{"a":1},{"b""#, vec![r#"{"a":1}"#], r#"{"items":["#),
+            (r#"{"items":[{"a":1},{"b""#, vec![r#"{"a":1}"#], r#"{"items":[0,"#),
         ];
         for (text, items, rest) in cases {
             for pieces in 1..=text.len() {
@@ -172,8 +183,9 @@ mod tests {
             let text = serde_json::json!({"metadata": {"continue": ""}, "items": items, "z": [1]}).to_string();
             let (found, rest) = cut(&text, pieces);
             let found: Vec<serde_json::Value> = found.iter().map(|item| serde_json::from_str(item).unwrap()).collect();
+            let places = vec!["0"; items.len()].join(",");
             prop_assert_eq!(found, items);
-            prop_assert_eq!(rest, r#"{"items":[],"metadata":{"continue":""},"z":[1]}"#);
+            prop_assert_eq!(rest, format!(r#"{{"items":[{places}],"metadata":{{"continue":""}},"z":[1]}}"#));
         }
     }
 }

@@ -10,7 +10,9 @@ use target_allocator_core::report::{ObjectRef, Outcome, Report};
 use super::Kind;
 use super::encoding::{Encoded, Readable};
 use super::limits::Limits;
+use super::parts::{ObjectName, TypeMeta};
 use super::references::References;
+use super::wrong::WrongAnswer;
 use crate::moment::Moment;
 
 /// The objects of a cluster as they were read last. Reading again into it takes
@@ -42,6 +44,9 @@ pub struct Known {
     pub seen: String,
     /// Since when the definition of the kind is gone, while objects from before are kept.
     pub undefined_since: Option<Moment>,
+    /// Since when objects are missing while the API server does not say whether their definition is going. Objects from
+    /// before are kept meanwhile.
+    pub doubted_since: Option<Moment>,
     /// Bytes of the last whole list.
     pub list_bytes: usize,
     /// Bytes that were read this time.
@@ -81,16 +86,31 @@ impl Known {
         report
     }
 
-    /// Puts an object into `collection`; one that cannot be read is remembered, and is absent.
+    /// Puts an object of that type into `collection`. What is no such object is an error; an object whose fields cannot
+    /// be read is left out alone.
+    pub fn accept<T: Readable>(
+        &mut self,
+        object: Encoded<'_>,
+        expected: &TypeMeta,
+        collection: &mut Collection<T>,
+    ) -> Result<(), WrongAnswer> {
+        object.identified(expected)?;
+        self.put(object, collection);
+        Ok(())
+    }
+
+    /// Puts an object into `collection`. An object that cannot be read is left out and reported.
     pub fn put<T: Readable>(&mut self, object: Encoded<'_>, collection: &mut Collection<T>) {
         match object.read::<T>() {
             Ok(object) => {
-                self.forget(object.metadata());
+                let Metadata { namespace, name, .. } = object.metadata();
+                self.forget(namespace, name);
                 collection.update(object);
             }
             Err(error) => {
-                let metadata = object.metadata();
-                collection.remove(&metadata.namespace, &metadata.name);
+                let ObjectName { name, namespace } = object.identity().unwrap_or_default().metadata;
+                collection.remove(&namespace, &name);
+                let metadata = Metadata { name, namespace, ..Metadata::default() };
                 let mut report = Report::default();
                 report_malformed::<T>(&metadata, &error, &mut report);
                 self.malformed.insert((metadata.namespace, metadata.name), report);
@@ -99,15 +119,25 @@ impl Known {
     }
 
     /// Takes an object out of `collection`.
-    pub fn take_out<T: Object>(&mut self, object: Encoded<'_>, collection: &mut Collection<T>) {
-        let metadata = object.metadata();
-        self.forget(&metadata);
-        collection.remove(&metadata.namespace, &metadata.name);
+    pub fn take_out<T: Object>(&mut self, deleted: &ObjectName, collection: &mut Collection<T>) {
+        self.forget(&deleted.namespace, &deleted.name);
+        collection.remove(&deleted.namespace, &deleted.name);
     }
 
-    fn forget(&mut self, metadata: &Metadata) {
+    /// Namespaces and names of the objects that cannot be read.
+    pub fn unreadable(&self) -> BTreeSet<(String, String)> {
+        self.malformed.keys().cloned().collect()
+    }
+
+    /// The first object that cannot be read, and why; empty if there is none.
+    pub fn first_unreadable(&self) -> String {
+        let first = self.malformed.values().find_map(|report| report.entries().first());
+        first.map(|entry| format!("{}: {}", entry.object, entry.reason)).unwrap_or_default()
+    }
+
+    fn forget(&mut self, namespace: &str, name: &str) {
         if !self.malformed.is_empty() {
-            self.malformed.remove(&(metadata.namespace.clone(), metadata.name.clone()));
+            self.malformed.remove(&(namespace.to_owned(), name.to_owned()));
         }
     }
 }
@@ -149,7 +179,8 @@ mod tests {
         let reading = Reading { kinds: BTreeMap::from([(Kind::Pod, known.clone())]), ..Reading::default() };
         let reported: Vec<_> = reading.report().entries().iter().map(|entry| entry.object.to_string()).collect();
         assert_eq!(reported, ["Pod/"]);
-        known.take_out(Encoded::Json(good.as_bytes()), &mut pods);
+        let deleted = Encoded::Json(good.as_bytes()).identity().unwrap().metadata;
+        known.take_out(&deleted, &mut pods);
         assert!(pods.get("shop", "web").is_none());
     }
 }

@@ -1,9 +1,11 @@
 //! Whether it can be believed that objects are gone.
 //!
-//! Input: what was known of a kind, and what the API server says now. A list that is empty or older than what
-//! was seen before may come from a cache that has just begun or lags behind: the store itself is asked then.
-//! Objects that go with their definition are kept for a while: it is deleted by mistake, or to be replaced.
+//! Input: the objects of a kind that were read before, and what the API server says now. A list that is empty, or older
+//! than a version that was seen before, may come from a cache that has just begun or lags behind: the store itself is
+//! asked then. Objects that go with their definition are kept for a while, because the definition may have been deleted
+//! by mistake, or may be replaced. Objects are kept, too, while nobody can say whether their definition is going.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +13,17 @@ use serde::Deserialize;
 use target_allocator_core::objects::{Collection, Object};
 use target_allocator_core::report::{ObjectRef, Outcome};
 
+use super::encoding::Readable;
 use super::reading::Known;
+use super::wrong::WrongAnswer;
 use crate::moment::Moment;
+
+/// Whether an empty list, or a list of that version, is doubtful, so that the store itself must be asked.
+pub fn doubts<T: Object>(before: &Collection<T>, known: &Known, listed: &Collection<T>, version: &str) -> bool {
+    // An environment that begins knows nothing, and so cannot tell an empty cluster from an empty cache.
+    let is_first = known.version.is_empty();
+    (listed.is_empty() && (is_first || !before.is_empty())) || is_older(version, &known.seen)
+}
 
 /// Whether `version` is of an earlier state of the store than `seen`; the versions of Kubernetes are numbers.
 pub fn is_older(version: &str, seen: &str) -> bool {
@@ -27,51 +38,118 @@ pub fn lost_some<T: Object>(before: &Collection<T>, now: &Collection<T>) -> bool
     now.changes_since(before).any(|(_, object)| object.is_none())
 }
 
-/// Whether a description of an API group has the resource, but not for creating.
-pub fn forbids_creation(group: &[u8], resource: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Group {
-        resources: Vec<Verbs>,
-    }
-    #[derive(Deserialize)]
-    struct Verbs {
-        name: String,
-        verbs: Vec<String>,
-    }
-    let Ok(Group { resources }) = serde_json::from_slice(group) else { return false };
-    resources.iter().any(|known| known.name == resource && !known.verbs.iter().any(|verb| verb == "create"))
+/// What the API server says about the definition of a custom resource when objects are missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Definition {
+    /// The definition is there, so the objects were deleted one by one.
+    Stays,
+    /// The definition is deleted or about to be. The API server deletes its objects, and offers no `create` meanwhile.
+    Goes,
+    /// The API server does not say.
+    Unknown(String),
 }
 
-/// Leaves objects from before in `now` while their definition is gone, or was a short while ago; those that are
-/// there again are the new ones.
+impl Definition {
+    /// What the discovery document of an API group says about a resource.
+    pub fn in_discovery(document: &[u8], api_version: &str, resource: &str) -> Self {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Group {
+            kind: String,
+            group_version: String,
+            resources: Vec<Verbs>,
+        }
+        #[derive(Deserialize)]
+        struct Verbs {
+            name: String,
+            verbs: Vec<String>,
+        }
+        match serde_json::from_slice(document) {
+            Ok(Group { kind, group_version, resources })
+                if kind == "APIResourceList" && group_version == api_version =>
+            {
+                let verbs = resources.iter().find(|known| known.name == resource).map(|known| &known.verbs);
+                let creates = verbs.is_some_and(|verbs| verbs.iter().any(|verb| verb == "create"));
+                if creates { Self::Stays } else { Self::Goes }
+            }
+            Ok(Group { kind, group_version, .. }) => Self::Unknown(format!("got kind {kind} of {group_version}")),
+            Err(error) => Self::Unknown(format!("got something else than an APIResourceList: {error}")),
+        }
+    }
+}
+
+/// Leaves objects from before in `now` while their definition is gone or doubtful, for `keep` at most. Objects that are
+/// in `now` too are the new ones.
 pub fn keep_undefined<T: Object>(
-    going: bool,
+    definition: &Definition,
     keep: Duration,
     resource: &'static str,
     before: &Collection<T>,
     known: &mut Known,
     now: &mut Collection<T>,
 ) {
-    if going && !before.is_empty() {
-        known.undefined_since.get_or_insert_with(Moment::now);
+    match definition {
+        Definition::Goes if before.is_empty() => {}
+        Definition::Goes => _ = known.undefined_since.get_or_insert_with(Moment::now),
+        Definition::Unknown(_) => _ = known.doubted_since.get_or_insert_with(Moment::now),
+        Definition::Stays => known.doubted_since = None,
     }
-    if known.undefined_since.is_none_or(|since| since.elapsed() >= keep) {
-        known.undefined_since = None;
+    let lasts = |since: &Moment| since.elapsed() < keep;
+    known.undefined_since = known.undefined_since.filter(lasts);
+    known.doubted_since = known.doubted_since.filter(lasts);
+    if known.undefined_since.is_none() && known.doubted_since.is_none() {
         return;
     }
     let mut kept = before.clone();
     now.iter().for_each(|object| kept.insert(Arc::clone(object)));
     *now = kept;
+    note_kept(definition, keep, resource, known);
+}
+
+fn note_kept(definition: &Definition, keep: Duration, resource: &'static str, known: &mut Known) {
     let object = ObjectRef::new("CustomResourceDefinition", "", resource);
+    let seconds = keep.as_secs();
+    if let (None, Definition::Unknown(reason)) = (known.undefined_since, definition) {
+        let advice = "objects are missing, and the API server does not say whether their definition is being deleted, \
+                      grant get on its API group: the objects from before are kept";
+        known.note.push(object, Outcome::Adjusted, "", format_args!("{advice} for {seconds} s at most: {reason}"));
+        return;
+    }
     let advice = "was deleted, its objects with it, install it again and create them: those from before are kept";
-    known.note.push(object, Outcome::Adjusted, "", format_args!("{advice} for {} s", keep.as_secs()));
+    known.note.push(object, Outcome::Adjusted, "", format_args!("{advice} for {seconds} s"));
+}
+
+/// Up to this many unreadable objects can be the only ones of a custom kind at the start.
+const HANDFUL: usize = 5;
+
+/// Refuses an answer by which no object of a kind can be read, if that cannot be true.
+///
+/// - Objects of built-in kinds are written by the API server itself. If none can be read, the answer is wrong.
+/// - An object of a custom kind can be unreadable by its owner's fault, and may be the only one. This harms its owner
+///   alone. The answer is wrong if more than one object could be read before, or if more than a handful is unreadable.
+/// - Objects that were unreadable before do not count: the readable ones were deleted then.
+pub fn check_readable<T: Readable>(
+    before: &Collection<T>,
+    unreadable_before: &BTreeSet<(String, String)>,
+    now: &Collection<T>,
+    known: &Known,
+) -> Result<(), WrongAnswer> {
+    let unreadable = known.unreadable();
+    let new = unreadable.difference(unreadable_before).count();
+    let is_wrong = T::MESSAGE.is_some() || before.len() > 1 || new > HANDFUL;
+    if new > 0 && now.is_empty() && is_wrong {
+        return Err(WrongAnswer::Unreadable { count: unreadable.len(), first: known.first_unreadable() });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use target_allocator_core::objects::Pod;
     use target_allocator_core::objects::monitoring::ServiceMonitor;
 
     use super::*;
+    use crate::cluster::encoding::Encoded;
 
     fn monitors(names: &[&str]) -> Collection<ServiceMonitor> {
         let mut monitors = Collection::default();
@@ -106,41 +184,140 @@ mod tests {
 
     #[test]
     fn a_definition_that_is_being_deleted_takes_no_new_objects() {
-        let group = |verbs: &str| {
+        let group = |resources: &str| {
             format!(
-                r#"{{"resources": [{{"name": "probes/status", "verbs": []}}, {{"name": "probes", "verbs": {verbs}}}]}}"#
+                r#"{{"kind": "APIResourceList", "groupVersion": "monitoring.coreos.com/v1", "resources": [{resources}]}}"#
             )
         };
+        let with = |verbs: &str| {
+            group(&format!(r#"{{"name": "probes/status", "verbs": []}}, {{"name": "probes", "verbs": {verbs}}}"#))
+        };
+        let unknown = Definition::Unknown(String::new());
         let cases = [
-            (group(r#"["create", "get", "list"]"#), false),
-            (group(r#"["get", "list"]"#), true),
-            (r#"{"resources": []}"#.to_owned(), false),
-            (r#"{"kind": "List", "items": []}"#.to_owned(), false),
-            ("nonsense".to_owned(), false),
+            (with(r#"["create", "get", "list"]"#), Definition::Stays),
+            (with(r#"["get", "list"]"#), Definition::Goes),
+            (group(""), Definition::Goes),
+            (with(r#"["create"]"#).replace("com/v1", "com/v2"), unknown.clone()),
+            (r#"{"resources": []}"#.to_owned(), unknown.clone()),
+            (r#"{"kind": "List", "items": []}"#.to_owned(), unknown.clone()),
+            (r#"{"kind": "Status", "code": 403}"#.to_owned(), unknown.clone()),
+            ("nonsense".to_owned(), unknown.clone()),
+            (String::new(), unknown),
         ];
-        for (group, forbids) in cases {
-            assert_eq!(forbids_creation(group.as_bytes(), "probes"), forbids, "{group}");
+        for (document, expected) in cases {
+            let said = match Definition::in_discovery(document.as_bytes(), "monitoring.coreos.com/v1", "probes") {
+                Definition::Unknown(reason) => {
+                    assert!(reason.starts_with("got "), "{reason}");
+                    Definition::Unknown(String::new())
+                }
+                said => said,
+            };
+            assert_eq!(said, expected, "{document}");
+        }
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn objects_stay_for_a_while_after_their_definition_went() {
+        use Definition::{Goes, Stays};
+        let mut known = Known::default();
+        let mut step = |definition: Definition, keep, before: &[&str], listed: &[&str]| {
+            let mut now = monitors(listed);
+            keep_undefined(&definition, keep, "servicemonitors", &monitors(before), &mut known, &mut now);
+            (names(&now).join(" "), known.undefined_since.is_some())
+        };
+        assert_eq!(step(Goes, MINUTE, &[], &[]), (String::new(), false), "there were no objects");
+        assert_eq!(step(Stays, MINUTE, &["a", "b"], &["b"]), ("b".to_owned(), false), "one was deleted");
+        assert_eq!(step(Goes, MINUTE, &["a", "b"], &["b"]), ("a b".to_owned(), true), "the definition is going");
+        assert_eq!(step(Goes, MINUTE, &["a", "b"], &[]), ("a b".to_owned(), true), "it is gone");
+        assert_eq!(step(Stays, MINUTE, &["a", "b"], &["c"]), ("a b c".to_owned(), true), "it is back");
+        assert_eq!(step(Stays, Duration::ZERO, &["a", "b", "c"], &["c"]), ("c".to_owned(), false), "the while is over");
+        assert!(lost_some(&monitors(&["a", "b"]), &monitors(&["b", "c"])));
+        assert!(!lost_some(&monitors(&["a"]), &monitors(&["a"])));
+    }
+
+    #[test]
+    fn objects_stay_while_nobody_says_whether_their_definition_goes() {
+        use Definition::Stays;
+        let unknown = || Definition::Unknown("403 Forbidden: no".to_owned());
+        let mut known = Known::default();
+        let mut step = |definition: Definition, keep, before: &[&str], listed: &[&str]| {
+            let mut now = monitors(listed);
+            known.note = target_allocator_core::report::Report::default();
+            keep_undefined(&definition, keep, "servicemonitors", &monitors(before), &mut known, &mut now);
+            let notes: Vec<_> = known.note.entries().iter().map(|entry| entry.reason.clone()).collect();
+            (names(&now).join(" "), notes.join(""))
+        };
+        let (kept, note) = step(unknown(), MINUTE, &["a", "b"], &["b"]);
+        assert_eq!(kept, "a b");
+        assert!(note.contains("60 s at most: 403 Forbidden: no"), "{note}");
+        assert_eq!(step(Stays, MINUTE, &["a", "b"], &["b"]), ("b".to_owned(), String::new()), "the doubt is over");
+        assert_eq!(step(unknown(), MINUTE, &["a", "b"], &[]).0, "a b");
+        assert_eq!(
+            step(unknown(), Duration::ZERO, &["a", "b"], &[]),
+            (String::new(), String::new()),
+            "after the while"
+        );
+    }
+
+    #[test]
+    fn an_empty_list_is_believed_after_the_store_itself_says_so() {
+        let read = || {
+            let mut known = Known::default();
+            (known.version, known.seen) = ("5".to_owned(), "5".to_owned());
+            known
+        };
+        let cases = [
+            ("an environment begins, and there are objects", &[][..], Known::default(), &["a"][..], "5", false),
+            ("an environment begins, and there is none", &[], Known::default(), &[], "5", true),
+            ("there was none before", &[], read(), &[], "6", false),
+            ("all are gone", &["a"], read(), &[], "6", true),
+            ("one is gone", &["a", "b"], read(), &["a"], "6", false),
+            ("the list is older than a list before", &["a"], read(), &["a"], "4", true),
+        ];
+        for (name, before, known, listed, version, doubtful) in cases {
+            assert_eq!(doubts(&monitors(before), &known, &monitors(listed), version), doubtful, "{name}");
+        }
+    }
+
+    fn unreadable(count: usize, known: &mut Known) {
+        for number in 0..count {
+            let text = format!(r#"{{"metadata": {{"namespace": "a", "name": "bad-{number}"}}, "spec": 7}}"#);
+            known.put(Encoded::Json(text.as_bytes()), &mut Collection::<ServiceMonitor>::default());
         }
     }
 
     #[test]
-    fn objects_stay_for_a_while_after_their_definition_went() {
-        let minute = Duration::from_secs(60);
-        let mut known = Known::default();
-        let mut step = |going, keep, before: &[&str], listed: &[&str]| {
-            let mut now = monitors(listed);
-            keep_undefined(going, keep, "servicemonitors", &monitors(before), &mut known, &mut now);
-            (names(&now).join(" "), known.undefined_since.is_some())
-        };
-        assert_eq!(step(true, minute, &[], &[]), (String::new(), false), "it never was there");
-        assert_eq!(step(false, minute, &["a", "b"], &["b"]), ("b".to_owned(), false), "one was deleted");
-        assert_eq!(step(true, minute, &["a", "b"], &["b"]), ("a b".to_owned(), true), "the definition is going");
-        assert_eq!(step(true, minute, &["a", "b"], &[]), ("a b".to_owned(), true), "it is gone");
-        assert_eq!(step(false, minute, &["a", "b"], &["c"]), ("a b c".to_owned(), true), "it is back");
-        assert_eq!(step(false, Duration::ZERO, &["a", "b", "c"], &["c"]), ("c".to_owned(), false), "the while is over");
-        assert!(
-            lost_some(&monitors(&["a", "b"]), &monitors(&["b", "c"]))
-                && !lost_some(&monitors(&["a"]), &monitors(&["a"]))
-        );
+    fn one_unreadable_object_harms_its_owner_alone_and_many_are_a_wrong_answer() {
+        let cases = [
+            ("the only one of its kind", &[][..], 0, 1, &[][..], false),
+            ("the only one became unreadable", &["a"], 0, 1, &[], false),
+            ("a handful at the start", &[], 0, 5, &[], false),
+            ("more than a handful at the start", &[], 0, 6, &[], true),
+            ("all became unreadable", &["a", "b"], 0, 2, &[], true),
+            ("all but one became unreadable", &["a", "b", "c"], 0, 2, &["c"], false),
+            ("all are gone, and another is unreadable", &["a", "b"], 0, 1, &[], true),
+            ("the readable ones were deleted", &["a", "b"], 7, 7, &[], false),
+            ("there is none at all", &["a", "b"], 0, 0, &[], false),
+        ];
+        for (name, before, unreadable_before, unreadable_now, now, wrong) in cases {
+            let (mut earlier, mut known) = (Known::default(), Known::default());
+            unreadable(unreadable_before, &mut earlier);
+            unreadable(unreadable_now, &mut known);
+            let found = check_readable(&monitors(before), &earlier.unreadable(), &monitors(now), &known);
+            assert_eq!(found.is_err(), wrong, "{name}: {found:?}");
+            if let Err(found) = found {
+                assert!(found.to_string().contains("ServiceMonitor/a/bad-0"), "{found}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_built_in_kind_is_never_unreadable_as_a_whole() {
+        let (mut known, pods) = (Known::default(), Collection::<Pod>::default());
+        let text = br#"{"metadata": {"namespace": "a", "name": "web"}, "spec": 7}"#;
+        known.put(Encoded::Json(text), &mut Collection::<Pod>::default());
+        assert!(check_readable(&pods, &BTreeSet::new(), &pods, &known).is_err());
     }
 }

@@ -13,6 +13,7 @@ import shop
 import tokens
 from generated import Generated
 from parts import COLLECTORS, MAX_STALE, ROOT, World, eventually, get, put
+from proxy import WRONG_LISTS
 
 # A target counts as scraped if a sample arrived in this many seconds.
 WINDOW = 4
@@ -305,6 +306,19 @@ def faults(world: World) -> str:
     return f"{len(wanted)} scrapes went on for {2 * MAX_STALE} s each through {', '.join(seen)}"
 
 
+def wrong_lists(world: World) -> str:
+    """Each answer with status 200 that is no list, until no snapshot is young enough: everything is scraped on."""
+    wanted = expected(world)
+    for fault in WRONG_LISTS:
+        world.fault(fault)
+        time.sleep(MAX_STALE + WINDOW)
+        check_owners(world, wanted)
+        assert _status(world) == 503, f"{fault} is taken for the truth"
+        world.fault("")
+        eventually("the function recovers", lambda: _assert(_status(world) == 200, "not yet"))
+    return f"{len(wanted)} scrapes went on for {MAX_STALE + WINDOW} s each through {', '.join(WRONG_LISTS)}"
+
+
 def _status(world: World) -> int:
     try:
         with urllib.request.urlopen(f"{world.function}/scrape_configs", timeout=20) as answer:
@@ -338,5 +352,6 @@ CASES = [
     ("collectors", collectors),
     ("references", references.narrowed),
     ("faults", faults),
+    ("wrong_lists", wrong_lists),
     ("canaries", canaries.find),
 ]

@@ -3,7 +3,8 @@
     proxy.py APISERVER_FOLDER PORT FAULT_FILE [CERTIFICATE_FOLDER]
 
 It passes requests on to the API server at PORT, unless FAULT_FILE names something else to do, and where a resource
-stands behind it, for that alone: `403`, `403 pods`. With a folder of apiserver.crt and apiserver.key it speaks TLS.
+stands behind it, for that alone: `403`, `403 pods`. The names of WRONG_LISTS replace each list by something else, with
+status 200. With a folder of apiserver.crt and apiserver.key it speaks TLS.
 It is a process of its own: the tests' own work must not slow it down.
 """
 
@@ -22,6 +23,46 @@ JSON = {"Content-Type": "application/json"}
 
 def status(code: int, message: str) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message, "code": code}).encode()
+
+
+def enveloped(kind: str, message: bytes) -> bytes:
+    """A short protobuf message in an envelope."""
+
+    def field(number: int, value: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(value)]) + value
+
+    return b"k8s\0" + field(1, field(1, b"v1") + field(2, kind.encode())) + field(2, message)
+
+
+def unreadable(items: list) -> list:
+    """The same objects, whose metadata can be read as far as the name."""
+    return [item | {"metadata": item["metadata"] | {"labels": 7}, "spec": 7} for item in items]
+
+
+def first_of_two(body: dict) -> dict:
+    """A page behind which another one follows: the proxy answers it with a Status."""
+    return body | {"metadata": body["metadata"] | {"continue": NEXT}}
+
+
+NEXT = "the-next-page"
+
+# What stands in place of a list, made of the true one.
+WRONG_LISTS = {
+    "list-status": lambda _: {"kind": "Status", "apiVersion": "v1", "metadata": {}, "message": "no", "code": 500},
+    "list-null": lambda _: None,
+    "list-empty-object": lambda _: {},
+    "list-of-another-kind": lambda body: body | {"kind": "ConfigMapList", "apiVersion": "v1", "items": []},
+    "list-without-items": lambda body: {name: body[name] for name in body if name != "items"},
+    "list-items-object": lambda body: body | {"items": {}},
+    "list-items-text": lambda body: body | {"items": ["text"]},
+    "list-items-null": lambda body: body | {"items": [None]},
+    "list-items-unnamed": lambda body: body | {"items": [{"spec": {}}]},
+    "list-items-unreadable": lambda body: body | {"items": unreadable(body["items"])},
+    "list-without-version": lambda body: body | {"metadata": {}, "items": []},
+    "list-later-page": first_of_two,
+    "list-empty-protobuf": lambda body: enveloped(body["kind"], b""),
+    "list-protobuf-of-another-kind": lambda _: enveloped("ConfigMapList", b"\x0a\x03\x12\x011"),
+}
 
 
 class Faults:
@@ -57,19 +98,39 @@ class Faults:
                 return 200, JSON, b""
             case "lagging" if cached and urlsplit(path).path in self.first:
                 return 200, *self.first[urlsplit(path).path]
+            case "list-later-page" if NEXT in path:
+                return 200, JSON, status(500, "no, says the test")
+            case "no-discovery" if path == MONITORING:
+                return 403, JSON, status(403, "forbidden by the test")
         return None
 
-    def after(self, fault: str, path: str, code: int, kind: dict, body: bytes) -> bytes:
+    def after(self, fault: str, path: str, code: int, kind: dict, body: bytes) -> tuple[dict, bytes]:
         """What becomes of the API server's answer."""
         watches, cached = kind_of(path)
         if fault == "truncated":
-            return body[: len(body) // 2]
+            return kind, body[: len(body) // 2]
+        if fault in WRONG_LISTS and not watches and code == 200:
+            return wrong_list(fault, kind, body)
         if cached and code == 200:
             self.first.setdefault(urlsplit(path).path, (kind, body))
             if fault == "nothing":
                 # A cache that has just begun; what is asked of the store itself is as it was.
-                return json.dumps(json.loads(body) | {"items": []}).encode()
-        return body
+                return kind, json.dumps(json.loads(body) | {"items": []}).encode()
+        return kind, body
+
+
+MONITORING = "/apis/monitoring.coreos.com/v1"
+
+
+def wrong_list(fault: str, kind: dict, body: bytes) -> tuple[dict, bytes]:
+    """Something else than the list that was asked for; an answer that is no list stays as it is."""
+    true = json.loads(body)
+    if not true["kind"].endswith("List") or true["kind"] == "APIResourceList":
+        return kind, body
+    wrong = WRONG_LISTS[fault](true)
+    if isinstance(wrong, bytes):
+        return {"Content-Type": "application/vnd.kubernetes.protobuf"}, wrong
+    return JSON, json.dumps(wrong).encode()
 
 
 def kind_of(path: str) -> tuple[bool, bool]:
@@ -91,7 +152,7 @@ def main(apiserver: Path, port: int, fault_file: Path, certificate: Path | None 
         try:
             wanted = {name.lower(): value for name, value in headers.items()}
             wanted = {name: wanted[name] for name in ("authorization", "accept") if name in wanted}
-            if fault == "nothing":
+            if fault == "nothing" or fault in WRONG_LISTS:
                 # Its answer is changed, which is easy in JSON.
                 wanted |= {"accept": "application/json"}
             connection.request("GET", path, headers=wanted)
@@ -100,7 +161,7 @@ def main(apiserver: Path, port: int, fault_file: Path, certificate: Path | None 
         finally:
             connection.close()
         kind = {"Content-Type": response.headers["Content-Type"]}
-        return response.status, kind, faults.after(fault, path, response.status, kind, body)
+        return response.status, *faults.after(fault, path, response.status, kind, body)
 
     own = None
     if certificate is not None:

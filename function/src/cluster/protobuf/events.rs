@@ -1,9 +1,15 @@
 //! The events of a watch as they arrive.
 
-use super::unwrapped;
 use super::wire::{Malformed, part};
-use crate::cluster::encoding::Encoded;
-use crate::cluster::follow::Event;
+use super::{Envelope, opened};
+
+/// One event of a watch.
+pub struct Event<'a> {
+    /// Such as `ADDED`.
+    pub r#type: &'a str,
+    /// The object as it is now, or the last state of a deleted object.
+    pub object: Envelope<'a>,
+}
 
 /// Bytes of the length that stands before each event.
 const HEAD: usize = 4;
@@ -15,7 +21,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Takes what arrived, and gives each event that is complete to `take`, which may end it.
+    /// Takes what arrived, and gives each complete event to `take`. An error of `take` ends the watch.
     pub fn feed<E: From<Malformed>>(
         &mut self,
         arrived: &[u8],
@@ -48,6 +54,6 @@ const RAW: u32 = 1;
 fn event(frame: &[u8]) -> Result<Event<'_>, Malformed> {
     let field = |message, number| Ok(part(message, number)?.unwrap_or_default());
     let r#type = str::from_utf8(field(frame, TYPE)?).map_err(|_| Malformed("the type of an event is no text"))?;
-    let object = unwrapped(field(field(frame, OBJECT)?, RAW)?)?;
-    Ok(Event { r#type, object: Encoded::Protobuf(object) })
+    let object = opened(field(field(frame, OBJECT)?, RAW)?)?;
+    Ok(Event { r#type, object })
 }

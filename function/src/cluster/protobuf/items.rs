@@ -1,15 +1,16 @@
 //! The items of a list, one by one as they arrive.
 
 use super::wire::{self, Key, Kind, Malformed, read};
-use super::{MAGIC, RAW};
-use crate::cluster::encoding::PageMetadata;
+use super::{CONTENT_ENCODING, MAGIC, RAW, TYPE_META};
+use crate::cluster::parts::{PageMetadata, TypeMeta};
 
-/// Cuts a list into its items and its metadata.
+/// Cuts a list into its items, its metadata and its type.
 #[derive(Debug, Default)]
 pub struct Items {
     /// What arrived and is not yet read.
     begun: Vec<u8>,
     place: Place,
+    type_meta: Vec<u8>,
     metadata: Vec<u8>,
 }
 
@@ -18,9 +19,9 @@ pub struct Items {
 enum Place {
     #[default]
     BeforeMagic,
-    /// Among the fields of the envelope; whether the list has been there.
+    /// Among the fields of the envelope. `listed` says whether the list has ended.
     Envelope { listed: bool },
-    /// Among the fields of the list, so many bytes before its end.
+    /// Among the fields of the list, `left` bytes before its end.
     List { left: usize },
 }
 
@@ -28,12 +29,19 @@ enum Place {
 const METADATA: u32 = 1;
 const ITEMS: u32 = 2;
 
-/// What stands at the beginning of what has arrived.
+/// What the arrived bytes begin with.
 enum Step<'a> {
-    /// The whole of it has not arrived.
+    /// A field that has not arrived as a whole.
     Incomplete,
-    /// Bytes to go on after, the place then, and the field of the list that stood there.
-    Over(usize, Place, Option<(u32, &'a [u8])>),
+    /// A number of bytes to go on after, the place after them, and the field that they hold.
+    Over(usize, Place, Option<Part<'a>>),
+}
+
+/// A field of the envelope or of the list.
+enum Part<'a> {
+    TypeMeta(&'a [u8]),
+    Metadata(&'a [u8]),
+    Item(&'a [u8]),
 }
 
 impl Items {
@@ -43,9 +51,10 @@ impl Items {
         let mut at = 0;
         while let Step::Over(length, place, field) = step(self.place, &self.begun[at..])? {
             match field {
-                Some((METADATA, metadata)) => self.metadata = metadata.to_vec(),
-                Some((ITEMS, item)) => take(item),
-                _ => {}
+                Some(Part::TypeMeta(type_meta)) => self.type_meta = type_meta.to_vec(),
+                Some(Part::Metadata(metadata)) => self.metadata = metadata.to_vec(),
+                Some(Part::Item(item)) => take(item),
+                None => {}
             }
             (at, self.place) = (at + length, place);
         }
@@ -53,12 +62,21 @@ impl Items {
         Ok(())
     }
 
-    /// What the list says of itself, once all has arrived.
+    /// The metadata of the list, once all of the list has arrived.
     pub fn metadata(&self) -> Result<PageMetadata, Malformed> {
-        if self.place != (Place::Envelope { listed: true }) || !self.begun.is_empty() {
-            return Err(Malformed("it ends within a list"));
-        }
+        self.ended()?;
         read(&self.metadata)
+    }
+
+    /// The type that the envelope states, once all of the list has arrived.
+    pub fn type_meta(&self) -> Result<TypeMeta, Malformed> {
+        self.ended()?;
+        read(&self.type_meta)
+    }
+
+    fn ended(&self) -> Result<(), Malformed> {
+        let ended = self.place == (Place::Envelope { listed: true }) && self.begun.is_empty();
+        if ended { Ok(()) } else { Err(Malformed("it ends within a list")) }
     }
 }
 
@@ -71,23 +89,45 @@ fn step(place: Place, arrived: &[u8]) -> Result<Step<'_>, Malformed> {
         Place::BeforeMagic => Err(Malformed("no list begins so")),
         Place::List { left: 0 } => Ok(Step::Over(0, Place::Envelope { listed: true }, None)),
         Place::Envelope { listed } => {
-            let Some(Field { number, head, length }) = field(arrived)? else { return Ok(Step::Incomplete) };
-            Ok(match number {
-                RAW if !listed => Step::Over(head, Place::List { left: length }, None),
-                _ if arrived.len() - head < length => Step::Incomplete,
-                _ => Step::Over(head + length, place, None),
-            })
+            let Some(field) = field(arrived)? else { return Ok(Step::Incomplete) };
+            step_in_envelope(listed, field, arrived)
         }
         Place::List { left } => {
-            let Some(Field { number, head, length }) = field(arrived)? else { return Ok(Step::Incomplete) };
-            let rest = left.checked_sub(head).and_then(|left| left.checked_sub(length));
-            let left = rest.ok_or(Malformed("an item is longer than its list"))?;
-            Ok(match arrived[head..].get(..length) {
-                Some(value) => Step::Over(head + length, Place::List { left }, Some((number, value))),
-                None => Step::Incomplete,
-            })
+            let Some(field) = field(arrived)? else { return Ok(Step::Incomplete) };
+            step_in_list(left, field, arrived)
         }
     }
+}
+
+fn step_in_envelope(
+    listed: bool,
+    Field { number, head, length }: Field,
+    arrived: &[u8],
+) -> Result<Step<'_>, Malformed> {
+    if number == RAW {
+        // The envelope of an empty list says that its length is 0; a second list would add to the first.
+        let list = Step::Over(head, Place::List { left: length }, None);
+        return if listed { Err(Malformed("two lists stand in an envelope")) } else { Ok(list) };
+    }
+    let Some(value) = arrived[head..].get(..length) else { return Ok(Step::Incomplete) };
+    let part = match number {
+        TYPE_META => Some(Part::TypeMeta(value)),
+        CONTENT_ENCODING if length > 0 => return Err(Malformed("the list is encoded once more")),
+        _ => None,
+    };
+    Ok(Step::Over(head + length, Place::Envelope { listed }, part))
+}
+
+fn step_in_list(left: usize, Field { number, head, length }: Field, arrived: &[u8]) -> Result<Step<'_>, Malformed> {
+    let rest = left.checked_sub(head).and_then(|left| left.checked_sub(length));
+    let left = rest.ok_or(Malformed("an item is longer than its list"))?;
+    let Some(value) = arrived[head..].get(..length) else { return Ok(Step::Incomplete) };
+    let part = match number {
+        METADATA => Some(Part::Metadata(value)),
+        ITEMS => Some(Part::Item(value)),
+        _ => None,
+    };
+    Ok(Step::Over(head + length, Place::List { left }, part))
 }
 
 /// A field of a list or an envelope: the bytes before its value, and those of its value.

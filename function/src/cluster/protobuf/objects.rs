@@ -22,7 +22,7 @@ use target_allocator_core::objects::{
 };
 
 use super::wire::{Field, Malformed, Message, Value, read};
-use crate::cluster::encoding::{Named, PageMetadata, Status, Version};
+use crate::cluster::parts::{Identity, Named, ObjectName, PageMetadata, Status, TypeMeta, Version};
 
 /// Says which field of a message is which field here, and what it is read as if that is not its own type.
 macro_rules! messages {
@@ -56,6 +56,10 @@ messages! {
     OwnerReference { 1: kind, 3: name, 5: api_version, 6: controller }
     Time { 1: seconds }
     Version { 6: resource_version }
+    // A message states no type: its envelope does.
+    Identity { 1: metadata }
+    ObjectName { 1: name, 3: namespace }
+    TypeMeta { 1: api_version, 2: kind }
     PageMetadata { 2: resource_version, 3: next }
     Status { 3: message, 6: code }
 }

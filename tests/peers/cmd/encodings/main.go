@@ -164,8 +164,7 @@ func (s *server) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
 	case query.Get("watch") != "":
 		err = s.watch(answer, request, world)
 	case query.Get("limit") == "1":
-		answer.Header().Set("Content-Type", "application/json")
-		_, err = fmt.Fprintf(answer, `{"metadata": {"resourceVersion": %q}}`, later)
+		err = s.version(answer, world)
 	case s.isLater:
 		err = s.list(answer, world, world.later, "")
 	case query.Get("continue") != "":
@@ -204,6 +203,18 @@ func (s *server) list(answer http.ResponseWriter, world world, objects []runtime
 	interfaced.SetContinue(next)
 	answer.Header().Set("Content-Type", s.info.MediaType)
 	return s.encoder(s.info.Serializer, world).Encode(list, answer)
+}
+
+// version answers an empty list of the version that the store has now.
+func (s *server) version(answer http.ResponseWriter, world world) error {
+	kinds, _, err := scheme.Scheme.ObjectKinds(world.kind.list())
+	if err != nil {
+		return err
+	}
+	answer.Header().Set("Content-Type", "application/json")
+	const list = `{"kind": %q, "apiVersion": %q, "metadata": {"resourceVersion": %q}, "items": []}`
+	_, err = fmt.Fprintf(answer, list, kinds[0].Kind, kinds[0].GroupVersion().String(), later)
+	return err
 }
 
 // watch tells what becomes of the objects, and is silent then.

@@ -1,0 +1,251 @@
+//! An API server answers 200 with something else than the truth. No collector loses a target by that: the last snapshot
+//! answers on, and without a snapshot the answer is 503.
+
+use serde_json::{Value, json};
+
+use crate::faults::{SHARE, addresses, start, web};
+use crate::function::Function;
+use crate::kubernetes::{Behaviour, Kubernetes, list};
+
+const JSON: &str = "application/json";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+const MONITORS: [&str; 4] = ["apis", "monitoring.coreos.com", "v1", "servicemonitors"];
+const SLICES: [&str; 4] = ["apis", "discovery.k8s.io", "v1", "endpointslices"];
+
+/// The objects of the test's cluster of one kind.
+fn objects(kind: &str) -> Vec<Value> {
+    web("web-1", "10.0.0.1").into_iter().filter(|object| object["kind"] == kind).collect()
+}
+
+fn json_page(body: &Value) -> Behaviour {
+    Behaviour::Pages(JSON, vec![body.to_string().into_bytes()])
+}
+
+/// A good list with one field replaced.
+fn spoiled(segments: &[&str], kind: &str, field: &str, value: Value) -> Value {
+    let mut body = list(segments, &json!(objects(kind)));
+    body[field] = value;
+    body
+}
+
+/// A first page that is good, and a later page.
+fn then(segments: &[&str], kind: &str, page: &Value) -> Behaviour {
+    let metadata = json!({"resourceVersion": "1", "continue": "1"});
+    let first = spoiled(segments, kind, "metadata", metadata);
+    Behaviour::Pages(JSON, vec![first.to_string().into_bytes(), page.to_string().into_bytes()])
+}
+
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(value.len()).unwrap()], value].concat()
+}
+
+/// A protobuf message in an envelope.
+fn enveloped(api_version: &str, kind: &str, message: &[u8]) -> Vec<u8> {
+    let type_meta = [field(1, api_version.as_bytes()), field(2, kind.as_bytes())].concat();
+    [b"k8s\0", field(1, &type_meta).as_slice(), &field(2, message)].concat()
+}
+
+/// Wrong answers to a list of one kind, in JSON.
+fn in_json(segments: &[&str], kind: &str) -> Vec<(&'static str, Behaviour)> {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                        "message": "etcdserver: leader changed", "reason": "InternalError", "code": 500});
+    let unnamed = json!([{"spec": {}}, {"metadata": {"namespace": "shop"}}]);
+    let another = json!([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "shop", "name": "web"}}]);
+    let spoiled = |field, value| spoiled(segments, kind, field, value);
+    let versioned = |version: &str| {
+        let mut page = list(segments, &json!([]));
+        page["metadata"]["resourceVersion"] = version.into();
+        page
+    };
+    vec![
+        ("a Status", json_page(&status)),
+        ("nothing", Behaviour::Pages(JSON, vec![Vec::new()])),
+        ("null", json_page(&Value::Null)),
+        ("an empty object", json_page(&json!({}))),
+        ("a list in JSON's sense", json_page(&json!([]))),
+        ("HTML", Behaviour::Pages("text/html", vec![b"<html>502</html>".to_vec()])),
+        ("another kind's list", json_page(&list(&["api", "v1", "services"], &json!([])))),
+        ("a list of any kind", json_page(&spoiled("kind", json!("List")))),
+        ("another version's list", json_page(&spoiled("apiVersion", json!("v2")))),
+        (
+            "a table",
+            json_page(
+                &json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "1"}, "rows": []}),
+            ),
+        ),
+        ("items that are null", json_page(&spoiled("items", Value::Null))),
+        ("items that are an object", json_page(&spoiled("items", json!({})))),
+        ("items that are a text", json_page(&spoiled("items", json!("[]")))),
+        ("texts for items", json_page(&spoiled("items", json!(["web"])))),
+        ("null for an item", json_page(&spoiled("items", json!([null])))),
+        ("lists for items", json_page(&spoiled("items", json!([[]])))),
+        ("empty objects for items", json_page(&spoiled("items", json!([{}])))),
+        ("items without names", json_page(&spoiled("items", unnamed))),
+        ("items of another kind", json_page(&spoiled("items", another))),
+        ("no version", json_page(&spoiled("metadata", json!({})))),
+        ("a version that is a number", json_page(&spoiled("metadata", json!({"resourceVersion": 1})))),
+        ("no metadata", json_page(&spoiled("metadata", Value::Null))),
+        ("a later page that is a Status", then(segments, kind, &status)),
+        ("a later page of another version", then(segments, kind, &versioned("2"))),
+        ("a later page without items", then(segments, kind, &json!({"metadata": {"resourceVersion": "1"}}))),
+    ]
+}
+
+/// Wrong answers to a list of endpoint slices, in protobuf.
+fn in_protobuf() -> Vec<(&'static str, Behaviour)> {
+    let (api_version, versioned) = ("discovery.k8s.io/v1", field(1, &field(2, b"1")));
+    let list = |message: &[u8]| enveloped(api_version, "EndpointSliceList", message);
+    let unnamed = [versioned.clone(), field(2, &field(4, b"IPv4"))].concat();
+    let next = field(1, &[field(2, b"1"), field(3, b"1")].concat());
+    let bodies = [
+        ("an empty body in protobuf", vec![Vec::new()]),
+        ("JSON that is called protobuf", vec![b"{}".to_vec()]),
+        ("an envelope without a message", vec![b"k8s\0".to_vec()]),
+        ("an empty message", vec![list(b"")]),
+        ("an envelope of another kind", vec![enveloped("v1", "ServiceList", &versioned)]),
+        ("an envelope without a type", vec![enveloped("", "", &versioned)]),
+        ("a Status in protobuf", vec![enveloped("v1", "Status", &field(3, b"no"))]),
+        ("a nameless item in protobuf", vec![list(&unnamed)]),
+        ("an item that is no message", vec![list(&[versioned.clone(), field(2, b"text")].concat())]),
+        ("half a list", vec![list(&versioned)[..30].to_vec()]),
+        ("a later page of another kind", vec![list(&next), enveloped("v1", "ServiceList", &versioned)]),
+    ];
+    bodies.map(|(name, pages)| (name, Behaviour::Pages(PROTOBUF, pages))).into()
+}
+
+/// The answers of a function that has a snapshot stay as they are; a function that begins answers 503.
+async fn check(resource: &str, name: &str, wrong: Behaviour) {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let warm = start(&kubernetes, "0", "600").await;
+    let before = warm.get("/scrape_configs").await;
+    assert_eq!(before.status, 200, "{resource}: {name}");
+    kubernetes.set(resource, wrong);
+    let asked = kubernetes.requests();
+    assert_eq!(addresses(&warm.get(SHARE).await.json()), ["10.0.0.1:8080"], "{resource}: {name}");
+    assert!(kubernetes.requests() > asked, "{resource}: {name}: the cluster is asked");
+    assert_eq!(warm.get("/scrape_configs").await.body, before.body, "{resource}: {name}");
+    assert_eq!(addresses(&warm.get(SHARE).await.json()), ["10.0.0.1:8080"], "{resource}: {name}");
+    let cold = start(&kubernetes, "0", "600").await;
+    for path in ["/scrape_configs", SHARE] {
+        let failed = cold.get(path).await;
+        assert_eq!(failed.status, 503, "{resource}: {name}: {path}");
+        let expected = format!("cannot list {resource}: the answer is not what a Kubernetes API server sends");
+        assert!(failed.message().contains(&expected), "{resource}: {name}: {}", failed.message());
+    }
+}
+
+#[tokio::test]
+async fn wrong_lists_of_monitors_cost_nobody_their_targets() {
+    for (name, wrong) in in_json(&MONITORS, "ServiceMonitor") {
+        check("servicemonitors", name, wrong).await;
+    }
+}
+
+#[tokio::test]
+async fn wrong_lists_of_slices_cost_nobody_their_targets() {
+    let unreadable = json!([{"metadata": {"namespace": "shop", "name": "web-1"}, "endpoints": 7}]);
+    let all_unreadable = json_page(&spoiled(&SLICES, "EndpointSlice", "items", unreadable));
+    let cases = in_json(&SLICES, "EndpointSlice").into_iter().chain(in_protobuf());
+    for (name, wrong) in cases.chain([("only unreadable items", all_unreadable)]) {
+        check("endpointslices", name, wrong).await;
+    }
+}
+
+#[tokio::test]
+async fn a_status_in_place_of_any_list_costs_nobody_their_targets() {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "code": 500});
+    for resource in ["namespaces", "services", "pods"] {
+        check(resource, "a Status", json_page(&status)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_begins_asks_past_an_empty_cache() {
+    for (resource, kind) in [
+        ("servicemonitors", "ServiceMonitor"),
+        ("namespaces", "Namespace"),
+        ("services", "Service"),
+        ("endpointslices", "EndpointSlice"),
+        ("pods", "Pod"),
+    ] {
+        let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+        let configs = start(&kubernetes, "0", "600").await.get("/scrape_configs").await.body;
+        kubernetes.set(resource, Behaviour::EmptyCache(objects(kind)));
+        let function = start(&kubernetes, "0", "600").await;
+        assert_eq!(function.get("/scrape_configs").await.body, configs, "{resource}");
+        assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"], "{resource}");
+    }
+}
+
+#[tokio::test]
+async fn monitors_stay_while_discovery_does_not_say_whether_their_definition_goes() {
+    let failures = [
+        Behaviour::Status(403, r#"{"kind": "Status", "message": "forbidden"}"#.to_owned()),
+        Behaviour::Status(404, "404 page not found".to_owned()),
+        Behaviour::Status(429, String::new()),
+        Behaviour::Status(503, "<html>".to_owned()),
+        json_page(&json!({"kind": "List", "items": []})),
+        Behaviour::Pages(JSON, vec![b"garbage".to_vec()]),
+    ];
+    for failure in failures {
+        let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+        let function = start(&kubernetes, "0", "600").await;
+        let before = function.get("/scrape_configs").await;
+        kubernetes.set("v1", failure.clone());
+        kubernetes.set("servicemonitors", Behaviour::Objects(Vec::new()));
+        for _ in 0..3 {
+            assert_eq!(function.get("/scrape_configs").await.body, before.body, "{failure:?}");
+        }
+        let report = function.get("/debug/report").await.json().to_string();
+        assert!(report.contains("CustomResourceDefinition"), "{failure:?}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn deleted_monitors_are_gone_once_discovery_answers_again() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start(&kubernetes, "0", "600").await;
+    let before = function.get("/scrape_configs").await;
+    kubernetes.set("v1", Behaviour::Status(503, String::new()));
+    kubernetes.set("servicemonitors", Behaviour::Objects(Vec::new()));
+    assert_eq!(function.get("/scrape_configs").await.body, before.body);
+    kubernetes.unset("v1");
+    assert_eq!(function.get("/jobs").await.json(), json!({}));
+}
+
+#[tokio::test]
+async fn the_only_monitor_of_a_kind_is_left_out_alone_when_it_cannot_be_read() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let bad = json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor",
+                     "metadata": {"namespace": "shop", "name": "bad"}, "spec": 7});
+    kubernetes.put(&[bad]);
+    let function = Function::start(&[("CLUSTER", &kubernetes.cluster())]).await;
+    let jobs = function.get("/jobs").await.json();
+    assert!(jobs.get("serviceMonitor/shop/web/0").is_some(), "{jobs}");
+    let report = function.get("/debug/report").await.json().to_string();
+    assert!(report.contains(r#""name":"bad""#), "{report}");
+}
+
+#[tokio::test]
+async fn monitors_that_all_become_unreadable_at_once_are_not_believed() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let monitor = |name: &str, bad: bool| {
+        let mut monitor = objects("ServiceMonitor").remove(0);
+        monitor["metadata"]["name"] = name.into();
+        if bad {
+            monitor["spec"] = 7.into();
+        }
+        monitor
+    };
+    kubernetes.put(&[monitor("web", false), monitor("web-2", false)]);
+    let function = start(&kubernetes, "0", "600").await;
+    let before = function.get("/scrape_configs").await;
+    kubernetes.put(&[monitor("web", true), monitor("web-2", true)]);
+    for _ in 0..2 {
+        assert_eq!(function.get("/scrape_configs").await.body, before.body);
+    }
+    kubernetes.put(&[monitor("web", false), monitor("web-2", true)]);
+    let after = function.get("/jobs").await.json();
+    assert_eq!(after.as_object().unwrap().len(), 1, "one bad object is left out alone: {after}");
+}
