@@ -1,16 +1,17 @@
 //! What is asked for outside of the cluster: URLs, the DNS, AWS, files of the function.
 //!
-//! Input: the sources of all jobs. Output: what is known of each. A source is asked at
-//! most once in its refresh interval, all that are due at once; when one fails, what it
-//! answered last stays. What answers mean is decided in the core.
+//! Input: the sources of all jobs. Output: the last answer of each. A source is asked at most once in its
+//! refresh interval. All sources that are due are asked at once, in an order that is fair to those who name
+//! them ([`order`]). When a source fails, its last answer stays. The core decides what answers mean.
 
 mod dns;
 mod ec2;
 mod file;
 mod http;
+mod order;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use order::{Due, Placed, in_turns};
+use target_allocator_core::allocation::OwnedSource;
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::bounded::MOST_TARGETS;
 use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
@@ -34,6 +37,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many sources are asked at the same time.
 const AT_ONCE: usize = 64;
+
+/// How many sources of one namespace are asked at the same time, if there are many namespaces: enough for
+/// quick answers. Eight namespaces whose sources are all slow can still occupy all turns.
+const LEAST_OF_A_NAMESPACE: usize = 8;
 
 /// Largest answer, and largest file.
 const MOST_BYTES: usize = 16 << 20;
@@ -63,11 +70,21 @@ pub struct Externals {
 }
 
 struct State {
-    asked: Moment,
+    /// When it was asked last; `None` if there was no time for it yet.
+    asked: Option<Moment>,
     answer: Answer,
     targets: usize,
     /// How often it had its turn in vain since it answered last.
     failures: usize,
+}
+
+/// How it went to ask a source.
+struct Asking {
+    /// When, if there was time for it.
+    at: Option<Moment>,
+    /// Whether it is the source's own fault if there is no answer.
+    had_turn: bool,
+    result: Result<Vec<ExternalGroup>, String>,
 }
 
 impl fmt::Debug for Externals {
@@ -91,29 +108,34 @@ impl Externals {
         }
     }
 
-    /// Asks what is due and says what is known of each source. Forgets all other sources.
-    pub async fn answers(&self, sources: &[Source]) -> External {
-        let due = self.due(sources);
+    /// Asks the sources that are due and returns the last answer of each. Forgets all other sources.
+    pub async fn answers(&self, sources: &[OwnedSource]) -> External {
+        let (started, now) = (Instant::now(), Moment::now());
+        let placed = in_turns(self.due(sources), u64::try_from(now.timestamp().as_second()).unwrap_or_default());
         let permits = Semaphore::new(AT_ONCE);
-        let started = Instant::now();
-        let asked = Moment::now();
-        let mut asking: FuturesUnordered<_> = due
-            .into_iter()
-            .map(async |(source, failures)| {
-                let turn = Turn::new(failures > Some(0));
+        let of_namespaces = permits_of_namespaces(&placed);
+        let mut asking: FuturesUnordered<_> = placed
+            .iter()
+            .map(async |Placed { due: Due { source, failures }, namespace }| {
+                let turn = Turn::new(*failures > Some(0));
                 let answer = timeout_at(started + TIMEOUT, async {
-                    // The semaphore is never closed.
+                    // The semaphores are never closed.
+                    let _of_namespace = match of_namespaces.get(namespace) {
+                        Some(permits) => permits.acquire().await.ok(),
+                        None => None,
+                    };
                     let _permit = permits.acquire().await;
                     turn.take();
-                    self.ask(&source.wanted, &turn).await
+                    self.ask(&source.source.wanted, &turn).await
                 });
-                let answer = answer.await.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")));
-                (&source.key, turn.was_taken(), answer)
+                let result = answer.await.unwrap_or_else(|_| Err(out_of_time(&turn)));
+                let at = turn.has_begun().then_some(now);
+                (&source.source.key, Asking { at, had_turn: turn.was_taken(), result })
             })
             .collect();
-        while let Some((key, had_turn, result)) = asking.next().await {
+        while let Some((key, asked)) = asking.next().await {
             let mut states = self.states();
-            let state = State::next(states.remove(key), asked, had_turn, result);
+            let state = State::next(states.remove(key), asked);
             states.insert(key.clone(), state);
             let_go(&mut states, MOST_TARGETS_OF_ALL);
         }
@@ -124,20 +146,18 @@ impl Externals {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets all other sources, and says which of these are to be asked, in that order, and how often they had
-    /// their turn in vain since they answered last, if they were ever asked.
-    fn due<'a>(&self, sources: &'a [Source]) -> Vec<(&'a Source, Option<usize>)> {
+    /// Forgets all other sources, and returns those of these that are due.
+    fn due<'a>(&self, sources: &'a [OwnedSource]) -> Vec<Due<'a>> {
         let mut states = self.states();
         let mut before = std::mem::take(&mut *states);
         for source in sources {
-            states.extend(before.remove_entry(&source.key));
+            states.extend(before.remove_entry(&source.source.key));
         }
-        let due = sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source)));
-        let failures = |source: &Source| states.get(&source.key).map(|state| state.failures);
-        let mut due: Vec<_> = due.map(|source| (source, failures(source))).collect();
-        // Those that failed come last: however many of them somebody names, all others have their turn.
-        due.sort_by_key(|(_, failures)| *failures);
-        due
+        let due = |owned: &'a OwnedSource| match states.get(&owned.source.key) {
+            Some(state) if !state.is_due(&owned.source) => None,
+            state => Some(Due { source: owned, failures: state.and_then(State::failures) }),
+        };
+        sources.iter().filter_map(due).collect()
     }
 
     async fn ask(&self, wanted: &Wanted, turn: &Turn) -> Result<Vec<ExternalGroup>, String> {
@@ -151,11 +171,11 @@ impl Externals {
 }
 
 impl State {
-    /// What is known after asking again.
-    fn next(before: Option<Self>, asked: Moment, had_turn: bool, result: Result<Vec<ExternalGroup>, String>) -> Self {
-        let (before, targets, failures) = match before {
-            Some(before) => (Some(before.answer), before.targets, before.failures),
-            None => (None, 0, 0),
+    /// The state after asking again. A source that had no time keeps when it was asked before: it is still due.
+    fn next(before: Option<Self>, Asking { at, had_turn, result }: Asking) -> Self {
+        let (before, asked, targets, failures) = match before {
+            Some(before) => (Some(before.answer), at.or(before.asked), before.targets, before.failures),
+            None => (None, at, 0, 0),
         };
         let failed = failures + usize::from(had_turn);
         match (result, before) {
@@ -173,7 +193,30 @@ impl State {
     }
 
     fn is_due(&self, source: &Source) -> bool {
-        self.asked.elapsed() >= Duration::from_millis(source.refresh_interval.as_millis())
+        let interval = Duration::from_millis(source.refresh_interval.as_millis());
+        self.asked.is_none_or(|asked| asked.elapsed() >= interval)
+    }
+
+    /// How often it failed since it answered last; `None` if it was never asked.
+    fn failures(&self) -> Option<usize> {
+        self.asked.map(|_| self.failures)
+    }
+}
+
+/// How many sources of each namespace are asked at the same time: an equal part, so that slow sources of one do
+/// not occupy the turns of all others.
+fn permits_of_namespaces<'a>(placed: &[Placed<'a>]) -> BTreeMap<&'a str, Semaphore> {
+    let namespaces: BTreeSet<_> = placed.iter().map(|placed| placed.namespace).collect();
+    let each = (AT_ONCE / namespaces.len().max(1)).max(LEAST_OF_A_NAMESPACE);
+    namespaces.into_iter().map(|namespace| (namespace, Semaphore::new(each))).collect()
+}
+
+/// Why there is no answer in time.
+fn out_of_time(turn: &Turn) -> String {
+    if turn.was_taken() {
+        format!("no answer within {TIMEOUT:?}")
+    } else {
+        format!("no answer within {TIMEOUT:?}, since other sources are slow: it is asked again with the next refresh")
     }
 }
 
@@ -200,7 +243,44 @@ mod tests {
     /// A source that answered so many targets.
     fn state(targets: usize) -> State {
         let group = ExternalGroup { targets: vec![BTreeMap::new(); targets], ..ExternalGroup::default() };
-        State::next(None, Moment::now(), true, Ok(vec![group]))
+        State::next(None, Asking { at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
+    }
+
+    #[test]
+    fn a_source_that_had_no_time_is_due_at_once_and_has_not_failed() {
+        let refused = || Err("refused".to_owned());
+        let asking = |at, had_turn, result| Asking { at, had_turn, result };
+        let now = Moment::now();
+        let cases = [
+            ("never asked", asking(None, false, refused()), None),
+            ("asked, waited for others", asking(Some(now), false, refused()), Some(0)),
+            ("failed", asking(Some(now), true, refused()), Some(1)),
+            ("answered", asking(Some(now), true, Ok(Vec::new())), Some(0)),
+        ];
+        let discovery = ServiceDiscovery { http: vec![HttpSd::new("a".to_owned())], ..ServiceDiscovery::default() };
+        let source = sources(&discovery).unwrap().remove(0);
+        for (name, asked, failures) in cases {
+            let state = State::next(None, asked);
+            assert_eq!(state.failures(), failures, "{name}");
+            assert_eq!(state.is_due(&source), failures.is_none(), "{name}");
+        }
+        let before = State::next(None, asking(Some(now), true, Ok(Vec::new())));
+        let later = State::next(Some(before), asking(None, false, refused()));
+        assert!(matches!(later.answer, Answer::Kept(..)) && later.failures() == Some(0));
+    }
+
+    #[test]
+    fn namespaces_have_equal_parts_of_the_turns() {
+        for (namespaces, each) in [(1, 64), (2, 32), (8, 8), (64, 8)] {
+            let names: Vec<_> = (0..namespaces).map(|at| format!("n{at}")).collect();
+            let discovery = ServiceDiscovery { http: vec![HttpSd::new("a".to_owned())], ..ServiceDiscovery::default() };
+            let source = OwnedSource { source: sources(&discovery).unwrap().remove(0), owners: BTreeSet::default() };
+            let due = Due { source: &source, failures: None };
+            let placed: Vec<_> = names.iter().map(|namespace| Placed { due, namespace }).collect();
+            let permits = permits_of_namespaces(&placed);
+            assert_eq!(permits.len(), namespaces);
+            assert!(permits.values().all(|permits| permits.available_permits() == each), "{namespaces}");
+        }
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl Service {
         let mut asked = Asked::take(&mut payload);
         let streams = send::streams(self.mode, &payload.request, asked.decoded);
         let route = route::find(&asked.path).map_or("none", |routed| routed.name());
-        let answer = self.answer(&mut asked, budget(context.deadline)).await;
+        let most = if streams { usize::MAX } else { send::MOST_BYTES };
+        let answer = self.answer(&mut asked, budget(context.deadline), most).await;
         let sent = answer.sent(&asked, streams);
         metrics::answered(route, sent.status.as_u16());
         if let Some(meter) = &self.meter {
@@ -126,7 +127,7 @@ impl Service {
         clusters.iter().map(|cluster| cluster.snapshots.age())
     }
 
-    async fn answer(&self, asked: &mut Asked, budget: Duration) -> Answer {
+    async fn answer(&self, asked: &mut Asked, budget: Duration, most: usize) -> Answer {
         let path = take(&mut asked.path);
         let Some(routed) = route::find(&path) else {
             return Answer::error(Status::NotFound, format_args!("there is nothing at this path: {path}"));
@@ -158,7 +159,7 @@ impl Service {
             Ok(Ok(snapshot)) => {
                 let answer = match page {
                     Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
-                    None => lists::answer(&snapshot, &routed, asked),
+                    None => lists::answer(&snapshot, &routed, asked, most),
                 };
                 answer.aged(snapshot.age())
             }

@@ -24,6 +24,7 @@ mod http_client;
 mod joining;
 mod kubernetes;
 mod log;
+mod merged;
 mod preview;
 mod security;
 mod sending;

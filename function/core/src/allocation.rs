@@ -7,11 +7,15 @@
 //! secrets that those name, then what their jobs discover.
 
 mod collectors;
+mod former;
 mod job;
 mod kinds;
+mod list;
 mod merged;
 mod plan;
+mod room;
 mod shares;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod unassigned;
@@ -24,10 +28,13 @@ use jiff::Timestamp;
 pub use collectors::{NotCollecting, not_collecting};
 pub use job::Job;
 pub use kinds::{Kind, kinds_of_monitors};
+pub use list::PlainList;
 pub use merged::{Form, MergedJob};
 pub use plan::{Plan, PlannedJob, WrittenRules, is_planned_alike, plan, references};
+pub use room::{Part, too_large};
+pub use sources::OwnedSource;
 
-use crate::config::Config;
+use crate::config::{Collectors, Config};
 use crate::discovery::external::External;
 use crate::discovery::{Changes, Index};
 use crate::objects::Cluster;
@@ -36,6 +43,7 @@ use crate::shard::consistent_hashing::RingError;
 use crate::shard::{self, Collector, Members, Owners, TargetKey};
 use crate::targets::{GroupTargets, Places, ServedLabels, Target, Views};
 use collectors::zone_of_node;
+use former::Keeping;
 use job::Making;
 use shares::Shares;
 
@@ -48,8 +56,11 @@ pub struct Allocation {
     views: Views,
     jobs: BTreeMap<String, Entry>,
     merged: BTreeMap<String, MergedJob>,
+    list: PlainList,
     members: Option<Members>,
+    has_fixed_members: bool,
     report: Report,
+    made: Timestamp,
 }
 
 #[derive(Debug)]
@@ -73,7 +84,7 @@ pub struct Inputs<'a> {
     pub served: ServedLabels,
     /// In which forms targets are served.
     pub views: Views,
-    /// Decides how long a collector has not been ready.
+    /// Decides how long a collector has not been ready, and how long targets that are not known any more are kept.
     pub now: Timestamp,
 }
 
@@ -95,6 +106,12 @@ impl Allocation {
         &self.merged
     }
 
+    /// The jobs of `/merged/targets`; none if the merged view was not asked for.
+    #[must_use]
+    pub const fn list(&self) -> &PlainList {
+        &self.list
+    }
+
     /// The forms in which targets are served.
     #[must_use]
     pub const fn views(&self) -> Views {
@@ -105,6 +122,12 @@ impl Allocation {
     #[must_use]
     pub const fn members(&self) -> Option<&Members> {
         self.members.as_ref()
+    }
+
+    /// The collectors, if the config names or counts them: then a name that is not among them is a mistake.
+    #[must_use]
+    pub fn fixed_members(&self) -> Option<&Members> {
+        self.members.as_ref().filter(|_| self.has_fixed_members)
     }
 
     /// The jobs as they were planned.
@@ -173,6 +196,7 @@ impl Allocation {
 pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Allocation, RingError> {
     let Inputs { config, plan, cluster, external, served, views, now } = inputs;
     let mut report = plan.report.clone();
+    let keeping = Keeping { now, before: before.map(|before| before.made), keep: config.keep_unknown };
     let members = config.collectors.as_ref().map(|wanted| collectors::members(wanted, cluster, now));
     let (index, changes) = match before {
         Some(before) => before.index.next(cluster),
@@ -186,6 +210,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         filter: config.filter,
         served,
         most: config.most_of_a_job,
+        keeping,
     };
     let mut jobs = BTreeMap::new();
     for planned in &plan.jobs {
@@ -195,12 +220,19 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
     }
     let owners = owners(config, cluster, members.as_ref(), &jobs)?;
     let jobs = shared(jobs, members.as_ref(), &owners, &mut report);
-    let merged = if views.merged {
-        merged::merge(jobs.values().map(|entry| entry.job.as_ref()), &config.globals())
-    } else {
-        BTreeMap::new()
-    };
-    Ok(Allocation { plan: Arc::clone(plan), index, places, views, jobs, merged, members, report: report.sorted() })
+    let (mut merged, mut list) = (BTreeMap::new(), PlainList::default());
+    if views.merged {
+        let plain = merged::plain_settings(&config.globals());
+        let all = || jobs.values().map(|entry| entry.job.as_ref());
+        merged = merged::merge(all(), &plain);
+        list = PlainList::new(all(), &plain, &mut report);
+    }
+    let has_fixed_members = matches!(config.collectors, Some(Collectors::Named(_)));
+    let plan = Arc::clone(plan);
+    let mut allocation =
+        Allocation { plan, index, places, views, jobs, merged, list, members, has_fixed_members, report, made: now };
+    allocation.add_to_report(room::report(&allocation, config.most_of_a_list));
+    Ok(allocation)
 }
 
 /// The owners of all targets, in the order of the jobs.

@@ -22,17 +22,19 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Turn {
     failed_last: bool,
+    begun: AtomicBool,
     taken: AtomicBool,
 }
 
 impl Turn {
     /// Not taken yet. `failed_last` says whether the last one was in vain.
     pub const fn new(failed_last: bool) -> Self {
-        Self { failed_last, taken: AtomicBool::new(false) }
+        Self { failed_last, begun: AtomicBool::new(false), taken: AtomicBool::new(false) }
     }
 
     /// From here on it is the source's own fault if there is no answer in time.
     pub fn take(&self) {
+        self.begun.store(true, Ordering::Relaxed);
         self.taken.store(true, Ordering::Relaxed);
     }
 
@@ -45,6 +47,11 @@ impl Turn {
         let permit = large.acquire().await.ok();
         self.take();
         Large { _permit: permit, since: Instant::now(), bytes }
+    }
+
+    /// Whether the source was asked, even if it then waited for others.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Whether the source had its turn.

@@ -1,5 +1,7 @@
 //! The answers that a snapshot holds: scrape configs, jobs, targets, the report.
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::iter::{once, repeat};
 
@@ -9,6 +11,9 @@ use target_allocator_core::allocation::{Allocation, Form};
 use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
 use target_allocator_core::targets::{GroupTargets, Target, Text, Views, escape};
+
+use shared::LeftOut;
+pub use shared::Room;
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
@@ -36,10 +41,12 @@ pub fn whose<'a>(routed: &Routed<'_>, asked: &'a Asked) -> Option<&'a str> {
     }
 }
 
-/// Answers a request for what `snapshot` holds.
-pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer {
+/// Answers a request for what `snapshot` holds. Lists that several jobs share are made to fit into an answer of
+/// `most` bytes.
+pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked, most: usize) -> Answer {
     let allocation = &snapshot.allocation;
     let listed = Listed { allocation, merged: routed.merged };
+    let room = Room { most, gzip: asked.accepts_gzip };
     match &routed.route {
         Route::Live | Route::Ready => Answer::empty(),
         Route::Index => Answer::json(index(snapshot)),
@@ -52,12 +59,12 @@ pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer
         Route::Report => Answer::json(report(allocation)),
         Route::Explain => explain(snapshot, asked),
         Route::Page(_) => Answer::error(Status::NotFound, "there is only a page at this path"),
-        Route::PlainTargets => plain_targets(allocation, asked),
-        Route::Targets(rests) => targets(listed, rests, asked),
+        Route::PlainTargets => plain_targets(allocation, asked, room),
+        Route::Targets(rests) => targets(listed, rests, asked, room),
     }
 }
 
-fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
+fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked, room: Room) -> Answer {
     let name = match route::job(rests, asked.decoded, |name| listed.name(name), listed.names()) {
         Ok(name) => Some(name),
         Err(UnknownJob::NoSuchJob) => None,
@@ -75,7 +82,14 @@ fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
     match (&asked.collector_id, name) {
-        (Some(collector), Some(name)) => Answer::quoted_json(quoted(|body| listed.share(name, collector, body))),
+        (Some(collector), Some(name)) => match listed.sharing(name) {
+            Some(jobs) => {
+                let left_out = LeftOut::of_merged(listed.allocation, jobs);
+                let list = shared::answer(listed.allocation, jobs, collector, room, left_out);
+                list.unwrap_or_else(|| Answer::json("[]".to_owned()).leaving_out(left_out.header()))
+            }
+            None => Answer::quoted_json(quoted(|body| listed.share(name, collector, body))),
+        },
         (Some(_), None) => Answer::json("[]".to_owned()),
         (None, Some(name)) => Answer::quoted_json(quoted(|body| listed.all_shares(name, body))),
         (None, None) => {
@@ -86,22 +100,44 @@ fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
 }
 
 /// The targets of a collector that any scraper can scrape, whatever its settings are.
-fn plain_targets(allocation: &Allocation, asked: &Asked) -> Answer {
-    let unknown = allocation.jobs().find_map(|(name, job)| Some((name, job.unknown()?)));
-    if let Some((name, reason)) = unknown {
-        let message = format!("the targets of a job are not known yet: {name}: {reason}");
-        return Answer::error(Status::Unavailable, message);
-    }
+fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
     if allocation.members().is_none() {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
     let Some(collector) = &asked.collector_id else {
         return Answer::error(Status::BadRequest, "name the collector whose targets are asked for: ?collector_id=ID");
     };
-    let listed = Listed { allocation, merged: true };
-    let plain = allocation.merged().values().filter(|job| job.form == Form::Relabelled { is_plain: true });
-    let texts = || plain.clone().flat_map(|job| listed.texts(&job.scrape_config.job_name, collector));
-    Answer::quoted_json(quoted(|body| list(texts, body)))
+    // A plain scraper with a wrong name would scrape nothing, and nobody would notice.
+    if let Some(members) = allocation.fixed_members().filter(|members| members.index_of(collector).is_none()) {
+        return Answer::error(Status::NotFound, no_such_collector(collector, members));
+    }
+    let list = allocation.list();
+    let left_out = LeftOut::of(list);
+    if let Some(answer) = shared::answer(allocation, &list.jobs, collector, room, left_out) {
+        return answer;
+    }
+    // An empty list would take away what a scraper has of a job that is not known here.
+    let unknown = list.unknown.first().and_then(|name| Some((name, allocation.job(name)?.unknown()?)));
+    match unknown {
+        Some((name, reason)) => {
+            let message = format!("the targets of a job are not known yet: {name}: {reason}");
+            Answer::error(Status::Unavailable, message)
+        }
+        None => Answer::json("[]".to_owned()).leaving_out(left_out.header()),
+    }
+}
+
+/// Most names in a message.
+const NAMED: usize = 20;
+
+fn no_such_collector(collector: &str, members: &Members) -> String {
+    let all = members.collectors();
+    let names: Vec<_> = all.iter().take(NAMED).map(|collector| collector.name.as_str()).collect();
+    let more = match all.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("no such collector, the config has {}{more}: {collector:?}", names.join(", "))
 }
 
 /// The jobs of one view.
@@ -132,6 +168,12 @@ impl<'a> Listed<'a> {
         self.allocation.job(name)?.unknown()
     }
 
+    /// The jobs that share the job of that name; `None` if it is one job as it was discovered.
+    fn sharing(self, name: &str) -> Option<&'a [String]> {
+        let merged = self.allocation.merged().get(name).filter(|_| self.merged)?;
+        (merged.form != Form::Discovered).then_some(&merged.jobs)
+    }
+
     /// The texts of the targets that a collector has of a job.
     fn texts(self, name: &str, collector: &'a str) -> impl Iterator<Item = Text<'a>> {
         let merged = if self.merged { self.allocation.merged().get(name) } else { None };
@@ -148,7 +190,8 @@ impl<'a> Listed<'a> {
 
     /// Writes the HTTP SD list of one collector.
     fn share(self, name: &str, collector: &str, body: &mut String) {
-        list(|| self.texts(name, collector), body);
+        let size = |text: Text<'_>| text.pieces().map(str::len).iter().sum::<usize>() + 1;
+        list(self.texts(name, collector), self.texts(name, collector).map(size).sum(), body);
     }
 
     /// Writes every collector's list, with a link to it.
@@ -187,12 +230,12 @@ fn quoted(write: impl FnOnce(&mut String)) -> String {
     body
 }
 
-/// Writes a list of texts.
-fn list<'a, T: Iterator<Item = Text<'a>>>(texts: impl Fn() -> T, body: &mut String) {
+/// Writes a list of texts, which take so many bytes.
+fn list<'a>(texts: impl Iterator<Item = Text<'a>>, bytes: usize, body: &mut String) {
     // Growing would copy a large one again and again.
-    body.reserve(texts().map(|text| text.pieces().map(str::len).iter().sum::<usize>() + 1).sum::<usize>() + 2);
+    body.reserve(bytes + 2);
     body.push('[');
-    for (text, separator) in texts().zip(separators()) {
+    for (text, separator) in texts.zip(separators()) {
         body.push_str(separator);
         text.pieces().iter().for_each(|piece| body.push_str(piece));
     }

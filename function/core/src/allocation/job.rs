@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
+use jiff::Timestamp;
 
-use super::merged::is_mergeable;
+use super::former::{Former, Keeping};
+use super::merged::views_of;
 use super::plan::{self, PlannedJob};
 use crate::discovery::external::{Answer, External, ExternalGroup};
 use crate::discovery::{Changes, Group, Index, Touched, Wanted, static_groups};
@@ -30,6 +32,8 @@ pub struct Job {
     /// Targets to which the rules write more than they may.
     too_large: usize,
     unknown: Option<String>,
+    /// When the targets were last known, if they are kept from then.
+    kept_since: Option<Timestamp>,
 }
 
 /// Targets of objects, by query and object.
@@ -45,7 +49,7 @@ struct Means<'a> {
 
 /// Where a target is: its group among those of the job, and its position there.
 #[derive(Debug, Clone)]
-struct Place {
+pub(super) struct Place {
     group: Arc<GroupTargets>,
     position: u32,
 }
@@ -60,6 +64,7 @@ pub(super) struct Making<'a> {
     pub served: ServedLabels,
     /// How many bytes the targets of a job may take.
     pub most: usize,
+    pub keeping: Keeping,
 }
 
 impl Job {
@@ -81,10 +86,17 @@ impl Job {
         &self.planned
     }
 
-    /// Why its targets are not known; then it has none here, and nobody must be told so.
+    /// Why its targets are not known. Then a request for them fails: the job has no targets here, or those
+    /// that shared lists keep (see [`Job::is_kept`]).
     #[must_use]
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
+    }
+
+    /// Whether its targets are not known, but those from before are kept for lists that it shares with other jobs.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.kept_since.is_some()
     }
 
     /// How many targets it has.
@@ -122,6 +134,18 @@ impl Job {
         self.groups().all(|group| group.is_expressible())
     }
 
+    /// How many of its targets the merged view cannot serve.
+    pub(super) fn inexpressible(&self) -> usize {
+        self.groups().map(|group| group.inexpressible()).sum()
+    }
+
+    /// Its targets as they would be kept if nothing were known of the job any more; `since` says when all
+    /// jobs were looked at last.
+    pub(super) fn former(&self, since: Timestamp) -> Option<Former> {
+        let since = if self.unknown.is_some() { self.kept_since? } else { since };
+        self.views.merged.then(|| Former { targets: self.targets.clone(), views: self.views, since })
+    }
+
     /// The job with the targets of a later state; `before` itself if nothing of it changed.
     pub(super) fn next(
         before: Option<&Arc<Self>>,
@@ -133,12 +157,12 @@ impl Job {
     ) -> Arc<Self> {
         let answers = match planned.answers(making.external, report) {
             Ok(answers) => answers,
-            Err(reason) => return Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) }),
+            Err(reason) => return Arc::new(Self::not_known(reason, before, planned, views, making)),
         };
         let job = Self::made_of(answers, before, planned, views, making, places).unwrap_or_else(|error| {
             let reason = error.to_string();
             report.push(planned.object(), Outcome::Unknown, "", &reason);
-            Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) })
+            Arc::new(Self::not_known(reason, before, planned, views, making))
         });
         job.report_too_large(making.filter, report);
         job
@@ -156,6 +180,22 @@ impl Job {
         }
     }
 
+    /// A job without targets, or with those from before that shared lists keep.
+    fn not_known(
+        reason: String,
+        before: Option<&Arc<Self>>,
+        planned: &Arc<PlannedJob>,
+        views: Views,
+        making: &Making<'_>,
+    ) -> Self {
+        let nothing = Self { unknown: Some(reason), ..Self::nothing(planned, views) };
+        let former = before.and_then(|before| making.keeping.former(before)).filter(|_| views.merged);
+        match former {
+            Some(Former { targets, views, since }) => Self { targets, views, kept_since: Some(since), ..nothing },
+            None => nothing,
+        }
+    }
+
     fn groups(&self) -> impl Iterator<Item = &Arc<GroupTargets>> + Clone {
         self.discovered.values().chain(&self.named)
     }
@@ -169,8 +209,7 @@ impl Job {
         places: &mut Places,
     ) -> Result<Arc<Self>, TooLarge> {
         let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
-        // A job that cannot be merged is served as discovered in the merged view too.
-        let views = if is_mergeable(&planned.scrape_config) { views } else { Views { plain: true, merged: false } };
+        let views = views_of(planned, views);
         let job = match before.filter(|before| before.views.cover(views)) {
             Some(before) => before.updated(answers.clone(), making, places)?,
             None => Arc::new(Self::new(planned, views, answers.clone(), making, places)?),
@@ -192,6 +231,7 @@ impl Job {
             targets: Vec::new(),
             too_large: 0,
             unknown: None,
+            kept_since: None,
         }
     }
 
@@ -394,7 +434,8 @@ impl PlannedJob {
         unknown.map_or(Ok(groups), Err)
     }
 
-    fn object(&self) -> ObjectRef {
+    /// How reports name what the job comes from.
+    pub(super) fn object(&self) -> ObjectRef {
         self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
     }
 }

@@ -1,10 +1,9 @@
 //! The merged view: jobs that agree on what a scrape config alone can say, as one.
 //!
-//! A job's settings are of two kinds. Some Prometheus takes from a target's labels:
-//! the job's name, the path, the scheme, parameters, interval, timeout, and all that
-//! relabelling makes. The others belong to the scrape config: credentials, TLS,
-//! limits, metric relabelling. Jobs whose settings of the second kind are equal are
-//! served as one job whose targets are relabelled already.
+//! A job's settings are of two kinds. Prometheus takes some of them from a target's labels: the job's name,
+//! the path, the scheme, parameters, interval, timeout, and all that relabelling makes. The others belong to
+//! the scrape config: credentials, TLS, limits, metric relabelling. Jobs whose settings of the second kind
+//! are equal are served as one job whose targets are relabelled already.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +11,16 @@ use serde_json::Value;
 use xxhash_rust::xxh64::xxh64;
 
 use super::Job;
+use super::plan::PlannedJob;
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
 use crate::scrape_config::service_discovery::ServiceDiscovery;
+use crate::targets::Views;
 
 /// A job of the merged view.
 #[derive(Debug)]
 pub struct MergedJob {
-    /// What collectors are told of it.
+    /// The scrape config that collectors get.
     pub scrape_config: ScrapeConfig,
     /// The jobs whose targets it has.
     pub jobs: Vec<String>,
@@ -40,7 +41,7 @@ pub enum Form {
 }
 
 /// The jobs of the merged view by name.
-pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, globals: &Globals) -> BTreeMap<String, MergedJob> {
+pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, plain: &ScrapeConfig) -> BTreeMap<String, MergedJob> {
     let mut merged = BTreeMap::new();
     let mut by_settings: BTreeMap<String, Vec<&Job>> = BTreeMap::new();
     for job in jobs {
@@ -53,11 +54,10 @@ pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, globals: &Globals) 
             }
         }
     }
-    let plain = plain_settings(globals);
     for jobs in by_settings.into_values() {
         let Some(first) = jobs.first() else { continue };
         let mut scrape_config = settings(first.scrape_config());
-        let form = Form::Relabelled { is_plain: scrape_config == plain };
+        let form = Form::Relabelled { is_plain: scrape_config == *plain };
         scrape_config.job_name = name(&scrape_config, &first.scrape_config().job_name);
         let jobs = jobs.iter().map(|job| job.scrape_config().job_name.clone()).collect();
         merged.insert(scrape_config.job_name.clone(), MergedJob { scrape_config, jobs, form });
@@ -65,23 +65,42 @@ pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, globals: &Globals) 
     merged
 }
 
+/// The forms in which the targets of a job are needed, where `views` are requested.
+pub(super) fn views_of(planned: &PlannedJob, views: Views) -> Views {
+    if !is_mergeable(&planned.scrape_config) {
+        // The merged view serves such a job as discovered, too.
+        Views { plain: true, merged: false }
+    } else if is_foreign(planned) {
+        // The same for collectors, but `/merged/targets` has its relabelled targets.
+        Views { plain: true, ..views }
+    } else {
+        views
+    }
+}
+
 /// Whether a job could be merged with others if its targets allow for it.
-pub(super) const fn is_mergeable(config: &ScrapeConfig) -> bool {
+const fn is_mergeable(config: &ScrapeConfig) -> bool {
     // How many targets there may be, and how many dropped ones are kept, is said of a job as a whole.
     config.target_limit == 0 && config.keep_dropped_targets == 0
 }
 
+/// Whether targets come from outside of the cluster. Such a source can fail at any time and in any
+/// environment. The failure must concern its job alone, so collectors have that job under its own name.
+const fn is_foreign(planned: &PlannedJob) -> bool {
+    !planned.sources.is_empty() || planned.not_asked.is_some()
+}
+
 /// What must be equal in jobs that are merged, as text; `None` if the job cannot be merged.
 fn settings_text(job: &Job) -> Option<String> {
-    if !is_mergeable(job.scrape_config()) || !job.is_expressible() || job.unknown().is_some() {
-        return None;
-    }
-    serde_json::to_string(&settings(job.scrape_config())).ok()
+    let can_be_merged = is_mergeable(job.scrape_config()) && job.is_expressible() && !is_foreign(job.planned());
+    // A job whose last targets are kept stays where it is: elsewhere it would lose them.
+    let has_targets = job.unknown().is_none() || job.is_kept();
+    (can_be_merged && has_targets).then(|| serde_json::to_string(&settings(job.scrape_config())).ok())?
 }
 
 /// The settings that labels cannot say, in a scrape config of no name. Interval and timeout must
 /// be there, though each target has its own.
-fn settings(config: &ScrapeConfig) -> ScrapeConfig {
+pub(super) fn settings(config: &ScrapeConfig) -> ScrapeConfig {
     let defaults = ScrapeConfig::new(String::new());
     let Globals { scrape_interval, scrape_timeout, .. } = Globals::default();
     ScrapeConfig {
@@ -103,7 +122,7 @@ fn has_simple_params(config: &ScrapeConfig) -> bool {
 }
 
 /// The settings of a job that says nothing for itself.
-fn plain_settings(globals: &Globals) -> ScrapeConfig {
+pub(super) fn plain_settings(globals: &Globals) -> ScrapeConfig {
     let mut config = ScrapeConfig::with_globals("plain", globals);
     // Only a name is needed for a config without service discovery to be valid.
     let _ = config.validate(globals);

@@ -7,7 +7,10 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
-use super::{Config, ConfigError, Egress, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors, strategy};
+use super::{
+    Config, ConfigError, Egress, KEEP_UNKNOWN, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors,
+    strategy,
+};
 use crate::duration::Duration;
 use crate::monitors;
 use crate::monitors::finding::Finding;
@@ -161,6 +164,8 @@ impl File {
             egress,
             dns_servers: dns_sd_servers.unwrap_or_default(),
             most_of_a_job: MOST_OF_A_JOB,
+            most_of_a_list: usize::MAX,
+            keep_unknown: KEEP_UNKNOWN,
             notes,
         })
     }
