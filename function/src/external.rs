@@ -45,8 +45,8 @@ const LEAST_OF_A_NAMESPACE: usize = 8;
 /// Largest answer, and largest file.
 const MOST_BYTES: usize = 16 << 20;
 
-/// How many targets all sources together may have. Past that those with most are let go: however much somebody's
-/// sources answer, the small ones of others stay.
+/// How many targets all sources together may have. Past that the largest answers of the namespace that has the most
+/// are let go: however much somebody's sources answer, those of others stay.
 const MOST_TARGETS_OF_ALL: usize = 2 * MOST_TARGETS;
 
 /// Where the function runs.
@@ -70,6 +70,8 @@ pub struct Externals {
 }
 
 struct State {
+    /// Whose turn it was.
+    namespace: String,
     /// When it was asked last; `None` if there was no time for it yet.
     asked: Option<Moment>,
     answer: Answer,
@@ -80,6 +82,7 @@ struct State {
 
 /// How it went to ask a source.
 struct Asking {
+    namespace: String,
     /// When, if there was time for it.
     at: Option<Moment>,
     /// Whether it is the source's own fault if there is no answer.
@@ -130,7 +133,8 @@ impl Externals {
                 });
                 let result = answer.await.unwrap_or_else(|_| Err(out_of_time(&turn)));
                 let at = turn.has_begun().then_some(now);
-                (&source.source.key, Asking { at, had_turn: turn.was_taken(), result })
+                let namespace = (*namespace).to_owned();
+                (&source.source.key, Asking { namespace, at, had_turn: turn.was_taken(), result })
             })
             .collect();
         while let Some((key, asked)) = asking.next().await {
@@ -172,7 +176,7 @@ impl Externals {
 
 impl State {
     /// The state after asking again. A source that had no time keeps when it was asked before: it is still due.
-    fn next(before: Option<Self>, Asking { at, had_turn, result }: Asking) -> Self {
+    fn next(before: Option<Self>, Asking { namespace, at, had_turn, result }: Asking) -> Self {
         let (before, asked, targets, failures) = match before {
             Some(before) => (Some(before.answer), at.or(before.asked), before.targets, before.failures),
             None => (None, at, 0, 0),
@@ -181,13 +185,13 @@ impl State {
         match (result, before) {
             (Ok(groups), _) => {
                 let targets = groups.iter().map(|group| group.targets.len()).sum();
-                Self { asked, answer: Answer::Known(Arc::from(groups)), targets, failures: 0 }
+                Self { namespace, asked, answer: Answer::Known(Arc::from(groups)), targets, failures: 0 }
             }
             (Err(reason), Some(Answer::Known(groups) | Answer::Kept(groups, _))) => {
-                Self { asked, answer: Answer::Kept(groups, reason), targets, failures: failed }
+                Self { namespace, asked, answer: Answer::Kept(groups, reason), targets, failures: failed }
             }
             (Err(reason), None | Some(Answer::Unknown(_))) => {
-                Self { asked, answer: Answer::Unknown(reason), targets: 0, failures: failed }
+                Self { namespace, asked, answer: Answer::Unknown(reason), targets: 0, failures: failed }
             }
         }
     }
@@ -220,13 +224,18 @@ fn out_of_time(turn: &Turn) -> String {
     }
 }
 
-/// Lets go of the largest answers until all have at most that many targets.
+/// Lets go of the largest answers of the largest namespaces until all have at most that many targets.
 fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
-    let mut total: usize = states.values().map(|state| state.targets).sum();
-    while total > most
-        && let Some(largest) = states.values_mut().max_by_key(|state| state.targets)
+    let mut totals: BTreeMap<String, usize> = BTreeMap::new();
+    for state in states.values().filter(|state| state.targets > 0) {
+        *totals.entry(state.namespace.clone()).or_default() += state.targets;
+    }
+    while totals.values().sum::<usize>() > most
+        && let Some((namespace, total)) = totals.iter_mut().max_by_key(|(_, total)| **total)
+        && let Some(largest) =
+            states.values_mut().filter(|state| state.namespace == *namespace).max_by_key(|state| state.targets)
     {
-        total -= std::mem::take(&mut largest.targets);
+        *total -= std::mem::take(&mut largest.targets);
         largest.answer =
             Answer::Unknown(format!("all sources have more than {most} targets, this one is among the largest"));
         largest.failures += 1;
@@ -240,16 +249,17 @@ mod tests {
 
     use super::*;
 
-    /// A source that answered so many targets.
-    fn state(targets: usize) -> State {
+    /// A source of a namespace that answered so many targets.
+    fn state(namespace: &str, targets: usize) -> State {
         let group = ExternalGroup { targets: vec![BTreeMap::new(); targets], ..ExternalGroup::default() };
-        State::next(None, Asking { at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
+        let namespace = namespace.to_owned();
+        State::next(None, Asking { namespace, at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
     }
 
     #[test]
     fn a_source_that_had_no_time_is_due_at_once_and_has_not_failed() {
         let refused = || Err("refused".to_owned());
-        let asking = |at, had_turn, result| Asking { at, had_turn, result };
+        let asking = |at, had_turn, result| Asking { namespace: String::new(), at, had_turn, result };
         let now = Moment::now();
         let cases = [
             ("never asked", asking(None, false, refused()), None),
@@ -285,16 +295,27 @@ mod tests {
 
     #[test]
     fn the_largest_answers_are_let_go() {
-        let cases: [(&[usize], &[usize]); 5] =
-            [(&[], &[]), (&[4, 6], &[4, 6]), (&[4, 7], &[4, 0]), (&[9, 1, 8, 1, 7], &[0, 1, 0, 1, 7]), (&[11], &[0])];
+        type Case = (&'static [(&'static str, usize)], &'static [usize]);
+        let cases: [Case; 6] = [
+            (&[], &[]),
+            (&[("a", 4), ("b", 6)], &[4, 6]),
+            (&[("a", 4), ("a", 7)], &[4, 0]),
+            (&[("a", 9), ("a", 1), ("a", 8), ("a", 1), ("a", 7)], &[0, 1, 0, 1, 7]),
+            (&[("a", 11)], &[0]),
+            // Many small answers of one tenant do not push out the larger answer of another.
+            (&[("a", 3), ("a", 3), ("a", 3), ("b", 5)], &[3, 0, 0, 5]),
+        ];
         for (answered, kept) in cases {
             let source = |at: usize| {
                 let discovery =
                     ServiceDiscovery { http: vec![HttpSd::new(at.to_string())], ..ServiceDiscovery::default() };
                 sources(&discovery).unwrap().remove(0).key
             };
-            let mut states: BTreeMap<_, _> =
-                answered.iter().enumerate().map(|(at, &size)| (source(at), state(size))).collect();
+            let mut states: BTreeMap<_, _> = answered
+                .iter()
+                .enumerate()
+                .map(|(at, &(namespace, size))| (source(at), state(namespace, size)))
+                .collect();
             let_go(&mut states, 10);
             assert_eq!(states.values().map(|state| state.targets).collect::<Vec<_>>(), kept, "{answered:?}");
             for state in states.values() {
