@@ -1,4 +1,4 @@
-//! What is asked for outside of the cluster: URLs, the DNS, AWS, files of the function.
+//! Sources of targets outside of the cluster: URLs, the DNS, AWS, files of the function.
 //!
 //! Input: the sources of all jobs. Output: the last answer of each. A source is asked at most once in its
 //! refresh interval. All sources that are due are asked at once, in an order that is fair to those who name
@@ -31,8 +31,8 @@ use turn::Turn;
 
 use crate::moment::Moment;
 
-/// How long all that is due may take together. It is short, as every answer waits for it:
-/// a source that one object names must not keep the targets of all others from collectors.
+/// How long all due sources may take together. It is short, since every answer waits for them:
+/// a slow source of one object must not keep the targets of all others from collectors.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many sources are asked at the same time.
@@ -49,18 +49,18 @@ const MOST_BYTES: usize = 16 << 20;
 /// are let go: however much somebody's sources answer, those of others stay.
 const MOST_TARGETS_OF_ALL: usize = 2 * MOST_TARGETS;
 
-/// Where the function runs.
+/// The surroundings of the function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
-    /// What relative paths start from (`LAMBDA_TASK_ROOT`).
+    /// The folder of relative paths (`LAMBDA_TASK_ROOT`).
     pub folder: PathBuf,
-    /// Whom the function gets its events from (`AWS_LAMBDA_RUNTIME_API`); nobody else may talk to it.
+    /// The address that events come from (`AWS_LAMBDA_RUNTIME_API`). No source may be fetched from it.
     pub runtime_api: Option<String>,
-    /// The proxies that its environment names.
+    /// The proxies of its environment variables.
     pub proxies: EnvironmentProxies,
 }
 
-/// The sources of one cluster's jobs, and what they answered last.
+/// The sources of one cluster's jobs, and their last answers.
 pub struct Externals {
     http: http::Client,
     dns: dns::Client,
@@ -76,7 +76,7 @@ struct State {
     asked: Option<Moment>,
     answer: Answer,
     targets: usize,
-    /// How often it had its turn in vain since it answered last.
+    /// How often it failed since it answered last.
     failures: usize,
 }
 
@@ -97,7 +97,7 @@ impl fmt::Debug for Externals {
 }
 
 impl Externals {
-    /// Nothing is asked yet.
+    /// No source is asked yet.
     #[must_use]
     pub fn new(config: &Config, place: Place) -> Self {
         let Place { folder, runtime_api, proxies } = place;

@@ -1,10 +1,10 @@
-//! The whole of it: jobs, their targets, and who scrapes which.
+//! The allocation: jobs, their targets, and the collectors of each target.
 //!
 //! Input: the config, the objects of a cluster, and the allocation before. Output:
-//! everything that an answer needs, and a report; what did not change is shared with
+//! everything that an answer needs, and a report. Parts that did not change are shared with
 //! the allocation before. The stages are separate functions because the shell lists
-//! objects between them: first what decides which monitors are selected, then the
-//! secrets that those name, then what their jobs discover.
+//! objects between them: first the monitors and namespaces, then the secrets that selected
+//! monitors name, then the objects that their jobs discover.
 
 mod collectors;
 mod former;
@@ -69,16 +69,16 @@ struct Entry {
     shares: Shares,
 }
 
-/// What an allocation is made of.
+/// The inputs of an allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// The settings.
     pub config: &'a Config,
-    /// The jobs; must be made of these settings.
+    /// The jobs. They must be planned with these settings.
     pub plan: &'a Arc<Plan>,
     /// All objects of [`Plan::kinds`].
     pub cluster: &'a Cluster,
-    /// What is known of [`Plan::external`].
+    /// The last answers of [`Plan::owned_sources`].
     pub external: &'a External,
     /// Which labels are served.
     pub served: ServedLabels,
@@ -100,13 +100,13 @@ impl Allocation {
         self.jobs.get(name).map(|entry| entry.job.as_ref())
     }
 
-    /// The jobs of the merged view by name; none if that view was not asked for.
+    /// The jobs of the merged view by name; none if that view was not requested.
     #[must_use]
     pub const fn merged(&self) -> &BTreeMap<String, MergedJob> {
         &self.merged
     }
 
-    /// The jobs of `/merged/targets`; none if the merged view was not asked for.
+    /// The jobs of `/merged/targets`; none if the merged view was not requested.
     #[must_use]
     pub const fn list(&self) -> &PlainList {
         &self.list
@@ -118,7 +118,7 @@ impl Allocation {
         self.views
     }
 
-    /// The collectors; `None` if the config does not say who they are.
+    /// The collectors; `None` if the config does not define any.
     #[must_use]
     pub const fn members(&self) -> Option<&Members> {
         self.members.as_ref()
@@ -148,7 +148,7 @@ impl Allocation {
         &self.report
     }
 
-    /// Adds what was left out before the objects came here.
+    /// Adds entries on objects that were left out before they reached this stage.
     pub fn add_to_report(&mut self, report: Report) {
         let mut all = std::mem::take(&mut self.report);
         all.extend(report);
@@ -165,7 +165,7 @@ impl Allocation {
         })
     }
 
-    /// The collectors that have the target at that position of the job of that name, in their order.
+    /// The collectors of the target at `position` of the job `job`, in their order.
     pub fn owners(&self, job: &str, position: usize) -> impl Iterator<Item = &Collector> {
         let collectors = self.members.as_ref().map(Members::collectors).unwrap_or_default();
         let shares = self.jobs.get(job).map(|entry| &entry.shares);
@@ -174,13 +174,13 @@ impl Allocation {
         having.map(|(_, collector)| collector)
     }
 
-    /// How many targets of the job of that name nobody has.
+    /// How many targets of the job `job` have no collector.
     #[must_use]
     pub fn unassigned(&self, job: &str) -> usize {
         self.jobs.get(job).map(|entry| entry.shares.unassigned).unwrap_or_default()
     }
 
-    /// How many targets there are, and how many of them nobody scrapes.
+    /// The number of targets, and of those that have no collector.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let entries = self.jobs.values();
@@ -188,8 +188,8 @@ impl Allocation {
     }
 }
 
-/// Finds the targets of the planned jobs and gives them to the collectors. What
-/// `before` was made of and did not change since is not made again.
+/// Finds the targets of the planned jobs and assigns them to the collectors. Jobs whose
+/// inputs did not change since `before` are not made again.
 ///
 /// # Errors
 /// When the strategy cannot handle that many collectors.
@@ -260,7 +260,7 @@ fn scrapes_per_hour(job: &Job) -> u32 {
     u32::try_from(3_600_000 / interval).unwrap_or(u32::MAX)
 }
 
-/// The jobs with their shares; targets that nobody has are reported if there are collectors.
+/// The jobs with their shares. Targets without a collector are reported if there are collectors.
 fn shared(
     jobs: BTreeMap<String, Arc<Job>>,
     members: Option<&Members>,

@@ -1,4 +1,4 @@
-//! The answers that a snapshot holds: scrape configs, jobs, targets, the report.
+//! Answers from a snapshot: scrape configs, jobs, targets, the report.
 
 mod shared;
 
@@ -24,7 +24,7 @@ use crate::snapshot::Snapshot;
 const NO_COLLECTORS: &str = "the allocator config does not say who the collectors are: \
     set collector_selector and collector_namespace, or collectors";
 
-/// The views that a route is answered from.
+/// The views that the answer of a route needs.
 pub const fn views(routed: &Routed<'_>) -> Views {
     match (&routed.route, routed.merged) {
         (_, true) => Views::MERGED,
@@ -33,7 +33,7 @@ pub const fn views(routed: &Routed<'_>) -> Views {
     }
 }
 
-/// The collector whose share is asked for.
+/// The collector whose share is requested.
 pub fn whose<'a>(routed: &Routed<'_>, asked: &'a Asked) -> Option<&'a str> {
     match routed.route {
         Route::Targets(_) | Route::PlainTargets => asked.collector_id.as_deref(),
@@ -148,7 +148,7 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    /// The name of a job as it is held.
+    /// The name of a job, as the snapshot holds it.
     fn name(self, name: &str) -> Option<&'a str> {
         if self.merged {
             self.allocation.merged().get_key_value(name).map(|(name, _)| name.as_str())
@@ -163,7 +163,8 @@ impl<'a> Listed<'a> {
         merged.chain(plain)
     }
 
-    /// Why the targets of a job are not known. A job of which that is so is never merged with others.
+    /// Why the targets of a job are not known. Such a job is never merged with others, unless its last known
+    /// targets are kept.
     fn unknown(self, name: &str) -> Option<&'a str> {
         self.allocation.job(name)?.unknown()
     }
@@ -222,7 +223,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// A JSON string of the document that `write` writes as it stands in one.
+/// A JSON string. `write` writes the text inside the quotes, already escaped.
 fn quoted(write: impl FnOnce(&mut String)) -> String {
     let mut body = String::from('"');
     write(&mut body);
@@ -254,7 +255,7 @@ fn explain(snapshot: &Snapshot, asked: &Asked) -> Answer {
     }
 }
 
-/// The question that the parameters ask; a form asks it by the name of the parameter and its value.
+/// The question of the parameters. A form sends the name of the parameter and its value.
 pub fn question(asked: &Asked) -> Result<Question, QuestionError> {
     let get = |name: &str| asked.parameters.get(name).map(String::as_str);
     let by_form = get("by").map(|by| (by, get("name").unwrap_or_default()));

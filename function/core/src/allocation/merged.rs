@@ -1,6 +1,6 @@
 //! The merged view: jobs that agree on what a scrape config alone can say, as one.
 //!
-//! A job's settings are of two kinds. Prometheus takes some of them from a target's labels: the job's name,
+//! A job has two kinds of settings. Prometheus takes some of them from a target's labels: the job's name,
 //! the path, the scheme, parameters, interval, timeout, and all that relabelling makes. The others belong to
 //! the scrape config: credentials, TLS, limits, metric relabelling. Jobs whose settings of the second kind
 //! are equal are served as one job whose targets are relabelled already.
@@ -80,7 +80,7 @@ pub(super) fn views_of(planned: &PlannedJob, views: Views) -> Views {
 
 /// Whether a job could be merged with others if its targets allow for it.
 const fn is_mergeable(config: &ScrapeConfig) -> bool {
-    // How many targets there may be, and how many dropped ones are kept, is said of a job as a whole.
+    // Both limits count the targets of a whole job.
     config.target_limit == 0 && config.keep_dropped_targets == 0
 }
 
@@ -90,7 +90,7 @@ const fn is_foreign(planned: &PlannedJob) -> bool {
     !planned.sources.is_empty() || planned.not_asked.is_some()
 }
 
-/// What must be equal in jobs that are merged, as text; `None` if the job cannot be merged.
+/// The settings that must be equal in jobs that are merged, as text; `None` if the job cannot be merged.
 fn settings_text(job: &Job) -> Option<String> {
     let can_be_merged = is_mergeable(job.scrape_config()) && job.is_expressible() && !is_foreign(job.planned());
     // A job whose last targets are kept stays where it is: elsewhere it would lose them.
@@ -98,7 +98,7 @@ fn settings_text(job: &Job) -> Option<String> {
     (can_be_merged && has_targets).then(|| serde_json::to_string(&settings(job.scrape_config())).ok())?
 }
 
-/// The settings that labels cannot say, in a scrape config of no name. Interval and timeout must
+/// The settings that labels cannot express, as a scrape config without a name. Interval and timeout must
 /// be there, though each target has its own.
 pub(super) fn settings(config: &ScrapeConfig) -> ScrapeConfig {
     let defaults = ScrapeConfig::new(String::new());
@@ -116,12 +116,12 @@ pub(super) fn settings(config: &ScrapeConfig) -> ScrapeConfig {
     }
 }
 
-/// Whether labels can say all parameters: a label holds one value, which is not empty.
+/// Whether labels can express all parameters: a label holds one value, which is not empty.
 fn has_simple_params(config: &ScrapeConfig) -> bool {
     config.params.values().all(|values| matches!(values.as_slice(), [value] if !value.is_empty()))
 }
 
-/// The settings of a job that says nothing for itself.
+/// The settings of a job that sets nothing itself.
 pub(super) fn plain_settings(globals: &Globals) -> ScrapeConfig {
     let mut config = ScrapeConfig::with_globals("plain", globals);
     // Only a name is needed for a config without service discovery to be valid.
@@ -129,8 +129,8 @@ pub(super) fn plain_settings(globals: &Globals) -> ScrapeConfig {
     settings(&config)
 }
 
-/// A name that stays the same as long as the settings do. Credentials are not part of
-/// it, for a short one could be guessed from its hash: where there are some, the first job is.
+/// A name that stays the same as long as the settings do. Credentials are not part of the hash, since a short
+/// one could be guessed from it. Where there are credentials, the name of the first job is part of it.
 fn name(settings: &ScrapeConfig, first: &str) -> String {
     let mut shown = settings.clone();
     shown.hide_secrets();
