@@ -20,12 +20,15 @@ pub struct Part<'a> {
     pub bytes: usize,
 }
 
+/// By namespace: the bytes that its jobs take, and the jobs by size.
+type Namespaces<'a> = BTreeMap<&'a str, (usize, BTreeSet<(usize, &'a str)>)>;
+
 /// The jobs to leave out for a list of the others to take at most that many bytes.
 #[must_use]
 pub fn too_large<'a>(parts: impl IntoIterator<Item = Part<'a>>, most: usize) -> BTreeMap<&'a str, usize> {
     // Each target has a separator, the last one none, and there are two brackets.
     let mut total = 1;
-    let mut namespaces: BTreeMap<&str, (usize, BTreeSet<(usize, &str)>)> = BTreeMap::new();
+    let mut namespaces: Namespaces<'_> = BTreeMap::new();
     for Part { namespace, job, bytes } in parts {
         let (taken, jobs) = namespaces.entry(namespace).or_default();
         jobs.insert((bytes, job));
