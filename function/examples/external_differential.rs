@@ -5,6 +5,7 @@
 //! configs name must run. Prints the first disagreements, and how many configs agree;
 //! fails if one does not.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use target_allocator::external::{Externals, Place};
+use target_allocator_core::allocation::OwnedSource;
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::discovery::external::{Answer, ExternalGroup, sources};
@@ -115,7 +117,8 @@ async fn ours(case: &Value, externals: &Externals) -> Result<Outcome> {
         Ok(job) => job,
         Err(refused) => return Ok(Outcome::Refused(refused.error.to_string())),
     };
-    let sources = sources(&job.service_discovery)?;
+    let owned = |source| OwnedSource { source, owners: BTreeSet::new() };
+    let sources: Vec<_> = sources(&job.service_discovery)?.into_iter().map(owned).collect();
     let answers = externals.answers(&sources).await.answers;
     Ok(match answers.into_values().next().context("there is a source")? {
         Answer::Known(groups) => Outcome::Groups(groups.iter().map(group).collect()),

@@ -1,16 +1,17 @@
-//! What is asked for outside of the cluster: URLs, the DNS, AWS, files of the function.
+//! Sources of targets outside of the cluster: URLs, the DNS, AWS, files of the function.
 //!
-//! Input: the sources of all jobs. Output: what is known of each. A source is asked at
-//! most once in its refresh interval, all that are due at once; when one fails, what it
-//! answered last stays. What answers mean is decided in the core.
+//! Input: the sources of all jobs. Output: the last answer of each. A source is asked at most once in its
+//! refresh interval. All sources that are due are asked at once, in an order that is fair to those who name
+//! them ([`order`]). When a source fails, its last answer stays. The core decides what answers mean.
 
 mod dns;
 mod ec2;
 mod file;
 mod http;
+mod order;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use order::{Due, Placed, in_turns};
+use target_allocator_core::allocation::OwnedSource;
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::bounded::MOST_TARGETS;
 use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
@@ -28,32 +31,36 @@ use turn::Turn;
 
 use crate::moment::Moment;
 
-/// How long all that is due may take together. It is short, as every answer waits for it:
-/// a source that one object names must not keep the targets of all others from collectors.
+/// How long all due sources may take together. It is short, since every answer waits for them:
+/// a slow source of one object must not keep the targets of all others from collectors.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many sources are asked at the same time.
 const AT_ONCE: usize = 64;
 
+/// How many sources of one namespace are asked at the same time, if there are many namespaces: enough for
+/// quick answers. Eight namespaces whose sources are all slow can still occupy all turns.
+const LEAST_OF_A_NAMESPACE: usize = 8;
+
 /// Largest answer, and largest file.
 const MOST_BYTES: usize = 16 << 20;
 
-/// How many targets all sources together may have. Past that those with most are let go: however much somebody's
-/// sources answer, the small ones of others stay.
+/// How many targets all sources together may have. Past that the largest answers of the namespace that has the most
+/// are let go: however much somebody's sources answer, those of others stay.
 const MOST_TARGETS_OF_ALL: usize = 2 * MOST_TARGETS;
 
-/// Where the function runs.
+/// The surroundings of the function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
-    /// What relative paths start from (`LAMBDA_TASK_ROOT`).
+    /// The folder of relative paths (`LAMBDA_TASK_ROOT`).
     pub folder: PathBuf,
-    /// Whom the function gets its events from (`AWS_LAMBDA_RUNTIME_API`); nobody else may talk to it.
+    /// The address that events come from (`AWS_LAMBDA_RUNTIME_API`). No source may be fetched from it.
     pub runtime_api: Option<String>,
-    /// The proxies that its environment names.
+    /// The proxies of its environment variables.
     pub proxies: EnvironmentProxies,
 }
 
-/// The sources of one cluster's jobs, and what they answered last.
+/// The sources of one cluster's jobs, and their last answers.
 pub struct Externals {
     http: http::Client,
     dns: dns::Client,
@@ -63,11 +70,24 @@ pub struct Externals {
 }
 
 struct State {
-    asked: Moment,
+    /// Whose turn it was.
+    namespace: String,
+    /// When it was asked last; `None` if there was no time for it yet.
+    asked: Option<Moment>,
     answer: Answer,
     targets: usize,
-    /// How often it had its turn in vain since it answered last.
+    /// How often it failed since it answered last.
     failures: usize,
+}
+
+/// How it went to ask a source.
+struct Asking {
+    namespace: String,
+    /// When, if there was time for it.
+    at: Option<Moment>,
+    /// Whether it is the source's own fault if there is no answer.
+    had_turn: bool,
+    result: Result<Vec<ExternalGroup>, String>,
 }
 
 impl fmt::Debug for Externals {
@@ -77,7 +97,7 @@ impl fmt::Debug for Externals {
 }
 
 impl Externals {
-    /// Nothing is asked yet.
+    /// No source is asked yet.
     #[must_use]
     pub fn new(config: &Config, place: Place) -> Self {
         let Place { folder, runtime_api, proxies } = place;
@@ -91,29 +111,35 @@ impl Externals {
         }
     }
 
-    /// Asks what is due and says what is known of each source. Forgets all other sources.
-    pub async fn answers(&self, sources: &[Source]) -> External {
-        let due = self.due(sources);
+    /// Asks the sources that are due and returns the last answer of each. Forgets all other sources.
+    pub async fn answers(&self, sources: &[OwnedSource]) -> External {
+        let (started, now) = (Instant::now(), Moment::now());
+        let placed = in_turns(self.due(sources), u64::try_from(now.timestamp().as_second()).unwrap_or_default());
         let permits = Semaphore::new(AT_ONCE);
-        let started = Instant::now();
-        let asked = Moment::now();
-        let mut asking: FuturesUnordered<_> = due
-            .into_iter()
-            .map(async |(source, failures)| {
-                let turn = Turn::new(failures > Some(0));
+        let of_namespaces = permits_of_namespaces(&placed);
+        let mut asking: FuturesUnordered<_> = placed
+            .iter()
+            .map(async |Placed { due: Due { source, failures }, namespace }| {
+                let turn = Turn::new(*failures > Some(0));
                 let answer = timeout_at(started + TIMEOUT, async {
-                    // The semaphore is never closed.
+                    // The semaphores are never closed.
+                    let _of_namespace = match of_namespaces.get(namespace) {
+                        Some(permits) => permits.acquire().await.ok(),
+                        None => None,
+                    };
                     let _permit = permits.acquire().await;
                     turn.take();
-                    self.ask(&source.wanted, &turn).await
+                    self.ask(&source.source.wanted, &turn).await
                 });
-                let answer = answer.await.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")));
-                (&source.key, turn.was_taken(), answer)
+                let result = answer.await.unwrap_or_else(|_| Err(out_of_time(&turn)));
+                let at = turn.has_begun().then_some(now);
+                let namespace = (*namespace).to_owned();
+                (&source.source.key, Asking { namespace, at, had_turn: turn.was_taken(), result })
             })
             .collect();
-        while let Some((key, had_turn, result)) = asking.next().await {
+        while let Some((key, asked)) = asking.next().await {
             let mut states = self.states();
-            let state = State::next(states.remove(key), asked, had_turn, result);
+            let state = State::next(states.remove(key), asked);
             states.insert(key.clone(), state);
             let_go(&mut states, MOST_TARGETS_OF_ALL);
         }
@@ -124,20 +150,18 @@ impl Externals {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets all other sources, and says which of these are to be asked, in that order, and how often they had
-    /// their turn in vain since they answered last, if they were ever asked.
-    fn due<'a>(&self, sources: &'a [Source]) -> Vec<(&'a Source, Option<usize>)> {
+    /// Forgets all other sources, and returns those of these that are due.
+    fn due<'a>(&self, sources: &'a [OwnedSource]) -> Vec<Due<'a>> {
         let mut states = self.states();
         let mut before = std::mem::take(&mut *states);
         for source in sources {
-            states.extend(before.remove_entry(&source.key));
+            states.extend(before.remove_entry(&source.source.key));
         }
-        let due = sources.iter().filter(|source| states.get(&source.key).is_none_or(|state| state.is_due(source)));
-        let failures = |source: &Source| states.get(&source.key).map(|state| state.failures);
-        let mut due: Vec<_> = due.map(|source| (source, failures(source))).collect();
-        // Those that failed come last: however many of them somebody names, all others have their turn.
-        due.sort_by_key(|(_, failures)| *failures);
-        due
+        let due = |owned: &'a OwnedSource| match states.get(&owned.source.key) {
+            Some(state) if !state.is_due(&owned.source) => None,
+            state => Some(Due { source: owned, failures: state.and_then(State::failures) }),
+        };
+        sources.iter().filter_map(due).collect()
     }
 
     async fn ask(&self, wanted: &Wanted, turn: &Turn) -> Result<Vec<ExternalGroup>, String> {
@@ -151,39 +175,67 @@ impl Externals {
 }
 
 impl State {
-    /// What is known after asking again.
-    fn next(before: Option<Self>, asked: Moment, had_turn: bool, result: Result<Vec<ExternalGroup>, String>) -> Self {
-        let (before, targets, failures) = match before {
-            Some(before) => (Some(before.answer), before.targets, before.failures),
-            None => (None, 0, 0),
+    /// The state after asking again. A source that had no time keeps when it was asked before: it is still due.
+    fn next(before: Option<Self>, Asking { namespace, at, had_turn, result }: Asking) -> Self {
+        let (before, asked, targets, failures) = match before {
+            Some(before) => (Some(before.answer), at.or(before.asked), before.targets, before.failures),
+            None => (None, at, 0, 0),
         };
         let failed = failures + usize::from(had_turn);
         match (result, before) {
             (Ok(groups), _) => {
                 let targets = groups.iter().map(|group| group.targets.len()).sum();
-                Self { asked, answer: Answer::Known(Arc::from(groups)), targets, failures: 0 }
+                Self { namespace, asked, answer: Answer::Known(Arc::from(groups)), targets, failures: 0 }
             }
             (Err(reason), Some(Answer::Known(groups) | Answer::Kept(groups, _))) => {
-                Self { asked, answer: Answer::Kept(groups, reason), targets, failures: failed }
+                Self { namespace, asked, answer: Answer::Kept(groups, reason), targets, failures: failed }
             }
             (Err(reason), None | Some(Answer::Unknown(_))) => {
-                Self { asked, answer: Answer::Unknown(reason), targets: 0, failures: failed }
+                Self { namespace, asked, answer: Answer::Unknown(reason), targets: 0, failures: failed }
             }
         }
     }
 
     fn is_due(&self, source: &Source) -> bool {
-        self.asked.elapsed() >= Duration::from_millis(source.refresh_interval.as_millis())
+        let interval = Duration::from_millis(source.refresh_interval.as_millis());
+        self.asked.is_none_or(|asked| asked.elapsed() >= interval)
+    }
+
+    /// How often it failed since it answered last; `None` if it was never asked.
+    fn failures(&self) -> Option<usize> {
+        self.asked.map(|_| self.failures)
     }
 }
 
-/// Lets go of the largest answers until all have at most that many targets.
+/// How many sources of each namespace are asked at the same time: an equal part, so that slow sources of one do
+/// not occupy the turns of all others.
+fn permits_of_namespaces<'a>(placed: &[Placed<'a>]) -> BTreeMap<&'a str, Semaphore> {
+    let namespaces: BTreeSet<_> = placed.iter().map(|placed| placed.namespace).collect();
+    let each = (AT_ONCE / namespaces.len().max(1)).max(LEAST_OF_A_NAMESPACE);
+    namespaces.into_iter().map(|namespace| (namespace, Semaphore::new(each))).collect()
+}
+
+/// Why there is no answer in time.
+fn out_of_time(turn: &Turn) -> String {
+    if turn.was_taken() {
+        format!("no answer within {TIMEOUT:?}")
+    } else {
+        format!("no answer within {TIMEOUT:?}, since other sources are slow: it is asked again with the next refresh")
+    }
+}
+
+/// Lets go of the largest answers of the largest namespaces until all have at most that many targets.
 fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
-    let mut total: usize = states.values().map(|state| state.targets).sum();
-    while total > most
-        && let Some(largest) = states.values_mut().max_by_key(|state| state.targets)
+    let mut totals: BTreeMap<String, usize> = BTreeMap::new();
+    for state in states.values().filter(|state| state.targets > 0) {
+        *totals.entry(state.namespace.clone()).or_default() += state.targets;
+    }
+    while totals.values().sum::<usize>() > most
+        && let Some((namespace, total)) = totals.iter_mut().max_by_key(|(_, total)| **total)
+        && let Some(largest) =
+            states.values_mut().filter(|state| state.namespace == *namespace).max_by_key(|state| state.targets)
     {
-        total -= std::mem::take(&mut largest.targets);
+        *total -= std::mem::take(&mut largest.targets);
         largest.answer =
             Answer::Unknown(format!("all sources have more than {most} targets, this one is among the largest"));
         largest.failures += 1;
@@ -197,24 +249,73 @@ mod tests {
 
     use super::*;
 
-    /// A source that answered so many targets.
-    fn state(targets: usize) -> State {
+    /// A source of a namespace that answered so many targets.
+    fn state(namespace: &str, targets: usize) -> State {
         let group = ExternalGroup { targets: vec![BTreeMap::new(); targets], ..ExternalGroup::default() };
-        State::next(None, Moment::now(), true, Ok(vec![group]))
+        let namespace = namespace.to_owned();
+        State::next(None, Asking { namespace, at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
+    }
+
+    #[test]
+    fn a_source_that_had_no_time_is_due_at_once_and_has_not_failed() {
+        let refused = || Err("refused".to_owned());
+        let asking = |at, had_turn, result| Asking { namespace: String::new(), at, had_turn, result };
+        let now = Moment::now();
+        let cases = [
+            ("never asked", asking(None, false, refused()), None),
+            ("asked, waited for others", asking(Some(now), false, refused()), Some(0)),
+            ("failed", asking(Some(now), true, refused()), Some(1)),
+            ("answered", asking(Some(now), true, Ok(Vec::new())), Some(0)),
+        ];
+        let discovery = ServiceDiscovery { http: vec![HttpSd::new("a".to_owned())], ..ServiceDiscovery::default() };
+        let source = sources(&discovery).unwrap().remove(0);
+        for (name, asked, failures) in cases {
+            let state = State::next(None, asked);
+            assert_eq!(state.failures(), failures, "{name}");
+            assert_eq!(state.is_due(&source), failures.is_none(), "{name}");
+        }
+        let before = State::next(None, asking(Some(now), true, Ok(Vec::new())));
+        let later = State::next(Some(before), asking(None, false, refused()));
+        assert!(matches!(later.answer, Answer::Kept(..)) && later.failures() == Some(0));
+    }
+
+    #[test]
+    fn namespaces_have_equal_parts_of_the_turns() {
+        for (namespaces, each) in [(1, 64), (2, 32), (8, 8), (64, 8)] {
+            let names: Vec<_> = (0..namespaces).map(|at| format!("n{at}")).collect();
+            let discovery = ServiceDiscovery { http: vec![HttpSd::new("a".to_owned())], ..ServiceDiscovery::default() };
+            let source = OwnedSource { source: sources(&discovery).unwrap().remove(0), owners: BTreeSet::default() };
+            let due = Due { source: &source, failures: None };
+            let placed: Vec<_> = names.iter().map(|namespace| Placed { due, namespace }).collect();
+            let permits = permits_of_namespaces(&placed);
+            assert_eq!(permits.len(), namespaces);
+            assert!(permits.values().all(|permits| permits.available_permits() == each), "{namespaces}");
+        }
     }
 
     #[test]
     fn the_largest_answers_are_let_go() {
-        let cases: [(&[usize], &[usize]); 5] =
-            [(&[], &[]), (&[4, 6], &[4, 6]), (&[4, 7], &[4, 0]), (&[9, 1, 8, 1, 7], &[0, 1, 0, 1, 7]), (&[11], &[0])];
+        type Case = (&'static [(&'static str, usize)], &'static [usize]);
+        let cases: [Case; 6] = [
+            (&[], &[]),
+            (&[("a", 4), ("b", 6)], &[4, 6]),
+            (&[("a", 4), ("a", 7)], &[4, 0]),
+            (&[("a", 9), ("a", 1), ("a", 8), ("a", 1), ("a", 7)], &[0, 1, 0, 1, 7]),
+            (&[("a", 11)], &[0]),
+            // Many small answers of one tenant do not push out the larger answer of another.
+            (&[("a", 3), ("a", 3), ("a", 3), ("b", 5)], &[3, 0, 0, 5]),
+        ];
         for (answered, kept) in cases {
             let source = |at: usize| {
                 let discovery =
                     ServiceDiscovery { http: vec![HttpSd::new(at.to_string())], ..ServiceDiscovery::default() };
                 sources(&discovery).unwrap().remove(0).key
             };
-            let mut states: BTreeMap<_, _> =
-                answered.iter().enumerate().map(|(at, &size)| (source(at), state(size))).collect();
+            let mut states: BTreeMap<_, _> = answered
+                .iter()
+                .enumerate()
+                .map(|(at, &(namespace, size))| (source(at), state(namespace, size)))
+                .collect();
             let_go(&mut states, 10);
             assert_eq!(states.values().map(|state| state.targets).collect::<Vec<_>>(), kept, "{answered:?}");
             for state in states.values() {

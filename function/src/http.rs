@@ -124,7 +124,8 @@ impl Service {
         let path = take(&mut asked.path);
         let located = self.locate(&path);
         let route = located.found.as_ref().map_or("none", |found| found.route.name);
-        let answer = self.answer(&path, &located, &mut asked, budget(context.deadline)).await;
+        let most = if streams { usize::MAX } else { send::MOST_BYTES };
+        let answer = self.answer(&path, &located, &mut asked, budget(context.deadline), most).await;
         let sent = answer.sent(&asked, streams);
         metrics::answered(route, sent.status.as_u16());
         if let Some(meter) = &self.meter {
@@ -165,6 +166,7 @@ impl Service {
         located: &Located<'_, '_, Cluster>,
         asked: &mut Asked,
         budget: Duration,
+        most: usize,
     ) -> Answer {
         let Some(found) = &located.found else { return self.no_route(path, located.cluster) };
         if !asked.reads {
@@ -191,7 +193,7 @@ impl Service {
             Ok(Ok(snapshot)) => {
                 let answer = match page {
                     Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
-                    None => (found.route.answer)(&Request { snapshot: &snapshot, found, asked }),
+                    None => (found.route.answer)(&Request { snapshot: &snapshot, found, asked, most }),
                 };
                 answer.aged(snapshot.age())
             }

@@ -66,7 +66,20 @@ pub enum ResponseMode {
     Stream,
 }
 
+/// More than the head of any answer takes.
+const MOST_HEAD: usize = 8 * 1024;
+
 impl ResponseMode {
+    /// What the body of an answer may take: Lambda refuses buffered answers of more than 6 MiB, head and
+    /// JSON escapes included.
+    #[must_use]
+    pub const fn most_bytes(self) -> usize {
+        match self {
+            Self::Buffer => 6 * 1024 * 1024 - MOST_HEAD,
+            Self::Stream => usize::MAX,
+        }
+    }
+
     /// Reads the setting.
     ///
     /// # Errors
@@ -100,17 +113,20 @@ impl Settings {
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let get = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         // Read by itself, since it decides how an error of the others is sent.
-        ResponseMode::load(&lookup)?;
+        let mode = ResponseMode::load(&lookup)?;
         let clusters = source::parse(&source::Variables {
             cluster: get("CLUSTER"),
             issuers: get("CLUSTER_ISSUERS"),
             subjects: get("CLUSTER_SUBJECTS"),
         })?;
+        let freshness = load_freshness(get("SNAPSHOT_TTL"), get("SNAPSHOT_MAX_STALE"))?;
+        let config =
+            Config { most_of_a_list: mode.most_bytes(), keep_unknown: freshness.max_stale, ..load_config(get)? };
         Ok(Self {
             base_path: source::parse_base_path(get("BASE_PATH").as_deref(), &clusters)?,
             clusters,
-            config: load_config(get)?,
-            freshness: load_freshness(get("SNAPSHOT_TTL"), get("SNAPSHOT_MAX_STALE"))?,
+            config,
+            freshness,
             target_labels: match get("TARGET_LABELS").as_deref() {
                 None | Some("referenced") => ServedLabels::Referenced,
                 Some("all") => ServedLabels::All,

@@ -107,7 +107,7 @@ impl Recipe {
         let (plan, mut reading) =
             spawn_blocking(move || (recipe.plan(&reading.cluster, known.as_deref()), reading)).await?;
         let rest = plan.kinds(&self.config).difference(&first).copied().collect();
-        let sources = plan.external();
+        let sources = plan.owned_sources();
         let (listed, external) = tokio::join!(objects.list(&rest, &mut reading), self.externals.answers(&sources));
         listed?;
         reading.retain(&first.union(&rest).copied().collect());

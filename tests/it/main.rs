@@ -29,6 +29,7 @@ mod joining;
 mod kubernetes;
 mod limits;
 mod log;
+mod merged;
 mod preview;
 mod references;
 mod security;

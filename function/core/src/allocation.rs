@@ -1,17 +1,21 @@
-//! The whole of it: jobs, their targets, and who scrapes which.
+//! The allocation: jobs, their targets, and the collectors of each target.
 //!
 //! Input: the config, the objects of a cluster, and the allocation before. Output:
-//! everything that an answer needs, and a report; what did not change is shared with
+//! everything that an answer needs, and a report. Parts that did not change are shared with
 //! the allocation before. The stages are separate functions because the shell lists
-//! objects between them: first what decides which monitors are selected, then the
-//! secrets that those name, then what their jobs discover.
+//! objects between them: first the monitors and namespaces, then the secrets that selected
+//! monitors name, then the objects that their jobs discover.
 
 mod collectors;
+mod former;
 mod job;
 mod kinds;
+mod list;
 mod merged;
 mod plan;
+mod room;
 mod shares;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod unassigned;
@@ -25,10 +29,13 @@ use xxhash_rust::xxh64::xxh64;
 pub use collectors::{NotCollecting, not_collecting};
 pub use job::Job;
 pub use kinds::{Kind, kinds_of_monitors};
+pub use list::PlainList;
 pub use merged::{Form, MergedJob};
 pub use plan::{Plan, PlannedJob, WrittenRules, is_planned_alike, plan, references};
+pub use room::{Part, too_large};
+pub use sources::OwnedSource;
 
-use crate::config::Config;
+use crate::config::{Collectors, Config};
 use crate::discovery::external::External;
 use crate::discovery::{Changes, Index};
 use crate::objects::Cluster;
@@ -37,6 +44,7 @@ use crate::shard::consistent_hashing::RingError;
 use crate::shard::{self, Collector, Members, Owners, TargetKey};
 use crate::targets::{GroupTargets, Places, ServedLabels, Target, Views};
 use collectors::zone_of_node;
+use former::Keeping;
 use job::Making;
 use shares::Shares;
 
@@ -49,8 +57,11 @@ pub struct Allocation {
     views: Views,
     jobs: BTreeMap<String, Entry>,
     merged: BTreeMap<String, MergedJob>,
+    list: PlainList,
     members: Option<Members>,
+    has_fixed_members: bool,
     report: Report,
+    made: Timestamp,
 }
 
 #[derive(Debug)]
@@ -59,22 +70,22 @@ struct Entry {
     shares: Shares,
 }
 
-/// What an allocation is made of.
+/// The inputs of an allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// The settings.
     pub config: &'a Config,
-    /// The jobs; must be made of these settings.
+    /// The jobs. They must be planned with these settings.
     pub plan: &'a Arc<Plan>,
     /// All objects of [`Plan::kinds`].
     pub cluster: &'a Cluster,
-    /// What is known of [`Plan::external`].
+    /// The last answers of [`Plan::owned_sources`].
     pub external: &'a External,
     /// Which labels are served.
     pub served: ServedLabels,
     /// In which forms targets are served.
     pub views: Views,
-    /// Decides how long a collector has not been ready.
+    /// Decides how long a collector has not been ready, and how long targets that are not known any more are kept.
     pub now: Timestamp,
 }
 
@@ -90,10 +101,16 @@ impl Allocation {
         self.jobs.get(name).map(|entry| entry.job.as_ref())
     }
 
-    /// The jobs of the merged view by name; none if that view was not asked for.
+    /// The jobs of the merged view by name; none if that view was not requested.
     #[must_use]
     pub const fn merged(&self) -> &BTreeMap<String, MergedJob> {
         &self.merged
+    }
+
+    /// The jobs of `/merged/targets`; none if the merged view was not requested.
+    #[must_use]
+    pub const fn list(&self) -> &PlainList {
+        &self.list
     }
 
     /// The forms in which targets are served.
@@ -102,10 +119,16 @@ impl Allocation {
         self.views
     }
 
-    /// The collectors; `None` if the config does not say who they are.
+    /// The collectors; `None` if the config does not define any.
     #[must_use]
     pub const fn members(&self) -> Option<&Members> {
         self.members.as_ref()
+    }
+
+    /// The collectors, if the config names or counts them: then a name that is not among them is a mistake.
+    #[must_use]
+    pub fn fixed_members(&self) -> Option<&Members> {
+        self.members.as_ref().filter(|_| self.has_fixed_members)
     }
 
     /// The jobs as they were planned.
@@ -126,7 +149,7 @@ impl Allocation {
         &self.report
     }
 
-    /// Adds what was left out before the objects came here.
+    /// Adds entries on objects that were left out before they reached this stage.
     pub fn add_to_report(&mut self, report: Report) {
         let mut all = std::mem::take(&mut self.report);
         all.extend(report);
@@ -143,7 +166,7 @@ impl Allocation {
         })
     }
 
-    /// The collectors that have the target at that position of the job of that name, in their order.
+    /// The collectors of the target at `position` of the job `job`, in their order.
     pub fn owners(&self, job: &str, position: usize) -> impl Iterator<Item = &Collector> {
         let collectors = self.members.as_ref().map(Members::collectors).unwrap_or_default();
         let shares = self.jobs.get(job).map(|entry| &entry.shares);
@@ -152,13 +175,13 @@ impl Allocation {
         having.map(|(_, collector)| collector)
     }
 
-    /// How many targets of the job of that name nobody has.
+    /// How many targets of the job `job` have no collector.
     #[must_use]
     pub fn unassigned(&self, job: &str) -> usize {
         self.jobs.get(job).map(|entry| entry.shares.unassigned).unwrap_or_default()
     }
 
-    /// How many targets there are, and how many of them nobody scrapes.
+    /// The number of targets, and of those that have no collector.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let entries = self.jobs.values();
@@ -166,14 +189,15 @@ impl Allocation {
     }
 }
 
-/// Finds the targets of the planned jobs and gives them to the collectors. What
-/// `before` was made of and did not change since is not made again.
+/// Finds the targets of the planned jobs and assigns them to the collectors. Jobs whose
+/// inputs did not change since `before` are not made again.
 ///
 /// # Errors
 /// When the strategy cannot handle that many collectors.
 pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Allocation, RingError> {
     let Inputs { config, plan, cluster, external, served, views, now } = inputs;
     let mut report = plan.report.clone();
+    let keeping = Keeping { now, before: before.map(|before| before.made), keep: config.keep_unknown };
     let members = config.collectors.as_ref().map(|wanted| collectors::members(wanted, cluster, now));
     let (index, changes) = match before {
         Some(before) => before.index.next(cluster),
@@ -187,6 +211,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         filter: config.filter,
         served,
         most: config.most_of_a_job,
+        keeping,
     };
     let mut jobs = BTreeMap::new();
     for planned in &plan.jobs {
@@ -196,12 +221,19 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
     }
     let owners = owners(config, cluster, members.as_ref(), &jobs)?;
     let jobs = shared(jobs, members.as_ref(), &owners, &mut report);
-    let merged = if views.merged {
-        merged::merge(jobs.values().map(|entry| entry.job.as_ref()), &config.globals())
-    } else {
-        BTreeMap::new()
-    };
-    Ok(Allocation { plan: Arc::clone(plan), index, places, views, jobs, merged, members, report: report.sorted() })
+    let (mut merged, mut list) = (BTreeMap::new(), PlainList::default());
+    if views.merged {
+        let plain = merged::plain_settings(&config.globals());
+        let all = || jobs.values().map(|entry| entry.job.as_ref());
+        merged = merged::merge(all(), &plain);
+        list = PlainList::new(all(), &plain, &mut report);
+    }
+    let has_fixed_members = matches!(config.collectors, Some(Collectors::Named(_)));
+    let plan = Arc::clone(plan);
+    let mut allocation =
+        Allocation { plan, index, places, views, jobs, merged, list, members, has_fixed_members, report, made: now };
+    allocation.add_to_report(room::report(&allocation, config.most_of_a_list));
+    Ok(allocation)
 }
 
 /// The owners of all targets, in the order of the jobs.
@@ -230,7 +262,7 @@ fn scrapes_per_hour(job: &Job) -> u32 {
     u32::try_from(3_600_000 / interval).unwrap_or(u32::MAX)
 }
 
-/// The jobs with their shares; targets that nobody has are reported if there are collectors.
+/// The jobs with their shares. Targets without a collector are reported if there are collectors.
 fn shared(
     jobs: BTreeMap<String, Arc<Job>>,
     members: Option<&Members>,

@@ -55,6 +55,10 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// How many bytes the targets of a job may take, rendered.
     pub most_of_a_job: usize,
+    /// How many bytes a list that several jobs share may take, as it stands in an answer.
+    pub most_of_a_list: usize,
+    /// How long shared lists keep the last targets of a job whose targets are not known any more.
+    pub keep_unknown: std::time::Duration,
     /// Keys that are accepted but change nothing here.
     pub notes: Vec<Note>,
     /// Keys that nobody knows. They are ignored, and reported.
@@ -63,6 +67,9 @@ pub struct Config {
 
 /// What the targets of a job may take where nothing is known of the function's memory.
 const MOST_OF_A_JOB: usize = 512 << 20;
+
+/// The default of `SNAPSHOT_MAX_STALE`.
+const KEEP_UNKNOWN: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// A key that is accepted but changes nothing here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +130,8 @@ impl Default for Config {
             egress: Egress::default(),
             dns_servers: Vec::new(),
             most_of_a_job: MOST_OF_A_JOB,
+            most_of_a_list: usize::MAX,
+            keep_unknown: KEEP_UNKNOWN,
             notes: Vec::new(),
             unknown: Vec::new(),
         }

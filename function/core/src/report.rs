@@ -47,6 +47,9 @@ pub enum Outcome {
     Unknown,
     /// Targets are known but no collector has them.
     Unassigned,
+    /// A list that several jobs share (`/merged/targets`, a job of `/merged/scrape_configs`) does not have
+    /// the job, or some of its targets. The plain view serves them as ever.
+    Unlisted,
     /// Served, but something about it was passed over or replaced.
     Adjusted,
 }

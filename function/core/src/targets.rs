@@ -188,8 +188,8 @@ pub struct GroupTargets {
     text: Box<str>,
     /// Bytes of all their texts in answers.
     served: usize,
-    /// Whether labels can say all that the job's rules made of the targets.
-    is_expressible: bool,
+    /// Targets whose labels after the rules cannot be served.
+    inexpressible: usize,
     /// Targets to which the rules write more than they may.
     too_large: usize,
 }
@@ -204,17 +204,24 @@ impl GroupTargets {
     }
 
     /// The same with the labels after relabelling; empty if the view was not asked
-    /// for, or if a collector would drop the target.
+    /// for, if a collector would drop the target, or if labels cannot say what the rules made of it.
     #[must_use]
     pub fn merged(&self, target: &Target) -> Text<'_> {
         Text { own: slice(&self.text, &target.merged), alike: "", end: "" }
     }
 
-    /// Whether the merged view can serve them. It cannot where a rule takes away
-    /// what a collector would set again, the path to scrape for example.
+    /// Whether the merged view can serve all of them.
     #[must_use]
     pub const fn is_expressible(&self) -> bool {
-        self.is_expressible
+        self.inexpressible == 0 && self.too_large == 0
+    }
+
+    /// How many targets the merged view cannot serve: a rule takes away what a collector would set again
+    /// (the path to scrape for example), or makes a label without a name, for which Prometheus refuses
+    /// the whole list.
+    #[must_use]
+    pub const fn inexpressible(&self) -> usize {
+        self.inexpressible
     }
 
     /// How many targets the rules write more to than they may: they are left out, unless the rules decide nothing.

@@ -1,7 +1,7 @@
-//! Which sources are asked, and read on, before others.
+//! The turn of one source: whether it was asked, and when it may send a large answer.
 //!
-//! A source that keeps others waiting in vain must not do so for ever: the next time it comes after those that it
-//! kept waiting.
+//! A source that fails while others wait comes after them the next time. So a failure counts against a source only
+//! while it has its turn.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// How many answers that have grown large are read on at a time, in all clusters: of sources whose last turn was not
-/// in vain, and of the others. So many of them are in memory at most.
+/// How many large answers are read at a time, in all clusters: of sources that did not fail the last time, and of
+/// the others. This bounds the memory that they take.
 static LARGE_AT_ONCE: Semaphore = Semaphore::const_new(3);
 static LARGE_AFTER_FAILURE: Semaphore = Semaphore::const_new(1);
 
-/// How fast a large answer has to come, in bytes a second, and how late it may be: others wait for it to end.
+/// How fast a large answer must arrive, in bytes a second, and how late it may be. Others wait for it to end.
 const LEAST_PER_SECOND: usize = 2 << 20;
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -22,22 +22,24 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Turn {
     failed_last: bool,
+    begun: AtomicBool,
     taken: AtomicBool,
 }
 
 impl Turn {
-    /// Not taken yet. `failed_last` says whether the last one was in vain.
+    /// A turn that is not taken yet. `failed_last` says whether the source failed the last time.
     pub const fn new(failed_last: bool) -> Self {
-        Self { failed_last, taken: AtomicBool::new(false) }
+        Self { failed_last, begun: AtomicBool::new(false), taken: AtomicBool::new(false) }
     }
 
-    /// From here on it is the source's own fault if there is no answer in time.
+    /// Begins the turn, or goes on with it. From here on it is the source's own fault if there is no answer in time.
     pub fn take(&self) {
+        self.begun.store(true, Ordering::Relaxed);
         self.taken.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the source's answer, of which so many bytes have come, may grow large; if time runs out
-    /// meanwhile others are at fault.
+    /// Waits until the source's answer may grow large; `bytes` of it have arrived. If time runs out meanwhile,
+    /// other sources are at fault.
     pub async fn grow(&self, bytes: usize) -> Large {
         let large = if self.failed_last { &LARGE_AFTER_FAILURE } else { &LARGE_AT_ONCE };
         self.taken.store(false, Ordering::Relaxed);
@@ -47,13 +49,18 @@ impl Turn {
         Large { _permit: permit, since: Instant::now(), bytes }
     }
 
+    /// Whether the source was asked, even if it then waited for others.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Whether the source had its turn.
     pub fn was_taken(&self) -> bool {
         self.taken.load(Ordering::Relaxed)
     }
 }
 
-/// That an answer may be large, until this is let go of.
+/// The permission to read a large answer. Dropping it lets the next source read one.
 #[derive(Debug)]
 pub struct Large {
     _permit: Option<SemaphorePermit<'static>>,
@@ -62,7 +69,7 @@ pub struct Large {
 }
 
 impl Large {
-    /// When more has to have come of an answer of which so many bytes have.
+    /// By when more of an answer must arrive, after `bytes` of it have arrived.
     pub fn deadline(&self, bytes: usize) -> Instant {
         let come = bytes.saturating_sub(self.bytes) as f64 / LEAST_PER_SECOND as f64;
         self.since + GRACE + Duration::from_secs_f64(come)

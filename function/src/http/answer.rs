@@ -23,6 +23,9 @@ const JSON: &str = "application/json";
 /// The content type of pages.
 const HTML: &str = "text/html; charset=utf-8";
 
+/// How many jobs and targets a list leaves out ([`Answer::leaving_out`]).
+const LEFT_OUT: &str = "target-allocator-left-out";
+
 /// Shorter answers are not worth compressing.
 const WORTH_COMPRESSING: usize = 1_400;
 
@@ -66,11 +69,12 @@ pub struct Answer {
     body: Arc<Payload>,
     content_type: &'static str,
     age: Option<Duration>,
+    left_out: Option<String>,
 }
 
 impl Answer {
     fn new(body: Payload, content_type: &'static str) -> Self {
-        Self { status: StatusCode::OK, body: Arc::new(body), content_type, age: None }
+        Self { status: StatusCode::OK, body: Arc::new(body), content_type, age: None, left_out: None }
     }
 
     /// JSON that was made for this answer.
@@ -85,7 +89,7 @@ impl Answer {
 
     /// JSON that is the same for everybody.
     pub fn shared_json(body: &Arc<Payload>) -> Self {
-        Self { status: StatusCode::OK, body: Arc::clone(body), content_type: JSON, age: None }
+        Self { status: StatusCode::OK, body: Arc::clone(body), content_type: JSON, age: None, left_out: None }
     }
 
     /// Nothing: the status says all.
@@ -118,10 +122,15 @@ impl Answer {
         Self { age: Some(age), ..self }
     }
 
+    /// Adds the header that says how much a list leaves out.
+    pub fn leaving_out(self, left_out: Option<String>) -> Self {
+        Self { left_out, ..self }
+    }
+
     /// What is sent: compressed if that is understood, nothing if the asker has it already,
     /// a failure if it is too large for an answer that is not streamed.
     pub fn sent(self, asked: &Asked, streams: bool) -> Sent {
-        let Self { status, body, content_type, age } = self;
+        let Self { status, body, content_type, age, left_out } = self;
         let tag = body.tag();
         let known = status == StatusCode::OK && asked.known_tags.as_deref().is_some_and(|known| has_tag(known, tag));
         let mut headers = HeaderMap::new();
@@ -139,6 +148,9 @@ impl Answer {
         }
         if let Some(age) = age {
             put(AGE, &age.as_secs().to_string());
+        }
+        if let Some(left_out) = left_out {
+            put(HeaderName::from_static(LEFT_OUT), &left_out);
         }
         match status {
             StatusCode::OK => {

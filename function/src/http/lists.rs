@@ -1,4 +1,6 @@
-//! The answers that a snapshot holds: scrape configs, jobs, targets, the report.
+//! Answers from a snapshot: scrape configs, jobs, targets, the report.
+
+mod shared;
 
 use std::collections::BTreeMap;
 use std::iter::{once, repeat};
@@ -9,6 +11,9 @@ use target_allocator_core::allocation::{Allocation, Form};
 use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
 use target_allocator_core::targets::{GroupTargets, Target, Text, escape};
+
+use shared::LeftOut;
+pub use shared::Room;
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
@@ -64,15 +69,15 @@ pub fn explanation(request: &Request<'_>) -> Answer {
 
 /// The targets of one job.
 pub fn job_targets(request: &Request<'_>) -> Answer {
-    targets(Listed::of(request), &request.found.rests, request.asked)
+    targets(Listed::of(request), &request.found.rests, request.asked, Room::of(request))
 }
 
 /// The targets of all jobs without settings of their own.
 pub fn all_targets(request: &Request<'_>) -> Answer {
-    plain_targets(&request.snapshot.allocation, request.asked)
+    plain_targets(&request.snapshot.allocation, request.asked, Room::of(request))
 }
 
-fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
+fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked, room: Room) -> Answer {
     let name = match route::job(rests, asked.decoded, |name| listed.name(name), || listed.names()) {
         Ok(name) => Some(name),
         Err(UnknownJob::NoSuchJob) => None,
@@ -89,7 +94,14 @@ fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
     match (&asked.collector_id, name) {
-        (Some(collector), Some(name)) => Answer::quoted_json(quoted(|body| listed.share(name, collector, body))),
+        (Some(collector), Some(name)) => match listed.sharing(name) {
+            Some(jobs) => {
+                let left_out = LeftOut::of_merged(listed.allocation, jobs);
+                let list = shared::answer(listed.allocation, jobs, collector, room, left_out);
+                list.unwrap_or_else(|| Answer::json("[]".to_owned()).leaving_out(left_out.header()))
+            }
+            None => Answer::quoted_json(quoted(|body| listed.share(name, collector, body))),
+        },
         (Some(_), None) => Answer::json("[]".to_owned()),
         (None, Some(name)) => Answer::quoted_json(quoted(|body| listed.all_shares(name, body))),
         (None, None) => {
@@ -100,22 +112,44 @@ fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked) -> Answer {
 }
 
 /// The targets of a collector that any scraper can scrape, whatever its settings are.
-fn plain_targets(allocation: &Allocation, asked: &Asked) -> Answer {
-    let unknown = allocation.jobs().find_map(|(name, job)| Some((name, job.unknown()?)));
-    if let Some((name, reason)) = unknown {
-        let message = format!("the targets of a job are not known yet: {name}: {reason}");
-        return Answer::error(Status::Unavailable, message);
-    }
+fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
     if allocation.members().is_none() {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
     let Some(collector) = &asked.collector_id else {
         return Answer::error(Status::BadRequest, "name the collector whose targets are asked for: ?collector_id=ID");
     };
-    let listed = Listed { allocation, merged: true };
-    let plain = allocation.merged().values().filter(|job| job.form == Form::Relabelled { is_plain: true });
-    let texts = || plain.clone().flat_map(|job| listed.texts(&job.scrape_config.job_name, collector));
-    Answer::quoted_json(quoted(|body| list(texts, body)))
+    // A plain scraper with a wrong name would scrape nothing, and nobody would notice.
+    if let Some(members) = allocation.fixed_members().filter(|members| members.index_of(collector).is_none()) {
+        return Answer::error(Status::NotFound, no_such_collector(collector, members));
+    }
+    let list = allocation.list();
+    let left_out = LeftOut::of(list);
+    if let Some(answer) = shared::answer(allocation, &list.jobs, collector, room, left_out) {
+        return answer;
+    }
+    // An empty list would take away what a scraper has of a job that is not known here.
+    let unknown = list.unknown.first().and_then(|name| Some((name, allocation.job(name)?.unknown()?)));
+    match unknown {
+        Some((name, reason)) => {
+            let message = format!("the targets of a job are not known yet: {name}: {reason}");
+            Answer::error(Status::Unavailable, message)
+        }
+        None => Answer::json("[]".to_owned()).leaving_out(left_out.header()),
+    }
+}
+
+/// Most names in a message.
+const NAMED: usize = 20;
+
+fn no_such_collector(collector: &str, members: &Members) -> String {
+    let all = members.collectors();
+    let names: Vec<_> = all.iter().take(NAMED).map(|collector| collector.name.as_str()).collect();
+    let more = match all.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("no such collector, the config has {}{more}: {collector:?}", names.join(", "))
 }
 
 /// The jobs of one view.
@@ -131,7 +165,7 @@ impl<'a> Listed<'a> {
         Self { allocation: &request.snapshot.allocation, merged: request.found.route.is_merged() }
     }
 
-    /// The name of a job as it is held.
+    /// The name of a job, as the snapshot holds it.
     fn name(self, name: &str) -> Option<&'a str> {
         if self.merged {
             self.allocation.merged().get_key_value(name).map(|(name, _)| name.as_str())
@@ -146,9 +180,16 @@ impl<'a> Listed<'a> {
         merged.chain(plain)
     }
 
-    /// Why the targets of a job are not known. A job of which that is so is never merged with others.
+    /// Why the targets of a job are not known. Such a job is never merged with others, unless its last known
+    /// targets are kept.
     fn unknown(self, name: &str) -> Option<&'a str> {
         self.allocation.job(name)?.unknown()
+    }
+
+    /// The jobs that share the job of that name; `None` if it is one job as it was discovered.
+    fn sharing(self, name: &str) -> Option<&'a [String]> {
+        let merged = self.allocation.merged().get(name).filter(|_| self.merged)?;
+        (merged.form != Form::Discovered).then_some(&merged.jobs)
     }
 
     /// The texts of the targets that a collector has of a job.
@@ -167,7 +208,8 @@ impl<'a> Listed<'a> {
 
     /// Writes the HTTP SD list of one collector.
     fn share(self, name: &str, collector: &str, body: &mut String) {
-        list(|| self.texts(name, collector), body);
+        let size = |text: Text<'_>| text.pieces().map(str::len).iter().sum::<usize>() + 1;
+        list(self.texts(name, collector), self.texts(name, collector).map(size).sum(), body);
     }
 
     /// Writes every collector's list, with a link to it.
@@ -198,7 +240,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// A JSON string of the document that `write` writes as it stands in one.
+/// A JSON string. `write` writes the text inside the quotes, already escaped.
 fn quoted(write: impl FnOnce(&mut String)) -> String {
     let mut body = String::from('"');
     write(&mut body);
@@ -206,12 +248,12 @@ fn quoted(write: impl FnOnce(&mut String)) -> String {
     body
 }
 
-/// Writes a list of texts.
-fn list<'a, T: Iterator<Item = Text<'a>>>(texts: impl Fn() -> T, body: &mut String) {
+/// Writes a list of texts, which take so many bytes.
+fn list<'a>(texts: impl Iterator<Item = Text<'a>>, bytes: usize, body: &mut String) {
     // Growing would copy a large one again and again.
-    body.reserve(texts().map(|text| text.pieces().map(str::len).iter().sum::<usize>() + 1).sum::<usize>() + 2);
+    body.reserve(bytes + 2);
     body.push('[');
-    for (text, separator) in texts().zip(separators()) {
+    for (text, separator) in texts.zip(separators()) {
         body.push_str(separator);
         text.pieces().iter().for_each(|piece| body.push_str(piece));
     }
@@ -230,7 +272,7 @@ fn explain(snapshot: &Snapshot, asked: &Asked) -> Answer {
     }
 }
 
-/// The question that the parameters ask; a form asks it by the name of the parameter and its value.
+/// The question of the parameters. A form sends the name of the parameter and its value.
 pub fn question(asked: &Asked) -> Result<Question, QuestionError> {
     let get = |name: &str| asked.parameters.get(name).map(String::as_str);
     let by_form = get("by").map(|by| (by, get("name").unwrap_or_default()));

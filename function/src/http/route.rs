@@ -69,6 +69,8 @@ pub struct Request<'a> {
     pub found: &'a Found<'a>,
     /// What the event asks for.
     pub asked: &'a Asked,
+    /// How many bytes the body of the answer may have.
+    pub most: usize,
 }
 
 /// The row of a path.

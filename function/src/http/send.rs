@@ -21,11 +21,8 @@ use tower::Service as _;
 use crate::settings::ResponseMode;
 use crate::snapshot::Payload;
 
-/// Lambda refuses buffered answers of more than 6 MiB, head and JSON escapes included.
-pub const MOST_BYTES: usize = 6 * 1024 * 1024 - MOST_HEAD;
-
-/// More than any head of ours takes.
-const MOST_HEAD: usize = 8 * 1024;
+/// What the body of a buffered answer may take.
+pub const MOST_BYTES: usize = ResponseMode::Buffer.most_bytes();
 
 /// Bytes that are handed on at once.
 const PIECE: usize = 256 * 1024;

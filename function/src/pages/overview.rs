@@ -54,6 +54,7 @@ impl Skipped {
             Outcome::JobLeftOut => "job left out",
             Outcome::Unknown => "unknown",
             Outcome::Unassigned => "unassigned",
+            Outcome::Unlisted => "not in a shared list",
             Outcome::Adjusted => "adjusted",
         };
         Self {

@@ -347,6 +347,7 @@ CASES = [
     ("generated_views", generated_views),
     ("prometheus", prometheus),
     ("merged_targets", merged.targets),
+    ("merged_hostile", merged.hostile),
     ("pods", pods),
     ("monitors", monitors),
     ("collectors", collectors),

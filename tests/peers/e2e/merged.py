@@ -1,6 +1,7 @@
 """A plain Prometheus and a vmagent use the list of merged targets, with the configs of docs/merged.md."""
 
 import re
+import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -91,3 +92,72 @@ def targets(world: "World") -> str:
     for name in ("vmagent", "prometheus"):
         world.stop(name)
     return f"{len(wanted)} targets up in Prometheus and in vmagent, and {count} series the same from both"
+
+
+# The tenant's namespace has these objects. Each breaks its own job.
+TENANT = "tenant"
+
+
+def hostile_objects() -> list[dict]:
+    """A source that never answers, a job too large for a list, and labels without a name."""
+
+    def of_tenant(kind: str, version: str, name: str, spec: dict) -> dict:
+        metadata = {"namespace": TENANT, "name": name}
+        return {"apiVersion": f"monitoring.coreos.com/{version}", "kind": kind, "metadata": metadata, "spec": spec}
+
+    names = {"action": "labelmap", "regex": "__meta_kubernetes_(.+)", "replacement": "$2"}
+    web = {"matchLabels": {"app.kubernetes.io/name": "web"}}
+    endpoint = {"port": "metrics", "relabelings": [names]}
+    large = {"targets": [f"h{at}.example:80" for at in range(40_000)], "labels": {"note": "x" * 500}}
+    return [
+        of_tenant("ScrapeConfig", "v1alpha1", "never", {"httpSDConfigs": [{"url": "http://nothing.invalid/"}]}),
+        of_tenant("ScrapeConfig", "v1alpha1", "large", {"staticConfigs": [large]}),
+        of_tenant(
+            "ServiceMonitor",
+            "v1",
+            "nameless",
+            {"selector": web, "namespaceSelector": {"any": True}, "endpoints": [endpoint]},
+        ),
+    ]
+
+
+def hostile(world: "World") -> str:
+    """A Prometheus scrapes the jobs of others on one list, whatever the objects of a tenant are."""
+    from parts import ROOT, eventually, get
+
+    url = f"{world.function}/merged/targets?collector_id={SHARE}"
+    wanted = told(get(url))
+    assert wanted, "the share has no merged targets"
+    world.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TENANT}})
+    objects = hostile_objects()
+    for one in objects:
+        world.kubectl("create", "-f", "-", stdin=one)
+    config = world.folder / "with-scrape-configs.yaml"
+    own = (ROOT / "examples/shop/targetallocator.yaml").read_text()
+    config.write_text(f"{own}  scrape_config_selector: {{}}\n  scrape_config_namespace_selector: {{}}\n")
+    world.stop("function")
+    world.start_function(ALLOCATOR_CONFIG_FILE=str(config))
+
+    # The environment is cold: it never knew the targets of the source.
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        left_out = answer.headers["target-allocator-left-out"]
+    assert "unknown=1" in left_out and "too-large=1" in left_out and "targets=" in left_out, left_out
+    prometheus = world.start_prometheus(documented(world, "Prometheus"))
+
+    def same() -> None:
+        found = scraped(prometheus)
+        missing, extra = wanted - found, found - wanted
+        assert not missing, f"{len(missing)} of {len(wanted)} missing: {sorted(map(str, missing))[:1]}"
+        assert not extra, f"{len(extra)} more: {sorted(map(str, extra))[:1]}"
+
+    eventually("Prometheus has the targets of the others", same)
+    report = get(f"{world.function}/debug/report")
+    named = {entry["object"]["name"] for entry in report if entry["outcome"] == "unlisted"}
+    missing = {one["metadata"]["name"] for one in objects} - named
+    assert not missing, f"not in the report: {missing}"
+    world.stop("prometheus")
+    for one in objects:
+        world.kubectl("delete", one["kind"].lower(), one["metadata"]["name"], "-n", TENANT)
+    world.stop("function")
+    world.start_function()
+    return f"{len(wanted)} targets of others up in Prometheus beside {len(objects)} hostile objects ({left_out})"

@@ -1,15 +1,18 @@
-//! A job with its targets, made anew or of what was made before.
+//! A job with its targets. Only the targets that changed since the allocation before are made again.
+
+mod targets;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
+use jiff::Timestamp;
 
-use super::merged::is_mergeable;
-use super::plan::{self, PlannedJob};
-use crate::discovery::external::{Answer, External, ExternalGroup};
-use crate::discovery::{Changes, Group, Index, Touched, Wanted, static_groups};
-use crate::labels::META_PREFIX;
+use super::former::{Former, Keeping};
+use super::merged::views_of;
+use super::plan::PlannedJob;
+use crate::discovery::external::{External, ExternalGroup};
+use crate::discovery::{Changes, Index, Touched, Wanted};
 use crate::objects::ObjectKey;
 use crate::relabel::MOST_WRITTEN;
 use crate::report::{ObjectRef, Outcome, Report};
@@ -23,19 +26,21 @@ pub struct Job {
     wanted: Wanted,
     views: Views,
     discovered: Discovered,
-    /// Of external sources and static configs.
+    /// The targets of external sources and static configs.
     named: Vec<Arc<GroupTargets>>,
     answers: Vec<Arc<[ExternalGroup]>>,
     targets: Vec<Place>,
-    /// Targets to which the rules write more than they may.
+    /// The number of targets to which the rules write more than is allowed.
     too_large: usize,
     unknown: Option<String>,
+    /// When the targets were last known, if they are kept from then.
+    kept_since: Option<Timestamp>,
 }
 
 /// Targets of objects, by query and object.
 type Discovered = BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>;
 
-/// What a job makes the targets of objects with.
+/// The means by which a job makes the targets of objects.
 struct Means<'a> {
     making: &'a Making<'a>,
     maker: Maker<'a>,
@@ -45,25 +50,26 @@ struct Means<'a> {
 
 /// Where a target is: its group among those of the job, and its position there.
 #[derive(Debug, Clone)]
-struct Place {
+pub(super) struct Place {
     group: Arc<GroupTargets>,
     position: u32,
 }
 
-/// What targets are made of.
+/// The inputs that all jobs have in common.
 pub(super) struct Making<'a> {
     pub index: &'a Index,
-    /// What differs from the index that `before` was made of.
+    /// The differences from the index of the allocation before.
     pub changes: &'a Changes,
     pub external: &'a External,
     pub filter: bool,
     pub served: ServedLabels,
     /// How many bytes the targets of a job may take.
     pub most: usize,
+    pub keeping: Keeping,
 }
 
 impl Job {
-    /// What collectors are told of it.
+    /// The scrape config that collectors get.
     #[must_use]
     pub fn scrape_config(&self) -> &ScrapeConfig {
         &self.planned.scrape_config
@@ -81,10 +87,17 @@ impl Job {
         &self.planned
     }
 
-    /// Why its targets are not known; then it has none here, and nobody must be told so.
+    /// Why its targets are not known. Then a request for them fails: the job has no targets here, or those
+    /// that shared lists keep (see [`Job::is_kept`]).
     #[must_use]
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
+    }
+
+    /// Whether its targets are not known, but those from before are kept for lists that it shares with other jobs.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.kept_since.is_some()
     }
 
     /// How many targets it has.
@@ -104,7 +117,7 @@ impl Job {
         self.targets.iter().map(Place::target)
     }
 
-    /// All that its rules kept, equal ones too, with the object behind it, if there is one.
+    /// All targets that its rules kept, duplicates too, with the object that each comes from, if there is one.
     pub fn made(&self) -> impl Iterator<Item = (Option<&ObjectKey>, &Target)> {
         let discovered = self.discovered.iter().map(|((_, key), group)| (Some(key), group));
         let groups = discovered.chain(self.named.iter().map(|group| (None, group)));
@@ -117,12 +130,24 @@ impl Job {
         self.targets[position].target()
     }
 
-    /// Whether labels can say what relabelling made of its targets.
+    /// Whether the merged view can serve all its targets.
     pub(super) fn is_expressible(&self) -> bool {
         self.groups().all(|group| group.is_expressible())
     }
 
-    /// The job with the targets of a later state; `before` itself if nothing of it changed.
+    /// How many of its targets the merged view cannot serve.
+    pub(super) fn inexpressible(&self) -> usize {
+        self.groups().map(|group| group.inexpressible()).sum()
+    }
+
+    /// Its targets as they would be kept if nothing were known of the job any more; `since` says when all
+    /// jobs were looked at last.
+    pub(super) fn former(&self, since: Timestamp) -> Option<Former> {
+        let since = if self.unknown.is_some() { self.kept_since? } else { since };
+        self.views.merged.then(|| Former { targets: self.targets.clone(), views: self.views, since })
+    }
+
+    /// The job with the targets of a later state; `before` itself if nothing changed.
     pub(super) fn next(
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
@@ -133,18 +158,18 @@ impl Job {
     ) -> Arc<Self> {
         let answers = match planned.answers(making.external, report) {
             Ok(answers) => answers,
-            Err(reason) => return Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) }),
+            Err(reason) => return Arc::new(Self::not_known(reason, before, planned, views, making)),
         };
         let job = Self::made_of(answers, before, planned, views, making, places).unwrap_or_else(|error| {
             let reason = error.to_string();
             report.push(planned.object(), Outcome::Unknown, "", &reason);
-            Arc::new(Self { unknown: Some(reason), ..Self::nothing(planned, views) })
+            Arc::new(Self::not_known(reason, before, planned, views, making))
         });
         job.report_too_large(making.filter, report);
         job
     }
 
-    /// Reports the targets to which the rules write more than they may.
+    /// Reports the targets to which the rules write more than is allowed.
     fn report_too_large(&self, filter: bool, report: &mut Report) {
         let too_large = self.too_large;
         if too_large > 0 {
@@ -153,6 +178,22 @@ impl Job {
             let reason =
                 format_args!("{too_large} targets {what}: the relabelling rules write more than {limit} MiB to each");
             report.push(self.planned.object(), Outcome::Adjusted, name, reason);
+        }
+    }
+
+    /// A job without targets, or with those from before that shared lists keep.
+    fn not_known(
+        reason: String,
+        before: Option<&Arc<Self>>,
+        planned: &Arc<PlannedJob>,
+        views: Views,
+        making: &Making<'_>,
+    ) -> Self {
+        let nothing = Self { unknown: Some(reason), ..Self::nothing(planned, views) };
+        let former = before.and_then(|before| making.keeping.former(before)).filter(|_| views.merged);
+        match former {
+            Some(Former { targets, views, since }) => Self { targets, views, kept_since: Some(since), ..nothing },
+            None => nothing,
         }
     }
 
@@ -169,8 +210,7 @@ impl Job {
         places: &mut Places,
     ) -> Result<Arc<Self>, TooLarge> {
         let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
-        // A job that cannot be merged is served as discovered in the merged view too.
-        let views = if is_mergeable(&planned.scrape_config) { views } else { Views { plain: true, merged: false } };
+        let views = views_of(planned, views);
         let job = match before.filter(|before| before.views.cover(views)) {
             Some(before) => before.updated(answers.clone(), making, places)?,
             None => Arc::new(Self::new(planned, views, answers.clone(), making, places)?),
@@ -192,6 +232,7 @@ impl Job {
             targets: Vec::new(),
             too_large: 0,
             unknown: None,
+            kept_since: None,
         }
     }
 
@@ -217,7 +258,7 @@ impl Job {
         Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(making.most)
     }
 
-    /// This job with what was touched made again.
+    /// The job with the targets of changed objects made again.
     fn updated(
         self: &Arc<Self>,
         answers: Vec<Arc<[ExternalGroup]>>,
@@ -260,13 +301,13 @@ impl Job {
         Self { wanted, discovered, named, answers, ..rest }.listed().within(making.most).map(Arc::new)
     }
 
-    /// The job itself, unless it takes more than that.
+    /// The job itself, unless its targets take more bytes than `most`.
     fn within(self, most: usize) -> Result<Self, TooLarge> {
         if self.groups().map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
     }
 
-    /// Lists the targets, each identity once: of several the last one is served, in the
-    /// place of the first. So the peer does within a group; between groups it takes any.
+    /// Lists the targets, each identity once. Of several targets with one identity the last one is served, in
+    /// the place of the first. The operator's allocator does so within a group; between groups it takes any.
     fn listed(mut self) -> Self {
         let groups = self.groups();
         let count = groups.clone().map(|group| group.targets.len()).sum();
@@ -298,103 +339,4 @@ impl Place {
 
 fn same_answers(one: &[Arc<[ExternalGroup]>], other: &[Arc<[ExternalGroup]>]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
-}
-
-impl PlannedJob {
-    fn maker(&self, views: Views, making: &Making<'_>) -> Maker<'_> {
-        Maker::new(&self.scrape_config, &self.rules, making.filter, making.served, views).within(making.most)
-    }
-
-    fn discover_all(
-        &self,
-        query: usize,
-        means: &Means<'_>,
-        places: &mut Places,
-        discovered: &mut Discovered,
-    ) -> Result<(), TooLarge> {
-        let Means { making, wanted, .. } = means;
-        let mut size = 0;
-        for group in self.queries[query].groups(making.index, wanted) {
-            let key = (query, group.key());
-            if let Some(targets) = self.make(&key, &group, means, places)? {
-                size += targets.size();
-                if size > making.most {
-                    return Err(TooLarge::Job(making.most));
-                }
-                discovered.insert(key, targets);
-            }
-        }
-        Ok(())
-    }
-
-    /// The targets of a group, if any is kept. What is the same as before is taken over.
-    fn make(
-        &self,
-        key: &(usize, ObjectKey),
-        group: &Group<'_, '_>,
-        Means { making, maker, before, .. }: &Means<'_>,
-        places: &mut Places,
-    ) -> Result<Option<Arc<GroupTargets>>, TooLarge> {
-        let query = key.0;
-        if making.filter && !self.rules.passes(&self.gates[query], group.labels()) {
-            return Ok(None);
-        }
-        let made = maker.make_group(&self.queries[query], group, before.get(key).map(AsRef::as_ref), places)?;
-        Ok((!made.targets.is_empty() || made.too_large() > 0).then(|| Arc::new(made)))
-    }
-
-    /// The targets that the job itself names, and those of its sources.
-    fn named(
-        &self,
-        maker: &Maker<'_>,
-        answers: &[Arc<[ExternalGroup]>],
-        places: &mut Places,
-    ) -> Result<Vec<Arc<GroupTargets>>, TooLarge> {
-        let mut named = Vec::new();
-        for group in static_groups(&self.scrape_config.service_discovery.r#static) {
-            named.push(Arc::new(maker.make(&group.labels, group.targets, places)?));
-        }
-        let mut known = BTreeMap::new();
-        for group in answers.iter().flat_map(|groups| groups.iter()) {
-            let wants = |name: &str| match known.get(name) {
-                Some(wants) => *wants,
-                None => *known.entry(name.to_owned()).or_insert(!name.starts_with(META_PREFIX) || maker.wants(name)),
-            };
-            let group = group.target_group(wants);
-            named.push(Arc::new(maker.make(&group.labels, group.targets, places)?));
-        }
-        Ok(named)
-    }
-
-    /// What the job's sources answered, or why one of them never did. Either is reported.
-    fn answers(&self, external: &External, report: &mut Report) -> Result<Vec<Arc<[ExternalGroup]>>, String> {
-        if let Some(reason) = self.not_asked {
-            report.push(self.object(), Outcome::Unknown, "", reason);
-            return Err(reason.to_owned());
-        }
-        let mut groups = Vec::new();
-        let mut unknown = None;
-        for source in &self.sources {
-            match external.answers.get(&source.key) {
-                Some(Answer::Known(known)) => groups.push(Arc::clone(known)),
-                Some(Answer::Kept(known, reason)) => {
-                    groups.push(Arc::clone(known));
-                    let reason = format!("the last targets stay, the source does not answer: {reason}");
-                    report.push(self.object(), Outcome::Adjusted, source.wanted.to_string(), reason);
-                }
-                Some(Answer::Unknown(reason)) => {
-                    report.push(self.object(), Outcome::Unknown, source.wanted.to_string(), reason);
-                    unknown.get_or_insert_with(|| format!("{}: {reason}", source.wanted));
-                }
-                None => {
-                    unknown.get_or_insert_with(|| format!("{}: it was not asked", source.wanted));
-                }
-            }
-        }
-        unknown.map_or(Ok(groups), Err)
-    }
-
-    fn object(&self) -> ObjectRef {
-        self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
-    }
 }

@@ -1,10 +1,9 @@
 //! The merged view: jobs that agree on what a scrape config alone can say, as one.
 //!
-//! A job's settings are of two kinds. Some Prometheus takes from a target's labels:
-//! the job's name, the path, the scheme, parameters, interval, timeout, and all that
-//! relabelling makes. The others belong to the scrape config: credentials, TLS,
-//! limits, metric relabelling. Jobs whose settings of the second kind are equal are
-//! served as one job whose targets are relabelled already.
+//! A job has two kinds of settings. Prometheus takes some of them from a target's labels: the job's name,
+//! the path, the scheme, parameters, interval, timeout, and all that relabelling makes. The others belong to
+//! the scrape config: credentials, TLS, limits, metric relabelling. Jobs whose settings of the second kind
+//! are equal are served as one job whose targets are relabelled already.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +11,17 @@ use serde_json::Value;
 use xxhash_rust::xxh64::xxh64;
 
 use super::Job;
+use super::plan::PlannedJob;
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::ServiceDiscovery;
 use crate::scrape_config::globals::Globals;
 use crate::scrape_config::secret::WithSecrets;
+use crate::targets::Views;
 
 /// A job of the merged view.
 #[derive(Debug)]
 pub struct MergedJob {
-    /// What collectors are told of it.
+    /// The scrape config that collectors get.
     pub scrape_config: ScrapeConfig,
     /// The jobs whose targets it has.
     pub jobs: Vec<String>,
@@ -41,7 +42,7 @@ pub enum Form {
 }
 
 /// The jobs of the merged view by name.
-pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, globals: &Globals) -> BTreeMap<String, MergedJob> {
+pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, plain: &ScrapeConfig) -> BTreeMap<String, MergedJob> {
     let mut merged = BTreeMap::new();
     let mut by_settings: BTreeMap<String, Vec<&Job>> = BTreeMap::new();
     for job in jobs {
@@ -54,11 +55,10 @@ pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, globals: &Globals) 
             }
         }
     }
-    let plain = plain_settings(globals);
     for jobs in by_settings.into_values() {
         let Some(first) = jobs.first() else { continue };
         let mut scrape_config = settings(first.scrape_config());
-        let form = Form::Relabelled { is_plain: scrape_config == plain };
+        let form = Form::Relabelled { is_plain: scrape_config == *plain };
         scrape_config.job_name = name(&scrape_config, &first.scrape_config().job_name);
         let jobs = jobs.iter().map(|job| job.scrape_config().job_name.clone()).collect();
         merged.insert(scrape_config.job_name.clone(), MergedJob { scrape_config, jobs, form });
@@ -66,23 +66,42 @@ pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, globals: &Globals) 
     merged
 }
 
+/// The forms in which the targets of a job are needed, where `views` are requested.
+pub(super) fn views_of(planned: &PlannedJob, views: Views) -> Views {
+    if !is_mergeable(&planned.scrape_config) {
+        // The merged view serves such a job as discovered, too.
+        Views { plain: true, merged: false }
+    } else if is_foreign(planned) {
+        // The same for collectors, but `/merged/targets` has its relabelled targets.
+        Views { plain: true, ..views }
+    } else {
+        views
+    }
+}
+
 /// Whether a job could be merged with others if its targets allow for it.
-pub(super) const fn is_mergeable(config: &ScrapeConfig) -> bool {
-    // How many targets there may be, and how many dropped ones are kept, is said of a job as a whole.
+const fn is_mergeable(config: &ScrapeConfig) -> bool {
+    // Both limits count the targets of a whole job.
     config.target_limit == 0 && config.keep_dropped_targets == 0
 }
 
-/// What must be equal in jobs that are merged, as text; `None` if the job cannot be merged.
-fn settings_text(job: &Job) -> Option<String> {
-    if !is_mergeable(job.scrape_config()) || !job.is_expressible() || job.unknown().is_some() {
-        return None;
-    }
-    serde_json::to_string(&WithSecrets(&settings(job.scrape_config()))).ok()
+/// Whether targets come from outside of the cluster. Such a source can fail at any time and in any
+/// environment. The failure must concern its job alone, so collectors have that job under its own name.
+const fn is_foreign(planned: &PlannedJob) -> bool {
+    !planned.sources.is_empty() || planned.not_asked.is_some()
 }
 
-/// The settings that labels cannot say, in a scrape config of no name. Interval and timeout must
+/// The settings that must be equal in jobs that are merged, as text; `None` if the job cannot be merged.
+fn settings_text(job: &Job) -> Option<String> {
+    let can_be_merged = is_mergeable(job.scrape_config()) && job.is_expressible() && !is_foreign(job.planned());
+    // A job whose last targets are kept stays where it is: elsewhere it would lose them.
+    let has_targets = job.unknown().is_none() || job.is_kept();
+    (can_be_merged && has_targets).then(|| serde_json::to_string(&WithSecrets(&settings(job.scrape_config()))).ok())?
+}
+
+/// The settings that labels cannot express, as a scrape config without a name. Interval and timeout must
 /// be there, though each target has its own.
-fn settings(config: &ScrapeConfig) -> ScrapeConfig {
+pub(super) fn settings(config: &ScrapeConfig) -> ScrapeConfig {
     let defaults = ScrapeConfig::new(String::new());
     let Globals { scrape_interval, scrape_timeout, .. } = Globals::default();
     ScrapeConfig {
@@ -98,21 +117,21 @@ fn settings(config: &ScrapeConfig) -> ScrapeConfig {
     }
 }
 
-/// Whether labels can say all parameters: a label holds one value, which is not empty.
+/// Whether labels can express all parameters: a label holds one value, which is not empty.
 fn has_simple_params(config: &ScrapeConfig) -> bool {
     config.params.values().all(|values| matches!(values.as_slice(), [value] if !value.is_empty()))
 }
 
-/// The settings of a job that says nothing for itself.
-fn plain_settings(globals: &Globals) -> ScrapeConfig {
+/// The settings of a job that sets nothing itself.
+pub(super) fn plain_settings(globals: &Globals) -> ScrapeConfig {
     let mut config = ScrapeConfig::with_globals("plain", globals);
     // Only a name is needed for a config without service discovery to be valid.
     let _ = config.validate(globals);
     settings(&config)
 }
 
-/// A name that stays the same as long as the settings do. Credentials are not part of
-/// it, for a short one could be guessed from its hash: where there are some, the first job is.
+/// A name that stays the same as long as the settings do. Credentials are not part of the hash, since a short
+/// one could be guessed from it. Where there are credentials, the name of the first job is part of it.
 fn name(settings: &ScrapeConfig, first: &str) -> String {
     let mut text = serde_json::to_value(settings).unwrap_or(Value::Null).to_string();
     if settings.has_secrets() {

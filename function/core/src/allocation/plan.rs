@@ -218,14 +218,6 @@ impl Plan {
         &self.jobs
     }
 
-    /// What the jobs look for outside of the cluster, each once.
-    #[must_use]
-    pub fn external(&self) -> Vec<Source> {
-        let all = self.jobs.iter().flat_map(|job| &job.sources);
-        let by_key: BTreeMap<_, _> = all.map(|source| (&source.key, source)).collect();
-        by_key.into_values().cloned().collect()
-    }
-
     /// The kinds of objects that the jobs discover, and those that tell who collects.
     #[must_use]
     pub fn kinds(&self, config: &Config) -> BTreeSet<Kind> {

@@ -10,7 +10,7 @@ pub struct Shares {
     starts: Box<[u32]>,
     /// Positions among the job's targets, ascending within a share.
     positions: Box<[u32]>,
-    /// How many targets nobody has.
+    /// How many targets have no collector.
     pub unassigned: usize,
 }
 

@@ -1,5 +1,7 @@
 //! An allocation made of the one before is the one that would be made anew.
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use crate::shard::Owners;
 /// Most nodes that one entry names.
 const NAMED: usize = 5;
 
-/// An entry for a job that has targets nobody scrapes; `first` is its first target among those of all jobs.
+/// Adds an entry for a job with targets that no collector has. `first` is the position of the job's first target among those of all jobs.
 pub(super) fn report(job: &Job, first: usize, owners: &Owners, report: &mut Report) {
     let nobody = |position: usize| owners.of(first + position).next().is_none();
     let unassigned = job.targets().enumerate().filter(|(position, _)| nobody(*position));

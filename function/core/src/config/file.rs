@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use super::collectors::CollectorsKey;
 use super::selector::Selector;
-use super::{Config, ConfigError, Egress, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors, strategy};
+use super::{
+    Config, ConfigError, Egress, KEEP_UNKNOWN, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors,
+    strategy,
+};
 use crate::duration::Duration;
 use crate::monitors;
 use crate::monitors::finding::Finding;
@@ -179,6 +182,8 @@ impl File {
             egress,
             dns_servers: dns_sd_servers.unwrap_or_default(),
             most_of_a_job: MOST_OF_A_JOB,
+            most_of_a_list: usize::MAX,
+            keep_unknown: KEEP_UNKNOWN,
             notes,
             unknown,
         })

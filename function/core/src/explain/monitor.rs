@@ -78,7 +78,7 @@ fn acceptance(explanation: &mut Explanation) {
                 all = false;
                 explanation.stopped(Stage::Acceptance, format!("a job is left out: {text}"));
             }
-            Outcome::Adjusted => explanation.note(Stage::Acceptance, text),
+            Outcome::Adjusted | Outcome::Unlisted => explanation.note(Stage::Acceptance, text),
             Outcome::Malformed | Outcome::Refused | Outcome::Unknown | Outcome::Unassigned => {}
         }
     }

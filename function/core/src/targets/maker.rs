@@ -20,6 +20,10 @@ use crate::scrape_config::ScrapeConfig;
 const SETTINGS: [&str; 5] = ["__metrics_path__", "__scheme__", "__scrape_interval__", "__scrape_timeout__", "job"];
 const PARAM_PREFIX: &str = "__param_";
 
+/// What rules can set to change how Prometheus scrapes a target (`scrape/target.go`), beside [`SETTINGS`].
+const OPTIONS: [&str; 3] =
+    ["__always_scrape_classic_histograms__", "__convert_classic_histograms_to_nhcb__", "__scrape_native_histograms__"];
+
 /// How the targets of a job are made.
 #[derive(Debug)]
 pub struct Maker<'a> {
@@ -94,7 +98,7 @@ struct Made {
     text: String,
     /// As in [`GroupTargets`].
     served: usize,
-    is_expressible: bool,
+    inexpressible: usize,
     too_large: usize,
     /// How the plain texts of the targets of a part end, once there is one.
     ends: Vec<Option<Range<u32>>>,
@@ -111,7 +115,7 @@ impl Made {
             targets: Vec::new(),
             text: String::new(),
             served: 0,
-            is_expressible: true,
+            inexpressible: 0,
             too_large: 0,
             ends: vec![None; parts],
             alike: HashMap::new(),
@@ -183,8 +187,8 @@ impl Made {
     }
 
     fn finish(self) -> GroupTargets {
-        let Self { targets, text, served, is_expressible, too_large, .. } = self;
-        GroupTargets { targets: targets.into(), text: text.into(), served, is_expressible, too_large }
+        let Self { targets, text, served, inexpressible, too_large, .. } = self;
+        GroupTargets { targets: targets.into(), text: text.into(), served, inexpressible, too_large }
     }
 }
 
@@ -261,7 +265,7 @@ impl<'a> Maker<'a> {
         places: &mut Places,
     ) -> Result<GroupTargets, TooLarge> {
         // Which of its targets cannot be merged is not known of a group.
-        let known = before.filter(|before| before.is_expressible).map(Known::new);
+        let known = before.filter(|before| before.is_expressible()).map(Known::new);
         let labels: Vec<LabelSet<'_>> = group.parts().iter().map(|part| group.labels().merged(part)).collect();
         let settled: Vec<Option<Settled<'_>>> = labels.iter().map(|labels| self.settled(query, labels)).collect();
         let mut made = Made::new(labels.len());
@@ -291,9 +295,8 @@ impl<'a> Maker<'a> {
         made: &mut Made,
     ) -> Result<(), TooLarge> {
         if matches!(relabelled, Relabelled::TooLarge) {
+            // A collector may still make something of it: the group is not expressible.
             made.too_large += 1;
-            // A collector may still make something of it.
-            made.is_expressible = false;
         }
         let scratch = &mut made.scratch;
         let identity = match &relabelled {
@@ -304,8 +307,11 @@ impl<'a> Maker<'a> {
         let [own, alike, end] =
             if self.views.plain { self.render_plain(origin.part, labels, made) } else { [0..0, 0..0, 0..0] };
         let merged = match &relabelled {
+            Relabelled::Labels(relabelled) if self.views.merged && !is_expressible(relabelled) => {
+                made.inexpressible += 1;
+                0..0
+            }
             Relabelled::Labels(relabelled) if self.views.merged => {
-                made.is_expressible &= SETTINGS.iter().all(|name| relabelled.contains(name));
                 made.write(|text| self.render_merged(labels, relabelled, text))
             }
             _ => 0..0,
@@ -430,7 +436,18 @@ fn identity<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, job_name: &str
 
 /// Whether a label means something to a collector that applies no rules.
 fn lasts(name: &str) -> bool {
-    !name.starts_with("__") || name == ADDRESS || SETTINGS.contains(&name) || name.starts_with(PARAM_PREFIX)
+    !name.starts_with("__")
+        || name == ADDRESS
+        || SETTINGS.contains(&name)
+        || OPTIONS.contains(&name)
+        || name.starts_with(PARAM_PREFIX)
+}
+
+/// Whether a target of the merged view can have these labels. A collector would set a missing setting
+/// again. A label without a name is what `labelmap` makes of a group that does not exist: Prometheus itself
+/// keeps the target and refuses each of its samples, but it refuses a whole list that has such a label.
+fn is_expressible(relabelled: &LabelSet<'_>) -> bool {
+    SETTINGS.iter().all(|name| relabelled.contains(name)) && !relabelled.contains("")
 }
 
 fn seeds(config: &ScrapeConfig) -> LabelSet<'_> {

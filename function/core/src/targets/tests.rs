@@ -242,6 +242,50 @@ fn what_a_collector_would_set_again_cannot_be_merged() {
     }
 }
 
+/// Prometheus refuses a whole list for one label without a name.
+#[test]
+fn targets_with_a_label_without_a_name_are_not_in_the_merged_view() {
+    let pods = [
+        json!({"__address__": "10.0.0.1:80", "__meta_kubernetes_pod_label_x": "1"}),
+        json!({"__address__": "10.0.0.2:80", "__meta_kubernetes_pod_label_xa": "1"}),
+    ];
+    let configs = [
+        (json!({"action": "labelmap", "regex": "__meta_kubernetes_pod_label_x(.*)"}), [false, true]),
+        (
+            json!({"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)", "replacement": "$2"}),
+            [false, false],
+        ),
+        (json!({"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"}), [true, true]),
+    ];
+    for (config, expected) in configs {
+        let views = Views { plain: true, merged: true };
+        let group = made_for(views, &json!([config]), true, ServedLabels::All, &pods);
+        let served = |target| !group.merged(target).is_empty();
+        assert_eq!(group.targets.iter().map(served).collect::<Vec<_>>(), expected, "{config}");
+        assert!(
+            group.targets.iter().all(|target| !group.plain(target).is_empty()),
+            "the plain view has them: {config}"
+        );
+        let missing = expected.iter().filter(|served| !**served).count();
+        assert_eq!((group.inexpressible(), group.is_expressible()), (missing, missing == 0), "{config}");
+    }
+}
+
+#[test]
+fn labels_that_change_how_a_target_is_scraped_are_in_the_merged_view() {
+    let pod = json!({"__address__": "10.0.0.1:80"});
+    for name in [
+        "__always_scrape_classic_histograms__",
+        "__convert_classic_histograms_to_nhcb__",
+        "__scrape_native_histograms__",
+    ] {
+        let configs = json!([{"target_label": name, "replacement": "true"}]);
+        let group = made_for(Views::MERGED, &configs, true, ServedLabels::All, std::slice::from_ref(&pod));
+        let text: Value = serde_json::from_str(&group.merged(&group.targets[0]).json()).unwrap();
+        assert_eq!(text["labels"][name], "true");
+    }
+}
+
 #[test]
 fn only_labels_that_somebody_can_read_are_wanted() {
     let configs = json!([

@@ -1,0 +1,29 @@
+//! The sources outside of the cluster, with those who name them: turns to ask go round by them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::plan::Plan;
+use crate::discovery::external::{Source, SourceKey};
+use crate::report::ObjectRef;
+
+/// A source, and the objects whose jobs discover targets from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedSource {
+    /// The source.
+    pub source: Source,
+    /// The monitors, and the jobs of `config.scrape_configs`; one at least.
+    pub owners: BTreeSet<ObjectRef>,
+}
+
+impl Plan {
+    /// The sources that the jobs discover targets from, each once, in an order that stays the same.
+    #[must_use]
+    pub fn owned_sources(&self) -> Vec<OwnedSource> {
+        let mut by_key: BTreeMap<&SourceKey, OwnedSource> = BTreeMap::new();
+        for (job, source) in self.jobs().iter().flat_map(|job| job.sources.iter().map(move |source| (job, source))) {
+            let new = || OwnedSource { source: source.clone(), owners: BTreeSet::new() };
+            by_key.entry(&source.key).or_insert_with(new).owners.insert(job.object());
+        }
+        by_key.into_values().collect()
+    }
+}

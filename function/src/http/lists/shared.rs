@@ -1,0 +1,145 @@
+//! Lists that several jobs share: `/merged/targets`, and the jobs of the merged view.
+//!
+//! Input: the jobs of a list, whose it is, and how large an answer may be. Output: the list, without the jobs that
+//! must be left out for the others to be served, and how many those are.
+
+use std::fmt;
+
+use target_allocator_core::allocation::{Allocation, Part, PlainList, too_large};
+use target_allocator_core::targets::Text;
+
+use super::super::answer::Answer;
+use super::super::route::Request;
+use super::super::send::Content;
+use super::{list, quoted};
+use crate::snapshot::Payload;
+
+/// How much an answer can hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Bytes of the body, as it stands in the answer.
+    pub most: usize,
+    /// Whether the body can be compressed.
+    pub gzip: bool,
+}
+
+impl Room {
+    /// The room of the answer to a request.
+    pub const fn of(request: &Request<'_>) -> Self {
+        Self { most: request.most, gzip: request.asked.accepts_gzip }
+    }
+}
+
+/// What a list does not have, for the header `Target-Allocator-Left-Out`. Numbers only: headers hold nothing that a
+/// tenant wrote. The report has the names and the reasons.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Jobs that need settings which labels cannot say.
+    pub settings: usize,
+    /// Jobs whose targets are not known.
+    pub unknown: usize,
+    /// Jobs that are too large.
+    pub too_large: usize,
+    /// Jobs that are listed with their last known targets.
+    pub kept: usize,
+    /// Targets of listed jobs that labels cannot describe.
+    pub targets: usize,
+}
+
+impl LeftOut {
+    /// What `/merged/targets` leaves out, whatever its size is.
+    pub fn of(list: &PlainList) -> Self {
+        let PlainList { jobs: _, need_settings, unknown, kept, inexpressible } = list;
+        Self { settings: *need_settings, unknown: unknown.len(), too_large: 0, kept: *kept, targets: *inexpressible }
+    }
+
+    /// What the list of these jobs leaves out: they need the same settings.
+    pub fn of_merged(allocation: &Allocation, jobs: &[String]) -> Self {
+        let is_kept = |name: &&String| allocation.job(name).is_some_and(|job| job.is_kept());
+        Self { kept: jobs.iter().filter(is_kept).count(), ..Self::default() }
+    }
+
+    /// The header's value; `None` if the list has everything.
+    pub fn header(self) -> Option<String> {
+        (self != Self::default()).then(|| self.to_string())
+    }
+}
+
+impl fmt::Display for LeftOut {
+    /// The number of jobs, then each number that is not 0: an item with parameters of RFC 8941.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { settings, unknown, too_large, kept, targets } = *self;
+        write!(f, "{}", settings + unknown + too_large)?;
+        let numbers = [
+            ("settings", settings),
+            ("unknown", unknown),
+            ("too-large", too_large),
+            ("kept", kept),
+            ("targets", targets),
+        ];
+        numbers.iter().filter(|(_, number)| *number > 0).try_for_each(|(name, number)| write!(f, ";{name}={number}"))
+    }
+}
+
+/// The list of a collector's relabelled targets of these jobs; `None` if it has no targets.
+pub fn answer(
+    allocation: &Allocation,
+    jobs: &[String],
+    collector: &str,
+    room: Room,
+    left_out: LeftOut,
+) -> Option<Answer> {
+    let parts: Vec<Part<'_>> = allocation.parts(jobs, collector).filter(|part| part.bytes > 0).collect();
+    let total = parts.iter().map(|part| part.bytes).sum::<usize>();
+    let without = too_large(parts.iter().copied(), room.most);
+    let names = |all: bool| {
+        let kept = parts.iter().filter(|part| all || !without.contains_key(part.job));
+        kept.map(|part| part.job).collect::<Vec<_>>()
+    };
+    if parts.is_empty() {
+        return None;
+    }
+    let whole = || body(allocation, &names(true), collector, total);
+    // Where no job would be left the answer fails for its size: an empty list would take all targets away.
+    if without.is_empty() || without.len() == parts.len() {
+        return Some(Answer::quoted_json(whole()).leaving_out(left_out.header()));
+    }
+    if room.gzip {
+        let payload = Payload::of_quoted(whole()).into();
+        let compressed = Content::Gzip(std::sync::Arc::clone(&payload));
+        if compressed.buffered_size() <= room.most {
+            return Some(Answer::shared_json(&payload).leaving_out(left_out.header()));
+        }
+    }
+    let rest = total - without.values().sum::<usize>();
+    let left_out = LeftOut { too_large: without.len(), ..left_out };
+    Some(Answer::quoted_json(body(allocation, &names(false), collector, rest)).leaving_out(left_out.header()))
+}
+
+/// The list as a JSON string; its items take that many bytes.
+fn body(allocation: &Allocation, jobs: &[&str], collector: &str, bytes: usize) -> String {
+    let texts = jobs.iter().flat_map(|job| allocation.share(job, collector));
+    let texts = texts.map(|(group, target)| group.merged(target)).filter(|text: &Text<'_>| !text.is_empty());
+    quoted(|body| list(texts, bytes, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_has_each_number_that_is_not_zero() {
+        let cases = [
+            (LeftOut::default(), None),
+            (LeftOut { settings: 2, unknown: 1, ..LeftOut::default() }, Some("3;settings=2;unknown=1")),
+            (
+                LeftOut { too_large: 1, kept: 4, targets: 5, ..LeftOut::default() },
+                Some("1;too-large=1;kept=4;targets=5"),
+            ),
+            (LeftOut { kept: 1, ..LeftOut::default() }, Some("0;kept=1")),
+        ];
+        for (left_out, expected) in cases {
+            assert_eq!(left_out.header().as_deref(), expected);
+        }
+    }
+}
