@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
+use target_allocator_core::monitors::bounds::Bounds;
 use target_allocator_core::targets::ServedLabels;
 
 use crate::external::Place;
@@ -152,13 +153,32 @@ fn seconds(name: &str, value: Option<String>, default: u64) -> Result<Duration> 
     Ok(Duration::from_secs(seconds))
 }
 
-fn load_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
-    let mut config = read_config(&get)?;
+fn load_config(get: impl Fn(&str) -> Option<String> + Copy) -> Result<Config> {
+    let mut config = read_config(get)?;
     // Lambda says how many megabytes the function has. A job of a quarter leaves room for the next snapshot.
     if let Some(memory) = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|memory| memory.parse::<usize>().ok()) {
         config.most_of_a_job = (memory << 20) / 4;
     }
+    let bounds = load_bounds(get)?;
+    if let Some(monitors) = &mut config.monitors {
+        monitors.bounds = bounds;
+    }
     Ok(config)
+}
+
+fn load_bounds(get: impl Fn(&str) -> Option<String>) -> Result<Bounds> {
+    let defaults = Bounds::default();
+    let limit = |name: &str, default: usize| {
+        let Some(value) = get(name) else { return Ok(default) };
+        let limit = value.trim().parse().ok().filter(|limit| *limit > 0);
+        limit.with_context(|| format!("{name} must be a whole number of at least 1: {value:?}"))
+    };
+    Ok(Bounds {
+        object_endpoints: limit("OBJECT_LIMIT_ENDPOINTS", defaults.object_endpoints)?,
+        object_bytes: limit("OBJECT_LIMIT_BYTES", defaults.object_bytes)?,
+        namespace_bytes: limit("NAMESPACE_LIMIT_BYTES", defaults.namespace_bytes)?,
+        total_bytes: limit("TOTAL_LIMIT_BYTES", defaults.total_bytes)?,
+    })
 }
 
 fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
@@ -198,6 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_read_one_by_one() {
+        let bounds = |variables: &[(&str, &str)]| {
+            let variables = [&[("CLUSTER", "kubeconfig")], variables].concat();
+            load(&variables).unwrap().config.monitors.unwrap().bounds
+        };
+        let defaults = Bounds::default();
+        assert_eq!(bounds(&[("TOTAL_LIMIT_BYTES", " ")]), defaults);
+        assert_eq!(bounds(&[("OBJECT_LIMIT_ENDPOINTS", "7")]), Bounds { object_endpoints: 7, ..defaults });
+        assert_eq!(bounds(&[("OBJECT_LIMIT_BYTES", "7")]), Bounds { object_bytes: 7, ..defaults });
+        assert_eq!(bounds(&[("NAMESPACE_LIMIT_BYTES", "7")]), Bounds { namespace_bytes: 7, ..defaults });
+        assert_eq!(bounds(&[("TOTAL_LIMIT_BYTES", " 7 ")]), Bounds { total_bytes: 7, ..defaults });
+    }
+
+    #[test]
     fn a_wrong_value_is_an_error_that_names_the_variable() {
         let cases = [
             (("SNAPSHOT_TTL", "15s"), "SNAPSHOT_TTL must be a whole number of seconds: \"15s\""),
@@ -206,6 +240,8 @@ mod tests {
             (("TARGET_LABELS", "some"), "TARGET_LABELS must be referenced or all: \"some\""),
             (("SECRETS", "yes"), "SECRETS must be omit or inline: \"yes\""),
             (("RESPONSE_MODE", "chunks"), "RESPONSE_MODE must be buffer or stream: \"chunks\""),
+            (("OBJECT_LIMIT_BYTES", "2M"), "OBJECT_LIMIT_BYTES must be a whole number of at least 1: \"2M\""),
+            (("OBJECT_LIMIT_ENDPOINTS", "0"), "OBJECT_LIMIT_ENDPOINTS must be a whole number of at least 1: \"0\""),
             (("SECRET_ROTATION", "true"), "SECRET_ROTATION must be on or off: \"true\""),
             (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
             (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod bounds;
 mod canaries;
 mod certificates;
 mod ec2;

@@ -9,6 +9,7 @@ pub mod http_client;
 pub mod parse;
 mod secrets;
 pub mod service_discovery;
+pub mod shard;
 pub mod url;
 pub mod validation;
 

@@ -46,7 +46,7 @@ pub fn answer(snapshot: &Snapshot, routed: &Routed<'_>, asked: &Asked) -> Answer
         Route::ScrapeConfigs => {
             let merged = snapshot.merged_scrape_configs.as_ref().filter(|_| routed.merged);
             let configs = merged.unwrap_or(&snapshot.scrape_configs);
-            Answer::shared_json(configs.shown_to(&asked.caller))
+            Answer::scrape_configs(configs.shown_to(&asked.caller))
         }
         Route::Jobs => Answer::json(listed.links()),
         Route::Report => Answer::json(report(allocation)),

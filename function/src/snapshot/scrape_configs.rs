@@ -1,9 +1,10 @@
 //! The answers to `/scrape_configs`: one for everybody, and one with credentials for
 //! those whom an authorizer knows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, to_value};
+use serde_json::{Value, to_value};
 use target_allocator_core::access::Caller;
 use target_allocator_core::scrape_config::ScrapeConfig;
 use xxhash_rust::xxh3::xxh3_64;
@@ -20,7 +21,8 @@ pub struct ScrapeConfigs {
 }
 
 impl ScrapeConfigs {
-    /// The answers for these jobs.
+    /// The answers for these jobs. Each job is written before the next one is looked at, which takes less memory
+    /// than values of all of them.
     ///
     /// # Errors
     /// When a config cannot be written as JSON.
@@ -29,22 +31,19 @@ impl ScrapeConfigs {
         secrets: Secrets,
         rotation: SecretRotation,
     ) -> Result<Self, serde_json::Error> {
-        let (mut hidden, mut inlined) = (Map::new(), Map::new());
-        for config in configs {
+        let configs: BTreeMap<&str, &ScrapeConfig> = configs.map(|config| (config.job_name.as_str(), config)).collect();
+        let (mut hidden, mut inlined, mut differs) = (Writer::default(), Writer::default(), false);
+        for (name, config) in configs {
             let mut without = config.clone();
             without.hide_secrets();
-            if secrets == Secrets::Inline && without != *config {
-                inlined.insert(config.job_name.clone(), with_secrets(config, rotation)?);
+            hidden.write(name, &to_value(&without)?)?;
+            if secrets == Secrets::Inline {
+                let has_secrets = without != *config;
+                differs |= has_secrets;
+                inlined.write(name, &if has_secrets { with_secrets(config, rotation)? } else { to_value(config)? })?;
             }
-            hidden.insert(config.job_name.clone(), to_value(&without)?);
         }
-        let payload = |jobs: &Map<String, Value>| serde_json::to_string(jobs).map(Payload::new).map(Arc::new);
-        let hidden_payload = payload(&hidden)?;
-        if inlined.is_empty() {
-            return Ok(Self { hidden: hidden_payload, inlined: None });
-        }
-        hidden.extend(inlined);
-        Ok(Self { hidden: hidden_payload, inlined: Some(payload(&hidden)?) })
+        Ok(Self { hidden: hidden.finish(), inlined: differs.then(|| inlined.finish()) })
     }
 
     /// What this one may see.
@@ -54,6 +53,30 @@ impl ScrapeConfigs {
             (Caller::Verified(_), Some(inlined)) => inlined,
             (Caller::Verified(_), None) | (Caller::Unknown, _) => &self.hidden,
         }
+    }
+}
+
+/// A JSON object while it is written.
+#[derive(Default)]
+struct Writer {
+    text: String,
+}
+
+impl Writer {
+    fn write(&mut self, name: &str, value: &Value) -> Result<(), serde_json::Error> {
+        self.text.push(if self.text.is_empty() { '{' } else { ',' });
+        self.text.push_str(&serde_json::to_string(name)?);
+        self.text.push(':');
+        self.text.push_str(&serde_json::to_string(value)?);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Arc<Payload> {
+        if self.text.is_empty() {
+            self.text.push('{');
+        }
+        self.text.push('}');
+        Arc::new(Payload::new(self.text))
     }
 }
 
