@@ -53,7 +53,8 @@ fn static_targets(count: usize) -> Value {
 
 async fn start(objects: Vec<Value>, config: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Function) {
     let folder = tempfile::tempdir().unwrap();
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": [good(), objects].concat()});
+    let items = [good(), objects].concat();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     std::fs::write(folder.path().join("cluster.json"), list.to_string()).unwrap();
     let cluster = format!("manifests:{}", folder.path().display());
     let mut all = vec![("CLUSTER", cluster.as_str()), ("ALLOCATOR_CONFIG", config), ("SNAPSHOT_TTL", "600")];
