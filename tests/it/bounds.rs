@@ -200,14 +200,16 @@ async fn jobs_of_the_config_that_collectors_cannot_load_are_left_out_alone() {
             {"job_name": "repeated", "metric_relabel_configs": [{"regex": "x{2,$(SHARD)}", "action": "labeldrop"}]},
             {"job_name": "named-0"},
             {"job_name": "named-$(SHARD)"},
+            {"job_name": "other-$(SHARD)"},
             {"job_name": "trusted", "tls_config": {"ca": "-----BEGIN TRUSTED CERTIFICATE-----\n"}},
         ]}
     });
     let (_folder, function) = start(Vec::new(), &config.to_string(), &[]).await;
-    assert_eq!(jobs_beside_the_good_one(&function, "config").await, ["named-0", "sharded"]);
+    assert_eq!(jobs_beside_the_good_one(&function, "config").await, ["named-0", "other-$(SHARD)", "sharded"]);
     let report = report(&function).await;
     let names: Vec<_> = report.iter().map(|entry| entry.split(' ').next().unwrap()).collect();
-    assert_eq!(names, ["named-$(SHARD)", "repeated", "trusted"], "{report:?}");
+    assert_eq!(names, ["named-$(SHARD)", "other-$(SHARD)", "repeated", "trusted"], "{report:?}");
+    assert!(report[1].starts_with("other-$(SHARD) adjusted job_name: holds $(SHARD)"), "{report:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, to_value};
+use serde_json::to_value;
 use target_allocator_core::access::Caller;
 use target_allocator_core::scrape_config::ScrapeConfig;
 use xxhash_rust::xxh3::xxh3_64;
@@ -36,11 +36,13 @@ impl ScrapeConfigs {
         for (name, config) in configs {
             let mut without = config.clone();
             without.hide_secrets();
-            hidden.write(name, &to_value(&without)?)?;
+            let text = sorted_json(&without)?;
+            hidden.write(name, &text)?;
             if secrets == Secrets::Inline {
                 let has_secrets = without != *config;
                 differs |= has_secrets;
-                inlined.write(name, &if has_secrets { with_secrets(config, rotation)? } else { to_value(config)? })?;
+                let shown = if has_secrets { with_secrets(config, rotation)? } else { text };
+                inlined.write(name, &shown)?;
             }
         }
         Ok(Self { hidden: hidden.finish(), inlined: differs.then(|| inlined.finish()) })
@@ -63,11 +65,11 @@ struct Writer {
 }
 
 impl Writer {
-    fn write(&mut self, name: &str, value: &Value) -> Result<(), serde_json::Error> {
+    fn write(&mut self, name: &str, value: &str) -> Result<(), serde_json::Error> {
         self.text.push(if self.text.is_empty() { '{' } else { ',' });
         self.text.push_str(&serde_json::to_string(name)?);
         self.text.push(':');
-        self.text.push_str(&serde_json::to_string(value)?);
+        self.text.push_str(value);
         Ok(())
     }
 
@@ -80,15 +82,20 @@ impl Writer {
     }
 }
 
-/// The version is a hash of the whole config: only those see it who see the credentials, too.
-fn with_secrets(config: &ScrapeConfig, rotation: SecretRotation) -> Result<Value, serde_json::Error> {
+/// JSON with sorted keys.
+fn sorted_json(config: &ScrapeConfig) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&to_value(config)?)
+}
+
+/// The version is a hash of the whole config: only callers who see the credentials see it too.
+fn with_secrets(config: &ScrapeConfig, rotation: SecretRotation) -> Result<String, serde_json::Error> {
     match rotation {
-        SecretRotation::Off => to_value(config),
+        SecretRotation::Off => sorted_json(config),
         SecretRotation::On => {
             let version = xxh3_64(&serde_json::to_vec(config)?);
             let mut config = config.clone();
             config.add_version(&format!("{version:016x}"));
-            to_value(&config)
+            sorted_json(&config)
         }
     }
 }

@@ -88,6 +88,9 @@ enum Unserved {
     Json(#[from] serde_json::Error),
 }
 
+const REPLACED_NAME: &str = "holds $(SHARD), which collectors replace by a number, so that they ask for the targets of \
+    another job, rename the job";
+
 const OVERHEARD: &str = "ec2_sd_configs: an object cannot choose a proxy or TLS for what is signed with the function's \
     credentials, give it keys or leave those out";
 
@@ -114,15 +117,22 @@ fn check_loadable(config: &ScrapeConfig) -> Result<(), Unserved> {
     Ok(shard::check(config, &serde_json::to_string(config)?)?)
 }
 
-/// Leaves out jobs whose names become those of others when a collector replaces `$(SHARD)`.
-fn leave_out_same_names(jobs: &mut BTreeMap<String, Arc<PlannedJob>>, report: &mut Report) {
+/// Leaves out jobs whose names become those of others when a collector replaces `$(SHARD)`, and notes that no collector
+/// finds the targets of the others: it asks by the replaced name, as it asks the operator's allocator.
+fn check_job_names(jobs: &mut BTreeMap<String, Arc<PlannedJob>>, report: &mut Report) {
     let (replaced, mut names): (Vec<String>, Vec<String>) = jobs.keys().cloned().partition(|name| name.contains(SHARD));
     for name in replaced {
         names.push(name);
-        let Err(error) = shard::check_distinct(names.iter().map(String::as_str)) else { continue };
-        let Some(job) = names.pop().and_then(|name| jobs.remove(&name)) else { continue };
+        let same = shard::check_distinct(names.iter().map(String::as_str)).err();
+        let Some(job) = names.last().and_then(|name| jobs.get(name)) else { continue };
         let object = job.monitor.clone().unwrap_or_else(|| config_object(&job.scrape_config.job_name));
-        report.push(object, Outcome::JobLeftOut, "job_name", error);
+        match same {
+            None => report.push(object, Outcome::Adjusted, "job_name", REPLACED_NAME),
+            Some(error) => {
+                report.push(object, Outcome::JobLeftOut, "job_name", error);
+                names.pop().and_then(|name| jobs.remove(&name));
+            }
+        }
     }
 }
 
@@ -195,7 +205,7 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
             add(scrape_config, Origin { monitor: Some(monitor), endpoint, written }, &mut report);
         }
     }
-    leave_out_same_names(&mut jobs, &mut report);
+    check_job_names(&mut jobs, &mut report);
     Plan { jobs: jobs.into_values().collect(), report }
 }
 

@@ -175,11 +175,10 @@ impl Draft {
     }
 
     fn finding(&self, error: &ScrapeConfigError) -> Finding {
-        if let ScrapeConfigError::Relabel { field, source: RelabelError { index, refusal } } = error {
-            if let Some(field) = self.own_rules(field).field(*index) {
-                return Finding::left_out(format_args!("cannot be used by prometheus: {}", chain(refusal)))
-                    .within(&field);
-            }
+        if let ScrapeConfigError::Relabel { field, source: RelabelError { index, refusal } } = error
+            && let Some(field) = self.own_rules(field).field(*index)
+        {
+            return Finding::left_out(format_args!("cannot be used by prometheus: {}", chain(refusal))).within(&field);
         }
         Finding::left_out(format_args!("cannot be used by prometheus: {}", chain(error)))
     }
