@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
+use target_allocator_core::monitors::bounds::Bounds;
 use target_allocator_core::targets::ServedLabels;
 
 use crate::external::Place;
@@ -176,11 +177,15 @@ fn seconds(name: &str, value: Option<String>, default: u64) -> Result<Duration> 
     Ok(Duration::from_secs(seconds))
 }
 
-fn load_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
-    let mut config = read_config(&get)?;
+fn load_config(get: impl Fn(&str) -> Option<String> + Copy) -> Result<Config> {
+    let mut config = read_config(get)?;
     // Lambda says how many megabytes the function has. A job of a quarter leaves room for the next snapshot.
     if let Some(memory) = get(MEMORY_SIZE) {
         config.most_of_a_job = (parse_memory(&memory)? << 20) / 4;
+    }
+    let bounds = load_bounds(get)?;
+    if let Some(monitors) = &mut config.monitors {
+        monitors.bounds = bounds;
     }
     Ok(config)
 }
@@ -194,6 +199,21 @@ const MOST_MEMORY: usize = 1 << 20;
 fn parse_memory(text: &str) -> Result<usize> {
     let megabytes = text.trim().parse().ok().filter(|megabytes| (1..=MOST_MEMORY).contains(megabytes));
     megabytes.with_context(|| format!("{MEMORY_SIZE} must be the function's memory in MB, Lambda sets it: {text:?}"))
+}
+
+fn load_bounds(get: impl Fn(&str) -> Option<String>) -> Result<Bounds> {
+    let defaults = Bounds::default();
+    let limit = |name: &str, default: usize| {
+        let Some(value) = get(name) else { return Ok(default) };
+        let limit = value.trim().parse().ok().filter(|limit| *limit > 0);
+        limit.with_context(|| format!("{name} must be a whole number of at least 1: {value:?}"))
+    };
+    Ok(Bounds {
+        object_endpoints: limit("OBJECT_LIMIT_ENDPOINTS", defaults.object_endpoints)?,
+        object_bytes: limit("OBJECT_LIMIT_BYTES", defaults.object_bytes)?,
+        namespace_bytes: limit("NAMESPACE_LIMIT_BYTES", defaults.namespace_bytes)?,
+        total_bytes: limit("TOTAL_LIMIT_BYTES", defaults.total_bytes)?,
+    })
 }
 
 fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
@@ -265,6 +285,20 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_read_one_by_one() {
+        let bounds = |variables: &[(&str, &str)]| {
+            let variables = [&[("CLUSTER", "kubeconfig")], variables].concat();
+            load(&variables).unwrap().config.monitors.unwrap().bounds
+        };
+        let defaults = Bounds::default();
+        assert_eq!(bounds(&[("TOTAL_LIMIT_BYTES", " ")]), defaults);
+        assert_eq!(bounds(&[("OBJECT_LIMIT_ENDPOINTS", "7")]), Bounds { object_endpoints: 7, ..defaults });
+        assert_eq!(bounds(&[("OBJECT_LIMIT_BYTES", "7")]), Bounds { object_bytes: 7, ..defaults });
+        assert_eq!(bounds(&[("NAMESPACE_LIMIT_BYTES", "7")]), Bounds { namespace_bytes: 7, ..defaults });
+        assert_eq!(bounds(&[("TOTAL_LIMIT_BYTES", " 7 ")]), Bounds { total_bytes: 7, ..defaults });
+    }
+
+    #[test]
     fn a_wrong_value_is_an_error_that_names_the_variable() {
         let cases = [
             (("SNAPSHOT_TTL", "15s"), "SNAPSHOT_TTL must be a whole number of seconds: \"15s\""),
@@ -283,6 +317,8 @@ mod tests {
             ),
             (("BASE_PATH", "/a//b"), "BASE_PATH must be a path such as /allocator or /a/b: \"a//b\""),
             (("CLUSTER_ISSUERS", "any"), "CLUSTER_ISSUERS must have the form CLUSTER=VALUE,CLUSTER=VALUE: \"any\""),
+            (("OBJECT_LIMIT_BYTES", "2M"), "OBJECT_LIMIT_BYTES must be a whole number of at least 1: \"2M\""),
+            (("OBJECT_LIMIT_ENDPOINTS", "0"), "OBJECT_LIMIT_ENDPOINTS must be a whole number of at least 1: \"0\""),
             (("SECRET_ROTATION", "true"), "SECRET_ROTATION must be on or off: \"true\""),
             (("ALLOCATOR_CONFIG_FILE", "/nonexistent"), "ALLOCATOR_CONFIG_FILE cannot be read: /nonexistent"),
             (("ALLOCATOR_CONFIG", "nonsense: 1"), "the allocator config is not valid: ALLOCATOR_CONFIG"),

@@ -10,6 +10,7 @@
 
 mod access;
 mod answers;
+mod bounds;
 mod canaries;
 mod certificates;
 mod clusters;

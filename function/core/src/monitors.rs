@@ -6,15 +6,18 @@
 //! of the Prometheus operator, as its allocator drives them: EndpointSlice role, TLS inline,
 //! the operator's newest Prometheus version.
 //!
-//! A job that Prometheus would not load is left out alone; there it breaks the whole config.
+//! A job that Prometheus or a collector would not load is left out alone; with the peers it breaks the whole config.
+//! An object that makes more scrape configs than it may is refused alone.
 
 pub mod assets;
-mod certificate;
+pub mod bounds;
+pub mod certificate;
 pub mod draft;
 pub mod endpoint;
 pub mod finding;
 pub mod http_client;
 pub mod job_settings;
+pub mod object_jobs;
 mod pod_monitor;
 mod probe;
 pub mod references;
@@ -29,12 +32,14 @@ use std::ops::Range;
 use crate::duration::Duration;
 use crate::objects::Cluster;
 pub use crate::objects::ReferencedObject;
-use crate::report::{ObjectRef, Outcome, Report};
+use crate::report::{ObjectRef, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
 use assets::Assets;
-use draft::{Context, Draft};
-use finding::{Finding, Within};
+use bounds::{Bounds, Kept};
+use draft::{Context, Files};
+use finding::Finding;
+use object_jobs::Builder;
 use references::Refers;
 pub use references::references;
 use scrape_class::ScrapeClasses;
@@ -54,7 +59,10 @@ pub struct Settings {
     /// The protocols of jobs that name none; empty stands for Prometheus' own.
     pub scrape_protocols: Vec<String>,
     pub scrape_classes: ScrapeClasses,
-    pub deny_fs_access_through_sms: bool,
+    /// Which files of a collector monitors may name (`deny_fs_access_through_sms`).
+    pub files: Files,
+    /// How much monitors may make.
+    pub bounds: Bounds,
 }
 
 impl Settings {
@@ -91,77 +99,51 @@ pub struct ScrapeJob {
 /// The jobs of all selected monitors, and what became of those that are missing.
 #[must_use]
 pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, Report) {
-    let mut jobs = Jobs { settings, cluster, globals: settings.globals(), jobs: Vec::new(), report: Report::default() };
+    let globals = settings.globals();
+    let mut jobs =
+        Jobs { settings, cluster, globals: &globals, kept: Kept::new(settings.bounds), report: Report::default() };
     let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, .. } = settings;
     for monitor in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
-        jobs.add(monitor, endpoint::drafts);
+        jobs.add(monitor, endpoint::build);
     }
     for monitor in select(pod_monitors, namespaces, &cluster.pod_monitors, cluster) {
-        jobs.add(monitor, endpoint::drafts);
+        jobs.add(monitor, endpoint::build);
     }
     for monitor in select(probes, namespaces, &cluster.probes, cluster) {
-        jobs.add(monitor, probe::drafts);
+        jobs.add(monitor, probe::build);
     }
     for monitor in select(scrape_configs, namespaces, &cluster.scrape_configs, cluster) {
-        jobs.add(monitor, scrape_config::drafts);
+        jobs.add(monitor, scrape_config::build);
     }
-    (jobs.jobs, jobs.report)
+    let Jobs { kept, mut report, .. } = jobs;
+    (kept.finish(&mut report), report)
 }
 
 /// Jobs and report while they grow.
 struct Jobs<'a> {
     settings: &'a Settings,
     cluster: &'a Cluster,
-    globals: Globals,
-    jobs: Vec<ScrapeJob>,
+    globals: &'a Globals,
+    kept: Kept,
     report: Report,
 }
 
 impl<'a> Jobs<'a> {
+    /// Builds the jobs of an object; where one of its endpoints breaks a rule, the operator passes over the object.
     fn add<T: Refers>(
         &mut self,
         monitor: &'a T,
-        drafts: impl FnOnce(&T, &mut Context<'a>) -> Result<Vec<Result<Draft, Finding>>, Finding>,
+        build: impl FnOnce(&T, &mut Context<'a>, &mut Builder<'a>) -> Result<(), Finding>,
     ) {
         let object = monitor.object_ref();
         let assets = Assets::new(self.cluster, &monitor.metadata().namespace);
         let mut context = Context { settings: self.settings, assets, notes: Vec::new() };
-        let drafts =
-            references::check_number(monitor).and_then(|()| drafts(monitor, &mut context)).and_then(refuse_as_a_whole);
-        match drafts {
-            Ok(drafts) => {
-                drafts.into_iter().for_each(|draft| self.finish(&object, draft));
-                context.notes.into_iter().for_each(|note| note.report(&object, &mut self.report));
-            }
+        let mut builder = Builder::new(object.clone(), self.settings, self.globals);
+        let built = references::check_number(monitor).and_then(|()| build(monitor, &mut context, &mut builder));
+        match built {
+            Ok(()) => self.kept.add(builder.finish(context.notes)),
             Err(finding) => finding.report(&object, &mut self.report),
         }
-    }
-
-    fn finish(&mut self, object: &ObjectRef, draft: Result<Draft, Finding>) {
-        let finished = draft.and_then(|mut draft| {
-            draft.finish(&self.globals, self.settings.deny_fs_access_through_sms).within(&draft.field)?;
-            Ok(draft)
-        });
-        match finished {
-            Ok(Draft { field, endpoint, config, relabelings, metric_relabelings: _ }) => self.jobs.push(ScrapeJob {
-                monitor: object.clone(),
-                endpoint,
-                own_relabelings: relabelings.range,
-                own_relabelings_field: format!("{field}.{}", relabelings.field),
-                scrape_config: config,
-            }),
-            Err(finding) => finding.report(object, &mut self.report),
-        }
-    }
-}
-
-/// The operator passes over a monitor if one of its endpoints breaks a rule.
-fn refuse_as_a_whole(drafts: Vec<Result<Draft, Finding>>) -> Result<Vec<Result<Draft, Finding>>, Finding> {
-    let refusal =
-        drafts.iter().find_map(|draft| draft.as_ref().err().filter(|error| error.outcome == Outcome::Refused));
-    match refusal {
-        Some(refusal) => Err(refusal.clone()),
-        None => Ok(drafts),
     }
 }
 

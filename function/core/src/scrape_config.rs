@@ -10,6 +10,7 @@ pub mod globals;
 pub mod http_client;
 pub mod parse;
 pub mod secret;
+pub mod shard;
 pub mod url;
 pub mod validation;
 

@@ -76,7 +76,7 @@ where
 mod tests {
     use target_allocator_core::discovery::external::sources;
     use target_allocator_core::report::ObjectRef;
-    use target_allocator_core::scrape_config::service_discovery::{HttpSd, ServiceDiscovery};
+    use target_allocator_core::scrape_config::discovery::{HttpSd, ServiceDiscovery};
 
     use super::*;
 

@@ -62,6 +62,34 @@ impl Status {
     }
 }
 
+/// What helps if an answer does not fit.
+#[derive(Debug, Clone, Copy)]
+enum Advice {
+    /// More collectors make each share smaller.
+    Share,
+    /// Scrape configs do not depend on the number of collectors.
+    ScrapeConfigs,
+}
+
+impl Advice {
+    const fn text(self, accepts_gzip: bool) -> &'static str {
+        match (self, accepts_gzip) {
+            (Self::Share, _) => {
+                "use more collectors, TARGET_LABELS=referenced or the merged view, or RESPONSE_MODE=stream \
+                 behind a function URL or a REST API that streams"
+            }
+            (Self::ScrapeConfigs, false) => {
+                "ask for gzip (Accept-Encoding: gzip), as the collector's receiver does, use the merged view, or \
+                 RESPONSE_MODE=stream behind a function URL or a REST API that streams"
+            }
+            (Self::ScrapeConfigs, true) => {
+                "gzip is not enough, use the merged view or RESPONSE_MODE=stream behind a function URL or a REST API \
+                 that streams, or lower NAMESPACE_LIMIT_BYTES"
+            }
+        }
+    }
+}
+
 /// An answer before it is sent.
 #[derive(Debug)]
 pub struct Answer {
@@ -70,11 +98,12 @@ pub struct Answer {
     content_type: &'static str,
     age: Option<Duration>,
     left_out: Option<String>,
+    advice: Advice,
 }
 
 impl Answer {
     fn new(body: Payload, content_type: &'static str) -> Self {
-        Self { status: StatusCode::OK, body: Arc::new(body), content_type, age: None, left_out: None }
+        Self { content_type, ..Self::shared_json(&Arc::new(body)) }
     }
 
     /// JSON that was made for this answer.
@@ -87,9 +116,21 @@ impl Answer {
         Self::new(Payload::of_quoted(body), JSON)
     }
 
-    /// JSON that is the same for everybody.
+    /// JSON that several answers share.
     pub fn shared_json(body: &Arc<Payload>) -> Self {
-        Self { status: StatusCode::OK, body: Arc::clone(body), content_type: JSON, age: None, left_out: None }
+        Self {
+            status: StatusCode::OK,
+            body: Arc::clone(body),
+            content_type: JSON,
+            age: None,
+            left_out: None,
+            advice: Advice::Share,
+        }
+    }
+
+    /// Scrape configs, which a snapshot holds.
+    pub fn scrape_configs(body: &Arc<Payload>) -> Self {
+        Self { advice: Advice::ScrapeConfigs, ..Self::shared_json(body) }
     }
 
     /// Nothing: the status says all.
@@ -130,7 +171,7 @@ impl Answer {
     /// What is sent: compressed if that is understood, nothing if the asker has it already,
     /// a failure if it is too large for an answer that is not streamed.
     pub fn sent(self, asked: &Asked, streams: bool) -> Sent {
-        let Self { status, body, content_type, age, left_out } = self;
+        let Self { status, body, content_type, age, left_out, advice } = self;
         let tag = body.tag();
         let known = status == StatusCode::OK && asked.known_tags.as_deref().is_some_and(|known| has_tag(known, tag));
         let mut headers = HeaderMap::new();
@@ -176,9 +217,8 @@ impl Answer {
         let size = if streams { 0 } else { content.buffered_size() };
         if size > MOST_BYTES {
             let message = format!(
-                "the answer takes {size} bytes of the {MOST_BYTES} that a Lambda function can answer in one piece: \
-                 use more collectors, TARGET_LABELS=referenced or the merged view, or RESPONSE_MODE=stream \
-                 behind a function URL or a REST API that streams"
+                "the answer takes {size} bytes of the {MOST_BYTES} that a Lambda function can answer in one piece: {}",
+                advice.text(asked.accepts_gzip)
             );
             return Self::error(Status::Internal, message).sent(asked, streams);
         }

@@ -40,7 +40,7 @@ pub fn index(request: &Request<'_>) -> Answer {
 
 /// The scrape configs.
 pub fn configs(request: &Request<'_>) -> Answer {
-    Answer::shared_json(request.snapshot.scrape_configs.shown_to(request.asked.reader))
+    Answer::scrape_configs(request.snapshot.scrape_configs.shown_to(request.asked.reader))
 }
 
 /// The scrape configs of the merged view.
@@ -48,7 +48,7 @@ pub fn merged_configs(request: &Request<'_>) -> Answer {
     let configs = request.snapshot.merged_scrape_configs.as_ref();
     configs.map_or_else(
         || Answer::error(Status::Unavailable, "the snapshot does not hold the merged view: ask again"),
-        |configs| Answer::shared_json(configs.shown_to(request.asked.reader)),
+        |configs| Answer::scrape_configs(configs.shown_to(request.asked.reader)),
     )
 }
 

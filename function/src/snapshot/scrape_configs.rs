@@ -1,9 +1,11 @@
 //! The answers to `/scrape_configs`: one without credentials, and one with credentials
 //! for collectors that an authorizer verified.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, to_value};
+use serde::Serialize;
+use serde_json::to_value;
 use target_allocator_core::access::Reader;
 use target_allocator_core::scrape_config::ScrapeConfig;
 use target_allocator_core::scrape_config::secret::WithSecrets;
@@ -21,7 +23,8 @@ pub struct ScrapeConfigs {
 }
 
 impl ScrapeConfigs {
-    /// The answers for these jobs.
+    /// The answers for these jobs. Each job is written before the next one is looked at, which takes less memory
+    /// than values of all of them.
     ///
     /// # Errors
     /// When a config cannot be written as JSON.
@@ -30,21 +33,19 @@ impl ScrapeConfigs {
         secrets: Secrets,
         rotation: SecretRotation,
     ) -> Result<Self, serde_json::Error> {
-        let (mut hidden, mut inlined) = (Map::new(), Map::new());
-        for config in configs {
-            let masked = to_value(config)?;
-            if secrets == Secrets::Inline && config.has_secrets() {
-                inlined.insert(config.job_name.clone(), with_secrets(config, rotation)?);
+        let configs: BTreeMap<&str, &ScrapeConfig> = configs.map(|config| (config.job_name.as_str(), config)).collect();
+        let (mut hidden, mut inlined, mut differs) = (Writer::default(), Writer::default(), false);
+        for (name, config) in configs {
+            let text = sorted_json(config)?;
+            hidden.write(name, &text)?;
+            if secrets == Secrets::Inline {
+                let has_secrets = config.has_secrets();
+                differs |= has_secrets;
+                let shown = if has_secrets { with_secrets(config, rotation)? } else { text };
+                inlined.write(name, &shown)?;
             }
-            hidden.insert(config.job_name.clone(), masked);
         }
-        let payload = |jobs: &Map<String, Value>| serde_json::to_string(jobs).map(Payload::new).map(Arc::new);
-        let hidden_payload = payload(&hidden)?;
-        if inlined.is_empty() {
-            return Ok(Self { hidden: hidden_payload, inlined: None });
-        }
-        hidden.extend(inlined);
-        Ok(Self { hidden: hidden_payload, inlined: Some(payload(&hidden)?) })
+        Ok(Self { hidden: hidden.finish(), inlined: differs.then(|| inlined.finish()) })
     }
 
     /// The answer for this reader: only collectors see credentials.
@@ -57,15 +58,44 @@ impl ScrapeConfigs {
     }
 }
 
-/// The version is a hash of the whole config: only those see it who see the credentials, too.
-fn with_secrets(config: &ScrapeConfig, rotation: SecretRotation) -> Result<Value, serde_json::Error> {
+/// A JSON object while it is written.
+#[derive(Default)]
+struct Writer {
+    text: String,
+}
+
+impl Writer {
+    fn write(&mut self, name: &str, value: &str) -> Result<(), serde_json::Error> {
+        self.text.push(if self.text.is_empty() { '{' } else { ',' });
+        self.text.push_str(&serde_json::to_string(name)?);
+        self.text.push(':');
+        self.text.push_str(value);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Arc<Payload> {
+        if self.text.is_empty() {
+            self.text.push('{');
+        }
+        self.text.push('}');
+        Arc::new(Payload::new(self.text))
+    }
+}
+
+/// JSON with sorted keys.
+fn sorted_json(config: &impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&to_value(config)?)
+}
+
+/// The version is a hash of the whole config: only callers who see the credentials see it too.
+fn with_secrets(config: &ScrapeConfig, rotation: SecretRotation) -> Result<String, serde_json::Error> {
     match rotation {
-        SecretRotation::Off => to_value(WithSecrets(config)),
+        SecretRotation::Off => sorted_json(&WithSecrets(config)),
         SecretRotation::On => {
             let version = xxh3_64(&serde_json::to_vec(&WithSecrets(config))?);
             let mut config = config.clone();
             config.add_version(&format!("{version:016x}"));
-            to_value(WithSecrets(&config))
+            sorted_json(&WithSecrets(&config))
         }
     }
 }

@@ -262,6 +262,43 @@ def monitors(world: World) -> str:
     return f"{len(more) - len(before)} scrapes came and went"
 
 
+def unloadable(world: World) -> str:
+    """A running job that becomes one that no collector can load is left out, and collectors take new jobs."""
+    trusted = (world.folder / "apiserver/apiserver.crt").read_text().replace("CERTIFICATE", "TRUSTED CERTIFICATE")
+    metadata = {"name": "trusted", "namespace": "shop"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"ca": trusted}}
+    world.kubectl("create", "-f", "-", stdin=secret)
+    rule = {"action": "drop", "sourceLabels": ["__name__"], "regex": "x{2,$(SHARD)}"}
+    changes = {
+        "$(SHARD)": {"metricRelabelings": [rule]},
+        "holds no certificate": {"tlsConfig": {"ca": {"secret": {"name": "trusted", "key": "ca"}}}},
+        "names a file": {"tlsConfig": {"caFile": "/does/not/exist"}},
+    }
+    before = expected(world)
+    web = world.kubectl("get", "servicemonitor", "web", "-n", "shop", "-o", "json")
+    endpoints = [endpoint | {"path": "/changing"} for endpoint in web["spec"]["endpoints"]]
+    for reason, change in changes.items():
+        web["metadata"] = {"name": "changing", "namespace": "shop"}
+        web["spec"]["endpoints"] = endpoints
+        world.kubectl("create", "-f", "-", stdin=web)
+        eventually("the job is known", lambda: _assert(len(expected(world)) > len(before), "not yet"))
+        eventually("the job is scraped", lambda: check_owners(world, expected(world)))
+        changed = {"spec": {"endpoints": [endpoint | change for endpoint in endpoints]}}
+        world.kubectl("patch", "servicemonitor", "changing", "-n", "shop", "--type", "merge", "-p", json.dumps(changed))
+        eventually("the job is left out", lambda: _assert(expected(world) == before, "still there"))
+        entries = [entry for entry in get(f"{world.function}/debug/report") if entry["object"]["name"] == "changing"]
+        _assert(entries != [] and all(reason in entry["reason"] for entry in entries), f"{reason}: {entries}")
+        web["metadata"]["name"] = "new"
+        web["spec"]["endpoints"] = [endpoint | {"path": "/new"} for endpoint in endpoints]
+        world.kubectl("create", "-f", "-", stdin=web)
+        eventually("the new job is known", lambda: _assert(len(expected(world)) > len(before), "not yet"))
+        eventually("the new job is scraped", lambda: check_owners(world, expected(world)))
+        world.kubectl("delete", "servicemonitor", "changing", "new", "-n", "shop")
+        eventually("everything is as before", lambda: check_owners(world, before))
+    world.kubectl("delete", "secret", "trusted", "-n", "shop")
+    return f"{len(changes)} changes were refused by name, and a new job was scraped after each"
+
+
 def collectors(world: World) -> str:
     """Other collectors scrape the share of a deleted collector. The share returns with the collector."""
     wanted = expected(world)
@@ -350,6 +387,7 @@ CASES = [
     ("merged_hostile", merged.hostile),
     ("pods", pods),
     ("monitors", monitors),
+    ("unloadable", unloadable),
     ("collectors", collectors),
     ("references", references.narrowed),
     ("faults", faults),

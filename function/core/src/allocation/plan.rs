@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::discovery::external::client::{ClientError, Files, check_client};
 use crate::discovery::external::{Source, sources};
 use crate::discovery::{Query, QueryError};
+use crate::monitors::certificate::{self, NotLoadable};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
 use crate::relabel::{Gate, MOST_BYTES, RelabelError, Rules};
@@ -18,6 +19,7 @@ use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::{Ec2Sd, ServiceDiscovery};
 use crate::scrape_config::http_client::{HttpClientConfig, TlsConfig};
 use crate::scrape_config::parse::ParseError;
+use crate::scrape_config::shard::{self, SHARD, ShardError};
 
 /// The jobs to find targets for, in the order of their names.
 #[derive(Debug)]
@@ -72,15 +74,22 @@ enum Unserved {
     Rules(#[from] RelabelError),
     #[error("the regular expressions of the jobs before this one take more than {} MiB", MOST_BYTES >> 20)]
     TooLarge,
+    #[error("{}", chain(.0))]
+    Shard(#[from] ShardError),
+    #[error("tls_config.{0}")]
+    NotLoadable(#[from] NotLoadable),
     #[error("kubernetes_sd_configs: {}", chain(.0))]
     Query(#[from] QueryError),
     #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
     FilesForObject,
     #[error("{0}: {1}")]
     Client(&'static str, ClientError),
-    #[error("its service discovery cannot be told apart: {0}")]
-    Sources(#[from] serde_json::Error),
+    #[error("it cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
+
+const REPLACED_NAME: &str = "holds $(SHARD), which collectors replace by a number, so that they ask for the targets of \
+    another job, rename the job";
 
 const OVERHEARD: &str = "ec2_sd_configs: an object cannot choose a proxy or TLS for what is signed with the function's \
     credentials, give it keys or leave those out";
@@ -95,11 +104,35 @@ fn overhears_the_function(config: &Ec2Sd) -> bool {
     !own_keys && (own_proxy || *tls_config != TlsConfig::default())
 }
 
-/// A query's error and its cause.
-fn chain(error: &QueryError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Refuses a job of `config.scrape_configs` that no collector could load: it would refuse all other jobs too.
+/// The jobs of monitors have been checked.
+fn check_loadable(config: &ScrapeConfig) -> Result<(), Unserved> {
+    certificate::check_loadable(&config.http_client.tls_config)?;
+    Ok(shard::check(config, &serde_json::to_string(config)?)?)
+}
+
+/// Leaves out jobs whose names become those of others when a collector replaces `$(SHARD)`, and notes that no collector
+/// finds the targets of the others: it asks by the replaced name, as it asks the operator's allocator.
+fn check_job_names(jobs: &mut BTreeMap<String, Arc<PlannedJob>>, report: &mut Report) {
+    let (replaced, mut names): (Vec<String>, Vec<String>) = jobs.keys().cloned().partition(|name| name.contains(SHARD));
+    for name in replaced {
+        names.push(name);
+        let same = shard::check_distinct(names.iter().map(String::as_str)).err();
+        let Some(job) = names.last().and_then(|name| jobs.get(name)) else { continue };
+        let object = job.monitor.clone().unwrap_or_else(|| config_object(&job.scrape_config.job_name));
+        match same {
+            None => report.push(object, Outcome::Adjusted, "job_name", REPLACED_NAME),
+            Some(error) => {
+                report.push(object, Outcome::JobLeftOut, "job_name", error);
+                names.pop().and_then(|name| jobs.remove(&name));
+            }
+        }
     }
 }
 
@@ -179,12 +212,16 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
             add(scrape_config, Origin { monitor: Some(monitor), endpoint, written }, &mut report);
         }
     }
+    check_job_names(&mut jobs, &mut report);
     Plan { jobs: jobs.into_values().collect(), report }
 }
 
 impl PlannedJob {
     fn new(scrape_config: ScrapeConfig, origin: Origin, own_namespace: &str) -> Result<Self, Unserved> {
         let Origin { monitor, endpoint, written } = origin;
+        if monitor.is_none() {
+            check_loadable(&scrape_config)?;
+        }
         let ServiceDiscovery { kubernetes, r#static: _, http, dns: _, ec2, file } = &scrape_config.service_discovery;
         if monitor.is_some() && !file.is_empty() {
             return Err(Unserved::FilesForObject);

@@ -14,6 +14,8 @@ use super::{
 };
 use crate::duration::Duration;
 use crate::monitors;
+use crate::monitors::bounds::Bounds;
+use crate::monitors::draft::Files;
 use crate::monitors::finding::Finding;
 use crate::monitors::scrape_class::ScrapeClasses;
 use crate::monitors::selection::{KindSelection, NamespaceRules};
@@ -239,7 +241,12 @@ impl PrometheusCr {
             scrape_interval: self.scrape_interval.map_or(SCRAPE_INTERVAL, |given| given.0),
             scrape_protocols: self.scrape_protocols.unwrap_or_else(protocols),
             scrape_classes,
-            deny_fs_access_through_sms: self.deny_fs_access_through_sms.unwrap_or_default(),
+            files: match self.deny_fs_access_through_sms {
+                None => Files::WithoutTls,
+                Some(true) => Files::Denied,
+                Some(false) => Files::Allowed,
+            },
+            bounds: Bounds::default(),
         }))
     }
 }

@@ -12,6 +12,7 @@ use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::{Any, Decode, Tag, Tagged};
 use x509_cert::name::Name;
 
+use crate::scrape_config::http_client::TlsConfig;
 use key::{PrivateKey, PublicKey};
 use pem::Block;
 
@@ -33,6 +34,49 @@ pub enum CertificateError {
     MalformedKey,
     #[error("goes with a key that belongs to another certificate")]
     AnotherKey,
+    #[error(
+        "holds no certificate that a collector loads, it must stand between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- without headers"
+    )]
+    NoAuthority,
+    #[error("is below min_version, raise it")]
+    NoVersion,
+}
+
+/// What a collector cannot load of a TLS config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct NotLoadable {
+    /// `ca`, `cert` or `max_version`.
+    pub field: &'static str,
+    /// Why.
+    pub reason: CertificateError,
+}
+
+/// Refuses certificates, keys and versions that a collector cannot load. A running collector that cannot load those of one job
+/// applies no change of any job. Files are not looked at.
+///
+/// # Errors
+/// If the authorities hold no certificate, or if certificate and key do not belong together.
+pub fn check_loadable(config: &TlsConfig) -> Result<(), NotLoadable> {
+    let TlsConfig { ca, cert, key, min_version, max_version, .. } = config;
+    let within = |field| move |reason| NotLoadable { field, reason };
+    if !ca.is_empty() {
+        check_authorities(ca).map_err(within("ca"))?;
+    }
+    if !cert.is_empty() && !key.expose().is_empty() {
+        check_pair(cert, key.expose()).map_err(within("cert"))?;
+    }
+    if !min_version.is_empty() && !max_version.is_empty() && max_version < min_version {
+        return Err(within("max_version")(CertificateError::NoVersion));
+    }
+    Ok(())
+}
+
+/// As `AppendCertsFromPEM` of Go: one certificate is enough, and what is no certificate is passed over.
+fn check_authorities(text: &str) -> Result<(), CertificateError> {
+    let is_authority =
+        |block: Block<'_>| block.label == "CERTIFICATE" && !block.has_headers && public_key(&block).is_ok();
+    if pem::blocks(text).any(is_authority) { Ok(()) } else { Err(CertificateError::NoAuthority) }
 }
 
 /// Refuses what cannot be the certificate of an authority.
@@ -157,5 +201,52 @@ mod tests {
         for (certificate, key, expected) in pairs {
             assert_eq!(check_pair(certificate, key), expected, "{certificate}{key}");
         }
+    }
+
+    #[test]
+    fn authorities_are_those_that_go_loads() {
+        // Each outcome was compared with `AppendCertsFromPEM` of Go 1.26.
+        let trusted = P256.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
+        let with_headers = P256.replace("BEGIN CERTIFICATE-----\n", "BEGIN CERTIFICATE-----\nName: value\n\n");
+        let after = |text: &str| format!("{text}{P256}");
+        let cases = [
+            (P256.to_owned(), Ok(())),
+            (P256.replace('\n', "\r\n"), Ok(())),
+            (after("a comment\n"), Ok(())),
+            (after(&trusted), Ok(())),
+            (after(&with_headers), Ok(())),
+            (after(pem!("k256.crt")), Ok(())),
+            (trusted, Err(CertificateError::NoAuthority)),
+            (with_headers, Err(CertificateError::NoAuthority)),
+            (pem!("k256.crt").to_owned(), Err(CertificateError::NoAuthority)),
+            (P256_KEY.to_owned(), Err(CertificateError::NoAuthority)),
+            ("ca".to_owned(), Err(CertificateError::NoAuthority)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(check_authorities(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_collector_cannot_load_is_named() {
+        let config = |ca: &str, cert: &str, key: &str| TlsConfig {
+            ca: ca.to_owned(),
+            cert: cert.to_owned(),
+            key: key.into(),
+            ..TlsConfig::default()
+        };
+        let field = |config| check_loadable(&config).map_err(|error| error.field);
+        assert_eq!(field(TlsConfig::default()), Ok(()));
+        assert_eq!(field(config(P256, P256, P256_KEY)), Ok(()));
+        assert_eq!(field(config("ca", P256, P256_KEY)), Err("ca"));
+        assert_eq!(field(config("", P256, pem!("rsa.key"))), Err("cert"));
+        let versions = |min: &str, max: &str| TlsConfig {
+            min_version: min.to_owned(),
+            max_version: max.to_owned(),
+            ..TlsConfig::default()
+        };
+        assert_eq!(field(versions("TLS12", "TLS12")), Ok(()));
+        assert_eq!(field(versions("TLS13", "")), Ok(()));
+        assert_eq!(field(versions("TLS13", "TLS12")), Err("max_version"));
     }
 }

@@ -6,12 +6,14 @@
 use std::ops::Range;
 
 use super::assets::Assets;
+use super::certificate::NotLoadable;
 use super::finding::{Finding, Within, chain};
-use super::{Settings, relabeling};
+use super::{Settings, certificate, relabeling};
 use crate::objects::monitoring::ScrapeClass;
 use crate::relabel::{RelabelConfig, RelabelError};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
+use crate::scrape_config::shard::{self, ShardError};
 use crate::scrape_config::validation::ScrapeConfigError;
 
 /// What jobs are made with, besides the monitor.
@@ -24,6 +26,22 @@ pub struct Context<'a> {
     /// What was passed over while its jobs were made.
     pub notes: Vec<Finding>,
 }
+
+/// Which files of a collector a monitor may name (`prometheus_cr.deny_fs_access_through_sms`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Files {
+    /// The key is absent: no file of a TLS config except [`SERVICE_ACCOUNT_CA`]. A collector that cannot read such a file
+    /// applies no change of any job. A file with a token is read at each scrape and harms only its own job.
+    #[default]
+    WithoutTls,
+    /// `true`: none.
+    Denied,
+    /// `false`: all, as with the operator.
+    Allowed,
+}
+
+/// The file that each pod with a service account has, and that monitors of the API server and of the kubelet name.
+pub const SERVICE_ACCOUNT_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 /// Which of the rules of a job stand in the monitor.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +80,15 @@ pub struct Draft {
     pub relabelings: OwnRules,
     /// Which of the metric relabelling rules stand in the monitor.
     pub metric_relabelings: OwnRules,
+}
+
+/// A job that Prometheus and a collector would load.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The job.
+    pub draft: Draft,
+    /// What its scrape config takes as JSON.
+    pub bytes: usize,
 }
 
 impl Draft {
@@ -112,24 +139,46 @@ impl Draft {
     /// Fills in what is unset.
     ///
     /// # Errors
-    /// If Prometheus would not load it, or if it reads files and that is denied.
-    pub fn finish(&mut self, globals: &Globals, deny_files: bool) -> Result<(), Finding> {
+    /// If Prometheus or a collector would not load the job, or if it reads files that the settings deny.
+    pub fn finish(mut self, globals: &Globals, files: Files) -> Result<Finished, Finding> {
+        let bytes = self.check(globals, files).within(&self.field)?;
+        Ok(Finished { draft: self, bytes })
+    }
+
+    /// The bytes of the job in `/scrape_configs`.
+    fn check(&mut self, globals: &Globals, files: Files) -> Result<usize, Finding> {
         self.config.validate(globals).map_err(|error| self.finding(&error))?;
-        if deny_files && let Some(file) = file(&self.config) {
+        if files == Files::Denied
+            && let Some(file) = file(&self.config)
+        {
             return Err(Finding::left_out(format_args!(
                 "reads a file, which prometheus_cr.deny_fs_access_through_sms denies: {file}"
             )));
         }
-        Ok(())
+        certificate::check_loadable(&self.config.http_client.tls_config)
+            .map_err(|NotLoadable { field, reason }| Finding::left_out(reason).within(field).within("tlsConfig"))?;
+        let text = serde_json::to_string(&self.config).map_err(Finding::left_out)?;
+        shard::check(&self.config, &text).map_err(|error| self.shard_finding(&error))?;
+        Ok(text.len())
+    }
+
+    fn shard_finding(&self, error: &ShardError) -> Finding {
+        let field = match error {
+            ShardError::Rule { field, source, .. } => self.own_rules(field).field(source.index),
+            _ => None,
+        };
+        Finding::left_out(chain(error)).within(&field.unwrap_or_default())
+    }
+
+    fn own_rules(&self, field: &str) -> &OwnRules {
+        if field == "relabel_configs" { &self.relabelings } else { &self.metric_relabelings }
     }
 
     fn finding(&self, error: &ScrapeConfigError) -> Finding {
-        if let ScrapeConfigError::Relabel { field, source: RelabelError { index, refusal } } = error {
-            let own = if *field == "relabel_configs" { &self.relabelings } else { &self.metric_relabelings };
-            if let Some(field) = own.field(*index) {
-                return Finding::left_out(format_args!("cannot be used by prometheus: {}", chain(refusal)))
-                    .within(&field);
-            }
+        if let ScrapeConfigError::Relabel { field, source: RelabelError { index, refusal } } = error
+            && let Some(field) = self.own_rules(field).field(*index)
+        {
+            return Finding::left_out(format_args!("cannot be used by prometheus: {}", chain(refusal))).within(&field);
         }
         Finding::left_out(format_args!("cannot be used by prometheus: {}", chain(error)))
     }

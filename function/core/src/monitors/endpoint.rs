@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::draft::{Context, Draft};
+use super::draft::{Context, Draft, Files, SERVICE_ACCOUNT_CA};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
+use super::object_jobs::{Builder, check_endpoints};
 use super::{http_client, relabeling};
 use crate::objects::Object;
 use crate::objects::monitoring::common::{Limits, NativeHistograms, Protocols, Scheme};
@@ -78,15 +79,17 @@ pub struct EndpointSettings<'a> {
     pub proxy: &'a ProxyConfig,
 }
 
-/// The job of each endpoint. A finding that refuses the monitor, in any of them, refuses all.
+/// Builds the job of each endpoint. A finding that refuses the monitor, in any of them, refuses all.
 ///
 /// # Errors
-/// If the operator refuses the monitor whatever its endpoints are.
-pub fn drafts<M: Endpoints>(monitor: &M, context: &mut Context<'_>) -> Result<Vec<Result<Draft, Finding>>, Finding> {
+/// If the operator refuses the monitor, or if the monitor makes more than it may.
+pub fn build<M: Endpoints>(monitor: &M, context: &mut Context<'_>, jobs: &mut Builder<'_>) -> Result<(), Finding> {
+    let endpoints = monitor.endpoints();
+    check_endpoints(endpoints.len(), context.settings.bounds).within(&format!("spec.{}", M::FIELD))?;
     let class = context.settings.scrape_classes.of(monitor.shared().scrape_class_name).within("spec")?;
     let discovery = monitor.discovery(class)?;
-    let endpoints = monitor.endpoints().iter().enumerate();
-    Ok(endpoints.map(|(index, endpoint)| draft(monitor, index, endpoint, class, &discovery, context)).collect())
+    let mut endpoints = endpoints.iter().enumerate();
+    endpoints.try_for_each(|(index, endpoint)| jobs.take(draft(monitor, index, endpoint, class, &discovery, context)))
 }
 
 fn draft<M: Endpoints>(
@@ -157,6 +160,9 @@ fn apply(
     let rules = relabeling::converted(relabelings).within("relabelings")?;
     let metric_rules = relabeling::converted(metric_relabelings).within("metricRelabelings")?;
     http_client::set_bearer_token(&mut client, token, bearer_token_file)?;
+    if let (Files::WithoutTls, Some(tls_config)) = (context.settings.files, &tls_config) {
+        check_files(tls_config).within("tlsConfig")?;
+    }
     let config = &mut draft.config;
     times.apply(config);
     config.http_client = client;
@@ -171,4 +177,19 @@ fn apply(
         scheme.as_str().clone_into(&mut config.scheme);
     }
     Ok((rules, metric_rules))
+}
+
+/// Leaves out a job that names files of a TLS config.
+fn check_files(config: &TlsConfig) -> Result<(), Finding> {
+    let TlsConfig { safe: _, ca_file, cert_file, key_file } = config;
+    let files = [("caFile", ca_file), ("certFile", cert_file), ("keyFile", key_file)];
+    let allowed = |field: &str, file: &str| file.is_empty() || field == "caFile" && file == SERVICE_ACCOUNT_CA;
+    let denied = files.into_iter().find(|(field, file)| !allowed(field, file));
+    denied.map_or(Ok(()), |(field, file)| {
+        let reason = format_args!(
+            "names a file, and a collector that does not have the file applies no change of any job, take a secret or \
+             set prometheus_cr.deny_fs_access_through_sms to false: {file:?}"
+        );
+        Err(Finding::left_out(reason).within(field))
+    })
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::draft::{Context, Draft};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
+use super::object_jobs::Builder;
 use super::{http_client, relabeling};
 use crate::objects::monitoring::ScrapeClass;
 use crate::objects::monitoring::probe::{IngressTargets, Probe, ProbeParam, ProbeSpec, ProbeTargets, StaticTargets};
@@ -23,17 +24,17 @@ enum Targets<'a> {
     Ingress(&'a IngressTargets),
 }
 
-/// The job. A finding inside of the list leaves the job out, but only Prometheus would have refused it.
+/// Builds the job. A finding that only Prometheus would have leaves out the job.
 ///
 /// # Errors
-/// If the operator refuses the monitor.
-pub fn drafts(probe: &Probe, context: &mut Context<'_>) -> Result<Vec<Result<Draft, Finding>>, Finding> {
+/// If the operator refuses the monitor, or if the monitor makes more than it may.
+pub fn build(probe: &Probe, context: &mut Context<'_>, jobs: &mut Builder<'_>) -> Result<(), Finding> {
     let class = context.settings.scrape_classes.of(probe.spec.scrape_class_name.as_deref()).within("spec")?;
     let targets = targets(&probe.spec.targets).within("spec.targets")?;
     let mut notes = Vec::new();
     let draft = draft(probe, targets, class, context, &mut notes);
     context.notes.extend(notes.into_iter().map(|note| note.within("spec")));
-    Ok(vec![draft])
+    jobs.take(draft)
 }
 
 fn targets(targets: &ProbeTargets) -> Result<Targets<'_>, Finding> {

@@ -8,6 +8,7 @@ use super::finding::{Finding, Within};
 use crate::objects::monitoring::relabeling::Relabeling;
 use crate::regex::GoRegex;
 use crate::relabel::{Action, RelabelConfig};
+use crate::scrape_config::shard::OPERATORS_EXPRESSION;
 use crate::selector::LabelSelector;
 
 /// Refuses rules that the operator refuses.
@@ -202,8 +203,8 @@ pub fn select(object: &str, selector: &LabelSelector) -> Vec<RelabelConfig> {
     labels.chain(expressions).collect()
 }
 
-/// Rules by which one of several Prometheus would take its share, by the hash of `source`. The allocator
-/// lets all targets pass them, but they are served: a collector replaces `$(SHARD)` and runs them again.
+/// Rules by which one of several Prometheus instances takes its share, by the hash of `source`. The allocator lets all
+/// targets pass them. Collectors get them too: a collector replaces `$(SHARD)` and runs them again.
 #[must_use]
 pub fn shard(source: &str) -> [RelabelConfig; 3] {
     const HASH: &str = "__tmp_hash";
@@ -215,7 +216,7 @@ pub fn shard(source: &str) -> [RelabelConfig; 3] {
             ..RelabelConfig::default()
         },
         RelabelConfig { modulus: 1, action: Action::HashMod, ..copy(HASH, HASH) },
-        keep(vec![HASH.to_owned(), "__tmp_disable_sharding".to_owned()], "$(SHARD);|.+;.+"),
+        keep(vec![HASH.to_owned(), "__tmp_disable_sharding".to_owned()], OPERATORS_EXPRESSION),
     ]
 }
 

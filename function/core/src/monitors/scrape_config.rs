@@ -17,6 +17,7 @@ mod static_targets;
 use super::draft::{Context, Draft, OwnRules};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
+use super::object_jobs::Builder;
 use super::{http_client, relabeling};
 use crate::objects::monitoring::http::HttpConfig;
 use crate::objects::monitoring::scrape_config::{NameEscapingScheme, NameValidationScheme, ScrapeConfigSpec};
@@ -25,17 +26,17 @@ use crate::scrape_config::NameValidation;
 use crate::scrape_config::http_client::HttpClientConfig;
 use service_discovery::service_discovery;
 
-/// The job. A finding inside of the list leaves the job out, but only Prometheus would have refused it,
-/// or its service discovery is not served here.
+/// Builds the job. A finding that only Prometheus would have leaves out the job, and so does
+/// service discovery that is not served here.
 ///
 /// # Errors
-/// If the operator refuses the object.
-pub fn drafts(object: &ScrapeConfig, context: &mut Context<'_>) -> Result<Vec<Result<Draft, Finding>>, Finding> {
+/// If the operator refuses the object, or if the object makes more than it may.
+pub fn build(object: &ScrapeConfig, context: &mut Context<'_>, jobs: &mut Builder<'_>) -> Result<(), Finding> {
     let class = context.settings.scrape_classes.of(object.spec.scrape_class_name.as_deref()).within("spec")?;
     let mut notes = Vec::new();
     let draft = draft(object, class, context, &mut notes).within("spec");
     context.notes.extend(notes.into_iter().map(|note| note.within("spec")));
-    Ok(vec![draft])
+    jobs.take(draft)
 }
 
 fn draft(

@@ -81,6 +81,7 @@ func settings(random *rand.Rand) string {
 	text.WriteString(`collector_namespace: monitoring
 prometheus_cr:
   enabled: true
+  deny_fs_access_through_sms: false
   service_monitor_selector: {}
   pod_monitor_selector: {}
   probe_selector: {}

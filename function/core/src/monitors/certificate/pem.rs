@@ -15,6 +15,8 @@ const DASHES: &str = "-----";
 pub(super) struct Block<'a> {
     /// What stands behind `BEGIN`.
     pub label: &'a str,
+    /// Whether lines such as `Proc-Type: 4,ENCRYPTED` stand before the bytes.
+    pub has_headers: bool,
     /// The bytes.
     pub contents: Vec<u8>,
 }
@@ -55,7 +57,7 @@ fn block<'a>(before: &'a str, trailer: &str) -> Option<Block<'a>> {
         return None;
     }
     let encoded: Vec<u8> = body.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r' | b' ' | b'\t')).collect();
-    Some(Block { label, contents: BASE64.decode(encoded).ok()? })
+    Some(Block { label, has_headers: headers, contents: BASE64.decode(encoded).ok()? })
 }
 
 /// A line without the white space at its end, and what follows it.

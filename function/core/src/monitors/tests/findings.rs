@@ -1,6 +1,7 @@
 //! What is wrong with monitors, and how it is named.
 
 use super::*;
+use crate::monitors::draft::SERVICE_ACCOUNT_CA;
 
 #[test]
 fn what_is_wrong_is_named() {
@@ -173,13 +174,87 @@ fn half_a_reference_counts_as_none_where_the_operator_says_so() {
 }
 
 #[test]
-fn files_can_be_denied() {
-    let denying = Settings { deny_fs_access_through_sms: true, ..settings() };
-    for endpoint in ["bearerTokenFile: /f", "tlsConfig: {caFile: /f}", "tlsConfig: {certFile: /c, keyFile: /k}"] {
+fn files_of_collectors_are_denied_as_the_settings_say() {
+    let with = |files| Settings { files, ..settings() };
+    let (unset, denied, allowed) = (with(Files::WithoutTls), with(Files::Denied), with(Files::Allowed));
+    let reads = "job-left-out spec.endpoints[0]: reads a file";
+    let service_account_ca = format!("tlsConfig: {{caFile: {SERVICE_ACCOUNT_CA}}}");
+    // The endpoint, and what becomes of it where the key is absent; `true` denies all, `false` none.
+    let cases = [
+        ("bearerTokenFile: /f", None),
+        (&service_account_ca, None),
+        ("tlsConfig: {caFile: /f}", Some("job-left-out spec.endpoints[0].tlsConfig.caFile: names a file")),
+        (
+            "tlsConfig: {certFile: /c, keyFile: /k}",
+            Some("job-left-out spec.endpoints[0].tlsConfig.certFile: names a file"),
+        ),
+    ];
+    for (endpoint, by_default) in cases {
         let spec = format!("{{endpoints: [{{{endpoint}}}, {{port: other}}]}}");
-        assert_eq!(outcome(&settings(), "ServiceMonitor", &spec).0.len(), 2);
-        let (jobs, report) = outcome(&denying, "ServiceMonitor", &spec);
-        assert_eq!(jobs.iter().map(|job| job.endpoint).collect::<Vec<_>>(), [Some(1)]);
-        assert!(report[0].starts_with("job-left-out spec.endpoints[0]: reads a file"), "{report:?}");
+        for (settings, refusal) in [(&unset, by_default), (&denied, Some(reads)), (&allowed, None)] {
+            let (jobs, report) = outcome(settings, "ServiceMonitor", &spec);
+            assert_eq!(jobs.len(), 2 - usize::from(refusal.is_some()), "{endpoint}: {report:?}");
+            match refusal {
+                Some(refusal) => assert!(report[0].starts_with(refusal), "{endpoint}: {report:?}"),
+                None => assert!(report.is_empty(), "{endpoint}: {report:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn jobs_that_a_collector_cannot_load_are_left_out_alone() {
+    let rule = r#"{action: drop, sourceLabels: [__name__], regex: "x{2,$(SHARD)}"}"#;
+    let cases = [
+        (format!("metricRelabelings: [{rule}]"), "job-left-out spec.endpoints[0].metricRelabelings[0]: metric_relabel"),
+        (format!("relabelings: [{{targetLabel: a}}, {rule}]"), "job-left-out spec.endpoints[0].relabelings[1]: "),
+        (
+            "params: {a$(SHARD): [b], a0: [c]}".to_owned(),
+            "job-left-out spec.endpoints[0]: two names are the same for a collector",
+        ),
+    ];
+    for (endpoint, expected) in cases {
+        let spec = format!("{{endpoints: [{{{endpoint}}}, {{port: other}}]}}");
+        let (jobs, report) = outcome(&settings(), "ServiceMonitor", &spec);
+        assert_eq!(jobs.len(), 1, "{report:?}");
+        assert!(report[0].starts_with(expected), "{report:?}");
+    }
+}
+
+#[test]
+fn objects_that_make_too_much_are_refused_before_all_of_it_is_built() {
+    let bounds = Bounds { object_endpoints: 3, object_bytes: 20_000, ..Bounds::default() };
+    let settings = Settings { bounds, ..settings() };
+    let labels: Vec<String> = (0..100).map(|n| format!("label-{n}")).collect();
+    let targets: Vec<String> = (0..1_000).map(|n| format!("host-{n}.example:80")).collect();
+    let cases = [
+        ("ServiceMonitor", "{endpoints: [{}, {}, {}]}".to_owned(), Ok(3)),
+        (
+            "ServiceMonitor",
+            "{endpoints: [{}, {}, {}, {}]}".to_owned(),
+            Err("refused spec.endpoints: an object may have 3"),
+        ),
+        (
+            "PodMonitor",
+            "{podMetricsEndpoints: [{}, {}, {}, {}]}".to_owned(),
+            Err("refused spec.podMetricsEndpoints: an object may have 3"),
+        ),
+        (
+            "ServiceMonitor",
+            format!("{{endpoints: [{{}}, {{}}], podTargetLabels: {labels:?}}}"),
+            Err("refused spec.endpoints[1]: the scrape configs of this object take more than 20000 bytes"),
+        ),
+        (
+            "ScrapeConfig",
+            format!("{{staticConfigs: [{{targets: {targets:?}}}]}}"),
+            Err("refused spec: the scrape configs of this object take more than 20000 bytes"),
+        ),
+    ];
+    for (kind, spec, expected) in cases {
+        let (jobs, report) = outcome(&settings, kind, &spec);
+        match expected {
+            Ok(count) => assert_eq!((jobs.len(), report.len()), (count, 0), "{report:?}"),
+            Err(start) => assert!(jobs.is_empty() && report[0].starts_with(start), "{spec}: {report:?}"),
+        }
     }
 }

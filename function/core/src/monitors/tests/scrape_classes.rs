@@ -20,7 +20,7 @@ fn scrape_classes_fill_in_what_monitors_leave_open() {
   authorization: {credentials: {name: gone, key: token}}
   tlsConfig: {ca: {configMap: {name: gone, key: ca}}}
 ";
-    let settings = with_classes(classes);
+    let settings = Settings { files: Files::Allowed, ..with_classes(classes) };
     let client = |spec: &str| {
         let (jobs, report) = outcome(&settings, "ServiceMonitor", spec);
         (jobs[0].clone(), report)

@@ -1,0 +1,167 @@
+//! How much monitors may make of scrape configs: one object, one namespace, all together.
+//!
+//! In: the jobs of one object after the other. Out: the jobs that stay within the bounds, and a finding
+//! for each object that does not. Where a namespace or the whole exceeds its bound, the object with the most
+//! bytes is refused first, so that small objects stay. The order of the objects does not matter for one bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ScrapeJob;
+use super::finding::Finding;
+use crate::report::{ObjectRef, Report};
+
+/// The bounds. Sizes are bytes of JSON, as `/scrape_configs` shows them.
+///
+/// The defaults are far above honest use. Of 950 recorded monitors the largest makes 16 kB of two endpoints,
+/// and all of them make 3.3 MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Endpoints of one object (`OBJECT_LIMIT_ENDPOINTS`).
+    pub object_endpoints: usize,
+    /// Bytes of all scrape configs of one object (`OBJECT_LIMIT_BYTES`).
+    pub object_bytes: usize,
+    /// Bytes of all scrape configs of one namespace (`NAMESPACE_LIMIT_BYTES`).
+    pub namespace_bytes: usize,
+    /// Bytes of all scrape configs that come from objects (`TOTAL_LIMIT_BYTES`).
+    pub total_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { object_endpoints: 200, object_bytes: 2 << 20, namespace_bytes: 16 << 20, total_bytes: 32 << 20 }
+    }
+}
+
+/// The jobs of one object.
+#[derive(Debug)]
+pub(super) struct ObjectJobs {
+    pub object: ObjectRef,
+    pub jobs: Vec<ScrapeJob>,
+    pub findings: Vec<Finding>,
+    /// What the scrape configs of the jobs take as JSON.
+    pub bytes: usize,
+}
+
+/// An object in the order in which objects are refused: the last one first.
+type BySize = BTreeSet<(usize, ObjectRef, usize)>;
+
+/// Objects that share a bound.
+#[derive(Debug, Default)]
+struct Usage {
+    bytes: usize,
+    objects: BySize,
+}
+
+impl Usage {
+    fn add(&mut self, bytes: usize, object: &ObjectRef, position: usize) {
+        self.bytes += bytes;
+        self.objects.insert((bytes, object.clone(), position));
+    }
+
+    fn remove(&mut self, bytes: usize, object: &ObjectRef, position: usize) {
+        if self.objects.remove(&(bytes, object.clone(), position)) {
+            self.bytes -= bytes;
+        }
+    }
+
+    /// The position of the largest object if all together exceed the bound.
+    fn excess(&self, bound: usize) -> Option<usize> {
+        let (_, _, position) = self.objects.last()?;
+        (self.bytes > bound).then_some(*position)
+    }
+}
+
+/// Objects that were built, within the bounds.
+#[derive(Debug)]
+pub(super) struct Kept {
+    bounds: Bounds,
+    objects: Vec<ObjectJobs>,
+    namespaces: BTreeMap<String, Usage>,
+    total: Usage,
+}
+
+impl Kept {
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, objects: Vec::new(), namespaces: BTreeMap::new(), total: Usage::default() }
+    }
+
+    /// Adds an object. Refuses the largest ones at once if a bound is exceeded: what is refused is not held in memory.
+    pub fn add(&mut self, added: ObjectJobs) {
+        let Bounds { namespace_bytes, total_bytes, .. } = self.bounds;
+        let (position, namespace) = (self.objects.len(), added.object.namespace.clone());
+        self.total.add(added.bytes, &added.object, position);
+        self.namespaces.entry(namespace.clone()).or_default().add(added.bytes, &added.object, position);
+        self.objects.push(added);
+        while let Some(largest) = self.namespaces.get(&namespace).and_then(|usage| usage.excess(namespace_bytes)) {
+            self.refuse(largest, "of its namespace", "NAMESPACE_LIMIT_BYTES", namespace_bytes);
+        }
+        while let Some(largest) = self.total.excess(total_bytes) {
+            self.refuse(largest, "of all objects", "TOTAL_LIMIT_BYTES", total_bytes);
+        }
+    }
+
+    fn refuse(&mut self, position: usize, whose: &str, setting: &str, bound: usize) {
+        let Some(refused) = self.objects.get_mut(position) else { return };
+        let ObjectJobs { object, jobs, findings, bytes } = refused;
+        self.total.remove(*bytes, object, position);
+        if let Some(usage) = self.namespaces.get_mut(&object.namespace) {
+            usage.remove(*bytes, object, position);
+        }
+        *jobs = Vec::new();
+        *findings = vec![Finding::refused(format_args!(
+            "the scrape configs {whose} take more than {bound} bytes, and the largest objects are refused first, \
+             make this one smaller or raise {setting}: {bytes} bytes"
+        ))];
+    }
+
+    /// The jobs that stay, in the order of their objects; the findings go to the report.
+    pub fn finish(self, report: &mut Report) -> Vec<ScrapeJob> {
+        let mut all = Vec::new();
+        for ObjectJobs { object, jobs, findings, bytes: _ } in self.objects {
+            all.extend(jobs);
+            findings.into_iter().for_each(|finding| finding.report(&object, report));
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(name: &str, bytes: usize) -> ObjectJobs {
+        let (namespace, name) = name.split_once('/').unwrap();
+        let object = ObjectRef::new("ServiceMonitor", namespace, name);
+        ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes }
+    }
+
+    /// The refused objects and the setting that each of them is refused by.
+    fn refused(bounds: Bounds, objects: impl IntoIterator<Item = (&'static str, usize)>) -> Vec<String> {
+        let mut kept = Kept::new(bounds);
+        objects.into_iter().for_each(|(name, bytes)| kept.add(object(name, bytes)));
+        let mut report = Report::default();
+        kept.finish(&mut report);
+        let setting = |reason: &str| if reason.contains("NAMESPACE_LIMIT_BYTES") { "namespace" } else { "total" };
+        let entries = report.sorted();
+        let entries = entries.entries().iter();
+        entries.map(|entry| format!("{} {}", entry.object.name, setting(&entry.reason))).collect()
+    }
+
+    #[test]
+    fn the_largest_objects_are_refused_first_in_any_order() {
+        let bounds = Bounds { namespace_bytes: 10, total_bytes: 15, ..Bounds::default() };
+        let cases: &[(&[(&str, usize)], &[&str])] = &[
+            (&[("a/one", 10)], &[]),
+            (&[("a/one", 11)], &["one namespace"]),
+            (&[("a/small", 1), ("a/large", 8), ("a/medium", 2)], &["large namespace"]),
+            (&[("a/small", 3), ("a/large", 9), ("a/medium", 6)], &["large namespace"]),
+            (&[("a/one", 6), ("a/two", 6)], &["two namespace"]),
+            (&[("a/one", 6), ("b/two", 5), ("c/three", 4)], &[]),
+            (&[("a/one", 6), ("b/two", 5), ("c/three", 5)], &["one total"]),
+        ];
+        for (objects, expected) in cases {
+            assert_eq!(refused(bounds, objects.iter().copied()), *expected, "{objects:?}");
+            assert_eq!(refused(bounds, objects.iter().rev().copied()), *expected, "{objects:?}, the other way round");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! What becomes of a scrape config when a collector replaces `$(SHARD)`.
+//!
+//! In: a validated scrape config. Out: nothing, or why a collector could not load it.
+//! A collector replaces each `$(SHARD)` in the whole text of `/scrape_configs` by its variable `SHARD`, or by `0`,
+//! before it parses the text. One job that is not valid then makes it refuse all jobs. So a job must be valid as it
+//! stands and with any number in place of `$(SHARD)`.
+//! See `instantiateShard` in `receiver/prometheusreceiver/internal/targetallocator/manager.go` of
+//! opentelemetry-collector-contrib v0.165.0.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::ScrapeConfig;
+use super::parse::{ParseError, parse};
+use crate::relabel::{RelabelConfig, RelabelError, Rules};
+
+/// The text that collectors replace. They know no other spelling of it.
+pub const SHARD: &str = "$(SHARD)";
+
+/// The expression by which the operator keeps the targets of one shard: almost every job holds it.
+/// It is valid whatever the number is.
+pub const OPERATORS_EXPRESSION: &str = "$(SHARD);|.+;.+";
+
+/// Numbers that tell a valid rule from one that only some shards can load. The digits stand for escapes such as
+/// `\$(SHARD)` and for ranges such as `[$(SHARD)-5]`; 1001 is more than any repetition may have; the last two are
+/// more than any character has.
+const NUMBERS: [&str; 17] =
+    ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "19", "80", "1000", "1001", "1114112", "99999999999"];
+
+/// Numbers that the rest of a job is read with. 256 makes a header of `X-Amz-Content-Sha$(SHARD)` that nobody may set.
+const NUMBERS_OF_THE_REST: [&str; 3] = ["0", "256", "99999999999"];
+
+/// In an expression without any of these a digit is always a character like others.
+const GIVE_DIGITS_A_MEANING: [char; 4] = ['\\', '{', '[', '<'];
+
+/// Why a collector cannot load a job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShardError {
+    /// A rule is not valid with a number.
+    #[error(
+        "{field} holds a rule that a collector cannot use: it replaces $(SHARD) by a number such as {number}; \
+         put $(SHARD) where any number is valid"
+    )]
+    Rule {
+        /// The list of the rule.
+        field: &'static str,
+        /// The number.
+        number: &'static str,
+        /// The rule and what is wrong with it then.
+        #[source]
+        source: RelabelError,
+    },
+    /// Two names become one.
+    #[error(
+        "two names are the same for a collector, which replaces $(SHARD) by a number such as {number}, \
+         rename one: {name:?}"
+    )]
+    SameName {
+        /// The number.
+        number: String,
+        /// The name with the number.
+        name: String,
+    },
+    /// Something else is not valid with a number.
+    #[error("a collector cannot use it: it replaces $(SHARD) by a number such as {number}")]
+    Other {
+        /// The number.
+        number: &'static str,
+        /// What is wrong then.
+        #[source]
+        source: Box<ParseError>,
+    },
+}
+
+/// Refuses a job that a collector cannot load once it has replaced `$(SHARD)`. `text` is the job as JSON.
+///
+/// # Errors
+/// The first thing that is not valid with every number.
+pub fn check(config: &ScrapeConfig, text: &str) -> Result<(), ShardError> {
+    let rules = [&config.relabel_configs, &config.metric_relabel_configs].into_iter().flatten();
+    let known = rules.filter(|rule| is_operators_rule(rule)).count();
+    if text.matches(SHARD).count() == known {
+        return Ok(());
+    }
+    check_rules("relabel_configs", &config.relabel_configs, config)?;
+    check_rules("metric_relabel_configs", &config.metric_relabel_configs, config)?;
+    let Ok(Value::Object(mut job)) = serde_json::from_str(text) else { return Ok(()) };
+    job.remove("relabel_configs");
+    job.remove("metric_relabel_configs");
+    let job = Value::Object(job);
+    check_names(&job)?;
+    NUMBERS_OF_THE_REST.into_iter().try_for_each(|number| check_rest(&job, number))
+}
+
+/// Refuses names of which two become one when a collector replaces `$(SHARD)`: it takes no text that has a key twice.
+///
+/// # Errors
+/// The first two names.
+pub fn check_distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), ShardError> {
+    let names: Vec<&str> = names.collect();
+    let replaced: Vec<&str> = names.iter().copied().filter(|name| name.contains(SHARD)).collect();
+    if replaced.is_empty() {
+        return Ok(());
+    }
+    let mut numbers: BTreeSet<String> = NUMBERS.map(str::to_owned).into();
+    numbers.extend(replaced.iter().flat_map(|name| names.iter().filter_map(|other| number_between(name, other))));
+    for number in numbers {
+        let mut seen = BTreeSet::new();
+        for name in names.iter().map(|name| name.replace(SHARD, &number)) {
+            if !seen.insert(name.clone()) {
+                return Err(ShardError::SameName { number, name });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The number by which `name` could become `other`.
+fn number_between(name: &str, other: &str) -> Option<String> {
+    let (before, _) = name.split_once(SHARD)?;
+    let rest = other.strip_prefix(before)?;
+    let number: String = rest.chars().take_while(char::is_ascii_digit).take(20).collect();
+    (!number.is_empty()).then_some(number)
+}
+
+fn is_operators_rule(rule: &RelabelConfig) -> bool {
+    rule.regex.as_deref() == Some(OPERATORS_EXPRESSION)
+}
+
+fn check_rules(field: &'static str, rules: &[RelabelConfig], config: &ScrapeConfig) -> Result<(), ShardError> {
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| !is_operators_rule(rule)) {
+        for number in numbers(rule) {
+            Rules::check(&[with(rule, number)], config.metric_name_validation_scheme).map_err(|error| {
+                ShardError::Rule { field, number, source: RelabelError { index, refusal: error.refusal } }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The numbers that a rule must be valid with.
+fn numbers(rule: &RelabelConfig) -> &'static [&'static str] {
+    let RelabelConfig { source_labels, separator: _, regex, modulus: _, target_label, replacement, action: _ } = rule;
+    let regex = regex.as_deref().unwrap_or_default();
+    let names = source_labels.iter().chain([target_label, replacement]);
+    match (regex.contains(SHARD), names.into_iter().any(|name| name.contains(SHARD))) {
+        (true, _) if regex.contains(GIVE_DIGITS_A_MEANING) => &NUMBERS,
+        (false, false) => &[],
+        _ => &NUMBERS[..1],
+    }
+}
+
+fn with(rule: &RelabelConfig, number: &str) -> RelabelConfig {
+    let RelabelConfig { source_labels, separator, regex, modulus, target_label, replacement, action } = rule;
+    let replace = |text: &String| text.replace(SHARD, number);
+    RelabelConfig {
+        source_labels: source_labels.iter().map(replace).collect(),
+        separator: replace(separator),
+        regex: regex.as_ref().map(replace),
+        modulus: *modulus,
+        target_label: replace(target_label),
+        replacement: replace(replacement),
+        action: *action,
+    }
+}
+
+/// Checks the names of each object in a JSON value.
+fn check_names(value: &Value) -> Result<(), ShardError> {
+    match value {
+        Value::Object(fields) => {
+            check_distinct(fields.keys().map(String::as_str))?;
+            fields.values().try_for_each(check_names)
+        }
+        Value::Array(values) => values.iter().try_for_each(check_names),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a job as a collector does, with a number in place of `$(SHARD)`.
+fn check_rest(job: &Value, number: &'static str) -> Result<(), ShardError> {
+    let section = json!({ "scrape_configs": [replaced(job, number)] });
+    let refused = match parse(&section) {
+        Ok(parsed) => parsed.jobs.into_iter().find_map(Result::err).map(|refused| refused.error),
+        Err(error) => Some(error),
+    };
+    refused.map_or(Ok(()), |error| Err(ShardError::Other { number, source: Box::new(error) }))
+}
+
+fn replaced(value: &Value, number: &str) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace(SHARD, number)),
+        Value::Array(values) => values.iter().map(|value| replaced(value, number)).collect(),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| (name.replace(SHARD, number), replaced(value, number));
+            Value::Object(fields.iter().map(field).collect::<Map<_, _>>())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relabel::Action;
+    use crate::scrape_config::discovery::{HttpSd, StaticSd};
+    use crate::scrape_config::globals::Globals;
+    use crate::scrape_config::http_client::HttpHeader;
+
+    fn checked(edit: impl FnOnce(&mut ScrapeConfig)) -> Result<(), String> {
+        let mut config = ScrapeConfig::new("job");
+        edit(&mut config);
+        config.validate(&Globals::default()).expect("valid as it stands");
+        let text = serde_json::to_string(&config).unwrap();
+        check(&config, &text).map_err(|error| error.to_string())
+    }
+
+    fn keep(regex: &str) -> RelabelConfig {
+        RelabelConfig { regex: Some(regex.to_owned()), action: Action::Keep, ..RelabelConfig::default() }
+    }
+
+    #[test]
+    fn expressions_must_be_valid_with_any_number() {
+        let valid = [
+            "$(SHARD)",
+            OPERATORS_EXPRESSION,
+            "a$(SHARD)b|c",
+            "($(SHARD)|x)*",
+            r"\d+;$(SHARD)",
+            "[a-z]+$(SHARD)",
+            "[$(SHARD)]",
+            "(?P<n>$(SHARD))",
+        ];
+        let refused = [
+            "x{2,$(SHARD)}",
+            "x{$(SHARD)}",
+            "x{0,$(SHARD)}",
+            "(x{500}){$(SHARD)}",
+            "[$(SHARD)-5]",
+            "[$(SHARD)-8]",
+            r"\$(SHARD)",
+        ];
+        for regex in valid {
+            assert_eq!(checked(|config| config.relabel_configs = vec![keep(regex)]), Ok(()), "{regex}");
+        }
+        for regex in refused {
+            let got = checked(|config| config.metric_relabel_configs = vec![keep("a"), keep(regex)]);
+            assert!(got.as_ref().is_err_and(|error| error.contains("metric_relabel_configs")), "{regex}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn everything_else_must_be_valid_with_any_number() {
+        type Edit = fn(&mut ScrapeConfig);
+        let valid: &[Edit] = &[
+            |config| config.job_name = SHARD.to_owned(),
+            |config| config.metrics_path = "/metrics/$(SHARD)".to_owned(),
+            |config| {
+                config.params.insert("shard".to_owned(), vec![SHARD.to_owned()]);
+            },
+            |config| config.service_discovery.http = vec![HttpSd::new("http://targets.example/$(SHARD)")],
+            |config| {
+                let replacement = "shard-$(SHARD)".to_owned();
+                let rule = RelabelConfig { target_label: "a".to_owned(), replacement, ..RelabelConfig::default() };
+                config.relabel_configs = vec![rule];
+            },
+        ];
+        let refused: &[Edit] = &[
+            |config| {
+                config.params.insert("a$(SHARD)".to_owned(), Vec::new());
+                config.params.insert("a0".to_owned(), Vec::new());
+            },
+            |config| {
+                config.params.insert("a$(SHARD)".to_owned(), Vec::new());
+                config.params.insert("a4711".to_owned(), Vec::new());
+            },
+            |config| {
+                let labels = ["l0", "l$(SHARD)"].map(|name| (name.to_owned(), String::new())).into();
+                config.service_discovery.r#static = vec![StaticSd { targets: vec!["a:1".to_owned()], labels }];
+            },
+            |config| {
+                let name = "X-Amz-Content-Sha$(SHARD)".to_owned();
+                config.http_client.http_headers.insert(name, HttpHeader::default());
+            },
+        ];
+        for (at, edit) in valid.iter().enumerate() {
+            assert_eq!(checked(edit), Ok(()), "{at}");
+        }
+        for (at, edit) in refused.iter().enumerate() {
+            assert!(checked(edit).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn names_stay_distinct_with_any_number() {
+        for (names, distinct) in [
+            (vec!["a", "b"], true),
+            (vec!["a-$(SHARD)", "b-0"], true),
+            (vec!["a-$(SHARD)", "a-"], true),
+            (vec!["a-$(SHARD)", "a-0"], false),
+            (vec!["a-1234", "a-$(SHARD)"], false),
+            (vec!["$(SHARD)1", "1$(SHARD)"], false),
+        ] {
+            assert_eq!(check_distinct(names.iter().copied()).is_ok(), distinct, "{names:?}");
+        }
+    }
+}
