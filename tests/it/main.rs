@@ -24,6 +24,7 @@ mod http_client;
 mod joining;
 mod kubernetes;
 mod log;
+mod modules;
 mod preview;
 mod security;
 mod sending;

@@ -13,9 +13,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::labels::LabelSet;
+use crate::labels::{LabelSet, NameValidation};
 use crate::regex::RegexError;
-use crate::scrape_config::{NameValidation, is_default};
 use rule::{Effect, Rule, Run};
 pub use rule::{MOST_WRITTEN, Outcome};
 
@@ -48,15 +47,15 @@ impl fmt::Display for Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct RelabelConfig {
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub source_labels: Vec<String>,
     pub separator: String,
     /// `None` is the default, `(.*)`: Prometheus tells it from the same text written out, and leaves it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub modulus: u64,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub target_label: String,
     pub replacement: String,
     pub action: Action,
@@ -74,6 +73,11 @@ impl Default for RelabelConfig {
             action: Action::Replace,
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why a list of rules is refused.
@@ -350,18 +354,6 @@ fn check_number(configs: &[RelabelConfig]) -> Result<(), RelabelError> {
         return Err(RelabelError { index: MOST_RULES, refusal: Refusal::TooMany });
     }
     Ok(())
-}
-
-/// Whether a label can have that name.
-#[must_use]
-pub fn is_valid_label_name(name: &str, names: NameValidation) -> bool {
-    match names {
-        NameValidation::Utf8 => !name.is_empty(),
-        NameValidation::Legacy => {
-            let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-            name.bytes().next().is_some_and(|first| !first.is_ascii_digit()) && name.bytes().all(word)
-        }
-    }
 }
 
 #[cfg(test)]

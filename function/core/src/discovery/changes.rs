@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Query;
 use super::index::{Index, Prepared};
 use crate::objects::endpoints::TargetRef;
-use crate::objects::{Collection, EndpointSlice, Endpoints, Object, ObjectKey};
+use crate::objects::{Cluster, Collection, EndpointSlice, Endpoints, Object, ObjectKey};
 use crate::scrape_config::service_discovery::Role;
 
 /// Objects by namespace and name.
@@ -72,8 +72,18 @@ fn changed<T: Object>(before: &Collection<T>, now: &Collection<T>) -> ObjectKeys
     keys
 }
 
+impl Index {
+    /// Prepares the objects of a later state of the cluster, and tells what differs from this state.
+    #[must_use]
+    pub fn next(&self, cluster: &Cluster) -> (Self, Changes) {
+        let next = self.advanced(cluster);
+        let changes = Changes::between(self, &next);
+        (next, changes)
+    }
+}
+
 impl Changes {
-    pub(super) fn between(before: &Index, now: &Index) -> Self {
+    fn between(before: &Index, now: &Index) -> Self {
         let pods = changed(&before.pods, &now.pods);
         let services = changed(&before.services, &now.services);
         let mut changes = Self {
@@ -97,8 +107,7 @@ impl Changes {
     }
 
     fn touch_slice(&self, slice: &EndpointSlice) -> bool {
-        let service = super::endpoint_slice::service_name(slice);
-        service.is_some_and(|service| self.services.contains(&slice.metadata.namespace, service))
+        slice.service_name().is_some_and(|service| self.services.contains(&slice.metadata.namespace, service))
             || slice.endpoints.iter().any(|endpoint| self.touches_pod(endpoint.target_ref.as_ref()))
     }
 

@@ -9,15 +9,14 @@ use super::bounded::{Bounded, TooMany};
 use super::index::Prepared;
 use super::names::{Fixed, Keyed};
 use super::passed_over::PassedOver;
-use super::pod::{ContainerLabels, PortLabels, containers, push_pod};
-use super::view::{Labels, View, join_host_port, port_text, truth};
+use super::pod::{container_of, push_pod, push_uncovered};
+use super::service::push_service;
+use super::view::{Labels, View, port_text, truth};
+use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::endpoints::{SliceConditions, SliceEndpoint, SlicePort};
 use crate::objects::pod::ContainerPort;
 use crate::objects::{EndpointSlice, Node, Pod, Service};
-
-/// The label of a slice that names its service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// The labels of all targets of a slice.
 pub(super) fn group<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Result<LabelSet<'a>, PassedOver> {
@@ -41,20 +40,8 @@ pub(super) fn group<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) 
     Ok(labels.finish())
 }
 
-/// Pushes what a service lends to the targets behind it.
-pub(super) fn push_service<'a>(labels: &mut Labels<'a, '_>, service: &'a Prepared<Service>) {
-    labels.push_annotations(service);
-    labels.push_labels(service);
-    labels.push(Fixed::ServiceName, service.object.metadata.name.as_str());
-}
-
 fn service_of<'a>(view: View<'a, '_>, slice: &EndpointSlice) -> Option<&'a Prepared<Service>> {
-    view.service(&slice.metadata.namespace, service_name(slice)?)
-}
-
-/// The service that a slice is of.
-pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
-    slice.metadata.labels.get(SERVICE_NAME)
+    view.service(&slice.metadata.namespace, slice.service_name()?)
 }
 
 /// Whether a slice repeats the targets of a dual-stack service in its second address family.
@@ -119,28 +106,6 @@ pub(super) fn targets<'a>(
     targets.finish()
 }
 
-/// Adds a target for each container port of a pod that no target covers yet.
-pub(super) fn push_uncovered<'a>(
-    view: View<'a, '_>,
-    pod: &'a Prepared<Pod>,
-    covered: impl Fn(&ContainerPort) -> bool,
-    mut push: impl FnMut(LabelSet<'a>),
-) {
-    let address = pod.object.status.pod_ip.as_str();
-    // A pod that is starting or evicted has none.
-    if address.is_empty() {
-        return;
-    }
-    for (container, init) in containers(&pod.object) {
-        for port in container.ports.iter().filter(|port| !covered(port)) {
-            let port = PortLabels::of(port);
-            let mut labels = view.labels().with_address(join_host_port(address, &port.number));
-            push_pod(&mut labels, view, pod, Some(&ContainerLabels { container, init, id: None, port: Some(port) }));
-            push(labels.finish());
-        }
-    }
-}
-
 fn node_of<'a>(view: View<'a, '_>, endpoint: &SliceEndpoint) -> Option<&'a Prepared<Node>> {
     if !view.query.attach.node {
         return None;
@@ -200,14 +165,4 @@ fn target<'a>(
         push_pod(&mut labels, view, pod, container.as_ref());
     }
     labels.finish()
-}
-
-/// The container that declares a port; the last one if several do.
-pub(super) fn container_of(pod: &Pod, number: i32) -> Option<ContainerLabels<'_>> {
-    let declaring = containers(pod).filter_map(|(container, init)| {
-        let port = container.ports.iter().find(|port| port.container_port == number)?;
-        Some((container, init, port))
-    });
-    let (container, init, port) = declaring.last()?;
-    Some(ContainerLabels { container, init, id: None, port: Some(PortLabels::of(port)) })
 }

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::bounded::{Bounded, TooMany};
-use super::endpoint_slice::{container_of, push_service, push_uncovered};
 use super::index::Prepared;
 use super::names::Fixed;
 use super::passed_over::PassedOver;
-use super::pod::push_pod;
-use super::view::{View, join_host_port, port_text, truth};
+use super::pod::{container_of, push_pod, push_uncovered};
+use super::service::push_service;
+use super::view::{View, port_text, truth};
+use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::endpoints::{EndpointAddress, EndpointPort};
 use crate::objects::{Endpoints, Node, Pod};

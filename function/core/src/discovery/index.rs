@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use super::changes::Changes;
 use super::names::{Family, KeyNames, Keyed, KeyedLabel, Names};
 use crate::objects::{
     Cluster, Collection, EndpointSlice, Endpoints, Ingress, Metadata, Namespace, Node, Object, Pod, Service, TextMap,
@@ -44,16 +43,8 @@ impl Index {
         nothing.advanced(cluster)
     }
 
-    /// Prepares the objects of a later state of the cluster, reusing what is
-    /// prepared of objects that both states share, and tells what differs.
-    #[must_use]
-    pub fn next(&self, cluster: &Cluster) -> (Self, Changes) {
-        let next = self.advanced(cluster);
-        let changes = Changes::between(self, &next);
-        (next, changes)
-    }
-
-    fn advanced(&self, cluster: &Cluster) -> Self {
+    /// Prepares the objects of a later state. What is prepared of objects that both states share is taken over.
+    pub(super) fn advanced(&self, cluster: &Cluster) -> Self {
         let (known, mut names) = (&self.cluster, Arc::clone(&self.names));
         Self {
             namespaces: prepare(&self.namespaces, &known.namespaces, &cluster.namespaces, &mut names),

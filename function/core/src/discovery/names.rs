@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
+use crate::labels::sanitized;
 use crate::scrape_config::service_discovery::Role;
 
 /// The prefix of all names.
@@ -270,12 +271,6 @@ impl Names {
         self.ids.insert(name, id);
         id
     }
-}
-
-/// What can stand in a label name: each other character becomes an underscore
-/// (`strutil.SanitizeLabelName` of Prometheus).
-pub(super) fn sanitized(key: &str) -> String {
-    key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// Whether a label of that name is the same in all targets of an object: held by

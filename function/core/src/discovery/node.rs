@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use super::index::Prepared;
 use super::names::{Fixed, Keyed, lowercase};
 use super::passed_over::PassedOver;
-use super::view::{View, join_host_port};
+use super::view::View;
+use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::Node;
 

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use super::index::Prepared;
 use super::names::{Fixed, lowercase};
 use super::passed_over::PassedOver;
-use super::view::{Labels, View, join_host_port, port_text, truth};
+use super::view::{Labels, View, port_text, truth};
+use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::Pod;
 use crate::objects::pod::{Container, ContainerPort};
@@ -130,6 +131,38 @@ pub(super) fn push_pod<'a>(
     labels.push(Fixed::PodPhase, status.phase.as_str());
     labels.push_with(Fixed::PodReady, || ready(pod));
     labels.push(Fixed::PodUid, metadata.uid.as_str());
+}
+
+/// Adds a target for each container port of a pod that no target covers yet.
+pub(super) fn push_uncovered<'a>(
+    view: View<'a, '_>,
+    pod: &'a Prepared<Pod>,
+    covered: impl Fn(&ContainerPort) -> bool,
+    mut push: impl FnMut(LabelSet<'a>),
+) {
+    let address = pod.object.status.pod_ip.as_str();
+    // A pod that is starting or evicted has none.
+    if address.is_empty() {
+        return;
+    }
+    for (container, init) in containers(&pod.object) {
+        for port in container.ports.iter().filter(|port| !covered(port)) {
+            let port = PortLabels::of(port);
+            let mut labels = view.labels().with_address(join_host_port(address, &port.number));
+            push_pod(&mut labels, view, pod, Some(&ContainerLabels { container, init, id: None, port: Some(port) }));
+            push(labels.finish());
+        }
+    }
+}
+
+/// The container that declares a port; the last one if several do.
+pub(super) fn container_of(pod: &Pod, number: i32) -> Option<ContainerLabels<'_>> {
+    let declaring = containers(pod).filter_map(|(container, init)| {
+        let port = container.ports.iter().find(|port| port.container_port == number)?;
+        Some((container, init, port))
+    });
+    let (container, init, port) = declaring.last()?;
+    Some(ContainerLabels { container, init, id: None, port: Some(PortLabels::of(port)) })
 }
 
 fn push_container<'a>(labels: &mut Labels<'a, '_>, container: &ContainerLabels<'a>) {

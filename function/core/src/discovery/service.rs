@@ -4,11 +4,10 @@
 
 use std::borrow::Cow;
 
-use super::endpoint_slice::push_service;
 use super::index::Prepared;
 use super::names::Fixed;
 use super::passed_over::PassedOver;
-use super::view::View;
+use super::view::{Labels, View};
 use crate::labels::LabelSet;
 use crate::objects::Service;
 use crate::objects::service::ServicePort;
@@ -52,4 +51,11 @@ pub(super) fn targets<'a>(view: View<'a, '_>, service: &'a Prepared<Service>) ->
         labels.finish()
     };
     spec.ports.iter().map(target).collect()
+}
+
+/// Pushes what a service lends to the targets behind it.
+pub(super) fn push_service<'a>(labels: &mut Labels<'a, '_>, service: &'a Prepared<Service>) {
+    labels.push_annotations(service);
+    labels.push_labels(service);
+    labels.push(Fixed::ServiceName, service.object.metadata.name.as_str());
 }

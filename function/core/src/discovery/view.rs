@@ -197,11 +197,6 @@ impl<'a> Labels<'a, '_> {
     }
 }
 
-/// `host:port`, the host in brackets if it holds a colon (Go's `net.JoinHostPort`).
-pub(super) fn join_host_port(host: &str, port: &str) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
 /// How Prometheus prints ports: as if they were never negative.
 pub(super) fn port_text(port: i32) -> String {
     i64::from(port).cast_unsigned().to_string()

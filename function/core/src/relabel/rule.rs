@@ -9,10 +9,9 @@ use std::borrow::Cow;
 use md5::{Digest, Md5};
 
 use super::validate::validate;
-use super::{Action, Refusal, RelabelConfig, is_valid_label_name};
-use crate::labels::LabelSet;
+use super::{Action, Refusal, RelabelConfig};
+use crate::labels::{LabelSet, NameValidation, is_valid_label_name};
 use crate::regex::{GoRegex, Groups, MOST_EXPANDED, Purpose, Template, to_lower, to_upper};
-use crate::scrape_config::NameValidation;
 
 /// What becomes of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

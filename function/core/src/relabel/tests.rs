@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::labels::is_valid_label_name;
 
 fn read(yaml: &str) -> Result<Vec<RelabelConfig>, String> {
     serde_norway::from_str(yaml).map_err(|error| error.to_string())

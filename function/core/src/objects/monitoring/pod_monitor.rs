@@ -10,7 +10,7 @@ use super::common::{
 use super::http::{HttpConfig, ProxyConfig, SafeTlsConfig};
 use super::relabeling::Relabeling;
 use crate::objects::{Metadata, null_to_default};
-use crate::selector::LabelSelector;
+use crate::objects::LabelSelector;
 
 /// A monitor of pods.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -8,7 +8,7 @@ use super::common::{Limits, NamespaceSelector, NativeHistograms, Protocols, Refe
 use super::http::{HttpConfig, ProxyConfig, SafeTlsConfig};
 use super::relabeling::Relabeling;
 use crate::objects::{Metadata, null_to_default};
-use crate::selector::LabelSelector;
+use crate::objects::LabelSelector;
 
 /// A monitor of targets behind a prober.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
