@@ -46,6 +46,17 @@ pub fn sanitized(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
+/// The level at which service discovery sets a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// All targets of a group have the same value, or none has one.
+    Group,
+    /// The same holds for the targets of one part of a group: a port of an endpoint slice.
+    Part,
+    /// Each target can have a value of its own.
+    Target,
+}
+
 /// A label: name and value.
 pub type Label<'a> = (Cow<'a, str>, Cow<'a, str>);
 

@@ -8,19 +8,19 @@ use foldhash::{HashMap, HashMapExt};
 use super::merged::is_mergeable;
 use super::plan::{self, PlannedJob};
 use crate::discovery::external::{Answer, External, ExternalGroup};
-use crate::discovery::{Changes, Group, Index, Touched, Wanted, static_groups};
+use crate::discovery::{Changes, Group, Index, LabelFilter, Touched, static_groups};
 use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
 use crate::relabel::MOST_WRITTEN;
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
-use crate::targets::{GroupTargets, Maker, Places, ServedLabels, Target, TooLarge, Views};
+use crate::targets::{GroupTargets, Locations, Maker, RuleFilter, ServedLabels, Target, TooLarge, Views};
 
 /// A job and its targets.
 #[derive(Debug)]
 pub struct Job {
     planned: Arc<PlannedJob>,
-    wanted: Wanted,
+    wanted: LabelFilter,
     views: Views,
     discovered: Discovered,
     /// Of external sources and static configs.
@@ -39,7 +39,7 @@ type Discovered = BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>;
 struct Means<'a> {
     making: &'a Making<'a>,
     maker: Maker<'a>,
-    wanted: Wanted,
+    wanted: LabelFilter,
     before: &'a Discovered,
 }
 
@@ -128,7 +128,7 @@ impl Job {
         planned: &Arc<PlannedJob>,
         views: Views,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
         report: &mut Report,
     ) -> Arc<Self> {
         let answers = match planned.answers(making.external, report) {
@@ -166,7 +166,7 @@ impl Job {
         planned: &Arc<PlannedJob>,
         views: Views,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
         // A job that cannot be merged is served as discovered in the merged view too.
@@ -184,7 +184,7 @@ impl Job {
     fn nothing(planned: &Arc<PlannedJob>, views: Views) -> Self {
         Self {
             planned: Arc::clone(planned),
-            wanted: Wanted::ALL,
+            wanted: LabelFilter::ALL,
             views,
             discovered: BTreeMap::new(),
             named: Vec::new(),
@@ -200,12 +200,12 @@ impl Job {
         views: Views,
         answers: Vec<Arc<[ExternalGroup]>>,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Self, TooLarge> {
         let maker = planned.maker(views, making);
         let wanted = match making.served {
-            ServedLabels::All if views.plain => Wanted::ALL,
-            _ => Wanted::new(making.index, |name| maker.wants(name)),
+            ServedLabels::All if views.plain => LabelFilter::ALL,
+            _ => LabelFilter::new(making.index, |name| maker.wants(name)),
         };
         let (mut discovered, before) = (Discovered::new(), &Discovered::new());
         let means = Means { making, maker, wanted, before };
@@ -222,7 +222,7 @@ impl Job {
         self: &Arc<Self>,
         answers: Vec<Arc<[ExternalGroup]>>,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let planned = &self.planned;
         let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(making.changes)).collect();
@@ -302,14 +302,15 @@ fn same_answers(one: &[Arc<[ExternalGroup]>], other: &[Arc<[ExternalGroup]>]) ->
 
 impl PlannedJob {
     fn maker(&self, views: Views, making: &Making<'_>) -> Maker<'_> {
-        Maker::new(&self.scrape_config, &self.rules, making.filter, making.served, views).within(making.most)
+        Maker::new(&self.scrape_config, &self.rules, RuleFilter::new(making.filter), making.served, views)
+            .within(making.most)
     }
 
     fn discover_all(
         &self,
         query: usize,
         means: &Means<'_>,
-        places: &mut Places,
+        places: &mut Locations,
         discovered: &mut Discovered,
     ) -> Result<(), TooLarge> {
         let Means { making, wanted, .. } = means;
@@ -333,13 +334,13 @@ impl PlannedJob {
         key: &(usize, ObjectKey),
         group: &Group<'_, '_>,
         Means { making, maker, before, .. }: &Means<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Option<Arc<GroupTargets>>, TooLarge> {
         let query = key.0;
-        if making.filter && !self.rules.passes(&self.gates[query], group.labels()) {
+        if making.filter && !self.rules.keep_group(&self.stages[query], group.labels()) {
             return Ok(None);
         }
-        let made = maker.make_group(&self.queries[query], group, before.get(key).map(AsRef::as_ref), places)?;
+        let made = maker.make_group(&self.stages[query], group, before.get(key).map(AsRef::as_ref), places)?;
         Ok((!made.targets.is_empty() || made.too_large() > 0).then(|| Arc::new(made)))
     }
 
@@ -348,7 +349,7 @@ impl PlannedJob {
         &self,
         maker: &Maker<'_>,
         answers: &[Arc<[ExternalGroup]>],
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Vec<Arc<GroupTargets>>, TooLarge> {
         let mut named = Vec::new();
         for group in static_groups(&self.scrape_config.service_discovery.r#static) {

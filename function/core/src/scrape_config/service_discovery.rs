@@ -112,6 +112,25 @@ pub enum Role {
     Ingress,
 }
 
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 6] =
+        [Self::Node, Self::Pod, Self::Service, Self::Endpoints, Self::EndpointSlice, Self::Ingress];
+
+    /// The name, as it stands in a scrape config.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Pod => "pod",
+            Self::Service => "service",
+            Self::Endpoints => "endpoints",
+            Self::EndpointSlice => "endpointslice",
+            Self::Ingress => "ingress",
+        }
+    }
+}
+
 /// Namespaces to look in; all of them if empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

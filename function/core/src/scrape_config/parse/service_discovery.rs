@@ -67,16 +67,12 @@ fn kubernetes(node: &Node<'_>) -> Result<KubernetesSd> {
 }
 
 fn role(node: &Node<'_>) -> Result<Role> {
-    match node.string()?.as_str() {
-        "node" => Ok(Role::Node),
-        "pod" => Ok(Role::Pod),
-        "service" => Ok(Role::Service),
-        "endpoints" => Ok(Role::Endpoints),
-        "endpointslice" => Ok(Role::EndpointSlice),
-        "ingress" => Ok(Role::Ingress),
-        "" => Err(node.error(Problem::NoRole)),
-        other => Err(node.error(Problem::UnknownRole(other.to_owned()))),
+    let name = node.string()?;
+    if name.is_empty() {
+        return Err(node.error(Problem::NoRole));
     }
+    let role = Role::ALL.into_iter().find(|role| role.name() == name);
+    role.ok_or_else(|| node.error(Problem::UnknownRole(name)))
 }
 
 fn namespaces(node: &Node<'_>) -> Result<Namespaces> {
