@@ -92,7 +92,9 @@ fn ours(config: &Value, index: &Index) -> Result<Groups, Box<dyn Error>> {
     let mut groups = Groups::new();
     for job in parsed.jobs {
         for config in &job?.service_discovery.kubernetes {
-            for group in discover(config, None, index, &LabelFilter::ALL)?.iter().filter(|group| !group.targets.is_empty()) {
+            for group in
+                discover(config, None, index, &LabelFilter::ALL)?.iter().filter(|group| !group.targets.is_empty())
+            {
                 let mut targets = group.targets.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
                 targets.sort_unstable();
                 groups.insert(group.source.clone(), (serde_json::to_value(&group.labels)?, targets));
