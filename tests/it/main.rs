@@ -31,6 +31,7 @@ mod kubernetes;
 mod limits;
 mod log;
 mod merged;
+mod modules;
 mod preview;
 mod references;
 mod security;

@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use target_allocator_core::discovery::{Index, Wanted, discover};
+use target_allocator_core::discovery::{Index, LabelFilter, discover};
 use target_allocator_core::objects::{Cluster, Collection, Object};
 use target_allocator_core::scrape_config::parse::parse;
 
@@ -92,7 +92,9 @@ fn ours(config: &Value, index: &Index) -> Result<Groups, Box<dyn Error>> {
     let mut groups = Groups::new();
     for job in parsed.jobs {
         for config in &job?.service_discovery.kubernetes {
-            for group in discover(config, None, index, &Wanted::ALL)?.iter().filter(|group| !group.targets.is_empty()) {
+            for group in
+                discover(config, None, index, &LabelFilter::ALL)?.iter().filter(|group| !group.targets.is_empty())
+            {
                 let mut targets = group.targets.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
                 targets.sort_unstable();
                 groups.insert(group.source.clone(), (serde_json::to_value(&group.labels)?, targets));

@@ -42,7 +42,7 @@ use crate::objects::Cluster;
 use crate::report::Report;
 use crate::shard::consistent_hashing::RingError;
 use crate::shard::{self, Collector, Members, Owners, TargetKey};
-use crate::targets::{GroupTargets, Places, ServedLabels, Target, Views};
+use crate::targets::{GroupTargets, Locations, ServedLabels, Target, Views};
 use collectors::zone_of_node;
 use former::Keeping;
 use job::Making;
@@ -53,7 +53,7 @@ use shares::Shares;
 pub struct Allocation {
     plan: Arc<Plan>,
     index: Index,
-    places: Places,
+    places: Locations,
     views: Views,
     jobs: BTreeMap<String, Entry>,
     merged: BTreeMap<String, MergedJob>,

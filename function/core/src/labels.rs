@@ -1,19 +1,61 @@
 //! Label sets as Prometheus has them: sorted by name, one value a name.
 //!
-//! Input and output of discovery and relabelling. Names and values borrow from
-//! the objects they come from, so that a target costs no copy of what it does
-//! not change.
+//! Input and output of discovery and relabelling. Names and values borrow from the objects
+//! that they come from, so a target copies only the labels that its rules change.
+//! The rules for label names are here, too.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 /// Prefix of the labels that discovery makes and relabelling consumes.
 pub const META_PREFIX: &str = "__meta_";
 
 /// The address to scrape, `host:port`.
 pub const ADDRESS: &str = "__address__";
+
+/// How label names are checked (`metric_name_validation_scheme`). It decides which names relabelling may set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NameValidation {
+    /// Any UTF-8.
+    #[default]
+    Utf8,
+    /// `[a-zA-Z_][a-zA-Z0-9_]*`.
+    Legacy,
+}
+
+/// Whether a label can have that name.
+#[must_use]
+pub fn is_valid_label_name(name: &str, names: NameValidation) -> bool {
+    match names {
+        NameValidation::Utf8 => !name.is_empty(),
+        NameValidation::Legacy => {
+            let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+            name.bytes().next().is_some_and(|first| !first.is_ascii_digit()) && name.bytes().all(word)
+        }
+    }
+}
+
+/// The text as part of a label name: each character other than an ASCII letter or digit becomes an
+/// underscore (`strutil.SanitizeLabelName` of Prometheus).
+#[must_use]
+pub fn sanitized(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// The level at which service discovery sets a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// All targets of a group have the same value, or none has one.
+    Group,
+    /// The same holds for the targets of one part of a group: a port of an endpoint slice.
+    Part,
+    /// Each target can have a value of its own.
+    Target,
+}
 
 /// A label: name and value.
 pub type Label<'a> = (Cow<'a, str>, Cow<'a, str>);

@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod endpoints;
+pub mod label_selector;
 pub mod metadata;
 pub mod monitoring;
 pub mod node;
@@ -16,6 +17,7 @@ pub mod workload;
 
 pub use cluster::{Cluster, Collection, ObjectKey};
 pub use endpoints::{EndpointSlice, Endpoints};
+pub use label_selector::{LabelSelector, LabelSelectorRequirement};
 pub use metadata::Metadata;
 pub use node::{Namespace, Node};
 pub use pod::Pod;

@@ -19,23 +19,13 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::duration::Duration;
+pub use crate::labels::NameValidation;
 use crate::relabel::RelabelConfig;
 use crate::size::Size;
 use discovery::ServiceDiscovery;
 use globals::Globals;
 use http_client::HttpClientConfig;
 use secret::WithSecrets;
-
-/// How metric names are judged; decides which label names relabelling may set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NameValidation {
-    /// Any UTF-8.
-    #[default]
-    Utf8,
-    /// `[a-zA-Z_][a-zA-Z0-9_]*`.
-    Legacy,
-}
 
 /// One scrape config: how the targets of one job are found and scraped.
 #[derive(Debug, Clone, PartialEq, Serialize)]

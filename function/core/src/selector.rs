@@ -1,6 +1,6 @@
 //! Label and field selectors of Kubernetes: which objects are meant.
 //!
-//! In: the structured form of manifests ([`LabelSelector`]) or the text forms of
+//! In: the structured form of manifests ([`LabelSelector`], which `objects` holds) or the text forms of
 //! `labels.Parse` and `fields.ParseSelector`. Out: checked selectors that match
 //! objects and print in the canonical form. Whether an absent selector means
 //! everything or nothing is for the caller to say.
@@ -15,9 +15,10 @@ use std::str::FromStr;
 
 pub use field::{FieldSelector, FieldSelectorError, Selectable};
 pub use gap::Gap;
-pub use label::{LabelSelector, LabelSelectorRequirement, Requirement, Test};
+pub use label::{Requirement, Test};
 
 use crate::objects::TextMap;
+pub use crate::objects::{LabelSelector, LabelSelectorRequirement};
 
 /// A checked label selector: all requirements must hold; without any, everything matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

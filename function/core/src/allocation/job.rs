@@ -12,18 +12,18 @@ use super::former::{Former, Keeping};
 use super::merged::views_of;
 use super::plan::PlannedJob;
 use crate::discovery::external::{External, ExternalGroup};
-use crate::discovery::{Changes, Index, Touched, Wanted};
+use crate::discovery::{Changes, Index, LabelFilter, Touched};
 use crate::objects::ObjectKey;
 use crate::relabel::MOST_WRITTEN;
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
-use crate::targets::{GroupTargets, Maker, Places, ServedLabels, Target, TooLarge, Views};
+use crate::targets::{GroupTargets, Locations, Maker, ServedLabels, Target, TooLarge, Views};
 
 /// A job and its targets.
 #[derive(Debug)]
 pub struct Job {
     planned: Arc<PlannedJob>,
-    wanted: Wanted,
+    wanted: LabelFilter,
     views: Views,
     discovered: Discovered,
     /// The targets of external sources and static configs.
@@ -44,7 +44,7 @@ type Discovered = BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>;
 struct Means<'a> {
     making: &'a Making<'a>,
     maker: Maker<'a>,
-    wanted: Wanted,
+    wanted: LabelFilter,
     before: &'a Discovered,
 }
 
@@ -153,7 +153,7 @@ impl Job {
         planned: &Arc<PlannedJob>,
         views: Views,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
         report: &mut Report,
     ) -> Arc<Self> {
         let answers = match planned.answers(making.external, report) {
@@ -207,7 +207,7 @@ impl Job {
         planned: &Arc<PlannedJob>,
         views: Views,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
         let views = views_of(planned, views);
@@ -224,7 +224,7 @@ impl Job {
     fn nothing(planned: &Arc<PlannedJob>, views: Views) -> Self {
         Self {
             planned: Arc::clone(planned),
-            wanted: Wanted::ALL,
+            wanted: LabelFilter::ALL,
             views,
             discovered: BTreeMap::new(),
             named: Vec::new(),
@@ -241,12 +241,12 @@ impl Job {
         views: Views,
         answers: Vec<Arc<[ExternalGroup]>>,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Self, TooLarge> {
         let maker = planned.maker(views, making);
         let wanted = match making.served {
-            ServedLabels::All if views.plain => Wanted::ALL,
-            _ => Wanted::new(making.index, |name| maker.wants(name)),
+            ServedLabels::All if views.plain => LabelFilter::ALL,
+            _ => LabelFilter::new(making.index, |name| maker.wants(name)),
         };
         let (mut discovered, before) = (Discovered::new(), &Discovered::new());
         let means = Means { making, maker, wanted, before };
@@ -263,7 +263,7 @@ impl Job {
         self: &Arc<Self>,
         answers: Vec<Arc<[ExternalGroup]>>,
         making: &Making<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let planned = &self.planned;
         let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(making.changes)).collect();

@@ -13,7 +13,7 @@ use crate::discovery::{Query, QueryError};
 use crate::monitors::certificate::{self, NotLoadable};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
-use crate::relabel::{Gate, MOST_BYTES, RelabelError, Rules};
+use crate::relabel::{MOST_BYTES, RelabelError, Rules, Stages};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::{Ec2Sd, ServiceDiscovery};
@@ -43,8 +43,8 @@ pub struct PlannedJob {
     pub rules: Rules,
     /// Where its targets are looked for in the cluster.
     pub queries: Vec<Query>,
-    /// For each query, the rules that decide on all targets of a group at once.
-    pub gates: Vec<Gate>,
+    /// For each query, the rules divided by what they read: labels of a group, of a part, or of one target.
+    pub stages: Vec<Stages>,
     /// Where else they are looked for, static ones apart.
     pub sources: Vec<Source>,
     /// Why its sources are not asked; then its targets are not known.
@@ -236,8 +236,8 @@ impl PlannedJob {
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
         let queries: Vec<_> =
             kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
-        let gates = queries.iter().map(|query| rules.gate(|name| query.is_shared(name))).collect();
-        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, gates, sources, not_asked })
+        let stages = queries.iter().map(|query| rules.stages(|name| query.level(name))).collect();
+        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, stages, sources, not_asked })
     }
 }
 

@@ -1,47 +1,65 @@
-//! How much one object may lend.
+//! The limits of what one object can lend, and the list that holds targets to them.
 //!
-//! An endpoint slice of 1 MB can stand for twenty million targets, each with all the labels of its pod.
+//! An endpoint slice of 1 MB can stand for twenty million targets, each with all labels of its pod.
 
 use crate::labels::LabelSet;
 
-/// Most targets of one object. An API server takes a thousand endpoints in a slice.
+/// Most targets of one object. An API server accepts at most a thousand endpoints in a slice, so objects of
+/// real clusters are far below this.
 pub const MOST_TARGETS: usize = 250_000;
 
-/// Most labels that the targets of one object have beyond those that they share.
+/// Most labels that the targets of one object have beyond those that they share. This many labels take
+/// about 400 MB.
 pub const MOST_LABELS: usize = 8_000_000;
 
-/// An object that would lend more.
+/// An object exceeds a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it has more than {MOST_TARGETS} targets, or more than {MOST_LABELS} labels on them")]
 pub struct TooMany;
 
-/// Targets in the making.
+/// A target of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartTarget<'a> {
+    /// The position of its part in the group.
+    pub part: usize,
+    /// The labels that neither its part nor the group has.
+    pub labels: LabelSet<'a>,
+}
+
+impl<'a> PartTarget<'a> {
+    /// The targets of an object that has one part.
+    pub(super) fn of_one_part(targets: Vec<LabelSet<'a>>) -> Vec<Self> {
+        targets.into_iter().map(|labels| Self { part: 0, labels }).collect()
+    }
+}
+
+/// Collects targets up to the limits.
 #[derive(Debug, Default)]
 pub(super) struct Bounded<'a> {
-    targets: Vec<(usize, LabelSet<'a>)>,
+    targets: Vec<PartTarget<'a>>,
     labels: usize,
 }
 
 impl<'a> Bounded<'a> {
-    /// Adds a target of a part, unless there are too many.
-    pub(super) fn push(&mut self, part: usize, target: LabelSet<'a>) {
+    /// Adds a target, unless there are too many.
+    pub(super) fn push(&mut self, part: usize, labels: LabelSet<'a>) {
         if !self.is_over() {
-            self.labels += target.len();
-            self.targets.push((part, target));
+            self.labels += labels.len();
+            self.targets.push(PartTarget { part, labels });
         }
     }
 
-    /// How many labels the last target has: the next one has about as many.
+    /// The number of labels of the last target. The next one has about as many.
     pub(super) fn usual(&self) -> usize {
-        self.targets.last().map_or(0, |(_, target)| target.len())
+        self.targets.last().map_or(0, |target| target.labels.len())
     }
 
-    /// Whether there is no use in making any more.
+    /// Whether a limit is exceeded, so that no more targets have to be made.
     pub(super) const fn is_over(&self) -> bool {
         self.targets.len() > MOST_TARGETS || self.labels > MOST_LABELS
     }
 
-    pub(super) fn finish(self) -> Result<Vec<(usize, LabelSet<'a>)>, TooMany> {
+    pub(super) fn finish(self) -> Result<Vec<PartTarget<'a>>, TooMany> {
         if self.is_over() { Err(TooMany) } else { Ok(self.targets) }
     }
 }

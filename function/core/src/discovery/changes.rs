@@ -1,15 +1,16 @@
 //! Which groups have to be made again when the cluster has changed.
 //!
-//! Input: the index before and after. Output: the objects of each role whose groups
-//! may differ, because they changed or because something changed that lends them labels.
+//! Input: the index before and after. Output: the objects of each role whose groups may differ: the object
+//! changed, or another object that lends labels to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Query;
 use super::index::{Index, Prepared};
+use super::role_table::for_each_role;
 use crate::objects::endpoints::TargetRef;
-use crate::objects::{Collection, EndpointSlice, Endpoints, Object, ObjectKey};
+use crate::objects::{Cluster, Collection, EndpointSlice, Endpoints, Object, ObjectKey};
 use crate::scrape_config::discovery::Role;
 
 /// Objects by namespace and name.
@@ -19,18 +20,37 @@ struct ObjectKeys(BTreeMap<Arc<str>, BTreeSet<Arc<str>>>);
 /// The objects whose groups may differ, and whether objects changed that lend labels to many.
 #[derive(Debug, Default)]
 pub struct Changes {
-    nodes: ObjectKeys,
-    pods: ObjectKeys,
-    services: ObjectKeys,
-    endpoints: ObjectKeys,
-    endpoint_slices: ObjectKeys,
-    ingresses: ObjectKeys,
+    objects: ChangedObjects,
     namespaces: bool,
     replica_sets: bool,
     jobs: bool,
 }
 
-/// What a query has to make again.
+macro_rules! changed_objects {
+    ($($role:ident: $source:literal, $objects:ident;)+) => {
+        /// The objects of each role whose groups may differ.
+        #[derive(Debug, Default)]
+        struct ChangedObjects {
+            $($objects: ObjectKeys,)+
+        }
+
+        impl ChangedObjects {
+            fn between(before: &Index, now: &Index) -> Self {
+                Self { $($objects: changed(&before.$objects, &now.$objects),)+ }
+            }
+
+            const fn of(&self, role: Role) -> &ObjectKeys {
+                match role {
+                    $(Role::$role => &self.$objects,)+
+                }
+            }
+        }
+    };
+}
+
+for_each_role!(changed_objects);
+
+/// The groups that a query has to make again.
 #[derive(Debug)]
 pub enum Touched<'c> {
     /// All of its groups.
@@ -72,39 +92,41 @@ fn changed<T: Object>(before: &Collection<T>, now: &Collection<T>) -> ObjectKeys
     keys
 }
 
+impl Index {
+    /// Prepares the objects of a later state of the cluster, and tells what differs from this state.
+    #[must_use]
+    pub fn next(&self, cluster: &Cluster) -> (Self, Changes) {
+        let next = self.advanced(cluster);
+        let changes = Changes::between(self, &next);
+        (next, changes)
+    }
+}
+
 impl Changes {
-    pub(super) fn between(before: &Index, now: &Index) -> Self {
-        let pods = changed(&before.pods, &now.pods);
-        let services = changed(&before.services, &now.services);
+    fn between(before: &Index, now: &Index) -> Self {
         let mut changes = Self {
-            nodes: changed(&before.nodes, &now.nodes),
-            endpoints: changed(&before.endpoints, &now.endpoints),
-            endpoint_slices: changed(&before.endpoint_slices, &now.endpoint_slices),
-            ingresses: changed(&before.ingresses, &now.ingresses),
+            objects: ChangedObjects::between(before, now),
             namespaces: !now.namespaces.is_same(&before.namespaces),
             replica_sets: !now.cluster.replica_sets.is_same(&before.cluster.replica_sets),
             jobs: !now.cluster.jobs.is_same(&before.cluster.jobs),
-            pods,
-            services,
         };
-        if !changes.pods.is_empty() || !changes.services.is_empty() {
+        if !changes.objects.pods.is_empty() || !changes.objects.services.is_empty() {
             let slices = behind(&now.endpoint_slices, |slice| changes.touch_slice(slice));
             let endpoints = behind(&now.endpoints, |endpoints| changes.touch_endpoints(endpoints));
-            changes.endpoint_slices.extend(slices);
-            changes.endpoints.extend(endpoints);
+            changes.objects.endpoint_slices.extend(slices);
+            changes.objects.endpoints.extend(endpoints);
         }
         changes
     }
 
     fn touch_slice(&self, slice: &EndpointSlice) -> bool {
-        let service = super::endpoint_slice::service_name(slice);
-        service.is_some_and(|service| self.services.contains(&slice.metadata.namespace, service))
+        slice.service_name().is_some_and(|service| self.objects.services.contains(&slice.metadata.namespace, service))
             || slice.endpoints.iter().any(|endpoint| self.touches_pod(endpoint.target_ref.as_ref()))
     }
 
     fn touch_endpoints(&self, endpoints: &Endpoints) -> bool {
         let mut subsets = endpoints.subsets.iter();
-        self.services.contains(&endpoints.metadata.namespace, &endpoints.metadata.name)
+        self.objects.services.contains(&endpoints.metadata.namespace, &endpoints.metadata.name)
             || subsets.any(|subset| {
                 let mut addresses = subset.addresses.iter().chain(&subset.not_ready_addresses);
                 addresses.any(|address| self.touches_pod(address.target_ref.as_ref()))
@@ -112,7 +134,7 @@ impl Changes {
     }
 
     fn touches_pod(&self, reference: Option<&TargetRef>) -> bool {
-        reference.is_some_and(|pod| pod.kind == "Pod" && self.pods.contains(&pod.namespace, &pod.name))
+        reference.is_some_and(|pod| pod.kind == "Pod" && self.objects.pods.contains(&pod.namespace, &pod.name))
     }
 }
 
@@ -121,21 +143,14 @@ impl Query {
     #[must_use]
     pub fn touched<'c>(&self, changes: &'c Changes) -> Touched<'c> {
         let attach = self.attach;
-        let lent = (attach.node && !changes.nodes.is_empty())
+        let lent = (attach.node && !changes.objects.nodes.is_empty())
             || (attach.namespace && changes.namespaces)
             || (attach.deployment && changes.replica_sets)
             || (attach.cronjob && changes.jobs);
         if lent {
             return Touched::All;
         }
-        let keys = match self.role {
-            Role::Node => &changes.nodes,
-            Role::Pod => &changes.pods,
-            Role::Service => &changes.services,
-            Role::Endpoints => &changes.endpoints,
-            Role::EndpointSlice => &changes.endpoint_slices,
-            Role::Ingress => &changes.ingresses,
-        };
+        let keys = changes.objects.of(self.role);
         Touched::Only(match self.groups_namespaces() {
             Some(names) => names.iter().flat_map(|namespace| keys.in_namespace(namespace)).collect(),
             None => keys.iter().collect(),

@@ -1,144 +1,109 @@
-//! The endpointslice role: one target an address and port, and one for each
-//! further container port of the pods behind the slice.
+//! The endpointslice role: one target for each address and port, and one for each other container port of
+//! the pods behind the slice.
 //!
 //! Follows `discovery/kubernetes/endpointslice.go` of Prometheus.
 
 use std::borrow::Cow;
 
-use super::bounded::{Bounded, TooMany};
+use super::bounded::{Bounded, PartTarget, TooMany};
 use super::index::Prepared;
-use super::names::{Fixed, Keyed};
+use super::label_table::{KeySource, MetaLabel};
 use super::passed_over::PassedOver;
-use super::pod::{ContainerLabels, PortLabels, containers, push_pod};
-use super::view::{Labels, View, join_host_port, port_text, truth};
+use super::pod::{container_of, push_pod, push_uncovered};
+use super::role::RoleObject;
+use super::service::push_service;
+use super::view::{Labels, Marks, View, port_text, truth};
+use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::endpoints::{SliceConditions, SliceEndpoint, SlicePort};
 use crate::objects::pod::ContainerPort;
 use crate::objects::{EndpointSlice, Node, Pod, Service};
 
-/// The label of a slice that names its service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+impl RoleObject for EndpointSlice {
+    fn labels<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Result<LabelSet<'a>, PassedOver> {
+        let EndpointSlice { metadata, address_type, .. } = slice.object.as_ref();
+        if !view.query.selections.endpoint_slices.selects(slice.object.as_ref()) {
+            return Err(PassedOver::NotChosen);
+        }
+        let mut labels = view.labels();
+        labels.push(MetaLabel::SliceAddressType, address_type.as_str());
+        labels.push_annotations(slice);
+        labels.push_labels(slice);
+        labels.push(MetaLabel::SliceName, metadata.name.as_str());
+        labels.push(MetaLabel::Namespace, metadata.namespace.as_str());
+        if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
+            labels.push_annotations(namespace);
+            labels.push_labels(namespace);
+        }
+        if let Some(service) = service_of(view, &slice.object) {
+            push_service(&mut labels, service);
+        }
+        Ok(labels.finish())
+    }
 
-/// The labels of all targets of a slice.
-pub(super) fn group<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Result<LabelSet<'a>, PassedOver> {
-    let EndpointSlice { metadata, address_type, .. } = slice.object.as_ref();
-    if !view.query.endpoint_slices.chooses(slice.object.as_ref()) {
-        return Err(PassedOver::NotChosen);
+    /// One part for each port of the slice. The last part holds the container ports that the slice does not cover.
+    fn parts<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Vec<LabelSet<'a>> {
+        slice.object.ports.iter().map(|port| port_labels(view, port)).chain([LabelSet::new()]).collect()
     }
-    let mut labels = view.labels();
-    labels.push(Fixed::SliceAddressType, address_type.as_str());
-    labels.push_annotations(slice);
-    labels.push_labels(slice);
-    labels.push(Fixed::SliceName, metadata.name.as_str());
-    labels.push(Fixed::Namespace, metadata.namespace.as_str());
-    if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
-        labels.push_annotations(namespace);
-        labels.push_labels(namespace);
-    }
-    if let Some(service) = service_of(view, &slice.object) {
-        push_service(&mut labels, service);
-    }
-    Ok(labels.finish())
-}
 
-/// Pushes what a service lends to the targets behind it.
-pub(super) fn push_service<'a>(labels: &mut Labels<'a, '_>, service: &'a Prepared<Service>) {
-    labels.push_annotations(service);
-    labels.push_labels(service);
-    labels.push(Fixed::ServiceName, service.object.metadata.name.as_str());
+    fn targets<'a>(
+        view: View<'a, '_>,
+        slice: &'a Prepared<EndpointSlice>,
+        parts: &[usize],
+    ) -> Result<Vec<PartTarget<'a>>, TooMany> {
+        let EndpointSlice { metadata, address_type: _, endpoints, ports } = slice.object.as_ref();
+        if service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object)) {
+            return Ok(Vec::new());
+        }
+        let uncovered = ports.len();
+        let kept: Vec<(usize, &SlicePort)> = parts.iter().filter_map(|part| Some((*part, ports.get(*part)?))).collect();
+        let mut targets = Bounded::default();
+        let mut pods = Vec::new();
+        for endpoint in endpoints {
+            if targets.is_over() {
+                break;
+            }
+            let pod = view.pod(endpoint.target_ref.as_ref(), &metadata.namespace);
+            let resolved = Resolved { endpoint, node: node_of(view, endpoint), pod };
+            for (part, port) in &kept {
+                for address in &endpoint.addresses {
+                    let labels = view.labels_with_room(targets.usual());
+                    targets.push(*part, target(view, labels, resolved, port, address));
+                }
+            }
+            if !ports.is_empty() && !endpoint.addresses.is_empty() {
+                pods.extend(pod);
+            }
+        }
+        if parts.contains(&uncovered) {
+            // Each pod once. Sorted, so that the order never depends on that of the endpoints.
+            pods.sort_by_key(|pod| (&pod.object.metadata.namespace, &pod.object.metadata.name));
+            pods.dedup_by(|one, other| std::ptr::eq(*one, *other));
+            let covered = |port: &ContainerPort| ports.iter().any(|covered| covered.port == Some(port.container_port));
+            for pod in pods {
+                push_uncovered(view, pod, covered, |target| targets.push(uncovered, target));
+            }
+        }
+        targets.finish()
+    }
 }
 
 fn service_of<'a>(view: View<'a, '_>, slice: &EndpointSlice) -> Option<&'a Prepared<Service>> {
-    view.service(&slice.metadata.namespace, service_name(slice)?)
+    view.service(&slice.metadata.namespace, slice.service_name()?)
 }
 
-/// The service that a slice is of.
-pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
-    slice.metadata.labels.get(SERVICE_NAME)
-}
-
-/// Whether a slice repeats the targets of a dual-stack service in its second address family.
+/// Whether a slice holds the second address family of a dual-stack service, which repeats its targets.
 fn is_secondary(service: &Service, slice: &EndpointSlice) -> bool {
     let dual_stack = matches!(service.spec.ip_family_policy.as_deref(), Some("PreferDualStack" | "RequireDualStack"));
     dual_stack && service.spec.ip_families.first().is_some_and(|primary| *primary != slice.address_type)
 }
 
-/// An endpoint with what it refers to.
+/// An endpoint with its node and its pod.
 #[derive(Clone, Copy)]
 struct Resolved<'a> {
     endpoint: &'a SliceEndpoint,
     node: Option<&'a Prepared<Node>>,
     pod: Option<&'a Prepared<Pod>>,
-}
-
-/// The labels that all targets of a part share: there is a part a port, and a last one
-/// of the container ports that the slice does not cover.
-pub(super) fn parts<'a>(view: View<'a, '_>, slice: &'a Prepared<EndpointSlice>) -> Vec<LabelSet<'a>> {
-    slice.object.ports.iter().map(|port| port_labels(view, port)).chain([LabelSet::new()]).collect()
-}
-
-/// The targets of the parts that are to be kept, each with its part.
-pub(super) fn targets<'a>(
-    view: View<'a, '_>,
-    slice: &'a Prepared<EndpointSlice>,
-    keep: impl Fn(usize) -> bool,
-) -> Result<Vec<(usize, LabelSet<'a>)>, TooMany> {
-    let EndpointSlice { metadata, address_type: _, endpoints, ports } = slice.object.as_ref();
-    if service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object)) {
-        return Ok(Vec::new());
-    }
-    let uncovered = ports.len();
-    let kept: Vec<(usize, &SlicePort)> = ports.iter().enumerate().filter(|(part, _)| keep(*part)).collect();
-    let mut targets = Bounded::default();
-    let mut pods = Vec::new();
-    for endpoint in endpoints {
-        if targets.is_over() {
-            break;
-        }
-        let pod = view.pod(endpoint.target_ref.as_ref(), &metadata.namespace);
-        let resolved = Resolved { endpoint, node: node_of(view, endpoint), pod };
-        for (part, port) in &kept {
-            for address in &endpoint.addresses {
-                let labels = view.about(targets.usual());
-                targets.push(*part, target(view, labels, resolved, port, address));
-            }
-        }
-        if !ports.is_empty() && !endpoint.addresses.is_empty() {
-            pods.extend(pod);
-        }
-    }
-    if keep(uncovered) {
-        // Each pod once, in an order that is always the same.
-        pods.sort_by_key(|pod| (&pod.object.metadata.namespace, &pod.object.metadata.name));
-        pods.dedup_by(|one, other| std::ptr::eq(*one, *other));
-        let covered = |port: &ContainerPort| ports.iter().any(|covered| covered.port == Some(port.container_port));
-        for pod in pods {
-            push_uncovered(view, pod, covered, |target| targets.push(uncovered, target));
-        }
-    }
-    targets.finish()
-}
-
-/// Adds a target for each container port of a pod that no target covers yet.
-pub(super) fn push_uncovered<'a>(
-    view: View<'a, '_>,
-    pod: &'a Prepared<Pod>,
-    covered: impl Fn(&ContainerPort) -> bool,
-    mut push: impl FnMut(LabelSet<'a>),
-) {
-    let address = pod.object.status.pod_ip.as_str();
-    // A pod that is starting or evicted has none.
-    if address.is_empty() {
-        return;
-    }
-    for (container, init) in containers(&pod.object) {
-        for port in container.ports.iter().filter(|port| !covered(port)) {
-            let port = PortLabels::of(port);
-            let mut labels = view.labels().with_address(join_host_port(address, &port.number));
-            push_pod(&mut labels, view, pod, Some(&ContainerLabels { container, init, id: None, port: Some(port) }));
-            push(labels.finish());
-        }
-    }
 }
 
 fn node_of<'a>(view: View<'a, '_>, endpoint: &SliceEndpoint) -> Option<&'a Prepared<Node>> {
@@ -153,15 +118,15 @@ fn port_labels<'a>(view: View<'a, '_>, port: &'a SlicePort) -> LabelSet<'a> {
     let SlicePort { name, protocol, port: number, app_protocol } = port;
     let mut labels = view.labels();
     if let Some(number) = number {
-        labels.push_with(Fixed::SlicePort, || Cow::Owned(port_text(*number)));
+        labels.push_with(MetaLabel::SlicePort, || Cow::Owned(port_text(*number)));
     }
-    labels.push_some(Fixed::SlicePortAppProtocol, app_protocol.as_deref());
-    labels.push_some(Fixed::SlicePortName, name.as_deref());
-    labels.push_some(Fixed::SlicePortProtocol, protocol.as_deref());
+    labels.push_some(MetaLabel::SlicePortAppProtocol, app_protocol.as_deref());
+    labels.push_some(MetaLabel::SlicePortName, name.as_deref());
+    labels.push_some(MetaLabel::SlicePortProtocol, protocol.as_deref());
     labels.finish()
 }
 
-/// Adds to `labels` those of one target beyond those of its port.
+/// The labels of one target beyond those of its port. `labels` is an empty builder.
 fn target<'a>(
     view: View<'a, '_>,
     labels: Labels<'a, '_>,
@@ -177,37 +142,27 @@ fn target<'a>(
         None => Cow::Borrowed(address),
     });
     let reference = endpoint.target_ref.as_ref();
-    labels.push_some(Fixed::SliceAddressTargetKind, reference.map(|target| target.kind.as_str()));
-    labels.push_some(Fixed::SliceAddressTargetName, reference.map(|target| target.name.as_str()));
-    labels.push_some(Fixed::SliceConditionsReady, ready.map(truth));
-    labels.push_some(Fixed::SliceConditionsServing, serving.map(truth));
-    labels.push_some(Fixed::SliceConditionsTerminating, terminating.map(truth));
-    labels.push_some(Fixed::SliceHostname, endpoint.hostname.as_deref());
-    labels.push_some(Fixed::SliceNodeName, endpoint.node_name.as_deref());
+    labels.push_some(MetaLabel::SliceAddressTargetKind, reference.map(|target| target.kind.as_str()));
+    labels.push_some(MetaLabel::SliceAddressTargetName, reference.map(|target| target.name.as_str()));
+    labels.push_some(MetaLabel::SliceConditionsReady, ready.map(truth));
+    labels.push_some(MetaLabel::SliceConditionsServing, serving.map(truth));
+    labels.push_some(MetaLabel::SliceConditionsTerminating, terminating.map(truth));
+    labels.push_some(MetaLabel::SliceHostname, endpoint.hostname.as_deref());
+    labels.push_some(MetaLabel::SliceNodeName, endpoint.node_name.as_deref());
     if !endpoint.deprecated_topology.is_empty() {
         let topology = &endpoint.deprecated_topology;
         let values = topology.iter().map(|(key, value)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(value.as_str())));
-        labels.push_sorted(Keyed::Topology, values, true);
+        labels.push_sorted(KeySource::Topology, values, Marks::Present);
     }
-    labels.push_some(Fixed::SliceZone, endpoint.zone.as_deref());
+    labels.push_some(MetaLabel::SliceZone, endpoint.zone.as_deref());
     if let Some(node) = node {
         labels.push_annotations(node);
         labels.push_labels(node);
-        labels.push(Fixed::NodeName, node.object.metadata.name.as_str());
+        labels.push(MetaLabel::NodeName, node.object.metadata.name.as_str());
     }
     if let Some(pod) = pod {
         let container = number.and_then(|number| container_of(&pod.object, number));
         push_pod(&mut labels, view, pod, container.as_ref());
     }
     labels.finish()
-}
-
-/// The container that declares a port; the last one if several do.
-pub(super) fn container_of(pod: &Pod, number: i32) -> Option<ContainerLabels<'_>> {
-    let declaring = containers(pod).filter_map(|(container, init)| {
-        let port = container.ports.iter().find(|port| port.container_port == number)?;
-        Some((container, init, port))
-    });
-    let (container, init, port) = declaring.last()?;
-    Some(ContainerLabels { container, init, id: None, port: Some(PortLabels::of(port)) })
 }

@@ -1,72 +1,75 @@
-//! The endpoints role: one target an address and port, and one for each further
-//! container port of the pods behind them.
+//! The endpoints role: one target for each address and port, and one for each other container port of the
+//! pods behind them.
 //!
 //! Follows `discovery/kubernetes/endpoints.go` of Prometheus.
 
 use std::collections::BTreeMap;
 
-use super::bounded::{Bounded, TooMany};
-use super::endpoint_slice::{container_of, push_service, push_uncovered};
+use super::bounded::{Bounded, PartTarget, TooMany};
 use super::index::Prepared;
-use super::names::Fixed;
+use super::label_table::MetaLabel;
 use super::passed_over::PassedOver;
-use super::pod::push_pod;
-use super::view::{View, join_host_port, port_text, truth};
+use super::pod::{container_of, push_pod, push_uncovered};
+use super::role::RoleObject;
+use super::service::push_service;
+use super::view::{View, port_text, truth};
+use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::endpoints::{EndpointAddress, EndpointPort};
 use crate::objects::{Endpoints, Node, Pod};
 
-/// The labels of all targets of endpoints.
-pub(super) fn group<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>) -> Result<LabelSet<'a>, PassedOver> {
-    let metadata = &endpoints.object.metadata;
-    if !view.query.endpoints.chooses(endpoints.object.as_ref()) {
-        return Err(PassedOver::NotChosen);
+impl RoleObject for Endpoints {
+    fn labels<'a>(view: View<'a, '_>, endpoints: &'a Prepared<Endpoints>) -> Result<LabelSet<'a>, PassedOver> {
+        let metadata = &endpoints.object.metadata;
+        if !view.query.selections.endpoints.selects(endpoints.object.as_ref()) {
+            return Err(PassedOver::NotChosen);
+        }
+        let mut labels = view.labels();
+        labels.push_annotations(endpoints);
+        labels.push_labels(endpoints);
+        labels.push(MetaLabel::EndpointsName, metadata.name.as_str());
+        labels.push(MetaLabel::Namespace, metadata.namespace.as_str());
+        if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
+            labels.push_annotations(namespace);
+            labels.push_labels(namespace);
+        }
+        // Endpoints belong to the service of the same name.
+        if let Some(service) = view.service(&metadata.namespace, &metadata.name) {
+            push_service(&mut labels, service);
+        }
+        Ok(labels.finish())
     }
-    let mut labels = view.labels();
-    labels.push_annotations(endpoints);
-    labels.push_labels(endpoints);
-    labels.push(Fixed::EndpointsName, metadata.name.as_str());
-    labels.push(Fixed::Namespace, metadata.namespace.as_str());
-    if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
-        labels.push_annotations(namespace);
-        labels.push_labels(namespace);
-    }
-    // Endpoints are of the service of the same name.
-    if let Some(service) = view.service(&metadata.namespace, &metadata.name) {
-        push_service(&mut labels, service);
-    }
-    Ok(labels.finish())
-}
 
-/// The targets of endpoints. An address that is not ready comes after those that
-/// are: where it repeats one of them, the later one counts.
-pub(super) fn targets<'a>(
-    view: View<'a, '_>,
-    endpoints: &'a Prepared<Endpoints>,
-) -> Result<Vec<(usize, LabelSet<'a>)>, TooMany> {
-    let Endpoints { metadata, subsets } = endpoints.object.as_ref();
-    let mut targets = Bounded::default();
-    let mut pods = BTreeMap::new();
-    for subset in subsets {
-        for port in &subset.ports {
-            if targets.is_over() {
-                break;
-            }
-            let ready = subset.addresses.iter().map(|address| (address, true));
-            for (address, ready) in ready.chain(subset.not_ready_addresses.iter().map(|address| (address, false))) {
-                let pod = view.pod(address.target_ref.as_ref(), &metadata.namespace);
-                if let Some(pod) = pod {
-                    let key = (pod.object.metadata.namespace.as_str(), pod.object.metadata.name.as_str());
-                    pods.entry(key).or_insert((pod, Vec::new())).1.push(port.port);
+    /// Addresses that are not ready come last. If such an address repeats a ready one, the later target counts.
+    fn targets<'a>(
+        view: View<'a, '_>,
+        endpoints: &'a Prepared<Endpoints>,
+        _: &[usize],
+    ) -> Result<Vec<PartTarget<'a>>, TooMany> {
+        let Endpoints { metadata, subsets } = endpoints.object.as_ref();
+        let mut targets = Bounded::default();
+        let mut pods = BTreeMap::new();
+        for subset in subsets {
+            for port in &subset.ports {
+                if targets.is_over() {
+                    break;
                 }
-                targets.push(0, target(view, address, port, ready, pod));
+                let ready = subset.addresses.iter().map(|address| (address, true));
+                for (address, ready) in ready.chain(subset.not_ready_addresses.iter().map(|address| (address, false))) {
+                    let pod = view.pod(address.target_ref.as_ref(), &metadata.namespace);
+                    if let Some(pod) = pod {
+                        let key = (pod.object.metadata.namespace.as_str(), pod.object.metadata.name.as_str());
+                        pods.entry(key).or_insert((pod, Vec::new())).1.push(port.port);
+                    }
+                    targets.push(0, target(view, address, port, ready, pod));
+                }
             }
         }
+        for (pod, ports) in pods.values() {
+            push_uncovered(view, pod, |port| ports.contains(&port.container_port), |target| targets.push(0, target));
+        }
+        targets.finish()
     }
-    for (pod, ports) in pods.values() {
-        push_uncovered(view, pod, |port| ports.contains(&port.container_port), |target| targets.push(0, target));
-    }
-    targets.finish()
 }
 
 fn target<'a>(
@@ -78,21 +81,21 @@ fn target<'a>(
 ) -> LabelSet<'a> {
     let mut labels = view.labels().with_address(join_host_port(&address.ip, &port_text(port.port)));
     let reference = address.target_ref.as_ref();
-    labels.push_some(Fixed::EndpointAddressTargetKind, reference.map(|target| target.kind.as_str()));
-    labels.push_some(Fixed::EndpointAddressTargetName, reference.map(|target| target.name.as_str()));
-    labels.push_some(Fixed::EndpointHostname, Some(address.hostname.as_str()).filter(|name| !name.is_empty()));
-    labels.push_some(Fixed::EndpointNodeName, address.node_name.as_deref());
-    labels.push(Fixed::EndpointPortName, port.name.as_str());
-    labels.push(Fixed::EndpointPortProtocol, port.protocol.as_str());
-    labels.push(Fixed::EndpointReady, truth(ready));
+    labels.push_some(MetaLabel::EndpointAddressTargetKind, reference.map(|target| target.kind.as_str()));
+    labels.push_some(MetaLabel::EndpointAddressTargetName, reference.map(|target| target.name.as_str()));
+    labels.push_some(MetaLabel::EndpointHostname, Some(address.hostname.as_str()).filter(|name| !name.is_empty()));
+    labels.push_some(MetaLabel::EndpointNodeName, address.node_name.as_deref());
+    labels.push(MetaLabel::EndpointPortName, port.name.as_str());
+    labels.push(MetaLabel::EndpointPortProtocol, port.protocol.as_str());
+    labels.push(MetaLabel::EndpointReady, truth(ready));
     if let Some(node) = node_of(view, address) {
         labels.push_annotations(node);
         labels.push_labels(node);
-        labels.push(Fixed::NodeName, node.object.metadata.name.as_str());
+        labels.push(MetaLabel::NodeName, node.object.metadata.name.as_str());
     }
     if let Some(pod) = pod {
         let mut container = container_of(&pod.object, port.port);
-        // The protocol is that of the endpoints here, where slices tell that of the container.
+        // Prometheus takes the protocol of the endpoints here, and that of the container for slices.
         if let Some(labels) = container.as_mut().and_then(|container| container.port.as_mut()) {
             labels.protocol = &port.protocol;
         }
@@ -101,7 +104,7 @@ fn target<'a>(
     labels.finish()
 }
 
-/// The node of an address: the one that it is on before the one that it is.
+/// The node of an address. `nodeName` goes before a reference to a node.
 fn node_of<'a>(view: View<'a, '_>, address: &EndpointAddress) -> Option<&'a Prepared<Node>> {
     if !view.query.attach.node {
         return None;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::TargetGroup;
-use super::view::join_host_port;
+use crate::address::join_host_port;
 use crate::duration::Duration;
 use crate::labels::{ADDRESS, Label, LabelSet};
 use crate::scrape_config::discovery::{Ec2Sd, HttpSd, ServiceDiscovery};

@@ -1,13 +1,13 @@
 //! The objects of a cluster, prepared for discovery.
 //!
-//! Built once a snapshot and shared by all jobs. Each object carries the names of
-//! the labels that its labels and annotations become. A later snapshot takes over
-//! what is prepared of the objects that did not change.
+//! Input: the objects of a cluster. Output: each object with the names of the labels that its labels and
+//! annotations become. The index is built once a snapshot, and all jobs share it. A later snapshot takes
+//! over what is prepared of objects that did not change.
 
 use std::sync::Arc;
 
-use super::changes::Changes;
-use super::names::{Family, KeyNames, Keyed, KeyedLabel, Names};
+use super::label_table::{KeySource, LabelledKind};
+use super::names::{KeyNames, KeyedLabel, Names, lowercase};
 use crate::objects::{
     Cluster, Collection, EndpointSlice, Endpoints, Ingress, Metadata, Namespace, Node, Object, Pod, Service, TextMap,
 };
@@ -44,16 +44,8 @@ impl Index {
         nothing.advanced(cluster)
     }
 
-    /// Prepares the objects of a later state of the cluster, reusing what is
-    /// prepared of objects that both states share, and tells what differs.
-    #[must_use]
-    pub fn next(&self, cluster: &Cluster) -> (Self, Changes) {
-        let next = self.advanced(cluster);
-        let changes = Changes::between(self, &next);
-        (next, changes)
-    }
-
-    fn advanced(&self, cluster: &Cluster) -> Self {
+    /// Prepares the objects of a later state. What is prepared of objects that both states share is taken over.
+    pub(super) fn advanced(&self, cluster: &Cluster) -> Self {
         let (known, mut names) = (&self.cluster, Arc::clone(&self.names));
         Self {
             namespaces: prepare(&self.namespaces, &known.namespaces, &cluster.namespaces, &mut names),
@@ -92,7 +84,8 @@ impl<T: Object> Object for Prepared<T> {
 
 /// An object whose labels and annotations become labels of targets.
 pub(super) trait Described: Object {
-    const FAMILY: Family;
+    /// How the names of its labels write the kind.
+    const LABELLED: LabelledKind;
 
     /// Learns names beyond those of labels and annotations.
     fn learn(&self, _: &mut Learner<'_>) {}
@@ -105,23 +98,23 @@ pub(super) struct Learner<'n> {
 }
 
 impl Learner<'_> {
-    pub(super) fn learn(&mut self, keyed: Keyed, key: &str) -> KeyNames {
-        match self.names.known(keyed, key) {
+    pub(super) fn learn(&mut self, source: KeySource, key: &str) -> KeyNames {
+        match self.names.known(source, key) {
             Some(names) => names,
-            None => Arc::make_mut(self.names).learn(keyed, key),
+            None => Arc::make_mut(self.names).learn(source, key),
         }
     }
 
     /// What the keys of labels or annotations become.
-    fn learn_list(&mut self, keyed: Keyed, values: &TextMap) -> Arc<[KeyedLabel]> {
+    fn learn_list(&mut self, source: KeySource, values: &TextMap) -> Arc<[KeyedLabel]> {
         self.joined.clear();
         for key in values.keys() {
             self.joined.extend_from_slice(key.as_bytes());
             self.joined.push(0xff);
         }
-        match self.names.known_list(keyed, &self.joined) {
+        match self.names.known_list(source, &self.joined) {
             Some(list) => Arc::clone(list),
-            None => Arc::make_mut(self.names).learn_list(keyed, &self.joined, values.keys()),
+            None => Arc::make_mut(self.names).learn_list(source, &self.joined, values.keys()),
         }
     }
 }
@@ -142,52 +135,52 @@ fn prepare<T: Described>(
         };
         let metadata = object.metadata();
         object.learn(&mut learner);
-        let annotations = learner.learn_list(Keyed::Annotation(T::FAMILY), &metadata.annotations);
-        let labels = learner.learn_list(Keyed::Label(T::FAMILY), &metadata.labels);
+        let annotations = learner.learn_list(KeySource::Annotation(T::LABELLED), &metadata.annotations);
+        let labels = learner.learn_list(KeySource::Label(T::LABELLED), &metadata.labels);
         prepared.insert_keyed(key, Prepared { object: Arc::clone(object), annotations, labels });
     }
     prepared
 }
 
 impl Described for Namespace {
-    const FAMILY: Family = Family::Namespace;
+    const LABELLED: LabelledKind = LabelledKind::Namespace;
 }
 
 impl Described for Node {
-    const FAMILY: Family = Family::Node;
+    const LABELLED: LabelledKind = LabelledKind::Node;
 
     fn learn(&self, learner: &mut Learner<'_>) {
         for address in &self.status.addresses {
-            learner.learn(Keyed::NodeAddress, &address.r#type);
+            learner.learn(KeySource::NodeAddress, &address.r#type);
         }
         for condition in &self.status.conditions {
-            learner.learn(Keyed::NodeCondition, &super::names::lowercase(&condition.r#type));
+            learner.learn(KeySource::NodeCondition, &lowercase(&condition.r#type));
         }
     }
 }
 
 impl Described for Pod {
-    const FAMILY: Family = Family::Pod;
+    const LABELLED: LabelledKind = LabelledKind::Pod;
 }
 
 impl Described for Service {
-    const FAMILY: Family = Family::Service;
+    const LABELLED: LabelledKind = LabelledKind::Service;
 }
 
 impl Described for Endpoints {
-    const FAMILY: Family = Family::Endpoints;
+    const LABELLED: LabelledKind = LabelledKind::Endpoints;
 }
 
 impl Described for EndpointSlice {
-    const FAMILY: Family = Family::EndpointSlice;
+    const LABELLED: LabelledKind = LabelledKind::EndpointSlice;
 
     fn learn(&self, learner: &mut Learner<'_>) {
         for key in self.endpoints.iter().flat_map(|endpoint| endpoint.deprecated_topology.keys()) {
-            learner.learn(Keyed::Topology, key);
+            learner.learn(KeySource::Topology, key);
         }
     }
 }
 
 impl Described for Ingress {
-    const FAMILY: Family = Family::Ingress;
+    const LABELLED: LabelledKind = LabelledKind::Ingress;
 }

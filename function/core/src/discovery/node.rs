@@ -1,53 +1,57 @@
-//! The node role: one target a node, the port of its kubelet.
+//! The node role: one target for each node, at the port of its kubelet.
 //!
 //! Follows `discovery/kubernetes/node.go` of Prometheus.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::bounded::{PartTarget, TooMany};
 use super::index::Prepared;
-use super::names::{Fixed, Keyed, lowercase};
+use super::label_table::{KeySource, MetaLabel};
+use super::names::lowercase;
 use super::passed_over::PassedOver;
-use super::view::{View, join_host_port};
+use super::role::RoleObject;
+use super::view::{Marks, View};
+use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::Node;
 
-/// Which address of a node is scraped: the first kind that it has.
+/// The kinds of addresses, best first. Of the first kind that a node has, its first address is scraped.
 const ADDRESS_TYPES: [&str; 6] = ["InternalIP", "InternalDNS", "ExternalIP", "ExternalDNS", "LegacyHostIP", "Hostname"];
 
-/// The labels of the target of a node; a node without an address has none.
-pub(super) fn group<'a>(view: View<'a, '_>, node: &'a Prepared<Node>) -> Result<LabelSet<'a>, PassedOver> {
-    let Node { metadata, spec, status } = node.object.as_ref();
-    if !view.query.nodes.chooses(node.object.as_ref()) {
-        return Err(PassedOver::NotChosen);
+impl RoleObject for Node {
+    fn labels<'a>(view: View<'a, '_>, node: &'a Prepared<Node>) -> Result<LabelSet<'a>, PassedOver> {
+        let Node { metadata, spec, status } = node.object.as_ref();
+        if !view.query.selections.nodes.selects(node.object.as_ref()) {
+            return Err(PassedOver::NotChosen);
+        }
+        address_of(&node.object).ok_or(PassedOver::NoAddress)?;
+        let mut labels = view.labels();
+        labels.push_annotations(node);
+        let conditions = status.conditions.iter();
+        let conditions = conditions
+            .map(|condition| (Cow::Owned(lowercase(&condition.r#type)), Cow::Owned(lowercase(&condition.status))));
+        labels.push_sorted(KeySource::NodeCondition, conditions, Marks::None);
+        labels.push_labels(node);
+        labels.push(MetaLabel::NodeName, metadata.name.as_str());
+        labels.push(MetaLabel::NodeProviderId, spec.provider_id.as_str());
+        Ok(labels.finish())
     }
-    address_of(&node.object).ok_or(PassedOver::NoAddress)?;
-    let mut labels = view.labels();
-    labels.push_annotations(node);
-    let conditions = status.conditions.iter();
-    let conditions = conditions
-        .map(|condition| (Cow::Owned(lowercase(&condition.r#type)), Cow::Owned(lowercase(&condition.status))));
-    labels.push_sorted(Keyed::NodeCondition, conditions, false);
-    labels.push_labels(node);
-    labels.push(Fixed::NodeName, metadata.name.as_str());
-    labels.push(Fixed::NodeProviderId, spec.provider_id.as_str());
-    Ok(labels.finish())
-}
 
-/// The target of a node.
-pub(super) fn targets<'a>(view: View<'a, '_>, node: &'a Prepared<Node>) -> Vec<LabelSet<'a>> {
-    let Node { metadata, spec: _, status } = node.object.as_ref();
-    let Some(address) = address_of(&node.object) else { return Vec::new() };
-    let port = status.daemon_endpoints.kubelet_endpoint.port.to_string();
-    let mut labels = view.labels().with_address(join_host_port(address, &port));
-    let mut firsts = BTreeMap::new();
-    for address in &status.addresses {
-        firsts.entry(address.r#type.as_str()).or_insert(address.address.as_str());
+    fn targets<'a>(view: View<'a, '_>, node: &'a Prepared<Node>, _: &[usize]) -> Result<Vec<PartTarget<'a>>, TooMany> {
+        let Node { metadata, spec: _, status } = node.object.as_ref();
+        let Some(address) = address_of(&node.object) else { return Ok(Vec::new()) };
+        let port = status.daemon_endpoints.kubelet_endpoint.port.to_string();
+        let mut labels = view.labels().with_address(join_host_port(address, &port));
+        let mut firsts = BTreeMap::new();
+        for address in &status.addresses {
+            firsts.entry(address.r#type.as_str()).or_insert(address.address.as_str());
+        }
+        let firsts = firsts.into_iter().map(|(kind, address)| (Cow::Borrowed(kind), Cow::Borrowed(address)));
+        labels.push_sorted(KeySource::NodeAddress, firsts, Marks::None);
+        labels.push_instance(&metadata.name);
+        Ok(PartTarget::of_one_part(vec![labels.finish()]))
     }
-    let firsts = firsts.into_iter().map(|(kind, address)| (Cow::Borrowed(kind), Cow::Borrowed(address)));
-    labels.push_sorted(Keyed::NodeAddress, firsts, false);
-    labels.push_lasting("instance", &metadata.name);
-    vec![labels.finish()]
 }
 
 fn address_of(node: &Node) -> Option<&str> {

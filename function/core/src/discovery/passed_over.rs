@@ -1,25 +1,25 @@
-//! Why an object of the kind that a query asks for lends no targets.
+//! Why an object of a query's role has no targets, and what a query looks at.
 
 use std::fmt;
 
 use super::bounded::TooMany;
 
-/// Why an object is passed over.
+/// Why an object has no targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PassedOver {
-    /// The selectors of the query do not mean it.
+    /// The selectors of the query do not select it.
     #[error("the selectors of the service discovery do not choose it")]
     NotChosen,
-    /// It has none, or not yet.
+    /// It has no address, or none yet.
     #[error("it has no address yet")]
     NoAddress,
-    /// Its node is not there, or not chosen.
+    /// Its node does not exist, or the query does not select it.
     #[error("its node is not known")]
     NoNode,
     /// It has no addresses or ports, or is the second address family of a dual-stack service.
     #[error("it has no address and port of its own")]
     NoTargets,
-    /// It has more than can be held.
+    /// It has more targets than the limit.
     #[error(transparent)]
     TooMany(#[from] TooMany),
 }

@@ -1,34 +1,64 @@
-//! What an SD config asks for, with its selectors read and its namespaces known.
+//! An SD config with its selectors read and its namespaces known.
 //!
-//! Configs that ask for the same are equal queries: their targets can be shared.
+//! Configs with the same meaning are equal queries, whatever their spelling.
 
 use std::collections::BTreeSet;
 
+use super::label_table;
+use super::passed_over::Scope;
+use super::role_table::for_each_role;
+use crate::labels::Level;
 use crate::objects::{EndpointSlice, Endpoints, Ingress, Node, Pod, Service};
 use crate::scrape_config::discovery::{AttachMetadata, KubernetesSd, Role};
 use crate::selector::{FieldSelector, FieldSelectorError, Selectable, Selector, SelectorError};
 
-/// Which targets of which namespaces are asked for.
+/// Which objects of which namespaces become targets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     pub(super) role: Role,
     /// Sorted, each once; `None` for all namespaces.
     pub(super) namespaces: Option<Vec<String>>,
     pub(super) attach: AttachMetadata,
-    pub(super) nodes: Choice,
-    pub(super) pods: Choice,
-    pub(super) services: Choice,
-    pub(super) endpoints: Choice,
-    pub(super) endpoint_slices: Choice,
-    pub(super) ingresses: Choice,
+    pub(super) selections: Selections,
 }
 
-/// Which objects of a kind are seen.
+/// Which objects of a kind the query sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Choice {
+pub(super) struct Selection {
     labels: Selector,
     fields: FieldSelector,
 }
+
+macro_rules! selections {
+    ($($role:ident: $source:literal, $objects:ident;)+) => {
+        /// The selections for the objects of all roles.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+        pub(super) struct Selections {
+            $(pub(super) $objects: Selection,)+
+        }
+
+        impl Selections {
+            const fn of(&self, role: Role) -> &Selection {
+                match role {
+                    $(Role::$role => &self.$objects,)+
+                }
+            }
+
+            /// Sets the selection for a role, unless an API server would refuse its fields.
+            fn set(&mut self, role: Role, selection: Selection) -> Result<(), FieldSelectorError> {
+                match role {
+                    $(Role::$role => {
+                        selection.fields.check::<$role>()?;
+                        self.$objects = selection;
+                    })+
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+for_each_role!(selections);
 
 /// Why targets cannot be discovered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,12 +91,12 @@ pub enum QueryError {
 }
 
 impl Query {
-    /// Reads an SD config; `own_namespace` is what its `own_namespace` stands for.
+    /// Reads an SD config; `own_namespace` is the namespace that its field `own_namespace` stands for.
     ///
     /// # Errors
-    /// If the config asks for something that cannot be had here, or that an API server refuses.
+    /// If the config names another cluster, or something that an API server refuses.
     pub fn new(config: &KubernetesSd, own_namespace: Option<&str>) -> Result<Self, QueryError> {
-        // Credentials and the like are for an API server, which is not this module's business.
+        // Credentials are for an API server, which the core never calls.
         let KubernetesSd { api_server, kubeconfig_file, role, http_client: _, namespaces, selectors, attach_metadata } =
             config;
         if !api_server.is_empty() {
@@ -85,27 +115,13 @@ impl Query {
             role: *role,
             namespaces: (!all).then(|| names.into_iter().map(str::to_owned).collect()),
             attach: *attach_metadata,
-            nodes: Choice::default(),
-            pods: Choice::default(),
-            services: Choice::default(),
-            endpoints: Choice::default(),
-            endpoint_slices: Choice::default(),
-            ingresses: Choice::default(),
+            selections: Selections::default(),
         };
         for (index, selector) in selectors.iter().enumerate() {
             let labels = selector.label.parse().map_err(|source| QueryError::Label { index, source })?;
             let field = |source| QueryError::Field { index, source };
-            let fields: FieldSelector = selector.field.parse().map_err(field)?;
-            let (choice, checked) = match selector.role {
-                Role::Node => (&mut query.nodes, fields.check::<Node>()),
-                Role::Pod => (&mut query.pods, fields.check::<Pod>()),
-                Role::Service => (&mut query.services, fields.check::<Service>()),
-                Role::Endpoints => (&mut query.endpoints, fields.check::<Endpoints>()),
-                Role::EndpointSlice => (&mut query.endpoint_slices, fields.check::<EndpointSlice>()),
-                Role::Ingress => (&mut query.ingresses, fields.check::<Ingress>()),
-            };
-            checked.map_err(field)?;
-            *choice = Choice { labels, fields };
+            let fields = selector.field.parse().map_err(field)?;
+            query.selections.set(selector.role, Selection { labels, fields }).map_err(field)?;
         }
         Ok(query)
     }
@@ -119,25 +135,29 @@ impl Query {
     /// Which of those objects make groups, by their labels.
     #[must_use]
     pub const fn selector(&self) -> &Selector {
-        let choice = match self.role {
-            Role::Endpoints => &self.endpoints,
-            Role::EndpointSlice => &self.endpoint_slices,
-            Role::Ingress => &self.ingresses,
-            Role::Node => &self.nodes,
-            Role::Pod => &self.pods,
-            Role::Service => &self.services,
-        };
-        &choice.labels
+        &self.selections.of(self.role).labels
     }
 
-    /// The namespaces whose objects make groups; `None` for all. Nodes are in none.
+    /// The level at which discovery sets a label; `None` for a label that it never sets.
+    #[must_use]
+    pub fn level(&self, name: &str) -> Option<Level> {
+        label_table::level(self.role, name)
+    }
+
+    /// What the query looks at: the kind of objects and their namespaces.
+    #[must_use]
+    pub fn scope(&self) -> Scope<'_> {
+        Scope { role: self.role.name(), namespaces: self.groups_namespaces() }
+    }
+
+    /// The namespaces whose objects become groups; `None` for all. Nodes are in no namespace.
     pub(super) fn groups_namespaces(&self) -> Option<&[String]> {
         self.namespaces.as_deref().filter(|_| self.role != Role::Node)
     }
 }
 
-impl Choice {
-    pub(super) fn chooses<T: Selectable>(&self, object: &T) -> bool {
+impl Selection {
+    pub(super) fn selects<T: Selectable>(&self, object: &T) -> bool {
         self.labels.matches(&object.metadata().labels) && self.fields.matches(object)
     }
 }

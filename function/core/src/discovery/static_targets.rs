@@ -1,6 +1,6 @@
 //! Targets that are written out in a scrape config.
 
-use super::TargetGroup;
+use super::group::TargetGroup;
 use crate::labels::{ADDRESS, LabelSet};
 use crate::scrape_config::discovery::StaticSd;
 

@@ -1,36 +1,37 @@
-//! What a query sees of the index, and the labels that it wants.
+//! The objects that a query sees in the index, and the builder of label sets.
 //!
-//! Look-ups follow Prometheus' informers: what a selector passes over is not there,
-//! and an object of one namespace does not see into another unless all are watched.
+//! Look-ups follow Prometheus' informers: an object that the selectors do not select does not exist for the
+//! query. An object sees no object of another namespace, unless the query watches all namespaces.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::index::{Described, Index, Prepared};
-use super::names::{Fixed, KeyNames, Keyed, KeyedLabel, NameId, Names};
+use super::label_table::{INSTANCE, KeySource, MetaLabel};
+use super::names::{KeyNames, KeyedLabel, NameId, Names};
 use super::query::Query;
 use crate::labels::{ADDRESS, Label, LabelSet};
 use crate::objects::endpoints::TargetRef;
 use crate::objects::{Collection, Namespace, Node, Object, Pod, Service, TextMap};
 
-/// Which `__meta_` labels are made.
+/// Which `__meta_` labels discovery makes.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct LabelFilter {
     /// By the position of the name in the index; `None` for all labels.
     names: Option<Box<[bool]>>,
 }
 
-impl Wanted {
-    /// All labels, as the peer makes them.
+impl LabelFilter {
+    /// All labels, as Prometheus makes them.
     pub const ALL: Self = Self { names: None };
 
-    /// The labels whose name `wanted` approves of; each name of the index is asked for once.
+    /// The labels for whose names `wanted` returns true. It is called once for each name of the index.
     #[must_use]
     pub fn new(index: &Index, wanted: impl FnMut(&str) -> bool) -> Self {
         Self { names: Some(index.names.iter().map(wanted).collect()) }
     }
 
-    /// The same for a later state of the index; only names that are new are asked for.
+    /// This filter for a later state of the index. `wanted` is called only for new names.
     #[must_use]
     pub fn next(&self, index: &Index, wanted: impl FnMut(&str) -> bool) -> Self {
         let names = self.names.as_ref().map(|known| {
@@ -45,12 +46,12 @@ impl Wanted {
     }
 }
 
-/// What a query sees.
+/// The objects of an index that a query sees, and the labels that are wanted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a, 'q> {
     pub(super) index: &'a Index,
     pub(super) query: &'q Query,
-    pub(super) wanted: &'q Wanted,
+    pub(super) filter: &'q LabelFilter,
 }
 
 impl<'a, 'q> View<'a, 'q> {
@@ -76,17 +77,17 @@ impl<'a, 'q> View<'a, 'q> {
             return None;
         }
         let pod = self.index.pods.get(namespace, name)?;
-        self.query.pods.chooses(pod.object.as_ref()).then_some(pod.as_ref())
+        self.query.selections.pods.selects(pod.object.as_ref()).then_some(pod.as_ref())
     }
 
     pub(super) fn service(self, namespace: &str, name: &str) -> Option<&'a Prepared<Service>> {
         let service = self.index.services.get(namespace, name)?;
-        self.query.services.chooses(service.object.as_ref()).then_some(service.as_ref())
+        self.query.selections.services.selects(service.object.as_ref()).then_some(service.as_ref())
     }
 
     pub(super) fn node(self, name: &str) -> Option<&'a Prepared<Node>> {
         let node = self.index.nodes.get("", name)?;
-        self.query.nodes.chooses(node.object.as_ref()).then_some(node.as_ref())
+        self.query.selections.nodes.selects(node.object.as_ref()).then_some(node.as_ref())
     }
 
     /// The namespace whose labels and annotations a target gets, if the query attaches them.
@@ -97,22 +98,29 @@ impl<'a, 'q> View<'a, 'q> {
         self.index.namespaces.get("", name).map(AsRef::as_ref)
     }
 
-    /// Labels to be pushed in the order of their names.
+    /// An empty builder of labels.
     pub(super) fn labels(self) -> Labels<'a, 'q> {
-        self.about(0)
+        self.labels_with_room(0)
     }
 
-    /// The same, of which there will be about so many.
-    pub(super) fn about(self, count: usize) -> Labels<'a, 'q> {
-        Labels { entries: Vec::with_capacity(count), names: &self.index.names, wanted: self.wanted }
+    /// An empty builder with room for `count` labels.
+    pub(super) fn labels_with_room(self, count: usize) -> Labels<'a, 'q> {
+        Labels { entries: Vec::with_capacity(count), names: &self.index.names, filter: self.filter }
     }
 }
 
-/// Labels in the making. They are pushed in the order of their names, so that no set has to be sorted.
+/// Whether a key becomes a second label, which is `true` where there is a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marks {
+    Present,
+    None,
+}
+
+/// Builds a label set. Labels are pushed in the order of their names, so that no set has to be sorted.
 pub(super) struct Labels<'a, 'q> {
     entries: Vec<Label<'a>>,
     names: &'a Names,
-    wanted: &'q Wanted,
+    filter: &'q LabelFilter,
 }
 
 impl<'a> Labels<'a, '_> {
@@ -123,22 +131,22 @@ impl<'a> Labels<'a, '_> {
     }
 
     /// Pushes a label if it is wanted.
-    pub(super) fn push(&mut self, name: Fixed, value: impl Into<Cow<'a, str>>) {
-        if self.wanted.contains(name.id()) {
+    pub(super) fn push(&mut self, name: MetaLabel, value: impl Into<Cow<'a, str>>) {
+        if self.filter.contains(name.id()) {
             self.entries.push((Cow::Borrowed(name.name()), value.into()));
         }
     }
 
     /// Pushes a label if it is wanted and there is a value.
-    pub(super) fn push_some(&mut self, name: Fixed, value: Option<&'a str>) {
+    pub(super) fn push_some(&mut self, name: MetaLabel, value: Option<&'a str>) {
         if let Some(value) = value {
             self.push(name, value);
         }
     }
 
-    /// Pushes a label whose value costs something.
-    pub(super) fn push_with(&mut self, name: Fixed, value: impl FnOnce() -> Cow<'a, str>) {
-        if self.wanted.contains(name.id()) {
+    /// Pushes a label if it is wanted. The value is computed only then.
+    pub(super) fn push_with(&mut self, name: MetaLabel, value: impl FnOnce() -> Cow<'a, str>) {
+        if self.filter.contains(name.id()) {
             self.entries.push((Cow::Borrowed(name.name()), value()));
         }
     }
@@ -154,52 +162,49 @@ impl<'a> Labels<'a, '_> {
     }
 
     fn push_keyed(&mut self, keyed: &'a [KeyedLabel], values: &'a TextMap) {
-        let wanted = self.wanted;
-        if keyed.iter().any(|label| wanted.contains(label.names.value)) {
-            for label in keyed.iter().filter(|label| wanted.contains(label.names.value)) {
+        let filter = self.filter;
+        if keyed.iter().any(|label| filter.contains(label.names.value)) {
+            for label in keyed.iter().filter(|label| filter.contains(label.names.value)) {
                 let value = values.value(label.position as usize);
                 self.entries.push((Cow::Borrowed(self.names.get(label.names.value)), Cow::Borrowed(value)));
             }
         }
-        for label in keyed.iter().filter(|label| wanted.contains(label.names.present)) {
+        for label in keyed.iter().filter(|label| filter.contains(label.names.present)) {
             self.entries.push((Cow::Borrowed(self.names.get(label.names.present)), Cow::Borrowed("true")));
         }
     }
 
-    /// Pushes labels that keys of one object make, each with a value; of several
-    /// values for one name the last counts. With `present`, the labels that say so too.
+    /// Pushes the labels that keys of one object become, each with a value. Of several values for one name
+    /// the last counts.
     pub(super) fn push_sorted<'k>(
         &mut self,
-        keyed: Keyed,
+        source: KeySource,
         values: impl Iterator<Item = (Cow<'k, str>, Cow<'a, str>)>,
-        present: bool,
+        marks: Marks,
     ) {
         let mut sorted = BTreeMap::new();
         for (key, value) in values {
-            let Some(KeyNames { value: name, present: name_present }) = self.names.known(keyed, &key) else { continue };
-            if self.wanted.contains(name) {
+            let Some(KeyNames { value: name, present: name_present }) = self.names.known(source, &key) else {
+                continue;
+            };
+            if self.filter.contains(name) {
                 sorted.insert(self.names.get(name), value);
             }
-            if present && self.wanted.contains(name_present) {
+            if marks == Marks::Present && self.filter.contains(name_present) {
                 sorted.insert(self.names.get(name_present), Cow::Borrowed("true"));
             }
         }
         self.entries.extend(sorted.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
     }
 
-    /// Pushes a label that no filter leaves out: relabelling does not drop it.
-    pub(super) fn push_lasting(&mut self, name: &'static str, value: &'a str) {
-        self.entries.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+    /// Pushes the `instance` of a node. No filter leaves it out, because relabelling does not drop it.
+    pub(super) fn push_instance(&mut self, value: &'a str) {
+        self.entries.push((Cow::Borrowed(INSTANCE), Cow::Borrowed(value)));
     }
 
     pub(super) fn finish(self) -> LabelSet<'a> {
         LabelSet::from_sorted(self.entries)
     }
-}
-
-/// `host:port`, the host in brackets if it holds a colon (Go's `net.JoinHostPort`).
-pub(super) fn join_host_port(host: &str, port: &str) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// How Prometheus prints ports: as if they were never negative.

@@ -8,11 +8,11 @@ use super::trace::{self, Fate, Name, Origin, TargetTrace};
 use super::{World, owner};
 use crate::allocation::{Job, PlannedJob};
 use crate::discovery::external::Answer;
-use crate::discovery::{Group, PassedOver, TargetGroup, Wanted, static_groups};
+use crate::discovery::{self, Group, LabelFilter, PassedOver, TargetGroup, static_groups};
 use crate::labels::{ADDRESS, LabelSet, Layers};
 use crate::objects::Metadata;
-use crate::relabel::{Outcome, RelabelConfig};
-use crate::targets::{Maker, ServedLabels, Views, address_hash};
+use crate::relabel::{RelabelConfig, Verdict};
+use crate::targets::{Maker, RuleFilter, ServedLabels, Views, address_hash};
 
 /// Most objects that are named as passed over.
 const MOST_NAMED: usize = 10;
@@ -133,7 +133,7 @@ impl<'a> Walker<'a> {
             maker: Maker::new(
                 &planned.scrape_config,
                 &planned.rules,
-                world.config.filter,
+                RuleFilter::new(world.config.filter),
                 ServedLabels::All,
                 Views::default(),
             ),
@@ -258,7 +258,8 @@ impl<'a> Walker<'a> {
         let mut all_looked_at = Vec::new();
         for query in &self.planned.queries {
             let mut looked_at = LookedAt { place: query.scope().to_string(), ..LookedAt::default() };
-            for (metadata, group) in query.looked_at(self.world.index(), &Wanted::ALL, &pick) {
+            for discovery::LookedAt { metadata, group } in query.looked_at(self.world.index(), &LabelFilter::ALL, &pick)
+            {
                 looked_at.objects += 1;
                 let reason = match group.map(Group::target_group) {
                     Ok(Ok(group)) if group.targets.is_empty() => PassedOver::NoTargets,
@@ -313,19 +314,19 @@ impl<'a> Walker<'a> {
     /// What the rules make of a target.
     fn found(&self, discovered: &LabelSet<'_>) -> Found {
         let mut last = 0;
-        let kept = self.maker.follow(discovered, |position, outcome, _| {
-            if outcome != Outcome::Kept {
+        let kept = self.maker.follow(discovered, |position, verdict, _| {
+            if verdict != Verdict::Kept {
                 last = position;
             }
         });
-        kept.map_or(Found::Dropped(last), |(_, identity)| Found::Kept(identity))
+        kept.map_or(Found::Dropped(last), |kept| Found::Kept(kept.identity))
     }
 
     /// Whether rules make that address, or instance, of a target.
     pub(super) fn makes(&self, discovered: &Discovered<'_, '_>, address: &str) -> bool {
         let labels = discovered.labels();
         let relabelled = self.maker.follow(&labels, |_, _, _| {});
-        relabelled.is_some_and(|(labels, _)| [ADDRESS, "instance"].iter().any(|name| labels.get(name) == address))
+        relabelled.is_some_and(|target| [ADDRESS, "instance"].iter().any(|name| target.labels.get(name) == address))
     }
 
     /// The traces with what became of the targets that no rule dropped.

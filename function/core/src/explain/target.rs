@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::job::Walker;
 use super::{Explanation, Fate, Stage, World, counted};
-use crate::discovery::{Query, Wanted};
+use crate::discovery::{LabelFilter, Query};
 use crate::labels::ADDRESS;
 
 /// Namespaces and names of objects.
 type Objects = BTreeSet<(String, String)>;
 
 pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explanation) {
-    let nothing = Wanted::new(world.index(), |_| false);
+    let nothing = LabelFilter::new(world.index(), |_| false);
     // Jobs that ask for the same find the same.
     let mut known: Vec<(&Query, Objects)> = Vec::new();
     let mut found = Vec::new();
@@ -71,9 +71,9 @@ const fn fate(fate: &Fate) -> &'static str {
 }
 
 /// The objects that have a target of that address.
-fn holders(world: World<'_>, query: &Query, nothing: &Wanted, address: &str) -> Objects {
+fn holders(world: World<'_>, query: &Query, nothing: &LabelFilter, address: &str) -> Objects {
     let groups = query.looked_at(world.index(), nothing, |_| true);
-    let groups = groups.filter_map(|(metadata, group)| Some((metadata, group.ok()?)));
+    let groups = groups.filter_map(|looked_at| Some((looked_at.metadata, looked_at.group.ok()?)));
     let holding = groups.filter(|(_, group)| {
         group.targets().is_ok_and(|targets| targets.iter().any(|target| target.get(ADDRESS) == address))
     });

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::owner::Owner;
 use crate::allocation::PlannedJob;
 use crate::labels::{LabelSet, META_PREFIX};
-use crate::relabel::{Action, MOST_WRITTEN, Outcome, RelabelConfig, allocator_rules};
+use crate::relabel::{Action, MOST_WRITTEN, RelabelConfig, Verdict, allocator_rules};
 use crate::targets::Maker;
 
 /// A target, what each rule did to it, and what became of it.
@@ -173,8 +173,8 @@ pub(super) fn follow(
     let mut before = None;
     let mut current = texts(discovered);
     let mut seen = Vec::new();
-    let mut last = Outcome::Kept;
-    let kept = maker.follow(discovered, |position, outcome, labels| {
+    let mut last = Verdict::Kept;
+    let kept = maker.follow(discovered, |position, verdict, labels| {
         let Some((from, rule)) = rules.get(position) else { return };
         let after = texts(labels);
         if position == 0 {
@@ -188,19 +188,19 @@ pub(super) fn follow(
             text: describe(rule),
             reads: reads(rule, &current),
             changes: changes(&current, &after),
-            dropped: outcome != Outcome::Kept,
+            dropped: verdict != Verdict::Kept,
             rule: rule.clone(),
         });
-        (current, last) = (after, outcome);
+        (current, last) = (after, verdict);
     });
-    let identity = kept.as_ref().map(|(_, identity)| *identity);
-    let after = kept.map(|(labels, _)| {
-        let mut labels = texts(&labels);
+    let identity = kept.as_ref().map(|kept| kept.identity);
+    let after = kept.map(|kept| {
+        let mut labels = texts(&kept.labels);
         labels.retain(|name, _| !name.starts_with(META_PREFIX));
         labels
     });
     let reason = match seen.last() {
-        Some(rule) if last == Outcome::TooLarge => too_large(rule),
+        Some(rule) if last == Verdict::TooLarge => too_large(rule),
         Some(rule) => drop_reason(rule),
         None => String::new(),
     };

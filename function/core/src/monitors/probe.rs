@@ -10,6 +10,7 @@ use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
 use super::object_jobs::Builder;
 use super::{http_client, relabeling};
+use crate::address::split_host_port;
 use crate::objects::monitoring::ScrapeClass;
 use crate::objects::monitoring::probe::{IngressTargets, Probe, ProbeParam, ProbeSpec, ProbeTargets, StaticTargets};
 use crate::objects::monitoring::relabeling::Relabeling;
@@ -141,24 +142,12 @@ fn check_rules(spec: &ProbeSpec) -> Result<(), Finding> {
 
 /// Refuses what is not `host` or `host:port`.
 fn check_prober(url: &str) -> Result<(), Finding> {
-    let (host, port) = split_port(url).map_or((url, None), |(host, port)| (host, Some(port)));
+    let (host, port) = split_host_port(url).map_or((url, None), |(host, port)| (host, Some(port)));
     let valid_port = matches!(port.map(str::parse::<i64>), None | Some(Ok(1..=65535)));
     if is_host(host) && valid_port {
         return Ok(());
     }
     Err(Finding::refused(format_args!("must be a host or host:port, without scheme and path: {url:?}")))
-}
-
-/// As Go's `net.SplitHostPort`.
-fn split_port(text: &str) -> Option<(&str, &str)> {
-    let (before, port) = text.rsplit_once(':')?;
-    let host = match before.strip_prefix('[') {
-        Some(bracketed) => bracketed.strip_suffix(']').filter(|host| !host.contains(']'))?,
-        None if before.contains(':') => return None,
-        None => before,
-    };
-    let brackets = |text: &str| text.contains(['[', ']']);
-    (!brackets(host) && !brackets(port)).then_some((host, port))
 }
 
 /// As `IsHost` of asaskevich/govalidator: an address or a name; names may hold `_` and end in a dot.

@@ -5,6 +5,7 @@
 //! of the Prometheus operator.
 
 use super::finding::{Finding, Within};
+use crate::labels::sanitized;
 use crate::objects::monitoring::relabeling::Relabeling;
 use crate::regex::GoRegex;
 use crate::relabel::{Action, RelabelConfig};
@@ -111,13 +112,6 @@ fn action(rule: &Relabeling) -> Result<Action, Finding> {
     }
     let unknown = || Finding::left_out(format_args!("is unknown: {:?}", rule.action)).within("action");
     Action::named(&rule.action).ok_or_else(unknown)
-}
-
-/// Labels whose name cannot stand in Prometheus lend their value to one that can.
-#[must_use]
-pub fn sanitized(name: &str) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
-    name.chars().map(allowed).collect()
 }
 
 /// Keeps the name of the job, which later rules overwrite.

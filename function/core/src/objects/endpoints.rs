@@ -21,6 +21,14 @@ pub struct EndpointSlice {
     pub ports: Vec<SlicePort>,
 }
 
+impl EndpointSlice {
+    /// The service that the slice belongs to, by the label that its controller sets.
+    #[must_use]
+    pub fn service_name(&self) -> Option<&str> {
+        self.metadata.labels.get("kubernetes.io/service-name")
+    }
+}
+
 /// One endpoint of a slice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -9,32 +9,31 @@ use std::borrow::Cow;
 use md5::{Digest, Md5};
 
 use super::validate::validate;
-use super::{Action, Refusal, RelabelConfig, is_valid_label_name};
-use crate::labels::LabelSet;
+use super::{Action, Refusal, RelabelConfig};
+use crate::labels::{LabelSet, NameValidation, is_valid_label_name};
 use crate::regex::{GoRegex, Groups, MOST_EXPANDED, Purpose, Template, to_lower, to_upper};
-use crate::scrape_config::NameValidation;
 
-/// What becomes of the target.
+/// What a rule decides about a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The next rule sees it.
+pub enum Verdict {
+    /// The target goes on to the next rule.
     Kept,
-    /// No further rule sees it.
+    /// The rule drops the target.
     Dropped,
-    /// Nor then, but the rule does not mean it: rules write more to the target than they may.
+    /// The rules up to this one wrote more to the target than they may. No further rule runs.
     TooLarge,
 }
 
-/// What a rule does to labels.
+/// Which labels a rule can change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Effect<'r> {
-    /// Nothing: it keeps or drops the target.
+    /// None: the rule keeps or drops the target.
     Decides,
-    /// It can set one label.
+    /// It can set this label.
     Sets(&'r str),
     /// It drops these labels.
     Removes(&'r [String]),
-    /// It can set or drop any.
+    /// It can set or drop any label.
     Changes,
 }
 
@@ -43,7 +42,7 @@ pub(super) enum Rule {
     Replace {
         input: Input,
         regex: GoRegex,
-        target: Target,
+        target: TargetLabel,
         value: Template,
     },
     Keep {
@@ -98,29 +97,29 @@ pub(super) struct Input {
     separator: String,
 }
 
-/// The label that is written.
+/// The label that a rule writes.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
+pub(super) enum TargetLabel {
     Fixed(String),
     Made { name: Template, names: NameValidation },
 }
 
-/// The labels of one target while rules are applied, and what is used again from rule to rule.
+/// The labels of one target while rules are applied, and buffers that each rule uses again.
 pub(super) struct Run<'r, 'a> {
     labels: &'r mut LabelSet<'a>,
-    /// The labels that rules have set, in that order; `None` while nothing depends on it.
+    /// The labels that rules have set, in that order; `None` if no rule depends on the order.
     set: Option<Vec<Cow<'a, str>>>,
     groups: Groups,
     joined: String,
-    /// What rules have written, at its price: a label costs more than its text.
+    /// What rules have written, in bytes. Each label counts [`PRICE_OF_LABEL`] beside its text.
     written: usize,
 }
 
-/// Most that the rules of a job may write to one target, in bytes. Rules can double a label as often
-/// as there are rules.
+/// Most bytes that the rules of a job may write to one target. Each rule can double a label, so 40 rules could
+/// fill the memory.
 pub const MOST_WRITTEN: usize = 1 << 20;
 
-/// What a label costs beside its text.
+/// Bytes that a label counts beside its text: a rule can write a thousand short labels.
 const PRICE_OF_LABEL: usize = 256;
 
 impl Rule {
@@ -143,8 +142,8 @@ impl Rule {
             Action::Replace => {
                 let (name, value) = (Template::new(&target, &regex), Template::new(replacement, &regex));
                 let target = match name.as_text() {
-                    Some(name) if is_valid_label_name(name, names) => Target::Fixed(name.to_owned()),
-                    _ => Target::Made { name, names },
+                    Some(name) if is_valid_label_name(name, names) => TargetLabel::Fixed(name.to_owned()),
+                    _ => TargetLabel::Made { name, names },
                 };
                 Self::Replace { input, regex, target, value }
             }
@@ -164,14 +163,14 @@ impl Rule {
         })
     }
 
-    /// Refuses what [`Rule::compile`] refuses, but for what is only too large, without compiling it.
+    /// Checks a rule without compiling it. The size of its regular expression is not checked.
     pub(super) fn check(config: &RelabelConfig, names: NameValidation) -> Result<(), Refusal> {
         validate(config, names)?;
         let Some(text) = &config.regex else { return Ok(()) };
         GoRegex::check(text).map_err(|error| Refusal::Regex(text.clone(), error))
     }
 
-    pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Outcome {
+    pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Verdict {
         match self {
             Self::Keep { .. } | Self::Drop { .. } | Self::KeepEqual { .. } | Self::DropEqual { .. } => {
                 return self.decide(run.labels, &mut run.joined);
@@ -201,11 +200,11 @@ impl Rule {
         if run.joined.len() > MOST_EXPANDED {
             run.written = MOST_WRITTEN + 1;
         }
-        run.outcome()
+        run.verdict()
     }
 
-    /// What a rule that changes no label makes of a target; any other keeps it.
-    pub(super) fn decide(&self, labels: &LabelSet<'_>, joined: &mut String) -> Outcome {
+    /// The verdict of a rule that changes no label. Any other rule keeps the target.
+    pub(super) fn decide(&self, labels: &LabelSet<'_>, joined: &mut String) -> Verdict {
         let keeps = match self {
             Self::Keep { input, regex } => regex.is_match(input.value(labels, joined).text),
             Self::Drop { input, regex } => !regex.is_match(input.value(labels, joined).text),
@@ -214,9 +213,9 @@ impl Rule {
             _ => true,
         };
         match keeps {
-            _ if joined.len() > MOST_EXPANDED => Outcome::TooLarge,
-            true => Outcome::Kept,
-            false => Outcome::Dropped,
+            _ if joined.len() > MOST_EXPANDED => Verdict::TooLarge,
+            true => Verdict::Kept,
+            false => Verdict::Dropped,
         }
     }
 
@@ -238,11 +237,11 @@ impl Rule {
         }
     }
 
-    /// Which labels the rule leaves as they are.
+    /// Which labels the rule can change.
     pub(super) fn effect(&self) -> Effect<'_> {
         match self {
             Self::Keep { .. } | Self::Drop { .. } | Self::KeepEqual { .. } | Self::DropEqual { .. } => Effect::Decides,
-            Self::Replace { target: Target::Fixed(target), .. }
+            Self::Replace { target: TargetLabel::Fixed(target), .. }
             | Self::HashMod { target, .. }
             | Self::Lowercase { target, .. }
             | Self::Uppercase { target, .. } => Effect::Sets(target),
@@ -270,7 +269,7 @@ impl Rule {
         input.into_iter().flat_map(|input| &input.labels).chain(target).map(String::as_str)
     }
 
-    /// Whether the rule reads the label because it matches its name.
+    /// Whether the rule is a `labelmap` that copies the label.
     pub(super) fn maps(&self, name: &str) -> bool {
         matches!(self, Self::LabelMap { regex, .. } if regex.is_match(name))
     }
@@ -282,7 +281,7 @@ fn hash(value: &str) -> u64 {
     sum[8..].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
 
-/// Text, and the same text with the lifetime of what the labels borrow from, if it is borrowed.
+/// A text, and the same text with the longer lifetime of the objects, if it is borrowed from them.
 #[derive(Clone, Copy)]
 struct Value<'l, 'a> {
     text: &'l str,
@@ -300,7 +299,7 @@ impl<'l, 'a> Value<'l, 'a> {
         Self { text: value, shared }
     }
 
-    /// The template with the groups of a match in this text filled in; what is part of the text is not copied.
+    /// The template with the groups of a match in this text filled in. A part of this text is borrowed, not copied.
     fn expand(self, template: &'a Template, groups: &Groups) -> Cow<'a, str> {
         if let Some(text) = template.as_text() {
             return Cow::Borrowed(text);
@@ -348,18 +347,17 @@ impl<'r, 'a> Run<'r, 'a> {
         Self { labels, set: order_matters.then(Vec::new), groups: Groups::default(), joined: String::new(), written: 0 }
     }
 
-    /// What rules have written so far.
+    /// Bytes that rules have written so far.
     pub(super) const fn written(&self) -> usize {
         self.written
     }
 
-    /// Whether rules have written too much. What is that large is no target that anybody could scrape,
-    /// and there may be many.
-    pub(super) const fn outcome(&self) -> Outcome {
-        if self.written > MOST_WRITTEN { Outcome::TooLarge } else { Outcome::Kept }
+    /// Whether rules have written too much. Nobody can scrape so large a target, and there may be many of them.
+    pub(super) const fn verdict(&self) -> Verdict {
+        if self.written > MOST_WRITTEN { Verdict::TooLarge } else { Verdict::Kept }
     }
 
-    /// The same after rules that were applied before.
+    /// This run, after other rules that have written so many bytes.
     pub(super) fn after(self, written: usize) -> Self {
         Self { written, ..self }
     }
@@ -372,12 +370,12 @@ impl<'r, 'a> Run<'r, 'a> {
         &mut self,
         input: &Input,
         regex: &GoRegex,
-        target: &'a Target,
+        target: &'a TargetLabel,
         replacement: &'a Template,
     ) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
         let value = input.value(self.labels, &mut self.joined);
         match (target, replacement.as_text()) {
-            (Target::Fixed(target), Some(text)) => {
+            (TargetLabel::Fixed(target), Some(text)) => {
                 regex.is_match(value.text).then_some((Cow::Borrowed(target.as_str()), Cow::Borrowed(text)))
             }
             (target, _) => {
@@ -385,8 +383,8 @@ impl<'r, 'a> Run<'r, 'a> {
                     return None;
                 }
                 let target = match target {
-                    Target::Fixed(target) => Cow::Borrowed(target.as_str()),
-                    Target::Made { name, names } => {
+                    TargetLabel::Fixed(target) => Cow::Borrowed(target.as_str()),
+                    TargetLabel::Made { name, names } => {
                         let name = value.expand(name, &self.groups);
                         is_valid_label_name(&name, *names).then_some(name)?
                     }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::labels::{Level, is_valid_label_name};
 
 fn read(yaml: &str) -> Result<Vec<RelabelConfig>, String> {
     serde_norway::from_str(yaml).map_err(|error| error.to_string())
@@ -28,39 +29,41 @@ fn relabelled(yaml: &str, labels: &str) -> Option<String> {
     rules.apply(&mut labels).then(|| shown(&labels))
 }
 
-/// Rules can double what is there as often as there are rules; what grows past all use is dropped, and
-/// whichever way the rules are applied.
+/// Each rule can double a label. A target that grows too large is refused, in whatever stages the rules run.
 #[test]
-fn what_rules_write_is_bounded() {
+fn rules_cannot_write_without_bound() {
     let times = |times: usize, rule: &str| format!("[{}]", vec![rule; times].join(", "));
     let half = "x".repeat(600 << 10);
     let cases = [
-        (times(60, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), Outcome::TooLarge),
-        (times(10, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), Outcome::Kept),
-        (times(120, "{action: labelmap, regex: (.+), replacement: a_$1}"), "a=x".to_owned(), Outcome::TooLarge),
-        (times(1, "{source_labels: [a], target_label: b}"), format!("a={half}"), Outcome::Kept),
-        (times(2, "{source_labels: [a], target_label: b}"), format!("a={half}"), Outcome::TooLarge),
-        (times(9, "{source_labels: [a], action: keep, regex: x+}"), format!("a={half}"), Outcome::Kept),
-        (times(1, "{source_labels: [a, a, a], action: keep}"), format!("a={half}"), Outcome::TooLarge),
+        (times(60, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), Verdict::TooLarge),
+        (times(10, "{source_labels: [a], target_label: a, replacement: $1$1}"), "a=x".to_owned(), Verdict::Kept),
+        (times(120, "{action: labelmap, regex: (.+), replacement: a_$1}"), "a=x".to_owned(), Verdict::TooLarge),
+        (times(1, "{source_labels: [a], target_label: b}"), format!("a={half}"), Verdict::Kept),
+        (times(2, "{source_labels: [a], target_label: b}"), format!("a={half}"), Verdict::TooLarge),
+        (times(9, "{source_labels: [a], action: keep, regex: x+}"), format!("a={half}"), Verdict::Kept),
+        (times(1, "{source_labels: [a, a, a], action: keep}"), format!("a={half}"), Verdict::TooLarge),
         (
             times(1, &format!("{{source_labels: [a], target_label: b, replacement: '{}'}}", "$1".repeat(2000))),
             format!("a={}", "x".repeat(1000)),
-            Outcome::TooLarge,
+            Verdict::TooLarge,
         ),
         (
             times(1, &format!("{{regex: x, action: labelmap, replacement: '{}'}}", "$0".repeat(1000))),
             "x=y".to_owned(),
-            Outcome::Kept,
+            Verdict::Kept,
         ),
     ];
     for (rules, labels, expected) in cases {
         let rules = compiled(&rules);
         let mut applied = parsed(&labels);
         assert_eq!(rules.apply_watched(&mut applied, |_, _, _| {}), expected, "{} rules", rules.rules.len());
-        let mut settled = parsed(&labels);
-        let rest = rules.settle(&mut settled, |_| true);
-        let outcome = rest.map_or(Outcome::Dropped, |rest| rules.apply_rest(&rest, &mut settled));
-        assert_eq!(outcome, expected, "{} rules, settled", rules.rules.len());
+        for level in [Level::Part, Level::Target] {
+            let stages = rules.stages(|_| Some(level));
+            let mut labels = parsed(&labels);
+            let residual = rules.specialise(&stages, &mut labels);
+            let verdict = residual.map_or(Verdict::Dropped, |residual| rules.finish(&stages, residual, &mut labels));
+            assert_eq!(verdict, expected, "{} rules, {level:?}", rules.rules.len());
+        }
     }
     let refused = [
         (times(MOST_RULES + 3, "{action: labeldrop, regex: a}"), "rule 1000: there are more than 1000 rules"),
@@ -377,18 +380,19 @@ proptest! {
     }
 
     #[test]
-    fn what_is_settled_for_all_is_what_each_would_get(configs in prop::collection::vec(config(), 0..6), shared in prop::collection::vec(("[ab]{1,2}", "[abé]{0,2}"), 0..4), own in prop::collection::vec(("é|éa", "[abé]{0,2}"), 0..3)) {
+    fn rules_applied_in_stages_give_the_same_labels_as_all_rules_at_once(configs in prop::collection::vec(config(), 0..6), shared in prop::collection::vec(("[ab]{1,2}", "[abé]{0,2}"), 0..4), own in prop::collection::vec(("é|éa", "[abé]{0,2}"), 0..3)) {
         let compiled = configs.into_iter().filter(|config| Rules::compile(std::slice::from_ref(config), NameValidation::Utf8).is_ok());
         let rules = Rules::compile(&compiled.collect::<Vec<_>>(), NameValidation::Utf8).unwrap();
         let shared: LabelSet<'_> = shared.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let own: LabelSet<'_> = own.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let mut all = shared.merged(&own);
         let expected = rules.apply(&mut all).then_some(all);
-        let mut settled = shared.clone();
-        let rest = rules.settle(&mut settled, |name| !name.starts_with('é'));
-        let made = rest.and_then(|rest| {
-            let mut labels = settled.overlaid(&own);
-            (rules.apply_rest(&rest, &mut labels) == Outcome::Kept).then(|| shown(&labels))
+        let stages = rules.stages(|name| Some(if name.starts_with('é') { Level::Target } else { Level::Part }));
+        let mut specialised = shared.clone();
+        let residual = rules.specialise(&stages, &mut specialised);
+        let made = residual.and_then(|residual| {
+            let mut labels = specialised.overlaid(&own);
+            (rules.finish(&stages, residual, &mut labels) == Verdict::Kept).then(|| shown(&labels))
         });
         prop_assert_eq!(made, expected.map(|labels| shown(&labels)));
     }

@@ -1,7 +1,7 @@
 //! Which rules Prometheus takes: `Config.Validate`.
 
-use super::{Action, Refusal, RelabelConfig, is_valid_label_name};
-use crate::scrape_config::NameValidation;
+use super::{Action, Refusal, RelabelConfig};
+use crate::labels::{NameValidation, is_valid_label_name};
 
 /// Checks everything about a rule but its regular expression.
 pub(super) fn validate(config: &RelabelConfig, names: NameValidation) -> Result<(), Refusal> {

@@ -1,37 +1,9 @@
-//! Requirements on labels, and the structured form that manifests write them in.
+//! Requirements on labels, and how the structured form of manifests becomes them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Selector, SelectorError};
-use crate::objects::{TextMap, null_to_default};
-
-/// A label selector as manifests hold it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs, reason = "named as in the Kubernetes API")]
-pub struct LabelSelector {
-    #[serde(deserialize_with = "null_to_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub match_labels: BTreeMap<String, String>,
-    #[serde(deserialize_with = "null_to_default", skip_serializing_if = "Vec::is_empty")]
-    pub match_expressions: Vec<LabelSelectorRequirement>,
-}
-
-/// One expression of a label selector as manifests hold it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs, reason = "named as in the Kubernetes API")]
-pub struct LabelSelectorRequirement {
-    #[serde(deserialize_with = "null_to_default")]
-    pub key: String,
-    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
-    #[serde(deserialize_with = "null_to_default")]
-    pub operator: String,
-    #[serde(deserialize_with = "null_to_default", skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<String>,
-}
+use crate::objects::{LabelSelector, LabelSelectorRequirement, TextMap};
 
 impl LabelSelector {
     /// Checks the selector as the API machinery does.

@@ -1,7 +1,8 @@
-//! What is made of label sets: which are kept, what is served of them.
+//! Which targets are kept, and what is served of them.
 
 use serde_json::{Value, json};
 
+use super::location::{ADDRESS_TARGET_KIND, ADDRESS_TARGET_NAME};
 use super::*;
 use crate::labels::LabelSet;
 use crate::relabel::{RelabelConfig, Rules};
@@ -21,14 +22,14 @@ fn job() -> ScrapeConfig {
     job
 }
 
-fn made(configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> GroupTargets {
+fn made(configs: &Value, filter: RuleFilter, served: ServedLabels, sets: &[Value]) -> GroupTargets {
     made_for(Views::PLAIN, configs, filter, served, sets)
 }
 
-fn made_for(views: Views, configs: &Value, filter: bool, served: ServedLabels, sets: &[Value]) -> GroupTargets {
+fn made_for(views: Views, configs: &Value, filter: RuleFilter, served: ServedLabels, sets: &[Value]) -> GroupTargets {
     let (job, rules) = (job(), rules(configs));
     let maker = Maker::new(&job, &rules, filter, served, views);
-    maker.make(&LabelSet::new(), sets.iter().map(|labels| label_set(labels)), &mut Places::default()).unwrap()
+    maker.make(&LabelSet::new(), sets.iter().map(|labels| label_set(labels)), &mut Locations::default()).unwrap()
 }
 
 fn label_set(labels: &Value) -> LabelSet<'_> {
@@ -55,14 +56,18 @@ fn rules_see_what_prometheus_sets_before_relabelling() {
     ];
     for (label, value) in cases {
         let keep = |regex: &str| json!([{"action": "keep", "source_labels": [label], "regex": regex}]);
-        assert_eq!(made(&keep(value), true, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(), 1, "{label}");
         assert_eq!(
-            made(&keep("other"), true, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
+            made(&keep(value), RuleFilter::On, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
+            1,
+            "{label}"
+        );
+        assert_eq!(
+            made(&keep("other"), RuleFilter::On, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
             0,
             "{label}"
         );
         assert_eq!(
-            made(&keep("other"), false, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
+            made(&keep("other"), RuleFilter::Off, ServedLabels::All, std::slice::from_ref(&pod)).targets.len(),
             1,
             "{label}, no filter"
         );
@@ -70,7 +75,7 @@ fn rules_see_what_prometheus_sets_before_relabelling() {
     let own = json!({"__address__": "10.0.0.1:80", "job": "own", "__scheme__": ""});
     let keep = json!([{"action": "keep", "source_labels": ["job", "__scheme__"], "regex": "own;http"}]);
     assert_eq!(
-        made(&keep, true, ServedLabels::All, &[own]).targets.len(),
+        made(&keep, RuleFilter::On, ServedLabels::All, &[own]).targets.len(),
         1,
         "a label of the target goes before the job's"
     );
@@ -80,7 +85,7 @@ fn rules_see_what_prometheus_sets_before_relabelling() {
 fn targets_are_served_as_they_were_discovered() {
     let pod = json!({"__address__": "10.0.0.1:80", "__meta_a": "\"x\"\n\u{1}é", "__meta_empty": "", "b": "2"});
     let replace = json!([{"target_label": "b", "replacement": "changed"}]);
-    let targets = made(&replace, true, ServedLabels::All, std::slice::from_ref(&pod));
+    let targets = made(&replace, RuleFilter::On, ServedLabels::All, std::slice::from_ref(&pod));
     assert_eq!(rendered(&targets, 0), json!({"targets": ["10.0.0.1:80"], "labels": pod}));
 }
 
@@ -91,7 +96,7 @@ fn escaped(json: &str) -> String {
 }
 
 #[test]
-fn texts_stand_in_a_json_string_whatever_labels_say() {
+fn no_label_value_breaks_the_json_of_a_text() {
     let all: String = (0..=0x2ff_u32).filter_map(char::from_u32).collect();
     for value in
         ["", "plain", "\"", "\\", "\\\"", "\n\0\u{7f}", "{\"a\": \"\\n\"}", "h\u{e9}llo \u{1f6d2}\u{2028}", &all]
@@ -100,8 +105,8 @@ fn texts_stand_in_a_json_string_whatever_labels_say() {
             let labels = json!({"__address__": value, name: value});
             for shared in [LabelSet::new(), label_set(&labels)] {
                 let (job, rules) = (job(), rules(&json!([])));
-                let maker = Maker::new(&job, &rules, false, ServedLabels::All, Views::PLAIN);
-                let group = maker.make(&shared, [label_set(&labels)], &mut Places::default()).unwrap();
+                let maker = Maker::new(&job, &rules, RuleFilter::Off, ServedLabels::All, Views::PLAIN);
+                let group = maker.make(&shared, [label_set(&labels)], &mut Locations::default()).unwrap();
                 let text = group.plain(&group.targets[0]);
                 let expected = json!({"targets": [value], "labels": labels});
                 assert_eq!(serde_json::from_str::<Value>(&text.json()).unwrap(), expected);
@@ -112,7 +117,7 @@ fn texts_stand_in_a_json_string_whatever_labels_say() {
 }
 
 #[test]
-fn what_targets_have_alike_is_held_once() {
+fn labels_that_targets_share_are_held_once() {
     let pod = |name: &str, controller: &str| {
         json!({
             "__address__": format!("{name}:1"),
@@ -131,7 +136,7 @@ fn what_targets_have_alike_is_held_once() {
     ];
     for (pods, held) in cases {
         let sets: Vec<Value> = pods.iter().map(|(name, controller)| pod(name, controller)).collect();
-        let group = made(&json!([]), false, ServedLabels::All, &sets);
+        let group = made(&json!([]), RuleFilter::Off, ServedLabels::All, &sets);
         let texts: Vec<Text<'_>> = group.targets.iter().map(|target| group.plain(target)).collect();
         for (text, labels) in texts.iter().zip(&sets) {
             assert_eq!(serde_json::from_str::<Value>(&text.json()).unwrap()["labels"], *labels);
@@ -143,7 +148,7 @@ fn what_targets_have_alike_is_held_once() {
 }
 
 #[test]
-fn what_targets_have_in_common_ends_their_texts_unless_one_has_its_own() {
+fn shared_labels_end_the_texts_unless_a_target_replaces_one() {
     let shared = json!({"a": "1", "c": "3"});
     let end = r#","a":"1","c":"3"}}"#;
     let cases = [
@@ -157,28 +162,28 @@ fn what_targets_have_in_common_ends_their_texts_unless_one_has_its_own() {
         (json!({"__address__": "h:3", "b": "2"}), r#"{"targets":["h:3"],"labels":{"__address__":"h:3","b":"2""#, end),
     ];
     let (job, rules) = (job(), rules(&json!([])));
-    let maker = Maker::new(&job, &rules, false, ServedLabels::All, Views::PLAIN);
+    let maker = Maker::new(&job, &rules, RuleFilter::Off, ServedLabels::All, Views::PLAIN);
     let own = cases.iter().map(|(own, ..)| label_set(own));
-    let group = maker.make(&label_set(&shared), own, &mut Places::default()).unwrap();
+    let group = maker.make(&label_set(&shared), own, &mut Locations::default()).unwrap();
     for ((own, beginning, end), target) in cases.iter().zip(&group.targets) {
         let made = group.plain(target);
-        assert_eq!(([made.own, made.alike].concat(), made.end), (escaped(beginning), &*escaped(end)), "{own}");
+        assert_eq!(([made.own, made.shared].concat(), made.tail), (escaped(beginning), &*escaped(end)), "{own}");
     }
     let served: usize = cases.iter().map(|(_, beginning, end)| escaped(beginning).len() + escaped(end).len()).sum();
     assert_eq!(group.size(), served + size_of_val(&*group.targets), "each is served with all of its text");
 }
 
 #[test]
-fn identity_is_what_relabelling_leaves() {
+fn the_identity_depends_on_the_labels_after_relabelling() {
     let pod = |uid: &str, b: &str| json!({"__address__": "10.0.0.1:80", "__meta_uid": uid, "b": b});
     let (none, copied) = (json!([]), json!([{"source_labels": ["__meta_uid"], "target_label": "uid"}]));
     let empty = json!({"__address__": "10.0.0.1:80", "b": "x", "c": ""});
     let cases = [
-        (&none, true, [pod("1", "x"), pod("3", "x")], true),
-        (&none, true, [pod("1", "x"), pod("1", "y")], false),
-        (&copied, true, [pod("1", "x"), pod("3", "x")], false),
-        (&copied, false, [pod("1", "x"), pod("3", "x")], true),
-        (&none, true, [pod("1", "x"), empty], true),
+        (&none, RuleFilter::On, [pod("1", "x"), pod("3", "x")], true),
+        (&none, RuleFilter::On, [pod("1", "x"), pod("1", "y")], false),
+        (&copied, RuleFilter::On, [pod("1", "x"), pod("3", "x")], false),
+        (&copied, RuleFilter::Off, [pod("1", "x"), pod("3", "x")], true),
+        (&none, RuleFilter::On, [pod("1", "x"), empty], true),
     ];
     for (configs, filter, sets, equal) in cases {
         let group = made(configs, filter, ServedLabels::All, &sets);
@@ -187,7 +192,7 @@ fn identity_is_what_relabelling_leaves() {
 }
 
 #[test]
-fn the_merged_view_has_what_rules_made() {
+fn the_merged_view_serves_the_labels_after_relabelling() {
     let pod = json!({"__address__": "10.0.0.1:80", "__meta_kubernetes_pod_name": "web-1", "__meta_a": "x", "b": "1"});
     let settings = json!({
         "__address__": "10.0.0.1:80", "__metrics_path__": "/metrics", "__scheme__": "http", "__scrape_interval__": "1m",
@@ -221,7 +226,7 @@ fn the_merged_view_has_what_rules_made() {
         (json!([{"target_label": "__address__", "replacement": ""}]), None),
     ];
     for (configs, expected) in cases {
-        for filter in [true, false] {
+        for filter in [RuleFilter::On, RuleFilter::Off] {
             let group = made_for(Views::MERGED, &configs, filter, ServedLabels::Referenced, std::slice::from_ref(&pod));
             let text = group.merged(&group.targets[0]);
             let labels = expected.as_ref().map(|labels| json!({"targets": [labels["__address__"]], "labels": labels}));
@@ -233,11 +238,11 @@ fn the_merged_view_has_what_rules_made() {
 }
 
 #[test]
-fn what_a_collector_would_set_again_cannot_be_merged() {
+fn a_job_whose_rules_remove_a_setting_cannot_be_merged() {
     let pod = json!({"__address__": "10.0.0.1:80"});
     for name in ["job", "__scheme__", "__metrics_path__", "__scrape_interval__", "__scrape_timeout__"] {
         let configs = json!([{"action": "labeldrop", "regex": name}]);
-        let group = made_for(Views::MERGED, &configs, true, ServedLabels::All, std::slice::from_ref(&pod));
+        let group = made_for(Views::MERGED, &configs, RuleFilter::On, ServedLabels::All, std::slice::from_ref(&pod));
         assert!(!group.is_expressible(), "{name}");
     }
 }
@@ -259,7 +264,7 @@ fn targets_with_a_label_without_a_name_are_not_in_the_merged_view() {
     ];
     for (config, expected) in configs {
         let views = Views { plain: true, merged: true };
-        let group = made_for(views, &json!([config]), true, ServedLabels::All, &pods);
+        let group = made_for(views, &json!([config]), RuleFilter::On, ServedLabels::All, &pods);
         let served = |target| !group.merged(target).is_empty();
         assert_eq!(group.targets.iter().map(served).collect::<Vec<_>>(), expected, "{config}");
         assert!(
@@ -280,14 +285,14 @@ fn labels_that_change_how_a_target_is_scraped_are_in_the_merged_view() {
         "__scrape_native_histograms__",
     ] {
         let configs = json!([{"target_label": name, "replacement": "true"}]);
-        let group = made_for(Views::MERGED, &configs, true, ServedLabels::All, std::slice::from_ref(&pod));
+        let group = made_for(Views::MERGED, &configs, RuleFilter::On, ServedLabels::All, std::slice::from_ref(&pod));
         let text: Value = serde_json::from_str(&group.merged(&group.targets[0]).json()).unwrap();
         assert_eq!(text["labels"][name], "true");
     }
 }
 
 #[test]
-fn only_labels_that_somebody_can_read_are_wanted() {
+fn only_labels_that_a_collector_can_use_are_wanted() {
     let configs = json!([
         {"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"},
         {"source_labels": ["__meta_kubernetes_service_name"], "target_label": "service"},
@@ -304,7 +309,7 @@ fn only_labels_that_somebody_can_read_are_wanted() {
         ("__meta_kubernetes_service_label_app", false),
     ];
     for (name, expected) in cases {
-        let maker = |served| Maker::new(&job, &rules, true, served, Views::PLAIN);
+        let maker = |served| Maker::new(&job, &rules, RuleFilter::On, served, Views::PLAIN);
         assert_eq!(maker(ServedLabels::Referenced).wants(name), expected, "{name}");
         assert!(maker(ServedLabels::All).wants(name), "{name}");
     }
@@ -324,12 +329,8 @@ fn the_node_is_that_of_the_pod_or_the_node_or_the_endpoint() {
         (json!({ADDRESS_TARGET_KIND: "Pod", ADDRESS_TARGET_NAME: "d"}), ""),
     ];
     for (labels, node) in cases {
-        let targets = made(&json!([]), true, ServedLabels::Referenced, std::slice::from_ref(&labels));
+        let targets = made(&json!([]), RuleFilter::On, ServedLabels::Referenced, std::slice::from_ref(&labels));
         assert_eq!(&*targets.targets[0].node, node, "{labels}");
-        assert_eq!(
-            rendered(&targets, 0)["labels"].get(ADDRESS_TARGET_KIND),
-            None,
-            "read here, of no use to a collector"
-        );
+        assert_eq!(rendered(&targets, 0)["labels"].get(ADDRESS_TARGET_KIND), None, "no collector can use the label");
     }
 }

@@ -10,18 +10,19 @@ use crate::discovery::{Group, static_groups};
 use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
 use crate::report::{ObjectRef, Outcome, Report};
-use crate::targets::{GroupTargets, Maker, Places, TooLarge, Views};
+use crate::targets::{GroupTargets, Locations, Maker, RuleFilter, TooLarge, Views};
 
 impl PlannedJob {
     pub(super) fn maker(&self, views: Views, making: &Making<'_>) -> Maker<'_> {
-        Maker::new(&self.scrape_config, &self.rules, making.filter, making.served, views).within(making.most)
+        Maker::new(&self.scrape_config, &self.rules, RuleFilter::new(making.filter), making.served, views)
+            .within(making.most)
     }
 
     pub(super) fn discover_all(
         &self,
         query: usize,
         means: &Means<'_>,
-        places: &mut Places,
+        places: &mut Locations,
         discovered: &mut Discovered,
     ) -> Result<(), TooLarge> {
         let Means { making, wanted, .. } = means;
@@ -45,13 +46,13 @@ impl PlannedJob {
         key: &(usize, ObjectKey),
         group: &Group<'_, '_>,
         Means { making, maker, before, .. }: &Means<'_>,
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Option<Arc<GroupTargets>>, TooLarge> {
         let query = key.0;
-        if making.filter && !self.rules.passes(&self.gates[query], group.labels()) {
+        if making.filter && !self.rules.keep_group(&self.stages[query], group.labels()) {
             return Ok(None);
         }
-        let made = maker.make_group(&self.queries[query], group, before.get(key).map(AsRef::as_ref), places)?;
+        let made = maker.make_group(&self.stages[query], group, before.get(key).map(AsRef::as_ref), places)?;
         Ok((!made.targets.is_empty() || made.too_large() > 0).then(|| Arc::new(made)))
     }
 
@@ -60,7 +61,7 @@ impl PlannedJob {
         &self,
         maker: &Maker<'_>,
         answers: &[Arc<[ExternalGroup]>],
-        places: &mut Places,
+        places: &mut Locations,
     ) -> Result<Vec<Arc<GroupTargets>>, TooLarge> {
         let mut named = Vec::new();
         for group in static_groups(&self.scrape_config.service_discovery.r#static) {

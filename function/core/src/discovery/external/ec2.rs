@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use answer::{Ec2Error, Page, failure, zones};
 
 use super::{ExternalGroup, host_port};
-use crate::discovery::names::sanitized;
-use crate::labels::ADDRESS;
+use crate::labels::{ADDRESS, sanitized};
 use crate::scrape_config::discovery::Ec2Sd;
 use answer::{Instance, Reservation};
 

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use crate::address::split_host_port;
 use crate::config::egress::contains;
 use crate::scrape_config::http_client::ProxyConfig;
 
@@ -63,7 +64,7 @@ fn names(exception: &str, host: &str, address: Option<IpAddr>, port: u16) -> boo
         let longest = if network.is_ipv4() { 32 } else { 128 };
         return prefix <= longest && address.is_some_and(|address| contains(network, prefix, address.to_canonical()));
     }
-    let (named, its_port) = split_port(exception);
+    let (named, its_port) = split_host_port(exception).map_or((exception, None), |(host, port)| (host, Some(port)));
     if its_port.is_some_and(|its_port| its_port != port.to_string()) {
         return false;
     }
@@ -77,17 +78,6 @@ fn names(exception: &str, host: &str, address: Option<IpAddr>, port: u16) -> boo
         Some(_) => host.ends_with(below),
         None if below.is_empty() => false,
         None => host == below || host.strip_suffix(below).is_some_and(|rest| rest.ends_with('.')),
-    }
-}
-
-/// A host without brackets, and its port.
-fn split_port(text: &str) -> (&str, Option<&str>) {
-    if let Some((host, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
-        return (host, Some(port));
-    }
-    match text.split_once(':') {
-        Some((host, port)) if !port.contains(':') => (host, Some(port)),
-        _ => (text, None),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::cluster;
-use crate::discovery::{Index, TargetGroup, Wanted, discover};
+use crate::discovery::{Index, LabelFilter, TargetGroup, discover};
 use crate::labels::LabelSet;
 use crate::scrape_config::discovery::{AttachMetadata, KubernetesSd, Role, Selector};
 
@@ -31,7 +31,7 @@ fn render(groups: &[TargetGroup<'_>]) -> String {
 
 /// Checks the groups that a config finds.
 fn check(index: &Index, config: &KubernetesSd, expected: &str) {
-    let groups = discover(config, None, index, &Wanted::ALL).unwrap();
+    let groups = discover(config, None, index, &LabelFilter::ALL).unwrap();
     assert_eq!(render(&groups), expected, "{config:?}");
 }
 

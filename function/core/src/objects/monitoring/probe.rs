@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::common::{Limits, NamespaceSelector, NativeHistograms, Protocols, Reference, Scheme};
 use super::http::{HttpConfig, ProxyConfig, SafeTlsConfig};
 use super::relabeling::Relabeling;
+use crate::objects::LabelSelector;
 use crate::objects::{Metadata, null_to_default};
-use crate::selector::LabelSelector;
 
 /// A monitor of targets behind a prober.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

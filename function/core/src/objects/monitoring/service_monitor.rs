@@ -9,8 +9,8 @@ use super::common::{
 };
 use super::http::{HttpConfig, ProxyConfig, TlsConfig};
 use super::relabeling::Relabeling;
+use crate::objects::LabelSelector;
 use crate::objects::{Metadata, null_to_default};
-use crate::selector::LabelSelector;
 
 /// A monitor of services.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -129,6 +129,25 @@ pub enum Role {
     Ingress,
 }
 
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 6] =
+        [Self::Node, Self::Pod, Self::Service, Self::Endpoints, Self::EndpointSlice, Self::Ingress];
+
+    /// The name, as it stands in a scrape config.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Pod => "pod",
+            Self::Service => "service",
+            Self::Endpoints => "endpoints",
+            Self::EndpointSlice => "endpointslice",
+            Self::Ingress => "ingress",
+        }
+    }
+}
+
 /// Namespaces to look in; all of them if empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -163,16 +182,12 @@ pub struct AttachMetadata {
 }
 
 fn role(node: &Node<'_>) -> Result<Role, ParseError> {
-    match node.string()?.as_str() {
-        "node" => Ok(Role::Node),
-        "pod" => Ok(Role::Pod),
-        "service" => Ok(Role::Service),
-        "endpoints" => Ok(Role::Endpoints),
-        "endpointslice" => Ok(Role::EndpointSlice),
-        "ingress" => Ok(Role::Ingress),
-        "" => Err(node.refused(KubernetesError::NoRole)),
-        other => Err(node.refused(KubernetesError::UnknownRole(other.to_owned()))),
+    let name = node.string()?;
+    if name.is_empty() {
+        return Err(node.refused(KubernetesError::NoRole));
     }
+    let role = Role::ALL.into_iter().find(|role| role.name() == name);
+    role.ok_or_else(|| node.refused(KubernetesError::UnknownRole(name)))
 }
 
 fn namespaces(node: &Node<'_>) -> Result<Namespaces, ParseError> {

@@ -1,0 +1,181 @@
+//! From the labels of one target to the target: relabelled, identified, rendered.
+//!
+//! Targets of a part share labels: those of a port of an endpoint slice, for example. What follows from
+//! the shared labels alone is computed once: their hash, the rules that read nothing else, their text.
+
+use std::ops::Range;
+
+use super::group::GroupBuilder;
+use super::identity::{LabelHasher, address_hash};
+use super::inputs::{Applied, Inputs, is_expressible, is_read_after_relabelling};
+use super::location::Locations;
+use super::{RESOURCE_LABELS, RuleFilter, Target, TooLarge, render};
+use crate::discovery::differs_between_targets;
+use crate::labels::{ADDRESS, LabelSet, Layers};
+use crate::relabel::{Residual, Stages};
+
+/// A part of a group: the labels that its targets share, and what follows from them.
+pub(super) struct Part<'l> {
+    inputs: &'l Inputs<'l>,
+    labels: &'l LabelSet<'l>,
+    hash: u64,
+    rules: PartRules<'l>,
+    /// The text of the shared labels, once it is written.
+    tail: Option<Range<u32>>,
+}
+
+/// What a part knows of the job's rules.
+enum PartRules<'l> {
+    /// Nobody needs the labels after relabelling.
+    Unused,
+    /// The rules drop all targets of the part.
+    Dropped,
+    /// All rules are applied to each target.
+    All,
+    /// The rules that read only shared labels are applied; the others are left.
+    Specialised { labels: LabelSet<'l>, stages: &'l Stages, residual: Residual },
+}
+
+impl<'l> Part<'l> {
+    /// A part whose targets have no label of the same name as a shared one, as discovery makes them.
+    pub(super) fn specialised(
+        inputs: &'l Inputs<'l>,
+        stages: &'l Stages,
+        labels: &'l LabelSet<'l>,
+        hasher: &mut LabelHasher,
+    ) -> Self {
+        let rules = if inputs.relabels() { specialise(inputs, stages, labels) } else { PartRules::Unused };
+        Self { inputs, labels, hash: hasher.source(0, labels.iter()), rules, tail: None }
+    }
+
+    /// A part whose targets can replace shared labels, as static configs and external sources may have them.
+    pub(super) fn of_any_labels(inputs: &'l Inputs<'l>, labels: &'l LabelSet<'l>) -> Self {
+        let rules = if inputs.relabels() { PartRules::All } else { PartRules::Unused };
+        Self { inputs, labels, hash: 0, rules, tail: None }
+    }
+
+    /// Whether targets of the part have to be made.
+    pub(super) fn is_kept(&self) -> bool {
+        self.inputs.filter == RuleFilter::Off || !matches!(self.rules, PartRules::Dropped)
+    }
+
+    /// Adds the target with these labels beyond the shared ones, unless the rules drop it.
+    pub(super) fn add(
+        &mut self,
+        own: &LabelSet<'_>,
+        locations: &mut Locations,
+        group: &mut GroupBuilder<'_>,
+    ) -> Result<(), TooLarge> {
+        let source_hash = group.hasher.source(self.hash, own.iter());
+        if !group.take_over(source_hash, &mut self.tail) {
+            self.make(own, source_hash, locations, group);
+        }
+        group.check()
+    }
+
+    fn make(&mut self, own: &LabelSet<'_>, source_hash: u64, locations: &mut Locations, group: &mut GroupBuilder<'_>) {
+        let Self { inputs, labels: shared, rules, tail, .. } = self;
+        let whole;
+        let applied = match rules {
+            PartRules::Unused | PartRules::Dropped => Applied::Nothing,
+            PartRules::All => {
+                whole = shared.merged(own);
+                inputs.relabel(&whole, |_, _, _| {})
+            }
+            PartRules::Specialised { labels, stages, residual } => {
+                let mut labels = labels.overlaid(own);
+                Applied::new(inputs.rules.finish(stages, *residual, &mut labels), labels)
+            }
+        };
+        if matches!(applied, Applied::TooLarge) {
+            // A collector may still keep the target, so the merged view cannot serve the group.
+            group.too_large += 1;
+        }
+        let labels = Layers { under: shared, over: own };
+        let Some(identity) = identity(inputs, labels, &applied, &mut group.hasher) else { return };
+        let [own, shared, tail] =
+            if inputs.views.plain { write_plain(inputs, labels, tail, group) } else { [0..0, 0..0, 0..0] };
+        let merged = match &applied {
+            Applied::Labels(relabelled) if inputs.views.merged && !is_expressible(relabelled) => {
+                group.inexpressible += 1;
+                0..0
+            }
+            Applied::Labels(relabelled) if inputs.views.merged => {
+                group.text.write(|text| write_merged(inputs, labels, relabelled, text))
+            }
+            _ => 0..0,
+        };
+        group.push(Target {
+            identity,
+            address: address_hash(labels.get(ADDRESS)),
+            node: locations.node(labels),
+            zone: locations.zone(labels),
+            source_hash,
+            own,
+            shared,
+            tail,
+            merged,
+        });
+    }
+}
+
+/// The identity of a target; `None` if the rules drop it.
+fn identity(
+    inputs: &Inputs<'_>,
+    labels: Layers<'_, '_>,
+    applied: &Applied<'_>,
+    hasher: &mut LabelHasher,
+) -> Option<u64> {
+    match (inputs.filter, applied) {
+        (RuleFilter::Off, _) => Some(hasher.identity(labels.iter(), inputs.job_name)),
+        (RuleFilter::On, Applied::Labels(relabelled)) => Some(hasher.identity(relabelled.iter(), inputs.job_name)),
+        (RuleFilter::On, Applied::Nothing | Applied::TooLarge) => None,
+    }
+}
+
+/// Writes the labels as discovered. Returns the ranges of the own, the shared and the last piece.
+fn write_plain(
+    inputs: &Inputs<'_>,
+    labels: Layers<'_, '_>,
+    tail: &mut Option<Range<u32>>,
+    group: &mut GroupBuilder<'_>,
+) -> [Range<u32>; 3] {
+    let is_served = |(name, _): &(&str, &str)| !inputs.hidden.contains(name);
+    if !labels.over.contains(ADDRESS) || labels.overlap() {
+        return [group.text.write(|text| render::target(labels.iter().filter(is_served), text)), 0..0, 0..0];
+    }
+    let (under, over) = (labels.under.iter().filter(is_served), labels.over.iter().filter(is_served));
+    let tail = group.tail(tail, |text| render::end(under, text));
+    let alike = over.clone().filter(|(name, _)| !differs_between_targets(name));
+    let shared = group.text.write_shared(|text| render::more(alike, text));
+    let own = over.filter(|(name, _)| differs_between_targets(name));
+    let own = group.text.write(|text| render::beginning(own, text));
+    [own, shared, tail]
+}
+
+/// Applies the rules that read only labels of the part.
+fn specialise<'l>(inputs: &'l Inputs<'l>, stages: &'l Stages, labels: &'l LabelSet<'l>) -> PartRules<'l> {
+    let mut labels = inputs.seeds.overlaid(labels);
+    match inputs.rules.specialise(stages, &mut labels) {
+        Some(residual) => PartRules::Specialised { labels, stages, residual },
+        None => PartRules::Dropped,
+    }
+}
+
+/// Writes the labels that a collector needs to scrape the target and to name its series, and those that it
+/// turns into resource attributes. Nothing for a target without an address: a collector drops it.
+fn write_merged(inputs: &Inputs<'_>, labels: Layers<'_, '_>, relabelled: &LabelSet<'_>, out: &mut String) {
+    if relabelled.get(ADDRESS).is_empty() {
+        return;
+    }
+    let mut read: LabelSet<'_> = relabelled.iter().filter(|(name, _)| is_read_after_relabelling(name)).collect();
+    for (name, value) in inputs.parameters() {
+        if !read.contains(name) {
+            read.set(name, value);
+        }
+    }
+    for name in RESOURCE_LABELS {
+        read.set(name, labels.get(name));
+    }
+    render::target(read.iter(), out);
+}
