@@ -65,14 +65,14 @@ impl Place {
 }
 
 pub async fn share(function: &Function, job: &str) -> Answer {
-    function.get(&format!("/jobs/{job}/targets?collector_id=c")).await
+    function.invoke_patiently(crate::events::http_api(&format!("/jobs/{job}/targets?collector_id=c"))).await
 }
 
 /// The same once it is known, which a few refreshes may come before.
 async fn share_soon(function: &Function, job: &str, started: Instant) -> Answer {
     loop {
         let answer = share(function, job).await;
-        if answer.status == 200 || started.elapsed() > Duration::from_secs(20) {
+        if answer.status == 200 || started.elapsed() > Duration::from_secs(300) {
             return answer;
         }
         sleep(Duration::from_millis(500)).await;
@@ -88,7 +88,7 @@ pub fn addresses(answer: &Answer) -> Vec<String> {
 /// The report's entries on a job: outcome and reason.
 pub async fn report(function: &Function, job: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let report = function.get("/debug/report").await.json();
+    let report = function.invoke_patiently(crate::events::http_api("/debug/report")).await.json();
     let entries = report.as_array().unwrap().iter().filter(|entry| entry["object"]["name"] == job);
     entries.map(|entry| (text(&entry["outcome"]), text(&entry["reason"]))).collect()
 }
@@ -415,7 +415,8 @@ async fn many_slow_urls_take_no_longer_than_one() {
     let function = place.start(LOOPBACK, &jobs).await;
     let started = Instant::now();
     assert_eq!(addresses(&share(&function, "fixed").await), [FIXED]);
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    // One after the other they would take a thousand seconds.
+    assert!(started.elapsed() < Duration::from_secs(300), "{:?}", started.elapsed());
 
     // Whoever comes after more of them than are asked at once has a turn before they have another.
     assert_eq!(addresses(&share_soon(&function, "sd", started).await), ["10.0.0.1:80"]);

@@ -19,8 +19,9 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// How long the function may take for an answer.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the function may take for an answer. It is far more than any test needs, also on a machine that is busy
+/// with other things.
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What Lambda takes of an answer in one piece, and of one that is streamed.
 const MOST_BUFFERED: usize = (6 << 20) + 100;
@@ -158,6 +159,18 @@ impl Function {
         self.events.send(Invocation { event, answer: sender }).await.expect("the function is gone");
         let answer = tokio::time::timeout(TIMEOUT, answer).await.expect("no answer in time");
         Ok(read(&answer.expect("the function is gone")?))
+    }
+
+    /// Sends an event, again and again while the first snapshot is not complete: a machine that is busy may need
+    /// longer for a refresh than an invocation may take. The refresh goes on in between.
+    pub async fn invoke_patiently(&self, event: Value) -> Answer {
+        loop {
+            let answer = self.invoke(event.clone()).await;
+            if answer.status != 503 || !answer.message().starts_with("no snapshot of the cluster") {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Asks for a path through an HTTP API.

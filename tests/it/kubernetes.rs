@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
@@ -12,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// What the server does with a request for a resource.
 #[derive(Debug, Clone)]
@@ -20,8 +20,8 @@ pub enum Behaviour {
     Objects(Vec<Value>),
     /// Answers this status and body.
     Status(u16, String),
-    /// Answers after a while.
-    Slow(Duration, Vec<Value>),
+    /// Answers once the gate opens.
+    Held(Gate, Vec<Value>),
     /// Answers an empty list from the cache, and the objects from the store.
     EmptyCache(Vec<Value>),
     /// Answers 200 with this content type and the first body, and with a later body for `continue=NUMBER`.
@@ -53,6 +53,25 @@ pub struct Wanted {
     pub object: Option<(String, String)>,
     /// The query; empty if there is none.
     pub query: String,
+}
+
+/// Holds answers until a test opens it: no test then depends on how long something takes. It never closes again.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub fn closed() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    pub fn open(&self) {
+        self.0.close();
+    }
+
+    async fn wait(&self) {
+        // No permit is ever given: waiting ends with an error when the gate opens.
+        let _ = self.0.acquire().await;
+    }
 }
 
 /// A running server.
@@ -181,8 +200,8 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
         None if matches!(segments.as_slice(), ["apis", _, _]) => return discovery(&shared, &segments).into_response(),
         None => Vec::new(),
         Some(Behaviour::Objects(objects)) => objects,
-        Some(Behaviour::Slow(time, objects)) => {
-            tokio::time::sleep(time).await;
+        Some(Behaviour::Held(gate, objects)) => {
+            gate.wait().await;
             objects
         }
         Some(Behaviour::EmptyCache(objects)) => {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::events::{GATEWAYS, http_api};
 use crate::function::Function;
-use crate::kubernetes::{Behaviour, Kubernetes};
+use crate::kubernetes::{Behaviour, Gate, Kubernetes};
 
 const SHARE: &str = "/jobs/big/targets?collector_id=c";
 
@@ -83,19 +83,31 @@ async fn wrong_settings_are_said_in_the_form_that_the_gateway_expects() {
     assert!(answer.message().contains("CLUSTER is not set"));
 }
 
+/// Long enough to notice an answer that should wait.
+const A_WHILE: Duration = Duration::from_millis(500);
+
 #[tokio::test]
 async fn one_environment_answers_several_at_once_where_lambda_says_so() {
     let kubernetes = Kubernetes::start(&[]).await;
     for (most, at_once) in [("1", false), ("4", true)] {
-        kubernetes.set("*", Behaviour::Slow(Duration::from_secs(2), Vec::new()));
+        let gate = Gate::closed();
+        kubernetes.set("*", Behaviour::Held(gate.clone(), Vec::new()));
         let variables = [("CLUSTER", kubernetes.cluster()), ("AWS_LAMBDA_MAX_CONCURRENCY", most.to_owned())];
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let function = Function::start(&variables).await;
         assert_eq!(function.get("/livez").await.status, 200);
-        let (slow, alive) = tokio::join!(function.invoke(http_api("/jobs")), async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            tokio::time::timeout(Duration::from_secs(1), function.invoke(http_api("/livez"))).await
-        });
+        let before = kubernetes.requests();
+        let held = async {
+            while kubernetes.requests() == before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let alive = function.invoke(http_api("/livez"));
+            // An environment that answers one event at a time leaves this event waiting, however long.
+            let alive = if at_once { Ok(alive.await) } else { tokio::time::timeout(A_WHILE, alive).await };
+            gate.open();
+            alive
+        };
+        let (slow, alive) = tokio::join!(function.invoke(http_api("/jobs")), held);
         assert_eq!(slow.status, 200);
         assert_eq!(alive.is_ok(), at_once, "{most} at once");
     }

@@ -54,13 +54,13 @@ pub fn in_turns(due: Vec<Due<'_>>, seed: u64) -> Vec<Placed<'_>> {
 }
 
 /// The first of each queue, then the second of each, and so on.
-fn round_robin<N: AsRef<str>>(
+fn round_robin<N>(
     queues: impl Iterator<Item = (N, Vec<usize>)>,
     due: &[Due<'_>],
     seed: u64,
 ) -> impl Iterator<Item = (N, usize)>
 where
-    N: Clone,
+    N: AsRef<str> + Clone,
 {
     let mut turns = Vec::new();
     for (name, queue) in queues {

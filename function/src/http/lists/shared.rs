@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use target_allocator_core::allocation::{Allocation, Part, PlainList, too_large};
+use target_allocator_core::allocation::{Allocation, Job, Part, PlainList, too_large};
 use target_allocator_core::targets::Text;
 
 use super::super::answer::Answer;
@@ -55,7 +55,7 @@ impl LeftOut {
 
     /// What the list of these jobs leaves out: they need the same settings.
     pub fn of_merged(allocation: &Allocation, jobs: &[String]) -> Self {
-        let is_kept = |name: &&String| allocation.job(name).is_some_and(|job| job.is_kept());
+        let is_kept = |name: &&String| allocation.job(name).is_some_and(Job::is_kept);
         Self { kept: jobs.iter().filter(is_kept).count(), ..Self::default() }
     }
 
