@@ -1,4 +1,4 @@
-//! Endpoint slices and the endpoints that they replace.
+//! Endpoint slices, and the older endpoints.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Metadata, list, null_to_default, object};
 
-/// Addresses behind a service that share ports.
+/// Some of the endpoints of a service. All endpoints of a slice have equal ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -38,7 +38,7 @@ pub struct SliceEndpoint {
     pub deprecated_topology: BTreeMap<String, String>,
 }
 
-/// State of an endpoint; absent means unknown.
+/// The state of an endpoint. `None` means unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -48,7 +48,7 @@ pub struct SliceConditions {
     pub terminating: Option<bool>,
 }
 
-/// One port of a slice; absent fields are absent in the slice.
+/// One port of a slice. A field is `None` if the slice does not have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -72,7 +72,7 @@ pub struct TargetRef {
     pub name: CompactString,
 }
 
-/// Endpoints of a service, the older form.
+/// The endpoints of a service, in the API that endpoint slices replace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -82,7 +82,7 @@ pub struct Endpoints {
     pub subsets: Vec<EndpointSubset>,
 }
 
-/// Addresses that share ports.
+/// Addresses with equal ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -95,7 +95,7 @@ pub struct EndpointSubset {
     pub ports: Vec<EndpointPort>,
 }
 
-/// One address.
+/// One address of a subset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -107,7 +107,7 @@ pub struct EndpointAddress {
     pub target_ref: Option<TargetRef>,
 }
 
-/// One port.
+/// One port of a subset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
