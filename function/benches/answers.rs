@@ -1,8 +1,8 @@
-//! What an answer costs, from the event to the text that Lambda gets.
+//! Benchmarks of responses, from the event to the text that Lambda gets.
 //!
-//! `cargo bench --bench answers` prints a line of JSON for each: its bytes, the median and the 99th percentile of what
-//! it took in microseconds, and how many a second and core that are. `tests/bench` puts them beside the goals. The
-//! cluster is read from manifests, and has 20 collectors.
+//! `cargo bench --bench answers` prints a line of JSON for each response: the bytes of its body, the median and the
+//! 99th percentile of its time in microseconds, and the number per second and core. `tests/bench` compares these with
+//! the goals. The cluster comes from manifests and has 20 collectors.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot be set up fails by panicking")]
 
@@ -18,21 +18,23 @@ use target_allocator_world::allocation::CONFIG;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// One job whose shares are of 500 targets.
+/// A cluster with one job. The share of each collector has 500 targets.
 const LARGE_SHARES: World = World::new(10_000, 1);
 const LARGE: World = World::new(100_000, 200);
 const SHARE: &str = "/jobs/serviceMonitor/team-0/service-0/0/targets";
 
-/// Each answer is given that often, and for that long.
-const LEAST: usize = 300;
-const ENOUGH: Duration = Duration::from_secs(5);
+/// Minimum number of requests for each response, for a stable 99th percentile.
+const MIN_REQUESTS: usize = 300;
+
+/// Minimum time of all requests for each response.
+const MIN_TIME: Duration = Duration::from_secs(5);
 
 fn main() {
     let small = Running::new(LARGE_SHARES);
     small.measure("a share of 500 targets", SHARE, "identity");
-    small.measure("the same, compressed", SHARE, "gzip");
+    small.measure("a share of 500 targets, compressed", SHARE, "gzip");
     small.measure("the scrape config of one job", "/scrape_configs", "identity");
-    small.measure("a sign of life", "/livez", "identity");
+    small.measure("/livez", "/livez", "identity");
     drop(small);
     let large = Running::new(LARGE);
     large.measure("100,000 pods: a share of a job of 500 targets", SHARE, "identity");
@@ -40,7 +42,7 @@ fn main() {
     let merged = large.first_merged_job();
     let merged = format!("/merged/jobs/{merged}/targets");
     large.measure("100,000 pods: a collector's 5,000 targets, merged", &merged, "identity");
-    large.measure("the same, compressed", &merged, "gzip");
+    large.measure("100,000 pods: a collector's 5,000 targets, merged, compressed", &merged, "gzip");
 }
 
 struct Running {
@@ -65,7 +67,7 @@ impl Running {
         Self { runtime, service, _manifests: manifests }
     }
 
-    /// The answer as Lambda gets it.
+    /// The response, serialised as for Lambda.
     fn ask(&self, path: &str, encoding: &str) -> Vec<u8> {
         let event: Event = serde_json::from_value(event(path, encoding)).unwrap();
         let event = LambdaEvent::new(event, Context::default());
@@ -85,7 +87,7 @@ impl Running {
         let answer: Value = serde_json::from_slice(&self.ask(path, encoding)).unwrap();
         assert_eq!(answer["statusCode"], 200, "{path}: {}", answer["body"]);
         let (mut took, began) = (Vec::new(), Instant::now());
-        while took.len() < LEAST || began.elapsed() < ENOUGH {
+        while took.len() < MIN_REQUESTS || began.elapsed() < MIN_TIME {
             let asked = Instant::now();
             let answer = self.ask(path, encoding);
             took.push(asked.elapsed());
@@ -103,7 +105,7 @@ impl Running {
     }
 }
 
-/// A request as an HTTP API tells of it.
+/// The event that an HTTP API sends for a request.
 fn event(path: &str, encoding: &str) -> Value {
     json!({
         "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "collector_id=otel-collector-3",

@@ -1,8 +1,7 @@
-//! Compares what is read of objects in protobuf with what is read of them in JSON.
+//! Compares objects decoded from protobuf with the objects decoded from JSON.
 //!
-//! Argument: the folder of `tests/peers/cmd/encodings`, which must run. Reads lists, then
-//! what a watch tells, and the lists as they are then. Prints how many objects of each
-//! kind agree; fails if one does not.
+//! Argument: the folder of `tests/peers/cmd/encodings`, which must be running. Reads lists, then the events of a watch,
+//! and then the lists again. Prints the number of objects of each kind that agree. Fails if one disagrees.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -14,10 +13,10 @@ use target_allocator::cluster::{Kind, Objects, Reading};
 use target_allocator::settings::Source;
 use target_allocator_core::objects::{Cluster, Collection, Object};
 
-/// How many disagreements of a kind are shown.
+/// Maximum number of printed disagreements of each kind.
 const SHOWN: usize = 3;
 
-/// The objects behind a kubeconfig when they are read, and when they are read again.
+/// Reads the objects of a cluster twice. The second read follows the changes since the first.
 async fn read(kubeconfig: &Path) -> Result<[Cluster; 2]> {
     let objects = Objects::open(&Source::Kubeconfig(Some(kubeconfig.to_owned()))).await?;
     let (kinds, mut reading) = (BTreeSet::from(Kind::ALL), Reading::default());
@@ -28,7 +27,7 @@ async fn read(kubeconfig: &Path) -> Result<[Cluster; 2]> {
     Ok([first, reading.cluster])
 }
 
-/// Prints where two collections differ; how many objects are the same in both, if all are.
+/// Prints the differences between two collections. Returns the number of objects if all agree, and `None` otherwise.
 fn agree<T: Object + PartialEq + Debug>(
     out: &mut impl Write,
     ours: &Collection<T>,
@@ -52,7 +51,7 @@ fn agree<T: Object + PartialEq + Debug>(
     Ok((disagreed == 0).then_some(names.len()))
 }
 
-/// The same of all kinds.
+/// Compares the collections of all kinds, and prints the results. Returns whether all agree.
 fn agree_in_all(out: &mut impl Write, what: &str, ours: &Cluster, theirs: &Cluster) -> Result<bool> {
     let kinds = [
         ("namespaces", agree(out, &ours.namespaces, &theirs.namespaces)?),

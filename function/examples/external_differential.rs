@@ -1,9 +1,8 @@
-//! Compares the targets that the function finds outside of a cluster with those that Prometheus finds.
+//! Compares service discovery outside of a cluster with Prometheus: HTTP, DNS, EC2 and files.
 //!
-//! Arguments: a file of cases (lines of JSON, each `{"KIND_sd_configs": [CONFIG]}`) and
-//! a file of the answers that `tests/peers/external` gives to them. The servers that the
-//! configs name must run. Prints the first disagreements, and how many configs agree;
-//! fails if one does not.
+//! Arguments: a file of cases (lines of JSON, each `{"KIND_sd_configs": [CONFIG]}`), and a file with the answers of
+//! `tests/peers/external`. The servers in the configs must be running. Prints the first disagreements and the number of
+//! configs that agree. Fails if one disagrees.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -19,10 +18,10 @@ use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::discovery::external::{Answer, ExternalGroup, sources};
 use target_allocator_core::scrape_config::parse::parse;
 
-/// How many disagreements are shown.
+/// Maximum number of printed disagreements.
 const SHOWN: usize = 10;
 
-/// What becomes of a config.
+/// The result of one SD config.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Groups(Value),
@@ -31,7 +30,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Reasons are worded otherwise.
+    /// Whether both results agree. Reasons are not compared, because Prometheus words them differently.
     fn agrees(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Groups(one), Self::Groups(other)) => one == other,
@@ -82,7 +81,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The first place where two outcomes differ.
+/// The first difference between two results.
 fn difference(ours: &Outcome, theirs: &Outcome) -> String {
     let (Outcome::Groups(one), Outcome::Groups(other)) = (ours, theirs) else {
         let short = |outcome: &Outcome| format!("{outcome:?}").chars().take(300).collect::<String>();
@@ -131,7 +130,7 @@ fn group(group: &ExternalGroup) -> Value {
     json!({"source": source, "labels": labels, "targets": targets})
 }
 
-/// Lists that are null in Go are empty.
+/// Parses an answer of Prometheus. Go writes an empty list as `null`.
 fn theirs(answer: &Value) -> Outcome {
     let reason = |name: &str| answer[name].as_str().map(str::to_owned);
     if let Some(reason) = reason("refused") {

@@ -1,4 +1,4 @@
-//! The Lambda function.
+//! Starts the Lambda function: the runtime, the log, and the service that handles events.
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
@@ -11,7 +11,7 @@ use target_allocator::http::Service;
 use target_allocator::metrics::Meter;
 use target_allocator::settings::{MEMORY_SIZE, ResponseMode, Settings};
 
-/// Memory that comes with a whole processor, in MB.
+/// Memory for which Lambda gives one whole processor, in MB, by its documentation.
 const PER_PROCESSOR: usize = 1769;
 
 /// The function's memory as it was set, where the program had to start again with another value.
@@ -52,8 +52,10 @@ fn start_again(memory: &OsStr) -> std::io::Error {
     Command::new(program).args(std::env::args_os().skip(1)).env(MEMORY_AS_SET, memory).env(MEMORY_SIZE, "128").exec()
 }
 
-/// Threads for a function of so many MB. Lambda shows it two processors, however little of them it gets: threads
-/// that wake each other up for a share of one took a fifth of a refresh.
+/// Number of worker threads for a function with this memory in MB.
+///
+/// Lambda reports at least two processors, even if the function gets a fraction of one. With two threads on a fraction
+/// of a processor, waking each other took a fifth of the time of a refresh.
 fn workers(memory: usize) -> usize {
     let shown = std::thread::available_parallelism().map_or(1, NonZero::get);
     (memory / PER_PROCESSOR).clamp(1, shown)
@@ -63,7 +65,7 @@ async fn run() -> Result<(), Error> {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        // The runtime's own span, which names the request.
+        // The span of the Lambda runtime contains the request ID.
         .with_current_span(true)
         .without_time()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
@@ -75,6 +77,6 @@ async fn run() -> Result<(), Error> {
         let service = service.clone();
         async move { service.handle(event).await }
     };
-    // Several at once where Lambda's Managed Instances give them, else one after the other.
+    // Lambda Managed Instances send several events at once. Otherwise, events come one after the other.
     lambda_runtime::run_concurrent(service_fn(handle)).await
 }

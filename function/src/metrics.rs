@@ -1,7 +1,7 @@
-//! What is counted: CloudWatch metrics in the embedded format, which are lines of the log.
+//! CloudWatch metrics in the embedded metric format, which are lines of the log.
 //!
-//! Input: refreshes and answers. Output: a line on standard output now and then, not with
-//! every answer, since CloudWatch charges by the byte. Unless a [`Meter`] is made nothing is counted.
+//! Input: refreshes and responses. Output: a line on standard output, at most once every [`INTERVAL`], because
+//! CloudWatch charges for each byte of the log. Without a [`Meter`], nothing is counted.
 
 use std::io::stdout;
 use std::sync::{Mutex, PoisonError};
@@ -15,17 +15,17 @@ use tracing::warn;
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
 
-/// How often what was counted is written.
+/// Time between two lines of metrics. A line per response would raise the cost of the log.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Writes what was counted.
+/// Collects metrics and writes them to standard output.
 pub struct Meter {
     collector: &'static Collector,
     written: Mutex<Option<Moment>>,
 }
 
 impl Meter {
-    /// Begins to count, for the function of that name; `None` if somebody counts already.
+    /// Starts counting, with the dimension `FunctionName`. `None` if the process already has a recorder.
     #[must_use]
     pub fn new(function_name: String) -> Option<Self> {
         let builder =
@@ -33,27 +33,27 @@ impl Meter {
         let collector = match builder.init() {
             Ok(collector) => collector,
             Err(error) => {
-                warn!(error = %error, "nothing is counted");
+                warn!(error = %error, "metrics are off");
                 return None;
             }
         };
-        describe_histogram!("SnapshotAge", Unit::Seconds, "how old the data of answers is");
-        describe_histogram!("RefreshDuration", Unit::Milliseconds, "how long reading the cluster and computing took");
-        describe_histogram!("BytesRead", Unit::Bytes, "JSON that was read for a refresh");
-        describe_histogram!("Objects", Unit::Count, "objects that are known");
+        describe_histogram!("SnapshotAge", Unit::Seconds, "age of the snapshot that responses come from");
+        describe_histogram!("RefreshDuration", Unit::Milliseconds, "time to read the cluster and compute a snapshot");
+        describe_histogram!("BytesRead", Unit::Bytes, "JSON read by a refresh");
+        describe_histogram!("Objects", Unit::Count, "objects in the snapshot");
         describe_histogram!("Targets", Unit::Count, "targets of all jobs");
-        describe_histogram!("Unassigned", Unit::Count, "targets that no collector has");
-        describe_histogram!("SharesLargest", Unit::Count, "targets of the collector with the most");
-        describe_histogram!("SharesSmallest", Unit::Count, "targets of the collector with the fewest");
-        describe_histogram!("Skipped", Unit::Count, "entries of the report");
-        describe_counter!("RefreshFailures", Unit::Count, "refreshes that gave no snapshot");
-        describe_counter!("Answers", Unit::Count, "answers by route and status");
-        describe_counter!("ColdStart", Unit::Count, "processes that began");
+        describe_histogram!("Unassigned", Unit::Count, "targets that no collector is assigned");
+        describe_histogram!("SharesLargest", Unit::Count, "targets of the collector with the largest share");
+        describe_histogram!("SharesSmallest", Unit::Count, "targets of the collector with the smallest share");
+        describe_histogram!("Skipped", Unit::Count, "entries in the report");
+        describe_counter!("RefreshFailures", Unit::Count, "failed refreshes");
+        describe_counter!("Answers", Unit::Count, "responses by route and status");
+        describe_counter!("ColdStart", Unit::Count, "started processes");
         counter!("ColdStart").increment(1);
         Some(Self { collector, written: Mutex::default() })
     }
 
-    /// Writes what was counted, if it is time; `ages` are those of the snapshots that answer.
+    /// Writes the metrics if the last line is at least [`INTERVAL`] old. `ages` are the ages of the latest snapshots.
     pub fn write_when_due(&self, ages: impl Iterator<Item = Duration>) {
         {
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,17 +71,17 @@ impl Meter {
     }
 }
 
-/// Counts an answer.
+/// Counts a response.
 pub fn answered(route: &'static str, status: u16) {
     counter!("Answers", "Route" => route, "Status" => status.to_string()).increment(1);
 }
 
-/// Counts a refresh that gave no snapshot.
+/// Counts a failed refresh.
 pub fn refresh_failed() {
     counter!("RefreshFailures").increment(1);
 }
 
-/// Counts a refresh that gave a snapshot.
+/// Counts a successful refresh and records the size of its snapshot.
 pub fn refreshed(took: Duration, snapshot: &Snapshot) {
     let allocation = &snapshot.allocation;
     let (targets, unassigned) = allocation.counts();
@@ -101,7 +101,7 @@ pub fn refreshed(took: Duration, snapshot: &Snapshot) {
     }
 }
 
-/// Counts of things are far below what a float holds exactly.
+/// Converts a count to a float. A float is exact up to 2^52, and counts are far smaller.
 #[allow(clippy::cast_precision_loss, reason = "no function has 2^52 of anything")]
 const fn number(count: usize) -> f64 {
     count as f64

@@ -1,14 +1,13 @@
-//! Points in time whose distance can be trusted after a freeze.
+//! Points in time whose distance is right even after Lambda froze the process.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// A point in time by both clocks.
+/// A point in time, read from the monotonic clock and the wall clock.
 ///
-/// Lambda freezes an environment between requests. The monotonic clock may stand
-/// still meanwhile, and the wall clock may be set: the longer distance counts, so
-/// that a snapshot never passes for younger than it is.
+/// Lambda freezes an environment between requests. The monotonic clock may stop during the freeze, and the wall clock
+/// may be set. [`Moment::elapsed`] therefore takes the longer distance, so a snapshot never looks younger than it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     monotonic: Instant,
@@ -16,28 +15,28 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// This moment.
+    /// The current time.
     pub fn now() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// How long ago it was.
+    /// The time since this moment, by the clock that shows more.
     pub fn elapsed(&self) -> Duration {
-        // A wall clock that was set back says nothing.
+        // A wall clock that was set back gives an error. The monotonic clock is then right.
         self.monotonic.elapsed().max(self.wall.elapsed().unwrap_or_default())
     }
 
-    /// The wall clock's reading.
+    /// The time of the wall clock.
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::UNIX_EPOCH + self.since_1970()
     }
 
-    /// The wall clock's distance from the beginning of 1970.
+    /// The time of the wall clock since the start of 1970.
     pub fn since_1970(&self) -> Duration {
         self.wall.duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// The moment at which the wall clock has that distance from the beginning of 1970.
+    /// A moment with this time of the wall clock since the start of 1970.
     #[cfg(test)]
     pub fn at(since_1970: Duration) -> Self {
         Self { monotonic: Instant::now(), wall: UNIX_EPOCH + since_1970 }
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longer_distance_counts() {
+    fn elapsed_takes_the_clock_that_shows_more() {
         let now = Moment::now();
         let hour = Duration::from_secs(3600);
         let frozen = Moment { monotonic: now.monotonic, wall: now.wall - hour };

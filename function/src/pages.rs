@@ -1,8 +1,8 @@
-//! Pages for people: what a snapshot holds, and why.
+//! HTML pages for browsers: the content of a snapshot, and explanations.
 //!
-//! Input: a snapshot and the parameters of the URL. Output: HTML that stands alone: links
-//! are relative, so they hold under any base; the style and the little script are inline,
-//! allowed by their hashes; without the script everything works. Credentials are never shown.
+//! Input: a snapshot and the parameters of the URL. Output: one self-contained HTML document. Links are relative, so
+//! they work under every stage, base path and cluster name. Style and script are inline, and the content security
+//! policy allows them by their hashes. Every page works without the script. No page shows credentials.
 
 mod collectors;
 mod explanation;
@@ -30,7 +30,7 @@ use crate::snapshot::{Snapshot, Snapshots};
 const STYLE: &str = include_str!("../templates/style.css");
 const SCRIPT: &str = include_str!("../templates/script.js");
 
-/// A page.
+/// A kind of page. Each has one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as in the URL")]
 pub enum Page {
@@ -44,24 +44,24 @@ pub enum Page {
     Collector,
     ScrapeConfigs,
     Report,
-    /// The same as `Jobs`, at the address that collectors use.
+    /// The content of `Jobs` at `/jobs`, for a browser that opens the path of the collectors.
     JobsOfCollectors,
-    /// The same as `ScrapeConfigs`, at the address that collectors use.
+    /// The content of `ScrapeConfigs` at `/scrape_configs`, for a browser that opens the path of the collectors.
     ScrapeConfigsOfCollectors,
 }
 
-/// What a page is made of.
+/// The inputs of a page.
 #[derive(Clone, Copy)]
 pub struct Shown<'a> {
-    /// What there is.
+    /// The snapshot to show.
     pub snapshot: &'a Snapshot,
-    /// Where it comes from.
+    /// The cache that the snapshot comes from, for the history of refreshes.
     pub snapshots: &'a Snapshots,
     /// The parameters of the URL.
     pub parameters: &'a BTreeMap<String, String>,
     /// The names of parameters that have several values.
     pub repeated: &'a BTreeSet<String>,
-    /// What it asks, if it asks anything.
+    /// The question in the parameters, or why they contain none.
     pub question: &'a Result<Question, QuestionError>,
 }
 
@@ -71,31 +71,31 @@ pub enum NotShown {
     /// A parameter is missing or wrong.
     #[error("{0}")]
     Bad(String),
-    /// The object of the page does not exist.
+    /// The job, target or collector of the URL does not exist.
     #[error("{0}")]
     Unknown(String),
     /// The object of the page does not exist, and this page says why.
     #[error("it does not exist")]
     Explained(String),
     /// The template failed.
-    #[error("the page cannot be made")]
+    #[error("the page cannot be rendered")]
     Template(#[from] askama::Error),
 }
 
-/// What stands around every page.
+/// The parts that every page has: header, title, style and script.
 #[derive(Debug)]
 struct Frame {
-    /// The way from the page to the base of all routes.
+    /// Relative path from the page to the base of all routes.
     root: &'static str,
     title: String,
     style: &'static str,
     script: &'static str,
-    /// How old the data is; empty where there is none.
+    /// Age of the snapshot in words. Empty on pages without data.
     age: String,
 }
 
 impl Page {
-    /// The way from the page to the base of all routes.
+    /// Relative path from the page to the base of all routes.
     const fn root(self) -> &'static str {
         match self {
             Self::Overview | Self::Explain | Self::JobsOfCollectors | Self::ScrapeConfigsOfCollectors => "./",
@@ -139,10 +139,10 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Makes a page.
+/// Renders a page.
 ///
 /// # Errors
-/// When a parameter is missing or wrong, or the object of the page does not exist.
+/// [`NotShown`] if a parameter is missing or wrong, the object of the page does not exist, or the template fails.
 pub fn render(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
     match page {
         Page::Overview => overview::overview(shown),
@@ -165,10 +165,10 @@ struct Failure<'a> {
     message: &'a str,
 }
 
-/// A page that says what went wrong.
+/// Renders a page with an error message.
 ///
 /// # Errors
-/// When the template fails.
+/// If the template fails.
 pub fn failure(page: Page, message: &str) -> Result<String, askama::Error> {
     Failure { frame: Frame::new(page, "Not shown"), message }.render()
 }
@@ -177,20 +177,20 @@ pub fn failure(page: Page, message: &str) -> Result<String, askama::Error> {
 #[template(path = "clusters.html")]
 struct Clusters<'a> {
     frame: Frame,
-    /// Names and links.
+    /// Name and link of each cluster.
     clusters: Vec<(&'a str, String)>,
 }
 
-/// A page to choose a cluster on.
+/// Renders a page with a link for each cluster.
 ///
 /// # Errors
-/// When the template fails.
+/// If the template fails.
 pub fn clusters(names: &[&str]) -> Result<String, askama::Error> {
     let clusters = names.iter().map(|name| (*name, href("./", &format!("{name}/"), &[]))).collect();
     Clusters { frame: Frame::new(Page::Overview, "Clusters"), clusters }.render()
 }
 
-/// The content security policy of pages: nothing but their own style and script, and forms back to them.
+/// The content security policy of all pages. It allows the inline style and script, and forms to the same origin.
 pub fn policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY.get_or_init(|| {
@@ -206,7 +206,7 @@ pub fn policy() -> &'static str {
 
 /// A relative link with parameters.
 fn href(root: &str, path: &str, parameters: &[(&str, &str)]) -> String {
-    /// What stands for itself in a query.
+    /// All characters except those that need no escape in the query of a URL.
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
     let mut link = format!("{root}{path}");
     for (at, (name, value)) in parameters.iter().enumerate() {
@@ -218,14 +218,14 @@ fn href(root: &str, path: &str, parameters: &[(&str, &str)]) -> String {
     link
 }
 
-/// Where an object of a report is explained, if it is one that can be asked for.
+/// The link to the explanation of an object in the report. `None` if the object is not a monitor.
 fn explain_href(root: &str, object: &ObjectRef) -> Option<String> {
     Question::parse("monitor", &object.to_string())
         .is_ok()
         .then(|| href(root, "explain", &[("monitor", &object.to_string())]))
 }
 
-/// `12 s`, `3 min`, `2 h`.
+/// A short text for a time span: `12 s`, `3 min`, `2 h`.
 fn ago(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -239,16 +239,16 @@ fn ago(time: Duration) -> String {
 struct Bar {
     label: String,
     value: usize,
-    /// In percent of the longest.
+    /// Percent of the longest bar.
     width: usize,
-    /// From the top, in pixels.
+    /// Distance from the top of the chart, in pixels.
     top: usize,
 }
 
-/// The height of a bar with the space below it, in pixels.
+/// Height of a bar and the space below it, in pixels. `chart.html` draws bars of 20 pixels.
 const BAR: usize = 24;
 
-/// How many collectors a chart shows at most: more bars than this cannot be told apart.
+/// Maximum number of bars in a chart. More bars cannot be told apart.
 const MOST_BARS: usize = 40;
 
 fn bars(values: impl IntoIterator<Item = (String, usize)>) -> Vec<Bar> {
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_hold_whatever_stands_in_them() {
+    fn links_escape_special_characters() {
         let cases = [
             (
                 ("../", "debug/job", vec![("job_id", "serviceMonitor/a/b/0")]),
@@ -282,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn times_are_short() {
+    fn time_spans_are_rounded_to_one_unit() {
         for (seconds, expected) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h")] {
             assert_eq!(ago(Duration::from_secs(seconds)), expected);
         }
     }
 
     #[test]
-    fn hostile_text_stays_text() {
+    fn messages_with_markup_are_escaped() {
         let page = failure(Page::Job, "<script>alert(1)</script>\" onload='x'").unwrap();
         assert!(!page.contains("<script>alert"), "{page}");
         assert!(page.contains("&#60;script&#62;alert(1)") || page.contains("&lt;script&gt;alert(1)"), "{page}");

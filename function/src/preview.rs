@@ -1,16 +1,16 @@
-//! A preview as people read it: text, or Markdown for a pull request.
+//! Renders a preview as text, as Markdown for a pull request, or as JSON.
 //!
-//! Input: what changes. Output: a text in an order that is always the same. Long lists are cut.
+//! Input: the differences of two states. Output: a text with a stable order. Lists longer than [`MOST`] are cut.
 
 use std::fmt::{Display, Write};
 
-use target_allocator_core::explain::Change;
+use target_allocator_core::explain::LabelChange;
 use target_allocator_core::preview::{Preview, TargetName};
 
-/// Most entries of one list.
+/// Maximum number of entries in one list. A comment on a pull request has limited space.
 const MOST: usize = 50;
 
-/// How a preview is written.
+/// The format of a preview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For a terminal.
@@ -21,19 +21,19 @@ pub enum Format {
     Json,
 }
 
-/// Writes a preview.
+/// Renders a preview.
 ///
 /// # Errors
-/// When it cannot be written as JSON.
+/// If the preview cannot be serialised as JSON.
 pub fn render(preview: &Preview, format: Format) -> Result<String, serde_json::Error> {
     Ok(match format {
         Format::Json => serde_json::to_string_pretty(preview)? + "\n",
-        Format::Text => written(preview, Style { heading: "", item: "  ", quote: "" }),
-        Format::Markdown => written(preview, Style { heading: "### ", item: "- ", quote: "`" }),
+        Format::Text => rendered(preview, Style { heading: "", item: "  ", quote: "" }),
+        Format::Markdown => rendered(preview, Style { heading: "### ", item: "- ", quote: "`" }),
     })
 }
 
-/// What is put around the parts.
+/// The marks around headings, list items and quoted names.
 #[derive(Clone, Copy)]
 struct Style {
     heading: &'static str,
@@ -43,14 +43,14 @@ struct Style {
 
 impl Style {
     fn quoted(self, text: impl Display) -> String {
-        // A back quote would end the code that it stands in.
+        // A back quote would end the quotation early.
         let text = text.to_string();
         let text = if self.quote.is_empty() { text } else { text.replace('`', "'") };
         format!("{0}{text}{0}", self.quote)
     }
 }
 
-fn written(preview: &Preview, style: Style) -> String {
+fn rendered(preview: &Preview, style: Style) -> String {
     let Preview {
         jobs_added,
         jobs_removed,
@@ -102,7 +102,7 @@ fn written(preview: &Preview, style: Style) -> String {
     out
 }
 
-fn change(change: &Change) -> String {
+fn change(change: &LabelChange) -> String {
     let value = |value: &Option<String>| value.as_ref().map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
     format!("{} {} → {}", change.label, value(&change.before), value(&change.after))
 }
@@ -111,7 +111,7 @@ fn section(out: &mut String, style: Style, title: &str, entries: Vec<String>) {
     if entries.is_empty() {
         return;
     }
-    // Writing to a text cannot fail.
+    // Writing to a `String` cannot fail.
     let _ = writeln!(out, "\n{}{title}", style.heading);
     if !style.heading.is_empty() {
         out.push('\n');

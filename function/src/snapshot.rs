@@ -1,7 +1,7 @@
-//! What answers are made of: everything read from a cluster at one moment.
+//! Takes snapshots of a cluster: the objects at one time, and everything computed from them.
 //!
-//! Input: a cluster and the config. Output: an immutable snapshot, complete or an
-//! error. [`cache`] keeps the latest one and decides when to take the next.
+//! Input: a cluster and the config. Output: an immutable and complete [`Snapshot`], or [`RefreshError`]. The module
+//! [`cache`] keeps the latest snapshot and decides when to take the next one.
 
 pub mod cache;
 mod epochs;
@@ -31,16 +31,16 @@ use crate::external::Externals;
 use crate::moment::Moment;
 use crate::settings::{SecretRotation, Secrets};
 
-/// Everything that an answer needs, and what the next snapshot is made of.
+/// The data behind all responses, and the objects that the next refresh starts from.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Jobs, targets and owners.
+    /// Jobs, targets and their collectors.
     pub allocation: Allocation,
-    /// The answers to `/scrape_configs`.
+    /// The response to `/scrape_configs`.
     pub scrape_configs: Arc<ScrapeConfigs>,
-    /// The answers to `/merged/scrape_configs`, if that view was asked for.
+    /// The response to `/merged/scrape_configs`. `None` if no request has needed the merged view.
     pub merged_scrape_configs: Option<ScrapeConfigs>,
-    /// Who may ask for what.
+    /// The rules that decide which caller gets which share.
     pub access: Access,
     config: Arc<Config>,
     reading: Reading,
@@ -48,49 +48,49 @@ pub struct Snapshot {
     taken: Moment,
 }
 
-/// Why there is no new snapshot.
+/// Why a refresh failed.
 #[derive(Debug, ThisError)]
 pub enum RefreshError {
     /// The cluster could not be read completely.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The targets cannot be given to that many collectors.
+    /// The strategy does not support this number of collectors.
     #[error(transparent)]
     Allocation(#[from] target_allocator_core::shard::consistent_hashing::RingError),
-    /// The scrape configs cannot be written as JSON.
-    #[error("the scrape configs cannot be written")]
+    /// The scrape configs cannot be serialised as JSON.
+    #[error("the scrape configs cannot be serialised")]
     Render(#[from] serde_json::Error),
-    /// The config writes jobs, and there is none. `{}` would stop all scraping.
-    #[error("the config writes jobs, and none of them can be served: {0}")]
+    /// The config has jobs, and none of them can be served. An answer `{}` would stop all scraping.
+    #[error("the config has jobs, and none of them can be served: {0}")]
     NoJobs(String),
-    /// The computation was stopped from outside.
-    #[error("the snapshot was abandoned")]
+    /// The computation panicked or was cancelled.
+    #[error("the computation of the snapshot was aborted")]
     Abandoned(#[from] tokio::task::JoinError),
 }
 
-/// What a snapshot is made with.
+/// The settings for taking a snapshot.
 #[derive(Debug, Clone)]
 pub struct Recipe {
-    /// What is allocated, to whom, and how.
+    /// The allocator config.
     pub config: Arc<Config>,
-    /// What is asked for outside of the cluster.
+    /// The sources outside of the cluster: URLs, DNS, EC2 and files.
     pub externals: Arc<Externals>,
     /// Which labels of a target are served.
     pub target_labels: ServedLabels,
     /// Whether credentials are served.
     pub secrets: Secrets,
-    /// Whether collectors notice that they have changed.
+    /// Whether collectors notice changed credentials.
     pub secret_rotation: SecretRotation,
-    /// How long objects are kept whose definition is gone.
+    /// How long monitors are kept after their CustomResourceDefinition has disappeared.
     pub keep: Duration,
 }
 
 impl Recipe {
-    /// Reads the cluster and computes what answers of these views need. What did not
-    /// change since `before` is neither read nor computed again.
+    /// Reads the cluster and computes a snapshot with these views. Reuses the unchanged parts of `before`.
     ///
     /// # Errors
-    /// When anything could not be read; then there is no snapshot at all.
+    /// [`RefreshError`] if any part cannot be read. There is never a partial snapshot, because a collector would drop
+    /// the missing targets.
     pub async fn take(
         &self,
         objects: &Objects,
@@ -116,10 +116,10 @@ impl Recipe {
         spawn_blocking(allocate).await?
     }
 
-    /// The same snapshot with more views; the cluster is not read.
+    /// Adds views to a snapshot, without reading the cluster.
     ///
     /// # Errors
-    /// When the targets cannot be given to the collectors.
+    /// [`RefreshError`] if the targets cannot be assigned, or the scrape configs cannot be serialised.
     pub async fn widen(&self, snapshot: Arc<Snapshot>, views: Views) -> Result<Snapshot, RefreshError> {
         let recipe = self.clone();
         let widened = move || {
@@ -130,7 +130,7 @@ impl Recipe {
         spawn_blocking(widened).await?
     }
 
-    /// The jobs; those of `before` if nothing changed that decides on them.
+    /// Plans the jobs. Reuses the plan of `before` if no object that affects it has changed.
     fn plan(&self, cluster: &Cluster, before: Option<&Snapshot>) -> Arc<Plan> {
         let Some(before) = before else {
             return Arc::new(allocation::plan(&self.config, cluster, None));
@@ -186,34 +186,34 @@ impl Recipe {
 }
 
 impl Snapshot {
-    /// How long ago the cluster was read.
+    /// The time since the cluster was read.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
     }
 
-    /// Whether a later snapshot may have a collector that this one does not: one that is a
-    /// pod which was not there yet, or on no node.
+    /// Whether a later snapshot may have this collector although this one does not: its pod did not exist yet, or was
+    /// not on a node yet. Always false if the config lists the collectors by name.
     #[must_use]
-    pub fn may_miss(&self, collector: &str) -> bool {
+    pub fn may_lack(&self, collector: &str) -> bool {
         let Some(Collectors::Pods(wanted)) = &self.config.collectors else { return false };
         self.reading.cluster.pods.get(&wanted.namespace, collector).is_none_or(|pod| pod.spec.node_name.is_empty())
     }
 
-    /// What explanations look back at.
+    /// The snapshot as input of explanations.
     #[must_use]
     pub fn world(&self) -> World<'_> {
         let Self { allocation, config, reading, external, taken, .. } = self;
         World { config, cluster: &reading.cluster, external, allocation, now: taken.timestamp() }
     }
 
-    /// How many objects are known.
+    /// The number of objects in the snapshot.
     #[must_use]
     pub fn objects(&self) -> usize {
         self.reading.cluster.len()
     }
 
-    /// Bytes of JSON that were read for it.
+    /// The number of bytes that the refresh read from the API server.
     #[must_use]
     pub const fn bytes_read(&self) -> usize {
         self.reading.bytes

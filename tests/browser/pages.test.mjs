@@ -162,7 +162,7 @@ test("targets are searched and paged by the server", async (t) => {
   await page.getByRole("link", { name: "Next" }).click();
   assert.equal(await shown(), "201 to 250 of 250");
   assert.equal(await rows(), 50);
-  await page.getByRole("link", { name: "Before" }).click();
+  await page.getByRole("link", { name: "Previous" }).click();
   assert.equal(await shown(), "101 to 200 of 250");
   await page.getByLabel("Address, job or label contains").fill("10.1.0.24");
   await page.keyboard.press("Enter");
@@ -173,7 +173,7 @@ test("targets are searched and paged by the server", async (t) => {
   await page.getByRole("link", { name: "10.1.0.249:80" }).click();
   await page.getByRole("heading", { name: "Target 10.1.0.249:80" }).waitFor();
   await open(page, "debug/targets?q=10.1.&collector_id=none", base);
-  assert.equal(await shown(), "1 to 100 of 250", "nobody collects there");
+  assert.equal(await shown(), "1 to 100 of 250", "no collector is assigned these targets");
 });
 
 test("a dropped target is explained by the rule that dropped it", async (t) => {
@@ -200,7 +200,7 @@ test("a dropped target is explained by the rule that dropped it", async (t) => {
   await picture(page, "job");
 });
 
-test("a service that no monitor means shows the nearest monitors", async (t) => {
+test("a service that no monitor selects shows the nearest monitors", async (t) => {
   const page = await tab(t);
   await open(page, "explain?service=near/website", shop.base.replace("/prod/", "/many/"));
   assert.match(await page.locator("#nearest").innerText(), /app=web wanted, app=website found/);
@@ -219,7 +219,7 @@ test("without scripts everything is there and forms work", async (t) => {
   await page.getByRole("link", { name: "Explain" }).click();
   await page.getByLabel("Which").fill("nothing");
   await page.getByRole("button", { name: "Explain" }).click();
-  assert.match(await page.getByRole("alert").innerText(), /pod must be its namespace and its name/);
+  assert.match(await page.getByRole("alert").innerText(), /pod must be NAMESPACE\/NAME/);
 });
 
 test("the keyboard reaches everything", async (t) => {

@@ -67,7 +67,7 @@ async fn a_config_that_would_select_everything_or_serve_nothing_is_a_failure() {
             format!("{bad_job}prometheus_cr: {{enabled: true, service_monitor_selector: {{}}}}\n"),
             "off",
             503,
-            "the config writes jobs, and none of them can be served",
+            "the config has jobs, and none of them can be served",
         ),
         (HELM_CHART.to_owned(), "on", 500, "prometheus_cr.scrapeInterval (did you mean scrape_interval?)"),
         (UNKNOWN_IN_JOB.to_owned(), "on", 500, "config.scrape_configs[0].scrape_classic_histograms"),

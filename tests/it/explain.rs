@@ -105,9 +105,9 @@ async fn questions_come_through_every_gateway() {
         }
     }
     let wrong = [
-        ("/explain", "ask by one of monitor="),
-        ("/explain?pod=web", "pod must be its namespace and its name, with / between: \"web\""),
-        ("/explain?by=node&name=n1", "ask by one of"),
+        ("/explain", "set one of the parameters monitor="),
+        ("/explain?pod=web", "pod must be NAMESPACE/NAME: \"web\""),
+        ("/explain?by=node&name=n1", "set one of the parameters"),
     ];
     for (path, message) in wrong {
         let answer = function.get(path).await;

@@ -1,4 +1,4 @@
-//! What a change of the example cluster changes, as the command tells it.
+//! Runs the preview command on changes of the example cluster.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -29,7 +29,7 @@ fn a_change_is_shown_before_it_is_merged() {
     let root = env!("CARGO_MANIFEST_DIR");
     let old = format!("{root}/examples/shop/cluster");
     let config = format!("{root}/examples/shop/targetallocator.yaml");
-    // What is replaced by what; the exit codes without and with --lost; what the text says.
+    // The replaced text and its replacement; the exit codes without and with --lost; parts of the output.
     let cases: [(&str, &str, i32, i32, &[&str]); 5] = [
         ("", "", 0, 0, &["30 targets before, 30 after", "Nothing changes."]),
         ("interval: 15s", "interval: 20s", 1, 0, &["serviceMonitor/shop/web/0: scrape_interval"]),
@@ -97,9 +97,9 @@ fn another_config_is_a_change_too() {
 }
 
 #[test]
-fn what_cannot_be_told_is_no_change() {
+fn wrong_arguments_and_unreadable_states_exit_with_2() {
     let cases: [(&[&str], &str); 5] = [
-        (&["one"], "name OLD and NEW"),
+        (&["one"], "exactly two arguments are needed, OLD and NEW"),
         (&["--what", "a", "b"], "unknown option: --what"),
         (&["--format", "html", "a", "b"], "--format must be text, markdown or json: \"html\""),
         (&["--config"], "--config needs a value"),

@@ -1,6 +1,6 @@
-//! What a refresh costs once the objects are there: jobs, targets, owners.
+//! Benchmarks of a refresh after the objects are read: planning of jobs, discovery, and assignment.
 //!
-//! `cargo bench -p target-allocator-core [-- FILTER]`. Sizes are pods; there are 200
+//! Run with `cargo bench -p target-allocator-core [-- FILTER]`. The arguments are numbers of pods. There are 200
 //! monitors and 20 collectors.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up fails by panicking")]

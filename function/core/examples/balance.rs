@@ -1,9 +1,9 @@
-//! How evenly the strategies spread targets, how many stay in their zone, and how many move.
+//! Measures how evenly strategies spread targets, how many targets stay in their zone, and how many move.
 //!
-//! `cargo run --release -p target-allocator-core --example balance` prints a line of JSON for each world and
-//! strategy. Nothing of it is measured in time: the same lines come out everywhere.
+//! `cargo run --release -p target-allocator-core --example balance` prints a line of JSON for each world and strategy.
+//! The output has no times, so it is equal on every machine.
 
-#![allow(clippy::print_stdout, reason = "to print is what the program is for")]
+#![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 use serde_json::json;
 use target_allocator_core::shard::consistent_hashing::{RingError, Version};
@@ -14,7 +14,7 @@ use target_allocator_core::targets::address_hash;
 const TARGETS: u32 = 10_000;
 const ZONES: [&str; 3] = ["a", "b", "c"];
 
-/// Where targets and collectors are: out of so many in turn, the first ones in zone a, the next in b, the rest in c.
+/// How targets and collectors are spread over the zones a, b and c. `[3, 1, 1]`: of every five, three are in zone a.
 struct World {
     name: &'static str,
     targets: [usize; 3],
@@ -25,11 +25,15 @@ const WORLDS: [World; 5] = [
     World { name: "even zones, 6 collectors", targets: [1, 1, 1], collectors: [2, 2, 2] },
     World { name: "even zones, 20 collectors", targets: [1, 1, 1], collectors: [7, 7, 6] },
     World { name: "60 % of the targets in one zone, 20 collectors", targets: [3, 1, 1], collectors: [7, 7, 6] },
-    World { name: "the same, 12 collectors in that zone", targets: [3, 1, 1], collectors: [12, 4, 4] },
+    World {
+        name: "60 % of the targets in one zone, 20 collectors, 12 of them in that zone",
+        targets: [3, 1, 1],
+        collectors: [12, 4, 4],
+    },
     World { name: "a zone without collectors, 20 in the others", targets: [1, 1, 1], collectors: [10, 10, 0] },
 ];
 
-/// Thousandths of the mean that a collector takes at most, with zones.
+/// Maximum loads of a collector in thousandths of the mean, for the runs with zones.
 const BOUNDS: [u32; 6] = [1000, 1030, 1100, 1200, 1500, 2000];
 
 fn main() -> Result<(), RingError> {
@@ -79,7 +83,7 @@ impl World {
         }))
     }
 
-    /// What fraction of the targets could be scraped in its zone if no collector took more than `bound` of the mean.
+    /// The maximum fraction of targets in their zone, if no collector has more than `bound` times the mean load.
     fn most_at_home(&self, bound: f64) -> f64 {
         let most_of_a_collector = (bound * self.mean()).ceil();
         let at_home = (0..ZONES.len()).map(|zone| {
@@ -93,7 +97,7 @@ impl World {
         f64::from(TARGETS) / small(self.collectors.iter().sum())
     }
 
-    /// Collectors with names as those of a Deployment's pods: where one stands among them is chance.
+    /// Collectors with random names, like the pods of a Deployment.
     fn collectors(&self) -> Vec<Collector> {
         let collector = |ordinal: usize| Collector {
             name: format!("gateway-{:010x}", address_hash(&ordinal.to_string()) >> 24),
@@ -110,7 +114,7 @@ impl World {
     }
 }
 
-/// In which of the zones the one of that number is, if they hold so many in turn.
+/// The zone of a target or collector, by its number and the pattern of zones.
 fn place(counts: &[usize; 3], number: usize) -> usize {
     let mut left = number % counts.iter().sum::<usize>();
     counts
@@ -128,14 +132,16 @@ fn address(number: u32) -> String {
     format!("10.0.{}.{}:9090", number >> 8, number & 255)
 }
 
-/// The position of each target's owner.
+/// The collector of each target.
 fn owners(strategy: Strategy, members: &Members, targets: &[TargetKey<'_>]) -> Result<Vec<CollectorIndex>, RingError> {
     let owners = assign(strategy, members, targets)?;
     Ok((0..targets.len()).filter_map(|target| owners.of(target).next()).collect())
 }
 
-/// How many targets change their owner when the last one of N + 1 collectors joins, times N + 1 and by all targets: on
-/// average over which of them that is, and at most.
+/// The fraction of targets that change their collector when one more collector joins, relative to its share.
+///
+/// Each of the collectors joins once, as the last one. The result has the mean and the maximum. 1 means that exactly
+/// one share moves.
 fn moved(
     strategy: Strategy,
     members: &Members,

@@ -1,8 +1,8 @@
-//! Compares the targets that this crate finds in clusters with those that Prometheus finds.
+//! Compares Kubernetes service discovery in this crate with Prometheus.
 //!
-//! Arguments: a file of cases (lines of JSON, each a cluster and SD configs) and a file
-//! of the answers that `tests/peers/discovery` gives to them. Prints the first
-//! disagreements, and how many configs agree; fails if one does not.
+//! Arguments: a file of cases (lines of JSON, each with a cluster and SD configs), and a file with the answers of
+//! `tests/peers/discovery`. Prints the first disagreements and the number of configs that agree. Fails if one
+//! disagrees.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,10 +15,10 @@ use target_allocator_core::discovery::{Index, LabelFilter, discover};
 use target_allocator_core::objects::{Cluster, Collection, Object};
 use target_allocator_core::scrape_config::parse::parse;
 
-/// How many disagreements are shown.
+/// Maximum number of printed disagreements.
 const SHOWN: usize = 10;
 
-/// Targets of groups by their source.
+/// Labels and targets of groups, by source.
 type Groups = BTreeMap<String, (Value, Vec<String>)>;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,10 +1,9 @@
-//! Compares the jobs that this crate makes of monitors with those of the real peers.
+//! Compares the jobs that this crate generates from monitors with those of the operator's allocator.
 //!
-//! Argument: a folder that `tests/peers/record-goldens` or `tests/peers/differential` wrote
-//! (`cluster.json`, `targetallocator.yaml`, `scrape_configs.json`). Prints the first
-//! disagreements, how many monitors of each kind agree, and of how many both sides have jobs;
-//! fails if one does not agree. Of a scrape config whose service discovery is not served here
-//! all but the service discovery is compared.
+//! Argument: a folder that `tests/peers/record-goldens` or `tests/peers/differential` wrote (`cluster.json`,
+//! `targetallocator.yaml`, `scrape_configs.json`). Prints the first disagreements, the number of monitors of each kind
+//! that agree, and the number for which both sides have jobs. Fails if one disagrees. For a ScrapeConfig with an
+//! unsupported service discovery, compares everything except the service discovery.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -20,14 +19,14 @@ use target_allocator_core::objects::{Cluster, Collection, Object};
 use target_allocator_core::report::Report;
 use target_allocator_core::scrape_config::secret::WithSecrets;
 
-/// How many disagreements are shown.
+/// Maximum number of printed disagreements.
 const SHOWN: usize = 20;
 
-/// Kinds of service discovery that are served here, and what they are called in a monitor.
+/// The fields of a ScrapeConfig with supported kinds of service discovery.
 const SERVED: [&str; 6] =
     ["staticConfigs", "httpSDConfigs", "kubernetesSDConfigs", "dnsSDConfigs", "ec2SDConfigs", "fileSDConfigs"];
 
-/// Scrape configs by the job's name.
+/// Scrape configs by the name of their job.
 type Jobs = BTreeMap<String, Value>;
 
 #[derive(Default)]
@@ -59,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let count = counts.entry(kind).or_default();
         let (of_ours, of_theirs) = (of_monitor(&ours, &prefix), of_monitor(&theirs, &prefix));
         count.total += 1;
-        // A refused one cannot be compared in part: what is wrong may be what is left out.
+        // A refused object cannot be compared in part, because the removed part may be the invalid one.
         let partly = stripped != item && !of_theirs.is_empty();
         let difference = if partly {
             count.in_part += 1;
@@ -128,13 +127,13 @@ fn cluster(items: &[Value]) -> Result<Cluster, Box<dyn Error>> {
             "PodMonitor" => add(&mut cluster.pod_monitors, item)?,
             "Probe" => add(&mut cluster.probes, item)?,
             "ScrapeConfig" => add(&mut cluster.scrape_configs, item)?,
-            _ => {} // of no matter to monitors
+            _ => {} // irrelevant for monitors
         }
     }
     Ok(cluster)
 }
 
-/// The kind of a monitor, and what the names of its jobs begin with.
+/// The kind of a monitor, and the prefix of the names of its jobs.
 fn prefix(item: &Value) -> Option<(&'static str, String)> {
     let kind = match item["kind"].as_str()? {
         "ServiceMonitor" => "serviceMonitor",
@@ -159,7 +158,7 @@ fn of_monitor(jobs: &Jobs, prefix: &str) -> Jobs {
         .collect()
 }
 
-/// A scrape config without the kinds of service discovery that are not served here.
+/// A ScrapeConfig without unsupported kinds of service discovery.
 fn without_unserved(item: &Value) -> Value {
     let mut item = item.clone();
     if item["kind"] == "ScrapeConfig"
@@ -207,7 +206,7 @@ fn differ(path: &str, ours: &Value, theirs: &Value) -> Option<String> {
             items.find_map(|(at, (ours, theirs))| differ(&format!("{path}[{at}]"), ours, theirs))
         }
         (Value::Number(ours), Value::Number(theirs)) if ours.as_f64() == theirs.as_f64() => None,
-        // Prometheus hides passwords in URLs even where it shows secrets: a collector could not use those.
+        // Prometheus hides passwords in URLs even when it shows secrets. A collector could not use a hidden password.
         (Value::String(ours), Value::String(theirs)) if ours.replace(":word@", ":xxxxx@") == *theirs => None,
         _ if ours == theirs => None,
         _ => Some(format!("{path}: ours {ours}, theirs {theirs}")),
@@ -216,7 +215,7 @@ fn differ(path: &str, ours: &Value, theirs: &Value) -> Option<String> {
 
 fn fields_differ(path: &str, ours: &Map<String, Value>, theirs: &Map<String, Value>) -> Option<String> {
     let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
-    // The peer prints the path of its kubeconfig.
+    // The operator's allocator prints the path of its kubeconfig, which differs by machine.
     names.into_iter().filter(|name| *name != "kubeconfig_file").find_map(|name| {
         match (ours.get(name), theirs.get(name)) {
             (Some(ours), Some(theirs)) => differ(&format!("{path}.{name}"), ours, theirs),

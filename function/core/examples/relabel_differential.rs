@@ -1,8 +1,7 @@
-//! Holds relabelling and regular expressions against Prometheus' own.
+//! Compares relabelling and regular expressions in this crate with Prometheus.
 //!
-//! In: the cases that `tests/peers/relabel` prints, one line of JSON each, on
-//! standard input; out: how many agree, and the first that do not. Patterns that
-//! are too large here, though Go takes them, are counted apart.
+//! Input: the output of `tests/peers/relabel` on standard input, one case per line of JSON. Output: the number of cases
+//! that agree, and the first that disagree. Patterns that only this crate refuses as too large are counted separately.
 
 #![allow(clippy::print_stdout, reason = "a command")]
 

@@ -1,14 +1,10 @@
-//! What it costs to make all targets of a cluster, from objects in memory to rendered answers.
+//! Measures an allocation of a whole cluster, from objects in memory to rendered targets.
 //!
-//! `cargo run --release -p target-allocator-core --example scaling -- PODS MONITORS` prints a
-//! line of JSON: how many targets there are, the CPU time of the fastest of several runs, and the
-//! memory that one result takes beside the objects. Linux tells both of a process.
+//! `cargo run --release -p target-allocator-core --example scaling -- PODS MONITORS` prints a line of JSON: the number
+//! of targets, the mean CPU time of several runs in nanoseconds, and the memory of one allocation in bytes, without the
+//! objects. Reads both from `/proc`, so it needs Linux.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "to measure and to print is what the program is for"
-)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "the program measures and prints")]
 
 use std::sync::Arc;
 
@@ -18,8 +14,8 @@ use target_allocator_core::targets::Views;
 use target_allocator_world::World;
 use target_allocator_world::allocation::{allocate, config};
 
-/// Runs go on until they have taken that long together, in nanoseconds.
-const ENOUGH: u64 = 2_000_000_000;
+/// Minimum CPU time of all runs together, in nanoseconds.
+const MIN_TOTAL: u64 = 2_000_000_000;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -34,7 +30,7 @@ fn main() -> Result<(), Failure> {
     let bytes = resident()?.saturating_sub(before);
     let (targets, _) = allocation.counts();
     let (mut runs, began) = (0, cpu()?);
-    while cpu()? - began < ENOUGH {
+    while cpu()? - began < MIN_TOTAL {
         drop(allocate()?);
         runs += 1;
     }
@@ -46,13 +42,13 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// CPU time of this thread so far, in nanoseconds.
+/// CPU time of this thread in nanoseconds.
 fn cpu() -> Result<u64, Failure> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     Ok(text.split(' ').next().ok_or("no CPU time")?.parse()?)
 }
 
-/// Resident memory of this process, in bytes.
+/// Resident memory of this process in bytes.
 fn resident() -> Result<u64, Failure> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
     let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no resident memory")?;

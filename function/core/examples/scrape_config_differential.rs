@@ -1,8 +1,8 @@
-//! Compares what this crate makes of scrape configs with what Prometheus makes of them.
+//! Compares parsed and validated scrape configs of this crate with those of Prometheus.
 //!
-//! Arguments: a file of cases (lines of JSON, each the text of a YAML document) and
-//! a file of the answers that `tests/peers/scrapeconfig` gives to them. Prints the
-//! first disagreements, and how many cases agree; fails if one does not.
+//! Arguments: a file of cases (lines of JSON, each with the text of a YAML document), and a file with the answers of
+//! `tests/peers/scrapeconfig`. Prints the first disagreements and the number of cases that agree. Fails if one
+//! disagrees.
 
 use std::error::Error;
 use std::fs::File;
@@ -13,10 +13,10 @@ use target_allocator_core::scrape_config::parse::{ParseError, Problem, Prometheu
 use target_allocator_core::scrape_config::secret::WithSecrets;
 use target_allocator_core::yaml;
 
-/// How many disagreements are shown.
+/// Maximum number of printed disagreements.
 const SHOWN: usize = 20;
 
-/// What both sides make of a case.
+/// The result of comparing one case.
 enum Verdict {
     Accepted,
     Refused,
@@ -76,7 +76,7 @@ fn compare_jobs(config: PrometheusConfig, answer: &Value) -> Verdict {
     let empty = Value::Object(Map::new());
     let theirs = |name| answer.get(name).unwrap_or(&empty);
     let mut differences = Vec::new();
-    // Prometheus hides passwords in URLs even where it shows secrets: a collector could not use those.
+    // Prometheus hides passwords in URLs even when it shows secrets. A collector could not use a hidden password.
     differ("shown", &redacted(Value::Object(shown)), theirs("shown"), &mut differences);
     differ("hidden", &Value::Object(hidden), theirs("hidden"), &mut differences);
     if differences.is_empty() { Verdict::Accepted } else { Verdict::Disagreed(differences.join("; ")) }
@@ -125,7 +125,7 @@ fn differ(path: &str, ours: &Value, theirs: &Value, differences: &mut Vec<String
     }
 }
 
-/// Why we refuse a document.
+/// Why this crate refuses a document.
 enum Failure {
     Text(yaml::YamlError),
     Job(ParseError),
@@ -147,7 +147,7 @@ impl Failure {
     }
 }
 
-/// Prometheus refuses a document with one bad job; so does this comparison.
+/// Parses a document. Like Prometheus, fails if one job is invalid. The function would leave out only this job.
 fn ours(text: &str) -> Result<PrometheusConfig, Failure> {
     let value = yaml::parse(text).map_err(Failure::Text)?;
     let config = parse(&value).map_err(Failure::Job)?;

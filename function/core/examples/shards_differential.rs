@@ -1,8 +1,8 @@
-//! Compares the owners that this crate gives to addresses with those of `buraksezer/consistent`.
+//! Compares consistent hashing in this crate with the Go module `buraksezer/consistent`.
 //!
-//! Arguments: the files that `tests/peers/cmd/shards` writes with v1.0.0 and with v0.10.0 of the
-//! library: a line with the addresses, and one for each number of collectors with their names and
-//! a hash of the owners. Prints which rings disagree and how many agree; fails if one does not.
+//! Arguments: the files that `tests/peers/cmd/shards` writes with v1.0.0 and v0.10.0 of the module. The first line has
+//! the addresses. Each further line has the names of collectors and a hash of the owners. Prints the rings that
+//! disagree and the number that agree. Fails if one disagrees.
 
 use std::error::Error;
 use std::fs::File;
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The hash of the owners as the peer's program computes it.
+/// The hash of the owners, computed like in `tests/peers/cmd/shards`.
 fn owners(version: Version, members: &[String], addresses: &[String]) -> Result<String, Box<dyn Error>> {
     let collectors =
         members.iter().map(|name| Collector { name: name.clone(), node: String::new(), zone: String::new() });

@@ -1,6 +1,7 @@
-//! Durations as Prometheus writes them: `1h30m`, `15s`, `500ms`.
+//! Durations in the notation of Prometheus: `1h30m`, `15s`, `500ms`.
 //!
-//! Follows `model.ParseDuration` and `model.Duration.String` of prometheus/common.
+//! Follows `ParseDuration` and `Duration.String` in `model/time.go` of prometheus/common, and `ParseDuration` in
+//! `time/format.go` of Go.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,8 +14,8 @@ pub struct Duration {
     milliseconds: u64,
 }
 
-/// Units from the largest to the smallest; a duration names each at most once
-/// and in this order.
+/// Units with their milliseconds, from the largest to the smallest. A duration has each unit at most once, in this
+/// order.
 const UNITS: [(&str, u64); 7] = [
     ("y", 31_536_000_000),
     ("w", 604_800_000),
@@ -25,7 +26,7 @@ const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
 ];
 
-/// Units of Go's `time.ParseDuration`, in nanoseconds.
+/// Units of Go's `time.ParseDuration` with their nanoseconds. Go accepts both Unicode characters for micro.
 const GO_UNITS: [(&str, u64); 8] = [
     ("ns", 1),
     ("us", 1_000),
@@ -37,14 +38,14 @@ const GO_UNITS: [(&str, u64); 8] = [
     ("h", 3_600_000_000_000),
 ];
 
-/// `number`, which may have a fraction, times `size`; `None` if it is no number or too large.
+/// Multiplies the decimal `number` by `size`. `None` if it is not a number, or the result is too large.
 fn scaled(number: &str, size: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
     let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()?.checked_mul(size)? };
-    // Beyond the 19th digit a fraction of an hour is less than a nanosecond.
+    // Digits after the 19th are less than a nanosecond, even of an hour.
     let digits = fraction.get(..19).unwrap_or(fraction);
     let fraction = if digits.is_empty() {
         0
@@ -64,28 +65,28 @@ pub enum DurationError {
     /// The text does not have the form `1h30m`.
     #[error("not a valid duration string: {0:?}")]
     Malformed(String),
-    /// More than Go's 64-bit nanoseconds hold.
+    /// The duration is longer than an `int64` of nanoseconds, which Go uses.
     #[error("duration out of range: {0:?}")]
     OutOfRange(String),
 }
 
 impl Duration {
-    /// A duration of that many milliseconds.
+    /// A duration from milliseconds.
     #[must_use]
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self { milliseconds }
     }
 
-    /// A duration of that many seconds.
+    /// A duration from seconds.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self { milliseconds: seconds * 1_000 }
     }
 
-    /// Reads a duration as Go's `time.ParseDuration` does (`1h30m`, `1.5s`), down to milliseconds.
+    /// Parses a duration like Go's `time.ParseDuration` (`1h30m`, `1.5s`), rounded down to milliseconds.
     ///
     /// # Errors
-    /// When the text has another form, is negative or names days, weeks or years.
+    /// [`DurationError`] if the text has another form, is negative, or has days, weeks or years.
     pub fn parse_go(text: &str) -> Result<Self, DurationError> {
         let malformed = || DurationError::Malformed(text.to_owned());
         let mut rest = text.strip_prefix('+').unwrap_or(text);
@@ -110,13 +111,13 @@ impl Duration {
         }
     }
 
-    /// The whole milliseconds.
+    /// The duration in milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.milliseconds
     }
 
-    /// Whether no time at all.
+    /// Whether the duration is zero.
     #[must_use]
     pub const fn is_zero(&self) -> bool {
         self.milliseconds == 0
@@ -149,7 +150,7 @@ impl FromStr for Duration {
             total = number.checked_mul(*size).and_then(|part| total.checked_add(part)).ok_or_else(out_of_range)?;
             rest = &rest[digits + letters..];
         }
-        // Go holds nanoseconds in an int64.
+        // Go stores nanoseconds in an int64 and rejects longer durations.
         if total > i64::MAX.unsigned_abs() / 1_000_000 {
             return Err(out_of_range());
         }
@@ -164,7 +165,8 @@ impl fmt::Display for Duration {
         }
         let mut rest = self.milliseconds;
         for (unit, size) in UNITS {
-            // Years and weeks only where the duration is a whole number of them: 90d reads better than 12w6d.
+            // As in prometheus/common, years and weeks are used only for whole multiples: 90d is easier to read than
+            // 12w6d.
             let exact_only = matches!(unit, "y" | "w");
             if rest >= size && (!exact_only || rest.is_multiple_of(size)) {
                 write!(f, "{}{unit}", rest / size)?;
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_and_formats_as_prometheus_does() {
+    fn prometheus_durations_are_parsed_and_formatted() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("0", Ok("0s")),
             ("0s", Ok("0s")),
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_go_durations() {
+    fn go_durations_are_parsed() {
         let cases: &[(&str, Option<&str>)] = &[
             ("30s", Some("30s")),
             ("1m30s", Some("1m30s")),
@@ -262,7 +264,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_formatted_parses_back(milliseconds in 0..=i64::MAX.unsigned_abs() / 1_000_000) {
+        fn a_formatted_duration_parses_to_itself(milliseconds in 0..=i64::MAX.unsigned_abs() / 1_000_000) {
             let duration = Duration::from_millis(milliseconds);
             proptest::prop_assert_eq!(duration.to_string().parse(), Ok(duration));
         }

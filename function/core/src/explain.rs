@@ -1,8 +1,8 @@
-//! Why something is scraped, or is not.
+//! Explains why a monitor, pod, service, target or collector is served or not.
 //!
-//! Input: everything that an allocation was made of, and a question. Output: each step
-//! with its reason: selection, acceptance, discovery, every relabelling rule, merging,
-//! owners. The functions that make answers are asked, watched; nothing is decided here.
+//! Input: an allocation, its inputs and a question. Output: each stage with its reason: selection, acceptance,
+//! discovery, relabelling rules, merging and assignment. This module makes no decision. It calls the functions that
+//! made the allocation and observes them, so an explanation cannot contradict the allocation.
 
 mod collector;
 mod job;
@@ -19,12 +19,12 @@ mod trace;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use job::Walker;
-pub use job::{DroppedBy, JobTrace, LookedAt, PassedOverObject};
-pub use near::{Match, NearMiss};
+use job::JobTracer;
+pub use job::{DiscoveryResult, DroppingRule, JobTrace, SkippedObject};
+pub use near::{NearMiss, SelectingMonitor};
 pub use owner::Owner;
 pub use question::{Question, QuestionError};
-pub use trace::{Change, Fate, Name, Origin, Read, RuleTrace, TargetTrace};
+pub use trace::{DiscoveredTarget, Fate, LabelChange, LabelRead, RuleOrigin, RuleTrace, TargetTrace};
 
 use crate::allocation::{Allocation, Plan, PlannedJob};
 use crate::config::Config;
@@ -35,10 +35,10 @@ use crate::objects::Cluster;
 use crate::report::{Entry, ObjectRef};
 use crate::targets::address_hash;
 
-/// Most targets that one answer follows rule by rule.
+/// Maximum number of targets that one explanation traces rule by rule. More would make the page too long to read.
 pub const MOST_TARGETS: usize = 40;
 
-/// All that an allocation was made of, and the allocation.
+/// An allocation and the inputs that it was computed from.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "named as their types")]
 pub struct World<'a> {
@@ -46,7 +46,7 @@ pub struct World<'a> {
     pub cluster: &'a Cluster,
     pub external: &'a External,
     pub allocation: &'a Allocation,
-    /// When the cluster was read.
+    /// The time at which the cluster was read.
     pub now: Timestamp,
 }
 
@@ -60,10 +60,10 @@ impl<'a> World<'a> {
     }
 }
 
-/// Where on its way something is.
+/// A stage on the way from an object to a collector's target, in the order of the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "one variant a stage")]
+#[allow(missing_docs, reason = "one variant per stage")]
 pub enum Stage {
     Cluster,
     Selection,
@@ -73,19 +73,19 @@ pub enum Stage {
     Assignment,
 }
 
-/// What a stage does to it.
+/// The result of one stage for the object of the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Progress {
-    /// It goes on.
+    /// The object continues to the next stage.
     Passed,
-    /// It ends here.
+    /// The object, or a part of it, is not served because of this stage.
     Stopped,
-    /// Good to know; decides nothing.
+    /// Additional information that decides nothing.
     Note,
 }
 
-/// One stage, what it does, and why.
+/// One stage, its result, and the reason in `text`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as their types")]
 pub struct Step {
@@ -94,44 +94,45 @@ pub struct Step {
     pub text: String,
 }
 
-/// The answer to a question.
+/// The answer to a [`Question`]. Serialised as the JSON body of `/explain`; its field names are an interface.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
-    /// What was asked.
+    /// The question.
     pub asked: Question,
-    /// Whether anything of it is served.
+    /// Whether at least one collector scrapes a target of the object.
     pub served: bool,
     /// The answer in one sentence.
     pub summary: String,
-    /// Stage by stage.
+    /// The stages, in the order of the flow.
     pub steps: Vec<Step>,
-    /// What the report says of it.
+    /// The report's entries about the monitor.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Entry>,
     /// The jobs of a monitor.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobTrace>,
-    /// The monitors that mean a pod or service.
+    /// The monitors whose selectors match the pod or service, including monitors that the config does not select.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub monitors: Vec<Match>,
-    /// What comes nearest where nothing is meant: monitors for a pod or service, services or pods for a monitor.
+    pub monitors: Vec<SelectingMonitor>,
+    /// The nearest candidates if nothing matches: monitors for a pod or service; services, pods or ingresses for a
+    /// monitor.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<NearMiss>,
-    /// Targets, rule by rule.
+    /// Targets with the effect of each relabelling rule, at most [`MOST_TARGETS`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetTrace>,
-    /// How many further targets there are that are not followed here.
+    /// The number of targets that are not in `targets` because of [`MOST_TARGETS`].
     #[serde(skip_serializing_if = "is_zero")]
     pub more_targets: usize,
-    /// What a collector has, by job.
+    /// The collector's share: the number of its targets in each job.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub share: Vec<ShareOfJob>,
+    pub share: Vec<JobShare>,
 }
 
-/// How many targets of a job a collector has.
+/// The number of targets of one job that are assigned to one collector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
-pub struct ShareOfJob {
+pub struct JobShare {
     pub job: String,
     pub targets: usize,
 }
@@ -156,27 +157,27 @@ pub fn explain(world: World<'_>, question: &Question) -> Explanation {
     explanation
 }
 
-/// What became of the targets of a job; `None` if there is no such job.
+/// Traces the targets of the job `name`. `None` if no job has this name.
 #[must_use]
 pub fn job_trace(world: World<'_>, name: &str) -> Option<JobTrace> {
-    Some(Walker::new(world, planned(world, name)?).all())
+    Some(JobTracer::new(world, planned(world, name)?).trace_job())
 }
 
-/// A target of a job, rule by rule; `None` if the job has none of that identity.
+/// Traces one target of a job rule by rule. `None` if no target of the job has this identity.
 #[must_use]
 pub fn target_trace(world: World<'_>, job: &str, identity: u64) -> Option<TargetTrace> {
     let mut targets = world.allocation.job(job)?.targets();
     let (_, target) = targets.find(|(_, target)| target.identity == identity)?;
-    let walker = Walker::new(world, planned(world, job)?);
-    let traces = walker.some(|_| true, |found| address_hash(found.get(ADDRESS)) == target.address);
+    let tracer = JobTracer::new(world, planned(world, job)?);
+    let traces = tracer.trace_targets(|_| true, |found| address_hash(found.get(ADDRESS)) == target.address);
     traces.into_iter().find(|trace| trace.identity == Some(identity) && !matches!(trace.fate, Fate::Merged { .. }))
 }
 
-/// All targets of a job that its rules keep, rule by rule, equal ones once.
+/// Traces all targets of a job that its rules keep, rule by rule. Equal targets appear once.
 #[must_use]
 pub fn kept_targets(world: World<'_>, job: &str) -> Vec<TargetTrace> {
     let Some(planned) = planned(world, job) else { return Vec::new() };
-    let traces = Walker::new(world, planned).some(|_| true, |_| true);
+    let traces = JobTracer::new(world, planned).trace_targets(|_| true, |_| true);
     traces.into_iter().filter(|trace| matches!(trace.fate, Fate::Served { .. } | Fate::Unassigned { .. })).collect()
 }
 
@@ -213,7 +214,7 @@ impl Explanation {
         self.steps.push(Step { stage, progress: Progress::Note, text: text.into() });
     }
 
-    /// Takes targets while there is room for them.
+    /// Adds traces up to [`MOST_TARGETS`] and counts the rest in `more_targets`.
     fn add_targets(&mut self, targets: Vec<TargetTrace>) {
         let room = MOST_TARGETS.saturating_sub(self.targets.len());
         self.more_targets += targets.len().saturating_sub(room);
@@ -221,7 +222,7 @@ impl Explanation {
     }
 }
 
-/// `1 target`, `2 targets`.
+/// A count with its noun: `1 target`, `2 targets`.
 fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -1,8 +1,8 @@
-//! Label sets as Prometheus has them: sorted by name, one value a name.
+//! Label sets: names with values, sorted by name, as in Prometheus.
 //!
-//! Input and output of discovery and relabelling. Names and values borrow from the objects
-//! that they come from, so a target copies only the labels that its rules change.
-//! The rules for label names are here, too.
+//! Discovery and relabelling read and write label sets. Names and values borrow from the discovered objects. A target
+//! therefore copies only the labels that rules change.
+//! The rules for label names are here too.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,10 +10,10 @@ use std::cmp::Ordering;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-/// Prefix of the labels that discovery makes and relabelling consumes.
+/// Prefix of the labels that discovery sets. Prometheus removes these labels after relabelling.
 pub const META_PREFIX: &str = "__meta_";
 
-/// The address to scrape, `host:port`.
+/// The label with the address to scrape, `host:port`.
 pub const ADDRESS: &str = "__address__";
 
 /// How label names are checked (`metric_name_validation_scheme`). It decides which names relabelling may set.
@@ -60,47 +60,46 @@ pub enum Level {
 /// A label: name and value.
 pub type Label<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// Labels sorted by name (byte order), each name once.
+/// Labels sorted by name in byte order, each name once.
 ///
-/// A label with an empty value can be *held* (discovery makes such labels, and
-/// they are served), but reads like one that is absent, and [`LabelSet::set`]
-/// never leaves one behind: `model/labels` of Prometheus behaves so.
+/// A set can contain labels with an empty value. Discovery sets them, and they are served. [`LabelSet::get`] does not
+/// distinguish an empty value from an absent label, and [`LabelSet::set`] removes a label whose new value is empty.
+/// Both follow `model/labels` of Prometheus.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LabelSet<'a> {
     entries: Vec<Label<'a>>,
 }
 
 impl<'a> LabelSet<'a> {
-    /// A set without labels.
+    /// An empty set.
     #[must_use]
     pub const fn new() -> Self {
         Self { entries: Vec::new() }
     }
 
-    /// A set without labels that has room for `capacity` of them.
+    /// An empty set with room for `capacity` labels.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { entries: Vec::with_capacity(capacity) }
     }
 
-    /// A set of labels that are already in the order of their names, each name once.
+    /// A set from labels that are already sorted by name, without duplicates.
     #[must_use]
     pub fn from_sorted(entries: Vec<Label<'a>>) -> Self {
         debug_assert!(entries.is_sorted_by(|(one, _), (next, _)| one < next), "labels out of order: {entries:?}");
         Self { entries }
     }
 
-    /// The labels of both sets; where both hold a name, that of `over` counts.
+    /// The labels of both sets. If both have a name, the label of `over` wins.
     #[must_use]
     pub fn merged(&self, over: &Self) -> Self {
         Self { entries: Layers { under: self, over }.entries().cloned().collect() }
     }
 
-    /// These labels and those of `over` that have a value; where both hold a name,
-    /// that of `over` counts.
+    /// The labels of this set, and the labels of `over` with a non-empty value. If both have a name, `over` wins.
     #[must_use]
     pub fn overlaid<'b>(&'b self, over: &'b LabelSet<'_>) -> LabelSet<'b> {
-        // Rules set a few more.
+        // Room for the few labels that rules typically add, to avoid a second allocation.
         let mut entries = Vec::with_capacity(self.len() + over.len() + 8);
         let mut under = self.iter().peekable();
         for (name, value) in over.iter().filter(|(_, value)| !value.is_empty()) {
@@ -115,25 +114,25 @@ impl<'a> LabelSet<'a> {
         LabelSet { entries }
     }
 
-    /// The value of `name`; empty if there is none.
+    /// The value of `name`. Empty if the label is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
         self.position(name).map_or("", |at| &self.entries[at].1)
     }
 
-    /// The value that is held for `name`, as it is held.
+    /// The value of `name`, even an empty one. `None` if the set does not contain the label.
     #[must_use]
     pub fn held(&self, name: &str) -> Option<&Cow<'a, str>> {
         self.position(name).ok().map(|at| &self.entries[at].1)
     }
 
-    /// Whether a label of that name is held, even with an empty value.
+    /// Whether the set contains a label with this name, even with an empty value.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.position(name).is_ok()
     }
 
-    /// Sets `name` to `value`; an empty value removes the label.
+    /// Sets `name` to `value`. An empty value removes the label, as in relabelling rules.
     pub fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
         let (name, value) = (name.into(), value.into());
         if value.is_empty() {
@@ -143,7 +142,7 @@ impl<'a> LabelSet<'a> {
         }
     }
 
-    /// Holds `name` with `value`, even an empty one: how discovery writes.
+    /// Sets `name` to `value`, even an empty one, as discovery does.
     pub fn insert(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
         let (name, value) = (name.into(), value.into());
         match self.position(&name) {
@@ -152,35 +151,35 @@ impl<'a> LabelSet<'a> {
         }
     }
 
-    /// Removes `name`, if it is there.
+    /// Removes the label `name` if the set contains it.
     pub fn remove(&mut self, name: &str) {
         if let Ok(at) = self.position(name) {
             self.entries.remove(at);
         }
     }
 
-    /// Keeps the labels that `keep(name, value)` approves of.
+    /// Removes the labels for which `keep(name, value)` is false.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
         self.entries.retain(|(name, value)| keep(name, value));
     }
 
-    /// The labels in order of their names.
+    /// The labels in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         self.entries.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
-    /// The labels in order of their names, as they are held.
+    /// The labels in the order of their names, with their ownership: borrowed or owned.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Label<'a>> {
         self.entries.iter()
     }
 
-    /// How many labels are held.
+    /// The number of labels, including those with an empty value.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no label is held.
+    /// Whether the set contains no label.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -191,17 +190,17 @@ impl<'a> LabelSet<'a> {
     }
 }
 
-/// Two sets as if they were one: where both hold a name, that of `over` counts.
+/// A view of two sets as one. If both have a name, the label of `over` wins.
 #[derive(Debug, Clone, Copy)]
 pub struct Layers<'s, 'a> {
-    /// Labels that several targets share.
+    /// Labels that the targets of a group share.
     pub under: &'s LabelSet<'a>,
-    /// Labels of one target.
+    /// The labels of one target.
     pub over: &'s LabelSet<'a>,
 }
 
 impl<'s, 'a> Layers<'s, 'a> {
-    /// The value of `name`; empty if there is none.
+    /// The value of `name`. Empty if the label is absent.
     #[must_use]
     pub fn get(self, name: &str) -> &'s str {
         match self.over.position(name) {
@@ -210,12 +209,12 @@ impl<'s, 'a> Layers<'s, 'a> {
         }
     }
 
-    /// The labels in order of their names.
+    /// The labels in the order of their names.
     pub fn iter(self) -> impl Iterator<Item = (&'s str, &'s str)> + Clone {
         self.entries().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
-    /// Whether a label of the one set hides one of the other.
+    /// Whether both sets have a label with one name.
     #[must_use]
     pub fn overlap(self) -> bool {
         self.entries().count() < self.under.len() + self.over.len()
@@ -239,7 +238,7 @@ impl<'s, 'a> Layers<'s, 'a> {
 }
 
 impl<'a, N: Into<Cow<'a, str>>, V: Into<Cow<'a, str>>> FromIterator<(N, V)> for LabelSet<'a> {
-    /// Of several values for one name the last counts.
+    /// If a name has several values, the last one wins.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
         let mut set = Self::new();
         for (name, value) in labels {

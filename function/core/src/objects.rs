@@ -1,7 +1,7 @@
-//! The objects of a cluster, cut down to what the allocator reads.
+//! Kubernetes objects and monitors, reduced to the fields that the allocator reads.
 //!
-//! Field names are those of the Kubernetes API. Unread fields are dropped while
-//! decoding, so that a pod of 4.4 kB of JSON costs a tenth of that in memory.
+//! Input: JSON, YAML or protobuf of the API. Output: typed objects in a [`Cluster`]. Field names follow the Kubernetes
+//! API. Decoding drops all other fields, so a pod with 4.4 kB of JSON needs a tenth of this in memory.
 
 pub mod cluster;
 pub mod endpoints;
@@ -30,18 +30,19 @@ use std::sync::Arc;
 
 use crate::report::ObjectRef;
 
-/// An object that has a kind and metadata.
+/// An object with a kind and metadata.
 pub trait Object {
     /// The kind, as in a manifest.
     const KIND: &'static str;
 
-    /// Name, namespace, labels and the like.
+    /// The metadata: name, namespace, labels, annotations and owners.
     fn metadata(&self) -> &Metadata;
 
-    /// Shares in memory what both have alike: pods of one controller differ in little.
+    /// Replaces equal parts by shared references to the parts of the other object. Saves memory, because the pods of
+    /// one controller have mostly equal fields.
     fn share_with(&mut self, _: &Self) {}
 
-    /// How reports name the object.
+    /// The name of the object in reports.
     fn object_ref(&self) -> ObjectRef {
         let metadata = self.metadata();
         ObjectRef::new(Self::KIND, &metadata.namespace, &metadata.name)
@@ -64,15 +65,16 @@ macro_rules! object {
 }
 pub(crate) use object;
 
-/// Makes both the same in memory if they are equal.
+/// Replaces `one` by a shared reference to `other` if both are equal.
 fn share<T: PartialEq>(one: &mut Arc<T>, other: &Arc<T>) {
     if one == other {
         *one = Arc::clone(other);
     }
 }
 
-/// Makes room for `more` elements, and for little beside them. A vector that grows by itself
-/// begins with room for four, and most lists of an object have one or two.
+/// Reserves room for `more` elements, and for at most half of the current elements on top.
+///
+/// A `Vec` that grows by itself starts with room for four elements, but most lists of an object have one or two.
 pub fn grow<T>(list: &mut Vec<T>, more: usize) {
     if list.capacity() - list.len() < more {
         list.reserve_exact(more.max(list.len() / 2));
@@ -88,7 +90,7 @@ where
     Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A list that has room for no more than it holds; `null` is none.
+/// Decodes a list without spare room. `null` is an empty list.
 fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -99,7 +101,7 @@ where
     Ok(list)
 }
 
-/// The same, of which objects that are alike can have one together.
+/// Decodes a list without spare room that equal objects can share.
 fn shared_list<'de, D, T>(deserializer: D) -> Result<Arc<Vec<T>>, D::Error>
 where
     D: serde::Deserializer<'de>,

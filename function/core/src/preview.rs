@@ -1,7 +1,7 @@
-//! What a change changes: jobs, targets, labels, shares, and what is refused.
+//! Compares two states of a cluster or config: jobs, targets, labels, shares and refused objects.
 //!
-//! Input: two states, each with its allocation. Output: the differences, in an order that
-//! depends on nothing but the states. Targets are compared by what they are after the rules.
+//! Input: two states, each with its allocation. Output: their differences in a stable order. Targets are compared by
+//! their labels after the relabelling rules, because these labels decide which series a target has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,67 +9,67 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::allocation::{Allocation, Job};
-use crate::explain::{Change, World, kept_targets};
+use crate::explain::{LabelChange, World, kept_targets};
 use crate::report::Entry;
 use crate::scrape_config::secret::WithSecrets;
 use crate::shard::Members;
 
-/// The differences of two states.
+/// The differences between an old and a new state. Serialised as the JSON of `scripts/preview`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preview {
-    /// Jobs that are new.
+    /// Jobs that only the new state has.
     pub jobs_added: Vec<String>,
-    /// Jobs that are gone.
+    /// Jobs that only the old state has.
     pub jobs_removed: Vec<String>,
-    /// Jobs whose scrape config changes.
+    /// Jobs with a different scrape config.
     pub jobs_changed: Vec<JobChange>,
-    /// Targets that are new.
+    /// Targets that only the new state has.
     pub targets_added: Vec<TargetName>,
-    /// Targets that are gone.
+    /// Targets that only the old state has.
     pub targets_removed: Vec<TargetName>,
-    /// Targets whose labels change.
+    /// Targets with different labels.
     pub targets_changed: Vec<TargetChange>,
-    /// How many targets another collector gets.
+    /// The number of equal targets that another collector is assigned.
     pub targets_moved: usize,
-    /// The shares that change.
+    /// Collectors with a different number of targets.
     pub shares: Vec<ShareChange>,
-    /// What is left out now and was not before.
+    /// Report entries that only the new state has.
     pub skipped: Vec<Entry>,
-    /// What was left out and no longer is.
+    /// Report entries that only the old state has.
     pub no_longer_skipped: Vec<Entry>,
-    /// How many targets there were, and are.
+    /// The number of all targets in the old and the new state.
     pub targets: (usize, usize),
 }
 
-/// A job whose scrape config changes.
+/// A job with a different scrape config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
 pub struct JobChange {
     pub job: String,
-    /// The names of the fields.
+    /// The names of the fields that differ.
     pub fields: Vec<String>,
 }
 
-/// A target of a job.
+/// A target of one job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
 pub struct TargetName {
     pub job: String,
     pub address: String,
-    /// Its labels after the rules, without those that begin with two underscores.
+    /// The labels after the rules, without labels that begin with `__`: collectors remove those from series.
     pub labels: BTreeMap<String, String>,
 }
 
-/// A target whose labels change.
+/// A target with different labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
 pub struct TargetChange {
     pub job: String,
     pub address: String,
-    pub labels: Vec<Change>,
+    pub labels: Vec<LabelChange>,
 }
 
-/// A collector whose share changes; a collector that is not there has none.
+/// A collector with a different number of targets. `None` if the state does not have the collector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
 pub struct ShareChange {
@@ -81,23 +81,23 @@ pub struct ShareChange {
 }
 
 impl Preview {
-    /// Whether nothing changes.
+    /// Whether the states are equal, apart from the number of targets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self { targets: self.targets, ..Self::default() }
     }
 
-    /// Whether something is lost: targets vanish, or something is left out.
+    /// Whether the new state lacks a job or a target, or has a new report entry.
     #[must_use]
     pub fn loses(&self) -> bool {
         !(self.jobs_removed.is_empty() && self.targets_removed.is_empty() && self.skipped.is_empty())
     }
 }
 
-/// Targets of a job by identity: address and labels.
-type Kept = BTreeMap<u64, (String, BTreeMap<String, String>)>;
+/// The targets of a job by identity, each with its address and labels.
+type KeptTargets = BTreeMap<u64, (String, BTreeMap<String, String>)>;
 
-/// Compares two states.
+/// Compares an old and a new state.
 #[must_use]
 pub fn compare(old: World<'_>, new: World<'_>) -> Preview {
     let (before, after) = (old.allocation, new.allocation);
@@ -131,8 +131,10 @@ pub fn compare(old: World<'_>, new: World<'_>) -> Preview {
 }
 
 impl Preview {
-    /// Targets of one address, one of them gone and one new, are one whose labels change.
-    fn compare_targets(&mut self, job: &str, mut before: Kept, mut after: Kept) {
+    /// Adds the differences of one job's targets.
+    ///
+    /// A removed and an added target with one address count as one target with different labels.
+    fn compare_targets(&mut self, job: &str, mut before: KeptTargets, mut after: KeptTargets) {
         before.retain(|identity, _| after.remove(identity).is_none());
         let mut gone: BTreeMap<String, Vec<BTreeMap<String, String>>> = BTreeMap::new();
         for (address, labels) in before.into_values() {
@@ -160,20 +162,25 @@ impl Preview {
     }
 }
 
-fn kept(world: World<'_>, job: &str) -> Kept {
+fn kept(world: World<'_>, job: &str) -> KeptTargets {
     let traces = kept_targets(world, job).into_iter();
     traces.filter_map(|trace| Some((trace.identity?, (trace.address, trace.after.unwrap_or_default())))).collect()
 }
 
-fn label_changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Change> {
+fn label_changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<LabelChange> {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
     changed
-        .map(|name| Change { label: name.clone(), before: before.get(name).cloned(), after: after.get(name).cloned() })
+        .map(|name| LabelChange {
+            label: name.clone(),
+            before: before.get(name).cloned(),
+            after: after.get(name).cloned(),
+        })
         .collect()
 }
 
-/// The fields of the scrape config that differ.
+/// The names of the fields of the scrape config that differ. Secrets are compared in plain, but only names are
+/// returned.
 fn changed_fields(before: &Job, after: &Job) -> Vec<String> {
     if before.scrape_config() == after.scrape_config() {
         return Vec::new();
@@ -187,7 +194,7 @@ fn changed_fields(before: &Job, after: &Job) -> Vec<String> {
     names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
 }
 
-/// How many targets both have, but other collectors.
+/// The number of targets that both states have, with different collectors.
 fn moved(old: &Allocation, before: &Job, new: &Allocation, after: &Job) -> usize {
     let name = &before.scrape_config().job_name;
     let owners = |allocation: &Allocation, position: usize| -> Vec<String> {

@@ -1,8 +1,8 @@
-//! Go's regular expressions, as Prometheus uses them in relabelling.
+//! Go's regular expressions, as Prometheus uses them in relabelling rules.
 //!
-//! In: a pattern in Go's syntax; out: a matcher with Go's meaning, or the reason
-//! why Go refuses it. Also the replacement templates of Go's `Regexp.Expand`.
-//! A pattern that would take too much memory here is refused, though Go takes it.
+//! Input: a pattern in Go's syntax. Output: a matcher that matches like Go, or the error that Go gives. The module also
+//! has the replacement templates of Go's `Regexp.Expand`.
+//! DIFFERENCE: a pattern that would take too much memory is refused, although Go accepts it.
 
 mod class;
 mod parser;
@@ -19,23 +19,26 @@ use sequence::Sequence;
 pub use template::{MOST_EXPANDED, Template};
 pub use unicode::{to_lower, to_upper};
 
-/// What a compiled pattern may take, in bytes; less if it has many groups.
+/// Maximum size of a compiled pattern, in bytes. A tenant must not exhaust the memory of the function with one pattern.
 const MAX_SIZE: usize = 10 << 20;
+
+/// Maximum size of a compiled pattern times the number of its groups, in bytes. A search stores all groups for each
+/// state.
 const MAX_SIZE_OF_ALL_GROUPS: usize = 48 << 20;
 
-/// What searches may keep of what they have found out about a pattern.
+/// Maximum size of the lazy DFA that searches build for a pattern, in bytes.
 const CACHE_SIZE: usize = 256 << 10;
 
 /// Why a pattern is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegexError {
-    /// No such escape, or one that Go does not support.
+    /// An escape that does not exist in Go's syntax.
     #[error("invalid escape sequence: {0}")]
     InvalidEscape(Box<str>),
-    /// A pattern ends in a backslash.
+    /// The pattern ends in a backslash.
     #[error("trailing backslash")]
     TrailingBackslash,
-    /// A `[` without its `]`.
+    /// A `[` without a closing `]`.
     #[error("missing closing ]")]
     MissingBracket,
     /// A range whose end is before its start.
@@ -44,46 +47,48 @@ pub enum RegexError {
     /// A class name that Go does not know.
     #[error("unknown character class: {0}")]
     UnknownClass(String),
-    /// A `(` without its `)`.
+    /// A `(` without a closing `)`.
     #[error("missing closing )")]
     MissingParenthesis,
-    /// A `)` without its `(`.
+    /// A `)` without an opening `(`.
     #[error("unexpected )")]
     UnexpectedParenthesis,
-    /// Look-around, an unknown flag or another thing that starts with `(?`.
+    /// A construct that starts with `(?` and is not supported by Go, such as look-around or an unknown flag.
     #[error("unsupported group or flag: {0}")]
     UnsupportedGroup(Box<str>),
-    /// The name of a group is not made of letters, digits and `_`.
-    #[error("invalid name of a group: {0}")]
+    /// The name of a group has characters other than letters, digits and `_`.
+    #[error("invalid group name: {0}")]
     InvalidGroupName(String),
     /// A repetition of a repetition, such as `**`.
     #[error("repetition of a repetition: {0}")]
     NestedRepetition(Box<str>),
-    /// A repetition where nothing stands before it.
+    /// A repetition without an expression before it.
     #[error("nothing to repeat before: {0}")]
     NothingToRepeat(Box<str>),
-    /// More than 1000 repetitions, nested ones multiplied, or fewer at most than at least.
+    /// More than 1000 repetitions (nested counts are multiplied), or a maximum below the minimum.
     #[error("invalid repeat count: {0}")]
     InvalidRepeatCount(Box<str>),
-    /// More than 250 levels of nesting; Go takes 1000.
+    /// More than 250 levels of nesting. Go allows 1000.
     #[error("expression nests too deeply")]
     TooDeep,
-    /// The compiled expression would take too much memory.
+    /// The pattern or the compiled expression takes too much memory.
     #[error("expression too large")]
     TooLarge,
 }
 
-/// What a regular expression is compiled for.
+/// The results that the caller needs from a regular expression. Matching alone is cheaper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// To know whether it matches.
+    /// Whether the expression matches.
     Match,
-    /// To know what its groups match, too.
+    /// Whether the expression matches, and what its groups match.
     Groups,
 }
 
-/// A regular expression as Prometheus' relabelling has it: in Go's syntax, and
-/// wrapped by concatenation as `^(?s:...)$`.
+/// A regular expression of a relabelling rule, in Go's syntax, anchored as `^(?s:...)$`.
+///
+/// Follows [`NewRegexp`](https://github.com/prometheus/prometheus/blob/v3.14.0/model/relabel/relabel.go#L201) of
+/// Prometheus.
 #[derive(Debug, Clone)]
 pub struct GoRegex {
     matcher: Matcher,
@@ -92,16 +97,17 @@ pub struct GoRegex {
 
 #[derive(Debug, Clone)]
 enum Matcher {
-    /// Fixed text around `.*` and `.+`: most rules are of this kind.
+    /// Fixed text around `.*` and `.+`. Most rules have such a pattern, and need no engine.
     Sequences(Vec<Sequence>),
+    /// Any other pattern.
     Engine(meta::Regex),
 }
 
 impl GoRegex {
-    /// Compiles `pattern`, anchored as Prometheus does it.
+    /// Compiles and anchors `pattern`.
     ///
     /// # Errors
-    /// If Go refuses the pattern, or if it is too large.
+    /// [`RegexError`] if Go refuses the pattern, or the pattern is too large.
     pub fn new(pattern: &str, purpose: Purpose) -> Result<Self, RegexError> {
         let parser::Parsed { hir, group_names } = parser::parse(&anchored(pattern))?;
         let matcher = match sequence::sequences(&hir, purpose == Purpose::Groups) {
@@ -111,14 +117,14 @@ impl GoRegex {
         Ok(Self { matcher, group_names })
     }
 
-    /// `(.*)`, which stands for no expression: what most rules have, so it is not parsed for each.
+    /// The expression `(.*)`, which is the default of a rule. Most rules have it, so it is not parsed each time.
     #[must_use]
     pub fn anything(purpose: Purpose) -> Self {
         let sequence = Sequence::anything(purpose == Purpose::Groups);
         Self { matcher: Matcher::Sequences(vec![sequence]), group_names: vec![None, None] }
     }
 
-    /// Bytes that it takes, with some of what searches may keep.
+    /// Memory of the expression in bytes, with an estimate of the lazy DFA that searches build.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.matcher {
@@ -127,15 +133,17 @@ impl GoRegex {
         }
     }
 
-    /// Whether Go takes `pattern`, which is not compiled.
+    /// Checks whether Go accepts `pattern`, without compiling it.
     ///
     /// # Errors
-    /// If Go refuses the pattern, or if it is nested too deeply.
+    /// [`RegexError`] if Go refuses the pattern, or the pattern nests too deeply.
     pub fn check(pattern: &str) -> Result<(), RegexError> {
         parser::parse(&anchored(pattern)).map(|_| ())
     }
 
-    /// Whether the expression matches somewhere in `text`.
+    /// Whether the expression matches in `text`.
+    ///
+    /// The match can be a part of `text`: a pattern such as `a)|(?:b` escapes the anchors, as in Prometheus.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
         match &self.matcher {
@@ -144,7 +152,7 @@ impl GoRegex {
         }
     }
 
-    /// The texts that the expression matches, if it is made of nothing else.
+    /// The texts that the expression matches, if it is a list of fixed texts. `None` otherwise.
     #[must_use]
     pub fn texts(&self) -> Option<Vec<&str>> {
         match &self.matcher {
@@ -153,13 +161,16 @@ impl GoRegex {
         }
     }
 
-    /// Whether the expression matches somewhere in `text`, and what the first match and its groups are.
-    /// Without [`Purpose::Groups`] only the whole match is known.
+    /// Finds the first match in `text` and writes its groups to `groups`. Returns whether there is a match.
+    ///
+    /// Without [`Purpose::Groups`], only group 0 is written: the whole match.
     pub fn captures(&self, text: &str, groups: &mut Groups) -> bool {
         self.captures_from(text, 0, groups)
     }
 
-    /// As Go's `ReplaceAllString`: every match gives way to the expanded template.
+    /// Replaces each match with the expanded template, like Go's `Regexp.ReplaceAllString`.
+    ///
+    /// Stops after [`MOST_EXPANDED`] bytes.
     #[must_use]
     pub fn replace_all(&self, text: &str, template: &Template, groups: &mut Groups) -> String {
         let mut replaced = String::new();
@@ -167,7 +178,7 @@ impl GoRegex {
         while position <= text.len() && replaced.len() <= MOST_EXPANDED && self.captures_from(text, position, groups) {
             let Some((start, end)) = groups.get(0) else { break };
             replaced.push_str(&text[copied..start]);
-            // An empty match right behind another match is passed over.
+            // As in Go, an empty match directly after another match is not replaced.
             if end > copied || start == 0 {
                 template.expand(text, groups, &mut replaced);
             }
@@ -192,7 +203,8 @@ impl GoRegex {
     }
 }
 
-/// As Prometheus anchors it, which a pattern can get out of.
+/// Anchors a pattern by concatenation, like Prometheus. A pattern with an unbalanced `)` can therefore escape the
+/// anchors.
 fn anchored(pattern: &str) -> String {
     format!("^(?s:{pattern})$")
 }
@@ -200,7 +212,7 @@ fn anchored(pattern: &str) -> String {
 fn engine(hir: &regex_syntax::hir::Hir, groups: usize, purpose: Purpose) -> Result<meta::Regex, RegexError> {
     let (captures, limit) = match purpose {
         Purpose::Match => (WhichCaptures::Implicit, MAX_SIZE),
-        // A search keeps the groups of every state of the automaton.
+        // A search stores the groups for each state of the automaton.
         Purpose::Groups => (WhichCaptures::All, MAX_SIZE.min(MAX_SIZE_OF_ALL_GROUPS / groups)),
     };
     let config = meta::Config::new().which_captures(captures).nfa_size_limit(Some(limit));
@@ -208,14 +220,16 @@ fn engine(hir: &regex_syntax::hir::Hir, groups: usize, purpose: Purpose) -> Resu
     meta::Builder::new().configure(config).build_from_hir(hir).map_err(|_| RegexError::TooLarge)
 }
 
-/// What the groups of an expression match; group 0 is the whole match. Kept to be used again.
+/// The positions that the groups of an expression match. Group 0 is the whole match.
+///
+/// Callers reuse one value for many searches, to avoid an allocation for each search.
 #[derive(Debug, Clone, Default)]
 pub struct Groups {
     slots: Vec<Option<NonMaxUsize>>,
 }
 
 impl Groups {
-    /// Start and end of what the group matches, if it takes part in the match.
+    /// Start and end of the group in the text, in bytes. `None` if the group is not part of the match.
     #[must_use]
     pub fn get(&self, group: usize) -> Option<(usize, usize)> {
         let start = *self.slots.get(group.checked_mul(2)?)?;

@@ -1,7 +1,7 @@
-//! What was skipped, refused or passed over, and why.
+//! The report: everything that is skipped, refused or adjusted, with the reason.
 //!
-//! Every stage adds to the report what it leaves out; it is part of the result,
-//! is logged once per change and served under `/debug/report`.
+//! Input: findings of all stages. Output: one sorted list. The list is part of the allocation. The function logs each
+//! new entry once and serves the list at `/debug/report`.
 
 use std::fmt;
 
@@ -33,38 +33,38 @@ impl fmt::Display for ObjectRef {
     }
 }
 
-/// What became of the object that an entry names.
+/// What happens to the object of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The object could not be read and is treated as absent.
+    /// The object cannot be read and counts as absent.
     Malformed,
-    /// The object is selected but breaks a rule: none of its jobs are served.
+    /// The object is selected but invalid. None of its jobs is served.
     Refused,
-    /// One job of the object is left out; its other jobs are served.
+    /// One job of the object is left out. Its other jobs are served.
     JobLeftOut,
-    /// The job's targets are not known: asking for them is a failure, its other answers are not.
+    /// The targets of the job are unknown. A request for them fails, so that a collector keeps its targets.
     Unknown,
-    /// Targets are known but no collector has them.
+    /// Targets exist, but no collector is assigned them.
     Unassigned,
-    /// A list that several jobs share (`/merged/targets`, a job of `/merged/scrape_configs`) does not have
-    /// the job, or some of its targets. The plain view serves them as ever.
+    /// A list that several jobs share (`/merged/targets`, a job of `/merged/scrape_configs`) lacks the job, or some
+    /// of its targets. The plain view serves them.
     Unlisted,
-    /// Served, but something about it was passed over or replaced.
+    /// The object is served, but a part of it is ignored or replaced.
     Adjusted,
 }
 
-/// One thing that was left out.
+/// One finding about one object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Entry {
-    /// The object concerned.
+    /// The object.
     pub object: ObjectRef,
-    /// What became of it.
+    /// What happens to the object.
     pub outcome: Outcome,
-    /// Path of the field at fault, such as `spec.endpoints[0].basicAuth.password`; empty if the whole object is.
+    /// Path of the wrong field, such as `spec.endpoints[0].basicAuth.password`. Empty if the whole object is wrong.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub field: String,
-    /// Why, and what to do about it; lower case, no full stop.
+    /// The reason, and what to do about it. Lower case, without a full stop.
     pub reason: String,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Everything that was left out, in the order of the objects.
+/// A list of findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Report {
@@ -93,7 +93,7 @@ impl Report {
         self.entries.extend(other.entries);
     }
 
-    /// The entries sorted by object and field, each once.
+    /// The report with its entries sorted by object, outcome and field, without duplicates.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.entries.sort();

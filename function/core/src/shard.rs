@@ -1,8 +1,8 @@
-//! Which collector scrapes which target.
+//! Assigns targets to collectors.
 //!
-//! Input: the collectors and, for each target, what the strategies look at.
-//! Output: the owners of each target. Pure and stateless: the same members and
-//! targets always give the same owners, in whatever order they are named.
+//! Input: the collectors, and the key of each target. Output: the owners of each target. The assignment has no state.
+//! It depends only on the sets of collectors and targets, not on their order. Environments of the function can
+//! therefore compute equal assignments without talking to each other.
 
 pub mod consistent_hashing;
 pub mod least_weighted;
@@ -14,22 +14,23 @@ use std::collections::BTreeMap;
 use consistent_hashing::{Ring, RingError, Version};
 use rendezvous::Rendezvous;
 
-/// A collector that targets can be given to.
+/// A collector that targets can be assigned to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Collector {
-    /// Its name: the pod's, and what it sends as `collector_id`.
+    /// The name of the collector. A collector sends this name as `collector_id`. For a pod, it is the name of the pod.
     pub name: String,
-    /// The node that it runs on; empty if it is not a pod.
+    /// The node of the collector's pod. Empty if the collector is not a pod.
     pub node: String,
-    /// The zone of that node; empty if it is not known.
+    /// The zone of the node. Empty if unknown.
     pub zone: String,
 }
 
 /// Index of a collector in a [`Members`] list.
 pub type CollectorIndex = u32;
 
-/// The collectors, each once, in the order of their names; numbers at the end
-/// of a name count as numbers (`collector-2` before `collector-10`).
+/// The collectors in natural order of their names, without duplicates.
+///
+/// A number at the end of a name counts as a number: `collector-2` comes before `collector-10`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Members {
     collectors: Vec<Collector>,
@@ -37,7 +38,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Orders the collectors; of two with one name the first by node counts.
+    /// Sorts the collectors. If two have one name, the one whose node sorts first is kept.
     #[must_use]
     pub fn new(mut collectors: Vec<Collector>) -> Self {
         collectors.sort_by(|a, b| natural_key(&a.name).cmp(&natural_key(&b.name)).then_with(|| a.cmp(b)));
@@ -46,77 +47,80 @@ impl Members {
         Self { collectors, by_name }
     }
 
-    /// The collectors in order.
+    /// The collectors in natural order of their names.
     #[must_use]
     pub fn collectors(&self) -> &[Collector] {
         &self.collectors
     }
 
-    /// The position of the collector of that name.
+    /// The index of the collector with this name. `None` if there is no such collector.
     #[must_use]
     pub fn index_of(&self, name: &str) -> Option<CollectorIndex> {
         self.by_name.get(name).copied()
     }
 }
 
-/// `otel-10` as (`otel-`, 10), so that a scaled-up StatefulSet adds its collector at the end.
+/// Splits `otel-10` into (`otel-`, 10).
+///
+/// A StatefulSet that scales up then adds its collector at the end of the order, which moves the fewest targets.
 fn natural_key(name: &str) -> (&str, u64) {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    // More digits than a u64 holds: names of that kind need no natural order.
+    // The number overflows a u64 only in names that are not ordinals. Any fixed order is fine for them.
     (stem, name[stem.len()..].parse().unwrap_or(0))
 }
 
-/// What a strategy looks at in a target.
+/// The properties of a target that strategies use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetKey<'a> {
-    /// xxhash64 of the address as discovered, before relabelling.
+    /// xxhash64 of the discovered address, before relabelling. The operator's allocator hashes this address.
     pub address: u64,
-    /// The node that the target is on; empty if it has none.
+    /// The node of the target. Empty if it has none.
     pub node: &'a str,
-    /// The zone that the target is in; empty if it is not known.
+    /// The zone of the target. Empty if unknown.
     pub zone: &'a str,
-    /// How many times an hour it is scraped.
+    /// The number of scrapes per hour.
     pub weight: u32,
-    /// Hash of the job and the relabelled labels: what makes the target itself.
+    /// Hash of the job and the labels after the rules. Identifies the target.
     pub identity: u64,
-    /// Hash of the job's name.
+    /// Hash of the name of the job.
     pub job: u64,
 }
 
-/// How targets that have no node, or no collector on their node, are given out.
+/// How the per-node strategy assigns targets without a node, or without a collector on their node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fallback {
-    /// The strategy; never per-node itself.
+    /// The strategy for these targets.
     pub strategy: Spread,
-    /// Whether targets whose node has no collector go there too. In the peer, and
-    /// by default here, only targets without any node do (operator issue 4133).
+    /// Whether the fallback also applies to targets whose node has no collector.
+    ///
+    /// `false` is the default, as in the operator: only targets without a node fall back (operator issue 4133).
     pub also_without_collector: bool,
 }
 
 /// A strategy that spreads targets over all collectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spread {
-    /// By the hash of the address, as `buraksezer/consistent` does it.
+    /// By the hash of the address, like the Go module `buraksezer/consistent`.
     ConsistentHashing(Version),
-    /// Counts that differ by at most one, in each job and in all jobs together.
+    /// Evenly: the counts of two collectors differ by at most one, in each job and over all jobs.
     LeastWeighted,
-    /// By the hash of target and collector, within bounds.
+    /// By the hash of target and collector, with a maximum share.
     Rendezvous(Rendezvous),
 }
 
-/// How targets are given to collectors.
+/// The strategy that assigns targets to collectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// Over all collectors, each target to `replicas` of them.
+    /// Spreads targets over all collectors, each target to `replicas` collectors.
     Spread {
         /// The strategy.
         strategy: Spread,
-        /// To how many collectors each target goes; at least one.
+        /// The number of collectors of each target, at least one.
         replicas: u32,
     },
-    /// To the collector on the target's node.
+    /// Assigns each target to the collector on its node.
     PerNode {
-        /// What happens to targets without a node.
+        /// How to assign targets without a node. `None` leaves them unassigned.
         fallback: Option<Fallback>,
     },
 }
@@ -124,14 +128,14 @@ pub enum Strategy {
 /// The owners of targets, in the order of the targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {
-    /// How many slots a target has.
+    /// The number of slots of each target.
     replicas: usize,
-    /// `replicas` slots a target.
+    /// `replicas` slots for each target, in the order of the targets. `None` is an empty slot.
     slots: Vec<Option<CollectorIndex>>,
 }
 
 impl Owners {
-    /// The owners of the target at `index`: one, several if targets are replicated, none if nobody takes it.
+    /// The owners of the target at `index`. Empty if the target is unassigned; several with replicas.
     pub fn of(&self, index: usize) -> impl Iterator<Item = CollectorIndex> {
         let from = index * self.replicas;
         self.slots[from..from + self.replicas].iter().flatten().copied()
@@ -142,10 +146,10 @@ impl Owners {
     }
 }
 
-/// Finds the owners of `targets`.
+/// Assigns `targets` to `members`.
 ///
 /// # Errors
-/// When the strategy cannot handle that many collectors.
+/// [`RingError`] if there are more collectors than the strategy supports.
 pub fn assign(strategy: Strategy, members: &Members, targets: &[TargetKey<'_>]) -> Result<Owners, RingError> {
     match strategy {
         Strategy::Spread { strategy, replicas } => spread(strategy, replicas, members, targets),
@@ -154,7 +158,7 @@ pub fn assign(strategy: Strategy, members: &Members, targets: &[TargetKey<'_>]) 
 }
 
 fn spread(strategy: Spread, replicas: u32, members: &Members, targets: &[TargetKey<'_>]) -> Result<Owners, RingError> {
-    // More copies than collectors would give a collector the same target twice.
+    // With more replicas than collectors, a collector would scrape a target twice.
     let replicas = usize::try_from(replicas).unwrap_or(usize::MAX).min(members.collectors.len());
     if replicas == 0 {
         return Ok(Owners::single(vec![None; targets.len()]));
@@ -181,7 +185,7 @@ fn spread(strategy: Spread, replicas: u32, members: &Members, targets: &[TargetK
     Ok(Owners { replicas, slots })
 }
 
-/// Copies go to the collectors that follow the owner: as evenly as the targets themselves.
+/// Assigns the replicas of each target to the collectors after its owner. Replicas are then as even as the owners.
 fn push_copies(
     owners: Vec<CollectorIndex>,
     replicas: usize,
@@ -195,7 +199,7 @@ fn push_copies(
 }
 
 impl Strategy {
-    /// Whether it matters which zone a target or a collector is in.
+    /// Whether the strategy uses the zones of targets and collectors. If not, nodes need not be read.
     #[must_use]
     pub const fn reads_zones(self) -> bool {
         let spread = match self {

@@ -1,6 +1,6 @@
-//! Sizes in bytes as Prometheus writes them: `10MiB`, `1KiB512B`.
+//! Sizes in bytes in the notation of Prometheus: `10MiB`, `1KiB512B`.
 //!
-//! Follows `Base2Bytes` of alecthomas/units: `KB` and `KiB` are both 1024 bytes.
+//! Follows `Base2Bytes` of the Go module alecthomas/units, which Prometheus uses. `KB` and `KiB` are both 1024 bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(i64);
 
-/// Letters of the units, each 1024 times the one before it.
+/// Prefixes of the units. Each unit is 1024 times the previous unit.
 const PREFIXES: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
 
 /// Why a text is not a size.
@@ -20,13 +20,13 @@ const PREFIXES: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
 pub struct SizeError(String);
 
 impl Size {
-    /// A size of that many bytes.
+    /// A size from bytes.
     #[must_use]
     pub const fn from_bytes(bytes: i64) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The size in bytes.
     #[must_use]
     pub const fn as_bytes(self) -> i64 {
         self.0
@@ -37,7 +37,7 @@ impl FromStr for Size {
     type Err = SizeError;
 
     fn from_str(text: &str) -> Result<Self, SizeError> {
-        // One text does not mix `KB` and `KiB`.
+        // As in Go, a text has either units such as `KB` or units such as `KiB`, never both.
         parse(text, "iB").or_else(|| parse(text, "B")).map(Self).ok_or_else(|| SizeError(text.to_owned()))
     }
 }
@@ -66,13 +66,15 @@ fn parse(text: &str, suffix: &str) -> Option<i64> {
             * unit_bytes(unit, suffix)?;
         rest = after;
     }
-    // Go checks against the float that its largest int64 rounds to, and the conversion wraps there.
+    // Go compares with the largest int64 as a float, which rounds up to 2^63. A size of 2^63 would wrap, so it is
+    // rejected.
     #[allow(clippy::cast_possible_truncation, reason = "checked to be within range")]
     (bytes < 9_223_372_036_854_775_808.0).then(|| if negative { -(bytes as i64) } else { bytes as i64 })
 }
 
-/// The value of some digits; none if there are so many that Go gives up.
+/// The value of digits as a float. `None` if the value is so large that the Go module rejects it.
 fn digits_value(digits: &str) -> Option<f64> {
+    // From this value on, `leadingInt` in `util.go` of the Go module rejects another digit.
     const LIMIT: i64 = (i64::MAX - 9) / 10;
     let mut value: i64 = 0;
     for digit in digits.bytes() {
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_and_formats_as_prometheus_does() {
+    fn prometheus_sizes_are_parsed_and_formatted() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("0", Ok("0B")),
             ("10MB", Ok("10MiB")),

@@ -1,4 +1,4 @@
-//! Shows what a change changes, before it is merged: `scripts/preview` builds and runs it.
+//! Shows the effect of a change of manifests before it is merged. `scripts/preview` builds and runs this program.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,21 +14,21 @@ use target_allocator_core::preview::compare;
 use target_allocator_core::targets::Views;
 
 const USAGE: &str = "\
-Shows which jobs, targets, labels and shares a change adds, removes and moves.
+Shows the jobs, targets, labels and shares that a change adds, removes and moves.
 
   scripts/preview [OPTIONS] OLD NEW
 
 OLD and NEW are folders or files of manifests, or CLUSTER values (kubeconfig, eks:NAME).
 
-  --config FILE       targetallocator.yaml of both
-  --new-config FILE   that of NEW, if it differs
+  --config FILE       targetallocator.yaml of OLD and NEW
+  --new-config FILE   targetallocator.yaml of NEW, if it differs
   --format FORMAT     text (the default), markdown for a pull request, or json
-  --lost              fail only if targets or jobs vanish, or something is left out
+  --lost              fail only if targets or jobs are removed, or an object is left out
 
-Exit code: 0 if nothing changes, 1 if something does, 2 if that cannot be told.
+Exit code: 0 if nothing changes, 1 if something changes, 2 if the comparison fails.
 ";
 
-/// What the command line says.
+/// The arguments of the command line.
 struct Arguments {
     old: String,
     new: String,
@@ -42,19 +42,19 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = match arguments(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
-        Err(error) => return say(&format!("{error}\n\n{USAGE}")),
+        Err(error) => return fail(&format!("{error}\n\n{USAGE}")),
     };
     match preview(&arguments).await {
         Ok((text, fails)) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => ExitCode::from(u8::from(fails)),
-            Err(error) => say(&format!("preview: {error}\n")),
+            Err(error) => fail(&format!("preview: {error}\n")),
         },
-        Err(error) => say(&format!("preview: {error:#}\n")),
+        Err(error) => fail(&format!("preview: {error:#}\n")),
     }
 }
 
-fn say(text: &str) -> ExitCode {
-    // There is nobody left to tell if this fails.
+fn fail(text: &str) -> ExitCode {
+    // Standard error is the last resort: an error of writing to it cannot be reported.
     let _ = std::io::stderr().write_all(text.as_bytes());
     ExitCode::from(2)
 }
@@ -82,11 +82,11 @@ fn arguments(given: impl Iterator<Item = String>) -> Result<Arguments> {
         }
     }
     let [old, new] = <[String; 2]>::try_from(states)
-        .map_err(|states| anyhow::anyhow!("name OLD and NEW, two of them: {states:?}"))?;
+        .map_err(|states| anyhow::anyhow!("exactly two arguments are needed, OLD and NEW: {states:?}"))?;
     Ok(Arguments { old, new, new_config: new_config.or_else(|| config.clone()), config, format, only_lost })
 }
 
-/// The text, and whether the exit code says so.
+/// The text of the preview, and whether the exit code is 1.
 async fn preview(arguments: &Arguments) -> Result<(String, bool)> {
     let old = snapshot(&arguments.old, arguments.config.as_deref()).await?;
     let new = snapshot(&arguments.new, arguments.new_config.as_deref()).await?;
@@ -104,7 +104,7 @@ async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
         "ALLOCATOR_CONFIG_FILE" => config.map(str::to_owned),
         _ => None,
     })?;
-    let [source] = &settings.clusters[..] else { bail!("name one cluster: {state}") };
+    let [source] = &settings.clusters[..] else { bail!("the value of CLUSTER must have one cluster: {state}") };
     let config = Arc::new(settings.config);
     let externals = Arc::new(Externals::new(&config, settings.place));
     let Settings { target_labels, secrets, secret_rotation, freshness, .. } = settings;

@@ -1,4 +1,4 @@
-//! Collectors and their shares.
+//! The pages of all collectors and of one collector.
 
 use askama::Template;
 use target_allocator_core::explain::{Explanation, Question, explain};
@@ -6,8 +6,8 @@ use target_allocator_core::shard::Members;
 
 use super::{BAR, Bar, Frame, MOST_BARS, NotShown, Page, Shown, bars, href};
 
-/// What a collector has.
-pub(super) struct Share {
+/// A row of the table of collectors.
+pub(super) struct CollectorLine {
     pub name: String,
     pub node: String,
     pub targets: usize,
@@ -15,13 +15,13 @@ pub(super) struct Share {
     pub link: String,
 }
 
-/// Every collector's share.
-pub(super) fn shares(root: &str, shown: &Shown<'_>) -> Vec<Share> {
+/// The targets and jobs of each collector, with a link to its page.
+pub(super) fn shares(root: &str, shown: &Shown<'_>) -> Vec<CollectorLine> {
     let allocation = &shown.snapshot.allocation;
     let collectors = allocation.members().map(Members::collectors).unwrap_or_default();
     let mut shares: Vec<_> = collectors
         .iter()
-        .map(|collector| Share {
+        .map(|collector| CollectorLine {
             name: collector.name.clone(),
             node: collector.node.clone(),
             targets: 0,
@@ -43,7 +43,7 @@ pub(super) fn shares(root: &str, shown: &Shown<'_>) -> Vec<Share> {
 #[template(path = "collectors.html")]
 struct Collectors {
     frame: Frame,
-    shares: Vec<Share>,
+    shares: Vec<CollectorLine>,
     bars: Vec<Bar>,
     height: usize,
 }

@@ -1,10 +1,11 @@
-//! Why something is scraped, or is not; and targets rule by rule.
+//! The page of `/explain`, and the trace of a target that several pages show.
 
 use std::collections::BTreeSet;
 
 use askama::Template;
 use target_allocator_core::explain::{
-    Explanation, Fate, JobTrace, Name, Origin, Owner, Progress, Question, RuleTrace, Stage, TargetTrace, explain,
+    DiscoveredTarget, Explanation, Fate, JobTrace, Owner, Progress, Question, RuleOrigin, RuleTrace, Stage,
+    TargetTrace, explain,
 };
 
 use super::{Frame, NotShown, Page, Shown, explain_href, href};
@@ -15,13 +16,13 @@ struct Explained {
     frame: Frame,
     by: &'static str,
     name: String,
-    /// Why the question cannot be understood, if one was asked.
+    /// Why the parameters are not a question. `None` if there are no parameters.
     error: Option<String>,
-    answer: Option<Answer>,
+    answer: Option<ExplanationView>,
 }
 
-/// An explanation with its links.
-struct Answer {
+/// An explanation with links to other pages.
+struct ExplanationView {
     explanation: Explanation,
     jobs: Vec<JobView>,
     targets: Vec<TargetView>,
@@ -29,7 +30,7 @@ struct Answer {
     nearest: Vec<NearView>,
 }
 
-/// A job with what it found.
+/// The trace of a job, with links.
 pub(super) struct JobView {
     pub trace: JobTrace,
     pub link: String,
@@ -51,19 +52,19 @@ struct NearView {
     gaps: Vec<String>,
 }
 
-/// A target with its trace.
+/// The trace of a target, with links.
 pub(super) struct TargetView {
     pub trace: TargetTrace,
     pub job_link: String,
     pub fate: &'static str,
     pub reason: String,
     pub owners: Vec<(Owner, String)>,
-    pub merged: Vec<Name>,
+    pub merged: Vec<DiscoveredTarget>,
     pub labels: Vec<LabelLine>,
     pub rules: Vec<RuleView>,
 }
 
-/// A label before and after the rules.
+/// A row of the table of labels.
 pub(super) struct LabelLine {
     pub name: String,
     pub before: String,
@@ -71,7 +72,7 @@ pub(super) struct LabelLine {
     pub changed: bool,
 }
 
-/// A rule with what it did in words.
+/// A row of the table of rules.
 pub(super) struct RuleView {
     pub trace: RuleTrace,
     pub from: String,
@@ -80,7 +81,7 @@ pub(super) struct RuleView {
 
 pub(super) fn explanation(shown: &Shown<'_>) -> Result<String, NotShown> {
     let root = Page::Explain.root();
-    let was_asked = !shown.parameters.is_empty();
+    let has_parameters = !shown.parameters.is_empty();
     let (by, name, error, answer) = match shown.question {
         Ok(question) => {
             let (by, name) = question.parameter();
@@ -91,7 +92,7 @@ pub(super) fn explanation(shown: &Shown<'_>) -> Result<String, NotShown> {
             let asked = |by: &str| shown.parameters.get(by).cloned();
             let name = asked("name").or_else(|| Question::PARAMETERS.into_iter().find_map(asked)).unwrap_or_default();
             let other = Question::PARAMETERS.into_iter().find(|by| shown.parameters.contains_key(*by));
-            (by.or(other).unwrap_or("pod"), name, was_asked.then(|| error.to_string()), None)
+            (by.or(other).unwrap_or("pod"), name, has_parameters.then(|| error.to_string()), None)
         }
     };
     let title = match &answer {
@@ -101,10 +102,10 @@ pub(super) fn explanation(shown: &Shown<'_>) -> Result<String, NotShown> {
     Ok(Explained { frame: shown.frame(Page::Explain, title), by, name, error, answer }.render()?)
 }
 
-fn answer(root: &'static str, mut explanation: Explanation) -> Answer {
+fn answer(root: &'static str, mut explanation: Explanation) -> ExplanationView {
     let jobs = std::mem::take(&mut explanation.jobs).into_iter().map(|mut trace| JobView {
         link: href(root, "debug/job", &[("job_id", &trace.job)]),
-        examples: follow_views(root, std::mem::take(&mut trace.examples)),
+        examples: target_views(root, std::mem::take(&mut trace.examples)),
         trace,
     });
     let monitors = explanation.monitors.iter().map(|found| MonitorView {
@@ -122,14 +123,15 @@ fn answer(root: &'static str, mut explanation: Explanation) -> Answer {
             .gaps
             .iter()
             .map(ToString::to_string)
-            .chain(near.namespaces.iter().map(|names| format!("it looks into other namespaces: {names}")))
+            .chain(near.namespaces.iter().map(|names| format!("the monitor selects only in the namespaces {names}")))
             .collect(),
     });
-    let targets = follow_views(root, std::mem::take(&mut explanation.targets));
-    Answer { jobs: jobs.collect(), targets, monitors: monitors.collect(), nearest: nearest.collect(), explanation }
+    let targets = target_views(root, std::mem::take(&mut explanation.targets));
+    let (jobs, monitors, nearest) = (jobs.collect(), monitors.collect(), nearest.collect());
+    ExplanationView { jobs, targets, monitors, nearest, explanation }
 }
 
-/// Where a pod or service is explained.
+/// The link to the explanation of a pod or service. `None` for other kinds.
 fn object_href(root: &str, kind: &str, namespace: &str, name: &str) -> Option<String> {
     let by = match kind {
         "Pod" => "pod",
@@ -139,8 +141,8 @@ fn object_href(root: &str, kind: &str, namespace: &str, name: &str) -> Option<St
     Some(href(root, "explain", &[(by, &format!("{namespace}/{name}"))]))
 }
 
-/// Targets as pages show them.
-pub(super) fn follow_views(root: &'static str, traces: Vec<TargetTrace>) -> Vec<TargetView> {
+/// The traces of targets, with links.
+pub(super) fn target_views(root: &'static str, traces: Vec<TargetTrace>) -> Vec<TargetView> {
     traces.into_iter().map(|trace| view(root, trace)).collect()
 }
 
@@ -148,7 +150,10 @@ fn view(root: &'static str, mut trace: TargetTrace) -> TargetView {
     let (fate, reason, owners, merged) = match &trace.fate {
         Fate::Dropped { reason } => ("dropped", reason.clone(), Vec::new(), Vec::new()),
         Fate::Merged { into } => {
-            let reason = format!("after the rules it equals {} of {}, which is served", into.address, into.source);
+            let reason = format!(
+                "the target equals {} of {} after the rules, and that target is served",
+                into.address, into.source
+            );
             ("merged", reason, Vec::new(), Vec::new())
         }
         Fate::Unassigned { reason, merged } => ("unassigned", reason.clone(), Vec::new(), merged.clone()),
@@ -160,9 +165,9 @@ fn view(root: &'static str, mut trace: TargetTrace) -> TargetView {
     });
     let rules = std::mem::take(&mut trace.rules).into_iter().map(|rule| RuleView {
         from: match &rule.from {
-            Origin::Allocator => "allocator".to_owned(),
-            Origin::Generated(index) => format!("made of the monitor, relabel_configs[{index}]"),
-            Origin::Written(field) => field.clone(),
+            RuleOrigin::Allocator => "allocator".to_owned(),
+            RuleOrigin::Generated(index) => format!("generated from the monitor, relabel_configs[{index}]"),
+            RuleOrigin::Written(field) => field.clone(),
         },
         effect: match (rule.dropped, rule.changes.is_empty()) {
             (true, _) => "drops",
@@ -196,14 +201,14 @@ fn labels(trace: &TargetTrace) -> Vec<LabelLine> {
             changed: before != after && (after.is_some() || !name.starts_with("__meta_")),
         }
     });
-    // What a collector ends up with comes first.
+    // The labels that reach the collector's samples come first.
     let mut lines: Vec<_> = lines.collect();
     lines.sort_by_key(|line| (line.name.starts_with("__meta_"), line.name.starts_with("__")));
     lines
 }
 
-impl Answer {
-    /// How a step is marked.
+impl ExplanationView {
+    /// The CSS class and text of a step's mark.
     fn mark(progress: &Progress) -> &'static str {
         match progress {
             Progress::Passed => "passed",
@@ -212,6 +217,7 @@ impl Answer {
         }
     }
 
+    /// The name of a stage, as in the JSON of `/explain`.
     fn stage(stage: &Stage) -> String {
         serde_json::to_value(stage).ok().and_then(|stage| stage.as_str().map(str::to_owned)).unwrap_or_default()
     }

@@ -1,4 +1,6 @@
-//! Jobs, one job, and scrape configs. Credentials are hidden whatever collectors are told.
+//! The pages of all jobs, one job, and the scrape configs.
+//!
+//! These pages always hide credentials, even if `SECRETS=inline` shows them to collectors.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +8,14 @@ use askama::Template;
 use target_allocator_core::allocation::Job as AllocatedJob;
 use target_allocator_core::explain::{JobTrace, job_trace};
 
-use super::explanation::{TargetView, follow_views};
+use super::explanation::{TargetView, target_views};
 use super::paging::{Paging, part};
 use super::{Frame, NotShown, Page, Shown, explain_href, href};
 
-/// Jobs on one page.
+/// Number of jobs on one page.
 const JOBS: usize = 200;
 
-/// Scrape configs on one page.
+/// Number of scrape configs on one page. Fewer than jobs, because a config can have hundreds of lines.
 const CONFIGS: usize = 50;
 
 #[derive(Template)]
@@ -29,19 +31,19 @@ struct Jobs {
 struct JobLine {
     name: String,
     link: String,
-    monitor: Option<Linked>,
+    monitor: Option<TextWithLink>,
     targets: usize,
     unassigned: usize,
     unknown: bool,
 }
 
-/// A text that leads somewhere.
-struct Linked {
+/// A text that can be a link.
+struct TextWithLink {
     text: String,
     link: Option<String>,
 }
 
-/// The path of a list from the base, for its form and its links to other pages.
+/// The path of a list below the base, for its search form and for the links to its other parts.
 const fn path(page: Page) -> &'static str {
     match page {
         Page::JobsOfCollectors => "jobs",
@@ -57,8 +59,8 @@ fn matching<'a>(shown: &Shown<'a>, query: &str) -> impl Iterator<Item = (&'a str
     jobs.filter(move |(name, _)| query.is_empty() || name.to_lowercase().contains(&query))
 }
 
-fn monitor(root: &str, job: &AllocatedJob) -> Option<Linked> {
-    job.monitor().map(|monitor| Linked { text: monitor.to_string(), link: explain_href(root, monitor) })
+fn monitor(root: &str, job: &AllocatedJob) -> Option<TextWithLink> {
+    job.monitor().map(|monitor| TextWithLink { text: monitor.to_string(), link: explain_href(root, monitor) })
 }
 
 pub(super) fn jobs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
@@ -82,7 +84,7 @@ pub(super) fn jobs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
 #[template(path = "job.html")]
 struct Job {
     frame: Frame,
-    monitor: Option<Linked>,
+    monitor: Option<TextWithLink>,
     trace: JobTrace,
     shares: Vec<ShareLine>,
     targets: String,
@@ -102,9 +104,9 @@ pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
     let name = shown.required("job_id")?;
     let (Some(job), Some(mut trace)) = (shown.snapshot.allocation.job(name), job_trace(shown.snapshot.world(), name))
     else {
-        return Err(NotShown::Unknown(format!("there is no such job: {name:?}")));
+        return Err(NotShown::Unknown(format!("no job has this name: {name:?}")));
     };
-    let examples = follow_views(root, std::mem::take(&mut trace.examples));
+    let examples = target_views(root, std::mem::take(&mut trace.examples));
     let shares = trace.collectors.iter().map(|(collector, targets)| ShareLine {
         name: collector.clone(),
         link: href(root, "debug/collector", &[("collector_id", collector)]),
@@ -123,9 +125,9 @@ pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
     Ok(page.render()?)
 }
 
-/// A scrape config without its secrets.
+/// A scrape config as JSON, with masked secrets.
 fn shown_config(job: &AllocatedJob) -> String {
-    // Sorted by name, as in the answer to collectors.
+    // Sorted by name, as in the response to collectors.
     let fields: BTreeMap<String, serde_json::Value> =
         serde_json::to_value(job.scrape_config()).and_then(serde_json::from_value).unwrap_or_default();
     serde_json::to_string_pretty(&fields).unwrap_or_default()

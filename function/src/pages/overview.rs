@@ -1,4 +1,4 @@
-//! The first page: how it stands; and the report.
+//! The first page, with the state of the allocator, and the page of the report.
 
 use askama::Template;
 use target_allocator_core::report::{Entry, Outcome};
@@ -6,21 +6,21 @@ use target_allocator_core::report::{Entry, Outcome};
 use super::collectors::shares;
 use super::{BAR, Bar, Frame, MOST_BARS, NotShown, Page, Shown, ago, bars, explain_href, href};
 
-/// Most entries of the report that the first page shows.
+/// Maximum number of report entries on the first page. The page of the report has all.
 const MOST_SKIPPED: usize = 12;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
     frame: Frame,
-    /// What is wrong, worst first; nothing if all is well.
-    trouble: Vec<String>,
+    /// Problems, the most severe one first. Empty if there is none.
+    problems: Vec<String>,
     tiles: Vec<Tile>,
     bars: Vec<Bar>,
     height: usize,
     more_collectors: usize,
-    refreshes: Vec<Refreshed>,
-    skipped: Vec<Skipped>,
+    refreshes: Vec<RefreshLine>,
+    skipped: Vec<SkippedLine>,
     more_skipped: usize,
 }
 
@@ -30,15 +30,15 @@ struct Tile {
     link: String,
 }
 
-struct Refreshed {
+struct RefreshLine {
     ago: String,
     took: u128,
     outcome: String,
     failed: bool,
 }
 
-/// An entry of the report.
-pub(super) struct Skipped {
+/// A row of the table of skipped objects.
+pub(super) struct SkippedLine {
     pub object: String,
     pub link: Option<String>,
     pub outcome: &'static str,
@@ -46,7 +46,7 @@ pub(super) struct Skipped {
     pub reason: String,
 }
 
-impl Skipped {
+impl SkippedLine {
     pub(super) fn new(root: &str, entry: &Entry) -> Self {
         let outcome = match entry.outcome {
             Outcome::Malformed => "malformed",
@@ -86,7 +86,7 @@ pub(super) fn overview(shown: &Shown<'_>) -> Result<String, NotShown> {
         tile("skipped", report.len(), "debug/report", &[]),
     ];
     let history = shown.snapshots.history();
-    let refreshes = history.iter().map(|refresh| Refreshed {
+    let refreshes = history.iter().map(|refresh| RefreshLine {
         ago: ago(refresh.began.elapsed()),
         took: refresh.took.as_millis(),
         outcome: match &refresh.outcome {
@@ -102,54 +102,56 @@ pub(super) fn overview(shown: &Shown<'_>) -> Result<String, NotShown> {
     let bars = bars(values);
     let page = Overview {
         frame: shown.frame(Page::Overview, "Overview"),
-        trouble: trouble(shown, unassigned),
+        problems: problems(shown, unassigned),
         tiles,
         height: bars.len() * BAR,
         bars,
         more_collectors,
         refreshes: refreshes.collect(),
-        skipped: report.iter().take(MOST_SKIPPED).map(|entry| Skipped::new(root, entry)).collect(),
+        skipped: report.iter().take(MOST_SKIPPED).map(|entry| SkippedLine::new(root, entry)).collect(),
         more_skipped: report.len().saturating_sub(MOST_SKIPPED),
     };
     Ok(page.render()?)
 }
 
-/// What somebody should look at.
-fn trouble(shown: &Shown<'_>, unassigned: usize) -> Vec<String> {
-    let mut trouble = Vec::new();
+/// Problems that an operator should look at, the most severe one first.
+fn problems(shown: &Shown<'_>, unassigned: usize) -> Vec<String> {
+    let mut problems = Vec::new();
     let (age, freshness) = (shown.snapshot.age(), shown.snapshots.freshness());
     let failure = shown.snapshots.history().into_iter().next().and_then(|refresh| refresh.outcome.err());
     if let Some(message) = failure {
         let stale = ago(freshness.max_stale);
-        trouble.push(format!(
-            "The last refresh failed; what was read {} ago answers until it is {stale} old: {message}",
+        problems.push(format!(
+            "The last refresh failed. The snapshot from {} ago serves until it is {stale} old: {message}",
             ago(age)
         ));
     }
     match shown.snapshot.allocation.members() {
-        None => trouble.push(
+        None => problems.push(
             "The allocator config does not say who the collectors are: set collector_selector and \
              collector_namespace, or collectors."
                 .to_owned(),
         ),
         Some(members) if members.collectors().is_empty() => {
-            trouble.push("There is no collector: nobody scrapes anything.".to_owned());
+            problems.push("There is no collector. No target is scraped.".to_owned());
         }
-        Some(_) if unassigned > 0 => trouble.push(format!("No collector has {unassigned} of the targets.")),
+        Some(_) if unassigned > 0 => {
+            problems.push(format!("{unassigned} targets are assigned to no collector."));
+        }
         Some(_) => {}
     }
-    trouble
+    problems
 }
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Report {
     frame: Frame,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedLine>,
 }
 
 pub(super) fn report(shown: &Shown<'_>) -> Result<String, NotShown> {
     let entries = shown.snapshot.allocation.report().entries().iter();
-    let skipped = entries.map(|entry| Skipped::new(Page::Report.root(), entry)).collect();
+    let skipped = entries.map(|entry| SkippedLine::new(Page::Report.root(), entry)).collect();
     Ok(Report { frame: shown.frame(Page::Report, "Skipped"), skipped }.render()?)
 }

@@ -1,21 +1,24 @@
-//! A long list in parts, chosen by the server.
+//! Splits a long list into parts. The server renders only the requested part.
 
 use super::href;
 
-/// One part of a list.
+/// The position of a part in the list, and links to its neighbours.
 #[derive(Debug)]
 pub(super) struct Paging {
-    /// How many entries there are on all pages.
+    /// The number of entries in all parts.
     pub total: usize,
-    /// The first and the last entry of this page, from 1.
+    /// The numbers of the first and the last entry of this part, from 1.
     pub first: usize,
     pub last: usize,
-    /// Links to the page before and the one after.
+    /// Links to the previous and the next part.
     pub previous: Option<String>,
     pub next: Option<String>,
 }
 
-/// Takes the part of `entries` that `page` (from 1, as it came in the URL) names; `link` makes links to others.
+/// The entries of part `page`, with at most `size` entries.
+///
+/// `page` is the text from the URL, counted from 1. Any other text means the first part. `root`, `path` and
+/// `parameters` form the links to the other parts.
 pub(super) fn part<T>(
     entries: impl Iterator<Item = T>,
     page: &str,
@@ -53,8 +56,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_join_up() {
-        // Entries, page; first, last, previous, next.
+    fn parts_are_contiguous_and_linked() {
+        // Number of entries, page; first, last, previous, next.
         let cases = [
             (0, "", 0, 0, None, None),
             (3, "1", 1, 3, None, None),

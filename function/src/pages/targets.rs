@@ -1,4 +1,4 @@
-//! Targets, found by the server however many there are, and one target.
+//! The pages of all targets, with a search on the server, and of one target.
 
 use askama::Template;
 use memchr::memmem::Finder;
@@ -6,15 +6,15 @@ use serde::Deserialize;
 use target_allocator_core::explain::target_trace;
 use target_allocator_core::targets::{Target as AllocatedTarget, escape};
 
-use super::explanation::{TargetView, follow_views};
+use super::explanation::{TargetView, target_views};
 use super::paging::{Paging, part};
 use super::{Frame, NotShown, Page, Shown, href};
 
-/// Targets on one page.
+/// Number of targets on one page.
 const TARGETS: usize = 100;
 
-/// What stands for no collector in a search.
-const NOBODY: &str = "none";
+/// Value of `collector_id` that selects targets without a collector.
+const UNASSIGNED: &str = "none";
 
 #[derive(Template)]
 #[template(path = "targets.html")]
@@ -51,9 +51,9 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
             .enumerate()
             .map(move |(position, (group, target))| (name, position, group.plain(target), target, whole))
     });
-    // Labels are found too, as they stand in an answer.
+    // The search covers the whole rendered target, and therefore its labels too.
     let found = all.filter(|(name, position, text, _, whole)| {
-        (*whole || finder.find(text.escaped().as_bytes()).is_some()) && is_of(shown, name, *position, collector)
+        (*whole || finder.find(text.escaped().as_bytes()).is_some()) && is_assigned(shown, name, *position, collector)
     });
     let parameters = [("q", query), ("job_id", only_job), ("collector_id", collector)];
     let (found, paging) = part(found, shown.parameter("page"), TARGETS, root, "debug/targets", &parameters);
@@ -79,22 +79,23 @@ pub(super) fn targets(shown: &Shown<'_>) -> Result<String, NotShown> {
     Ok(page.render()?)
 }
 
-fn is_of(shown: &Shown<'_>, job: &str, position: usize, collector: &str) -> bool {
+/// Whether the target at `position` of `job` belongs to the requested collector.
+fn is_assigned(shown: &Shown<'_>, job: &str, position: usize, collector: &str) -> bool {
     let mut owners = shown.snapshot.allocation.owners(job, position);
     match collector {
         "" => true,
-        NOBODY => owners.next().is_none(),
+        UNASSIGNED => owners.next().is_none(),
         collector => owners.any(|owner| owner.name == collector),
     }
 }
 
-/// The address in the text of a target.
+/// The address in the rendered text of a target. Empty if the text is empty.
 fn address(text: &str) -> String {
     #[derive(Deserialize)]
     struct Group {
         targets: [String; 1],
     }
-    // A text that is empty is of a view that was not asked for.
+    // The text is empty if the snapshot does not have this view.
     serde_json::from_str::<Group>(text).map(|group| group.targets.concat()).unwrap_or_default()
 }
 
@@ -116,7 +117,7 @@ pub(super) fn target(shown: &Shown<'_>) -> Result<String, NotShown> {
     let job = holder(shown, only_job, identity).ok_or_else(unknown)?;
     let trace = target_trace(shown.snapshot.world(), job, identity).ok_or_else(unknown)?;
     let title = format!("Target {}", trace.address);
-    let view = follow_views(Page::Target.root(), vec![trace]).pop().ok_or_else(unknown)?;
+    let view = target_views(Page::Target.root(), vec![trace]).pop().ok_or_else(unknown)?;
     Ok(Target { frame: shown.frame(Page::Target, title), view }.render()?)
 }
 

@@ -1,14 +1,14 @@
-//! Escapes what templates are given.
+//! Escapes all texts on pages.
 //!
-//! Input: a text that a tenant may have written. Output: HTML that is that text and no more, in which all is seen: what
-//! turns the direction of what follows, has no width or controls terminals is written as `\u{202e}`.
+//! Input: a text that a tenant may have written. Output: HTML that shows exactly this text. Characters that change the
+//! text direction, have no width or control terminals appear as escapes such as `\u{202e}`.
 
 use std::fmt::{self, Write};
 use std::ops::RangeInclusive;
 
 use askama::filters::{Escaper, Html};
 
-/// The escaper of all texts on pages; `askama.toml` names it.
+/// The escaper of all texts on pages. `askama.toml` sets it for all templates.
 #[derive(Clone, Copy)]
 pub struct Visible;
 
@@ -24,8 +24,8 @@ impl Escaper for Visible {
     }
 }
 
-/// Characters that have no width, or change what is seen of others, and are not controls.
-const UNSEEN: [RangeInclusive<char>; 9] = [
+/// Characters without width, or that change how other characters appear, outside of the control characters.
+const INVISIBLE: [RangeInclusive<char>; 9] = [
     '\u{ad}'..='\u{ad}',
     '\u{61c}'..='\u{61c}',
     '\u{180e}'..='\u{180e}',
@@ -40,7 +40,7 @@ const UNSEEN: [RangeInclusive<char>; 9] = [
 fn is_hidden(c: char) -> bool {
     !c.is_ascii_graphic()
         && !matches!(c, ' ' | '\n' | '\t')
-        && (c.is_control() || UNSEEN.iter().any(|range| range.contains(&c)))
+        && (c.is_control() || INVISIBLE.iter().any(|range| range.contains(&c)))
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_seen_is_written_out() {
+    fn invisible_characters_are_escaped() {
         let cases = [
             ("", ""),
             ("a b\tc\nd", "a b\tc\nd"),

@@ -1,8 +1,9 @@
-//! The latest snapshot of a cluster, and when the next one is taken.
+//! Caches the latest snapshot of a cluster and decides when to refresh it.
 //!
-//! To the end of its epoch, which is no longer than the TTL, the latest snapshot answers.
-//! Past it one refresh runs, however many requests wait for it. If it fails or takes long,
-//! the last complete snapshot goes on answering until it is too old; an empty or partial one never does.
+//! Input: requests. Output: a complete snapshot, or [`SnapshotError`]. The latest snapshot serves until the end of its
+//! epoch, at most for the TTL. After that, one refresh runs for all waiting requests. If the refresh fails or takes
+//! long, the last complete snapshot continues to serve, up to `SNAPSHOT_MAX_STALE`. An incomplete snapshot never
+//! serves.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,33 +24,34 @@ use crate::metrics;
 use crate::moment::Moment;
 use crate::settings::Freshness;
 
-/// After a failed refresh, how long requests are answered without trying again.
+/// Minimum time between a failed refresh and the next one. Retries for each request would overload a failing API
+/// server.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// How long requests wait for a refresh if there is a snapshot to answer from. While they wait they occupy
-/// environments: with a slow API server and many collectors there would be no end of them.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Maximum time that a request waits for a refresh if a stale snapshot can serve. Each waiting request occupies an
+/// environment, so with a slow API server and many collectors, Lambda would start ever more environments.
+const MAX_WAIT: Duration = Duration::from_secs(3);
 
-/// How long, once a refresh has taken longer than that or the last one failed. It is not nothing, since the
-/// refresh goes on only while an environment has something to answer.
-const LEAST_PATIENCE: Duration = Duration::from_millis(200);
+/// Wait of a request after the refresh has run longer than [`MAX_WAIT`], or after the last refresh failed. Not zero,
+/// because Lambda freezes an environment without requests, and the refresh progresses only while a request waits.
+const MIN_WAIT: Duration = Duration::from_millis(200);
 
-/// A snapshot that is younger is not taken anew for a collector that it does not know:
-/// whoever asks under made-up names must not have the cluster read all the time.
-const YOUNG: Duration = Duration::from_secs(5);
+/// Minimum age of a snapshot before an unknown collector triggers a refresh. Without it, requests with invented names
+/// would make the function read the cluster all the time.
+const MIN_AGE_FOR_UNKNOWN: Duration = Duration::from_secs(5);
 
-/// Why there is nothing to answer from.
+/// Why no snapshot can serve a request.
 #[derive(Debug, Clone, Error)]
 pub enum SnapshotError {
-    /// The cluster cannot be read, and there is no snapshot that is young enough.
+    /// The cluster cannot be read, and no snapshot is young enough.
     #[error("no snapshot of the cluster: {0}")]
     Unavailable(String),
-    /// The request must be answered before the refresh is done.
+    /// The time of the request is over before the refresh ends.
     #[error("no snapshot of the cluster yet: reading it takes longer than the function may run")]
     OutOfTime,
 }
 
-/// The snapshots of one cluster.
+/// The cache of one cluster's snapshot. Clones share the cache.
 #[derive(Clone)]
 pub struct Snapshots {
     shared: Arc<Shared>,
@@ -62,49 +64,49 @@ struct Shared {
     epochs: Epochs,
     began: Moment,
     state: Mutex<State>,
-    /// Work under way, so that all requests that need the same result wait for the same work.
+    /// Running refreshes and widenings. Requests that need one result wait for one computation.
     work: Cache<Work, Arc<Snapshot>>,
 }
 
-/// Everything that changes, behind one lock that is never held while anything is awaited.
+/// The mutable state, behind one lock. The lock is never held across an `await`.
 #[derive(Default)]
 struct State {
     latest: Latest,
-    /// The views that requests have asked for: each refresh makes all of them.
+    /// All views that requests have needed so far. Each refresh computes all of them.
     views: Views,
     failure: Option<Failure>,
-    /// When the refresh that is running began.
+    /// The start of the running refresh.
     refreshing: Option<Moment>,
     history: VecDeque<Refresh>,
 }
 
-/// What requests wait for.
+/// A computation that requests wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Work {
-    /// The refresh that makes the snapshot of this generation.
+    /// Takes the snapshot with this generation.
     Refresh(u64),
-    /// Adding views to the snapshot of this generation.
+    /// Adds views to the snapshot with this generation.
     Widen(u64, Views),
 }
 
-/// A refresh that is over.
+/// A finished refresh.
 #[derive(Debug, Clone)]
 pub struct Refresh {
-    /// When it began.
+    /// The start.
     pub began: Moment,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
-    /// The number of targets, or why there is no new snapshot.
+    /// The number of targets, or the error.
     pub outcome: Result<usize, String>,
 }
 
-/// How many refreshes pages show.
-const REMEMBERED: usize = 20;
+/// Number of finished refreshes that pages show.
+const HISTORY_LENGTH: usize = 20;
 
-/// How many results of work are kept for requests that still wait for them: one refresh and one widening.
-const WORK_REMEMBERED: u64 = 2;
+/// Number of results that are kept for requests that still wait for them: one refresh and one widening.
+const WORK_CAPACITY: u64 = 2;
 
-/// The last complete snapshot and how many came before it.
+/// The last complete snapshot. `generation` is the number of snapshots taken so far.
 #[derive(Clone, Default)]
 struct Latest {
     generation: u64,
@@ -117,7 +119,7 @@ struct Failure {
 }
 
 impl Snapshots {
-    /// The snapshots of the cluster behind `objects`; none is taken yet.
+    /// An empty cache for the cluster of `objects`. The first request takes a snapshot.
     #[must_use]
     pub fn new(objects: Objects, recipe: Recipe, freshness: Freshness) -> Self {
         let shared = Shared {
@@ -127,28 +129,29 @@ impl Snapshots {
             epochs: Epochs::new(freshness.ttl),
             began: Moment::now(),
             state: Mutex::default(),
-            work: Cache::new(WORK_REMEMBERED),
+            work: Cache::new(WORK_CAPACITY),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// A snapshot to answer from that has these views, refreshed if it is past its TTL
-    /// and `budget` allows for it.
+    /// A snapshot with these views. Refreshes first if the epoch of the latest snapshot is over. `budget` is the time
+    /// that the request can wait.
     ///
     /// # Errors
-    /// When no snapshot is young enough and none can be taken.
+    /// [`SnapshotError`] if no snapshot is young enough, and none can be taken in time.
     pub async fn get(&self, budget: Duration, views: Views) -> Result<Arc<Snapshot>, SnapshotError> {
-        self.shared.ask_for(views);
+        self.shared.require_views(views);
         let deadline = Instant::now() + budget;
-        let snapshot = self.young_enough(deadline).await?;
+        let snapshot = self.current_or_stale(deadline).await?;
         self.with_views(snapshot, views, deadline).await
     }
 
-    /// A snapshot as [`Snapshots::get`] has it, for a collector: one that has just come
-    /// gets its share with its first request, and not only with the next epoch.
+    /// A snapshot with these views for a collector. Refreshes first if the snapshot `known` may lack the collector.
+    ///
+    /// A collector that has just started therefore gets its share with its first request, and not in the next epoch.
     ///
     /// # Errors
-    /// As with [`Snapshots::get`].
+    /// [`SnapshotError`] if the views cannot be added in time.
     pub async fn get_for(
         &self,
         collector: &str,
@@ -156,15 +159,15 @@ impl Snapshots {
         budget: Duration,
         views: Views,
     ) -> Result<Arc<Snapshot>, SnapshotError> {
-        if known.age() < YOUNG || !known.may_miss(collector) {
+        if known.age() < MIN_AGE_FOR_UNKNOWN || !known.may_lack(collector) {
             return Ok(known);
         }
         let deadline = Instant::now() + budget;
         let latest = self.shared.latest();
-        let newer = match latest.younger_than(YOUNG) {
+        let newer = match latest.younger_than(MIN_AGE_FOR_UNKNOWN) {
             Some(newer) => newer,
-            // What is known still serves, if there is nothing newer.
-            None => self.newer(latest.generation, self.patiently(deadline)).await.unwrap_or(known),
+            // If the refresh fails, the known snapshot still serves.
+            None => self.newer(latest.generation, self.wait_deadline(deadline)).await.unwrap_or(known),
         };
         self.with_views(newer, views, deadline).await
     }
@@ -184,27 +187,28 @@ impl Snapshots {
         }
     }
 
-    async fn young_enough(&self, deadline: Instant) -> Result<Arc<Snapshot>, SnapshotError> {
+    /// The latest snapshot, refreshed if its epoch is over. Falls back to a stale snapshot.
+    async fn current_or_stale(&self, deadline: Instant) -> Result<Arc<Snapshot>, SnapshotError> {
         let latest = self.shared.latest();
         if let Some(snapshot) = &latest.snapshot
-            && snapshot.age() <= self.shared.epochs.serves(snapshot.taken)
+            && snapshot.age() <= self.shared.epochs.lifetime(snapshot.taken)
         {
             return Ok(Arc::clone(snapshot));
         }
         let stale = latest.younger_than(self.shared.freshness.max_stale).is_some();
-        let until = if stale { self.patiently(deadline) } else { deadline };
+        let until = if stale { self.wait_deadline(deadline) } else { deadline };
         match self.newer(latest.generation, until).await {
             Ok(snapshot) => Ok(snapshot),
             Err(failed) => latest.younger_than(self.shared.freshness.max_stale).ok_or(failed),
         }
     }
 
-    /// Until when a request waits for a refresh that can be answered without it.
-    fn patiently(&self, deadline: Instant) -> Instant {
-        deadline.min(Instant::now() + self.shared.patience())
+    /// The time until which a request waits for a refresh if a stale snapshot can serve.
+    fn wait_deadline(&self, deadline: Instant) -> Instant {
+        deadline.min(Instant::now() + self.shared.max_wait())
     }
 
-    /// A snapshot of a later generation.
+    /// Takes a snapshot with the next generation, unless a refresh has failed recently.
     async fn newer(&self, generation: u64, deadline: Instant) -> Result<Arc<Snapshot>, SnapshotError> {
         if let Some(message) = self.shared.recent_failure() {
             return Err(SnapshotError::Unavailable(message));
@@ -215,40 +219,39 @@ impl Snapshots {
         }
     }
 
-    /// The refreshes of late in this process, the latest first.
+    /// The last finished refreshes of this process, the latest first.
     #[must_use]
     pub fn history(&self) -> Vec<Refresh> {
         self.shared.state().history.iter().cloned().collect()
     }
 
-    /// How old the latest snapshot is, or the process while there is none.
+    /// The age of the latest snapshot. Without a snapshot, the age of the process.
     #[must_use]
     pub fn age(&self) -> Duration {
         let latest = self.shared.latest().snapshot;
         latest.map_or_else(|| self.shared.began.elapsed(), |snapshot| snapshot.age())
     }
 
-    /// How old an answer may be.
+    /// The configured limits for the age of a snapshot.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
         self.shared.freshness
     }
 
-    /// Takes the snapshot of that generation, or waits for the one who does.
+    /// Takes the snapshot with this generation, or waits for the task that already takes it.
     async fn refresh(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let shared = Arc::clone(&self.shared);
-        // A task of its own: it goes on when the request that began it is gone,
-        // and whoever comes next finds it under way.
+        // A separate task continues after its request has ended. The next request then waits for this task.
         let task = async move {
             let work = Work::Refresh(generation);
             shared.work.try_get_with(work, shared.take(generation)).await.map_err(Arc::unwrap_or_clone)
         };
-        // Its lines in the log name the request that began it.
+        // The log lines of the task have the ID of the request that started it.
         let task = tokio::spawn(task.in_current_span());
         task.await.unwrap_or_else(|error| Err(chain(&error)))
     }
 
-    /// Adds views to a snapshot, or waits for the one who does.
+    /// Adds views to a snapshot, or waits for the task that already adds them.
     async fn widen(&self, snapshot: Arc<Snapshot>, views: Views) -> Result<Arc<Snapshot>, String> {
         let (shared, generation) = (Arc::clone(&self.shared), self.shared.latest().generation);
         let task = tokio::spawn(async move {
@@ -265,10 +268,11 @@ impl Snapshots {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic cannot leave the state half changed: each change is one assignment.
+        // Each change is one assignment, so a panic cannot leave an inconsistent state. A poisoned lock is safe to use.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes a snapshot, publishes it or records the failure, and adds the refresh to the history.
     async fn take(&self, generation: u64) -> Result<Arc<Snapshot>, String> {
         let began = Moment::now();
         let (views, before) = {
@@ -283,28 +287,28 @@ impl Shared {
         let outcome = taken.as_ref().map(|snapshot| snapshot.allocation.counts().0).map_err(Clone::clone);
         let mut state = self.state();
         state.refreshing = None;
-        state.history.truncate(REMEMBERED - 1);
+        state.history.truncate(HISTORY_LENGTH - 1);
         state.history.push_front(Refresh { began, took: began.elapsed(), outcome });
         taken
     }
 
-    /// How long a request waits for a refresh if there is a snapshot to answer from.
-    fn patience(&self) -> Duration {
+    /// The time that a request waits for a refresh if a stale snapshot can serve.
+    fn max_wait(&self) -> Duration {
         let state = self.state();
         if state.failure.is_some() {
-            return LEAST_PATIENCE;
+            return MIN_WAIT;
         }
         let waited = state.refreshing.map_or(Duration::ZERO, |began| began.elapsed());
-        PATIENCE.saturating_sub(waited).max(LEAST_PATIENCE)
+        MAX_WAIT.saturating_sub(waited).max(MIN_WAIT)
     }
 
-    /// From now on snapshots have these views too.
-    fn ask_for(&self, views: Views) {
+    /// Adds views to all later snapshots.
+    fn require_views(&self, views: Views) {
         let mut state = self.state();
         state.views = state.views.or(views);
     }
 
-    /// Puts a snapshot with more views in the place of that generation, unless a later one is there.
+    /// Replaces the latest snapshot by one with more views, unless a refresh has published a newer one meanwhile.
     fn replace(&self, generation: u64, snapshot: &Arc<Snapshot>) {
         let mut state = self.state();
         if state.latest.generation == generation {
@@ -355,7 +359,7 @@ impl Latest {
     }
 }
 
-/// Each thing that was left out, once: when it is new.
+/// Logs the entries that the previous report did not have. Each entry is therefore logged once.
 fn log_report(before: Option<&Report>, now: &Report) {
     let known = before.map(Report::entries).unwrap_or_default();
     for entry in now.entries().iter().filter(|entry| known.binary_search(entry).is_err()) {

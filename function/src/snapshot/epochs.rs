@@ -1,47 +1,47 @@
-//! How long a snapshot serves.
+//! Decides how long a snapshot serves.
 //!
-//! Input: the TTL, and when a snapshot was taken. Environments do not know of each
-//! other; they take their snapshots at nearly the same times because all of them go by
-//! the same epochs of the wall clock, so that they give targets to the same collectors.
+//! Input: the TTL, and the time at which a snapshot was taken. Output: the time for which the snapshot serves.
+//! Environments cannot talk to each other, but should assign targets to equal collectors. All of them therefore divide
+//! the wall clock into equal epochs, and refresh at nearly equal times.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use crate::moment::Moment;
 
-/// Epochs as long as the TTL.
+/// The epochs of one environment. Each is as long as the TTL.
 ///
-/// Those of one environment begin up to a fifth of the TTL earlier than those of
-/// another: else all would read the cluster in the same second, and each request that
-/// comes meanwhile would make Lambda start another environment, which reads it as well.
-/// `docs/agreement.md` has the figures.
+/// Epochs start up to a fifth of the TTL earlier in one environment than in another. Otherwise, all environments would
+/// read the cluster in one second. Each request in this second would make Lambda start another environment, which would
+/// read the cluster too. `docs/agreement.md` has the figures.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Epochs {
     ttl: Duration,
-    ahead: Duration,
+    offset: Duration,
 }
 
-/// The part of the TTL within which the epochs of all environments begin.
+/// The epochs of all environments start within the TTL divided by this number.
 const SPREAD: u32 = 5;
-/// The part of the TTL that a snapshot serves at least, whenever it was taken.
-const LEAST: u32 = 2;
+
+/// A snapshot serves at least for the TTL divided by this number, even if its epoch ends earlier.
+const MIN_SERVED: u32 = 2;
 
 impl Epochs {
-    /// The epochs of this environment.
+    /// The epochs of this environment, with a random offset.
     pub(super) fn new(ttl: Duration) -> Self {
         let chance = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or_default();
-        Self { ttl, ahead: ttl / SPREAD * (chance % 1000) / 1000 }
+        Self { ttl, offset: ttl / SPREAD * (chance % 1000) / 1000 }
     }
 
-    /// How long a snapshot serves that was taken then: to the end of its epoch, but not
-    /// less than half of the TTL.
-    pub(super) fn serves(&self, taken: Moment) -> Duration {
-        let Some(since_epoch) = (taken.since_1970() + self.ahead).as_nanos().checked_rem(self.ttl.as_nanos()) else {
+    /// The time for which a snapshot serves: to the end of its epoch, but at least half of the TTL. Zero for a TTL of
+    /// zero.
+    pub(super) fn lifetime(&self, taken: Moment) -> Duration {
+        let Some(since_epoch) = (taken.since_1970() + self.offset).as_nanos().checked_rem(self.ttl.as_nanos()) else {
             return Duration::ZERO;
         };
-        // What is too large for 64 bits is of a TTL of centuries.
+        // The value overflows 64 bits only if the TTL is centuries long. The snapshot then serves for the whole TTL.
         let since_epoch = u64::try_from(since_epoch).map_or(Duration::ZERO, Duration::from_nanos);
-        (self.ttl - since_epoch).max(self.ttl / LEAST)
+        (self.ttl - since_epoch).max(self.ttl / MIN_SERVED)
     }
 }
 
@@ -54,26 +54,32 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_snapshot_serves_to_the_end_of_its_epoch() {
+    fn a_snapshot_serves_until_the_end_of_its_epoch() {
         let cases = [
-            ("at its beginning", 15, 0, 1_500, 15_000),
-            ("a moment later", 15, 0, 1_502, 13_000),
-            ("in its second half", 15, 0, 1_513, 7_500),
-            ("at its end, by clocks that begin it earlier", 15, 2, 1_498, 15_000),
-            ("earlier than the others do", 15, 2, 1_500, 13_000),
-            ("no TTL", 0, 0, 1_500, 0),
-            ("a TTL longer than time is old", u64::from(u32::MAX), 0, 1_500, u64::from(u32::MAX) * 1000 - 1_500_000),
+            ("taken at the start of the epoch", 15, 0, 1_500, 15_000),
+            ("taken shortly after the start", 15, 0, 1_502, 13_000),
+            ("taken in the second half", 15, 0, 1_513, 7_500),
+            ("taken before the start, with an offset that starts the epoch earlier", 15, 2, 1_498, 15_000),
+            ("epoch ends earlier because of the offset", 15, 2, 1_500, 13_000),
+            ("TTL of zero", 0, 0, 1_500, 0),
+            (
+                "TTL longer than the time since 1970",
+                u64::from(u32::MAX),
+                0,
+                1_500,
+                u64::from(u32::MAX) * 1000 - 1_500_000,
+            ),
         ];
-        for (name, ttl, ahead, taken, expected) in cases {
-            let epochs = Epochs { ttl: SECOND * u32::try_from(ttl).unwrap(), ahead: SECOND * ahead };
+        for (name, ttl, offset, taken, expected) in cases {
+            let epochs = Epochs { ttl: SECOND * u32::try_from(ttl).unwrap(), offset: SECOND * offset };
             let taken = Moment::at(SECOND * taken);
-            assert_eq!(epochs.serves(taken), Duration::from_millis(expected), "{name}");
+            assert_eq!(epochs.lifetime(taken), Duration::from_millis(expected), "{name}");
         }
     }
 
     proptest! {
         #[test]
-        fn environments_meet_and_no_snapshot_serves_too_long(
+        fn environments_refresh_at_nearly_equal_times(
             ttl in 1_u32..4_000,
             first in 0_u64..10_000_000,
             later in 0_u64..100_000,
@@ -81,12 +87,12 @@ mod tests {
             let ttl = SECOND * ttl;
             let spread = ttl / SPREAD;
             let (one, other) = (Epochs::new(ttl), Epochs::new(ttl));
-            prop_assert!(one.ahead <= spread);
-            // Asked without a pause, both take a snapshot at about the same time after two of them.
+            prop_assert!(one.offset <= spread);
+            // With requests at all times, both environments refresh in one spread after two refreshes.
             let next = |epochs: Epochs, taken: Duration| {
-                let serves = epochs.serves(Moment::at(taken));
-                assert!(serves <= ttl && serves >= ttl / LEAST, "{serves:?}");
-                taken + serves
+                let lifetime = epochs.lifetime(Moment::at(taken));
+                assert!(lifetime <= ttl && lifetime >= ttl / MIN_SERVED, "{lifetime:?}");
+                taken + lifetime
             };
             let taken = Duration::from_millis(first);
             let (mut one_takes, mut other_takes) = (taken, taken + Duration::from_millis(later));

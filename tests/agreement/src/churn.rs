@@ -1,23 +1,23 @@
-//! What happens to a cluster.
+//! The kinds of churn, and the times of their changes.
 
 use fastrand::Rng;
 
 use crate::{Millis, seconds};
 
-/// Something that happens at one moment.
+/// A change of the cluster at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// That many pods are replaced by others.
+    /// This number of pods is replaced by others.
     Replace(usize),
-    /// A collector's pod is put on a node.
+    /// The scheduler assigns a collector's pod to a node.
     Schedule(String),
-    /// Its process starts.
+    /// The process of a collector starts.
     Start(String),
-    /// It is being deleted.
+    /// The deletion of a collector's pod starts.
     Delete(String),
-    /// Its process ends.
+    /// The process of a collector ends.
     Stop(String),
-    /// It is gone.
+    /// The pod of a collector is removed.
     Remove(String),
 }
 
@@ -38,18 +38,18 @@ pub enum Churn {
     Replacement,
 }
 
-/// Churn that happens at these times.
+/// The changes of one run.
 #[derive(Debug)]
 pub struct Timeline {
-    /// In order.
+    /// The changes in the order of their times.
     pub changes: Vec<(Millis, Change)>,
-    /// When all is as it stays.
+    /// The end of the run, [`SETTLING`] after the last change.
     pub ends: Millis,
-    /// How many pods or collectors came, went, or were replaced.
+    /// The number of pods or collectors that were added, removed or replaced.
     pub units: usize,
 }
 
-/// How long collectors are given to settle before and after.
+/// Time without changes at the start and at the end of a run. All collectors poll several times in this time.
 pub const SETTLING: Millis = seconds(120);
 
 impl Churn {
@@ -57,7 +57,7 @@ impl Churn {
     pub const ALL: [Self; 6] =
         [Self::Pods, Self::Rollout, Self::ScaleUp, Self::ScaleDown, Self::Restart, Self::Replacement];
 
-    /// What it is called.
+    /// The name in the tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,13 +70,13 @@ impl Churn {
         }
     }
 
-    /// Whether pods that are scraped come and go, and no collectors.
+    /// Whether scraped pods are replaced. If not, collectors are.
     #[must_use]
     pub const fn is_of_pods(self) -> bool {
         matches!(self, Self::Pods | Self::Rollout)
     }
 
-    /// When what happens to a cluster of that many pods and collectors.
+    /// A random timeline for a cluster of this size.
     #[must_use]
     pub fn timeline(self, pods: usize, collectors: usize, rng: &mut Rng) -> Timeline {
         let mut now = SETTLING + rng.u64(0..seconds(60));
@@ -85,7 +85,7 @@ impl Churn {
             Self::Pods => {
                 let count = pods / 10;
                 for _ in 0..count {
-                    // 600 seconds for all of them on average, at any distance from each other.
+                    // The random steps add up to 600 seconds on average.
                     now += rng.u64(0..=2 * seconds(600) / count as u64);
                     changes.push((now, Change::Replace(1)));
                 }
@@ -127,16 +127,16 @@ impl Churn {
     }
 }
 
-/// How many collectors are replaced.
+/// The number of collectors that a restart or a rollout replaces.
 const REPLACED: usize = 4;
 
-/// The name of a collector that was there from the beginning.
+/// The name of a collector that exists from the start.
 #[must_use]
 pub fn name(collector: usize) -> String {
     format!("otel-collector-{collector}")
 }
 
-/// On a node, running 5 to 15 seconds later, ready 1 to 11 seconds after that.
+/// Adds a collector: its pod is scheduled, runs 5 to 15 seconds later, and is ready 1 to 11 seconds after that.
 fn join(name: String, now: &mut Millis, changes: &mut Vec<(Millis, Change)>, rng: &mut Rng) {
     changes.push((*now, Change::Schedule(name.clone())));
     *now += rng.u64(seconds(5)..seconds(15));
@@ -144,7 +144,7 @@ fn join(name: String, now: &mut Millis, changes: &mut Vec<(Millis, Change)>, rng
     *now += rng.u64(seconds(1)..seconds(11));
 }
 
-/// Told to end, ended 1 to 3 seconds later, gone after one more.
+/// Removes a collector: its deletion starts, its process ends 1 to 3 seconds later, and its pod is gone after one more.
 fn leave(name: String, now: &mut Millis, changes: &mut Vec<(Millis, Change)>, rng: &mut Rng) {
     changes.push((*now, Change::Delete(name.clone())));
     *now += rng.u64(seconds(1)..seconds(3));

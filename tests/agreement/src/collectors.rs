@@ -1,9 +1,8 @@
-//! The collectors' processes: when they ask, and what they scrape.
+//! Simulates the processes of collectors: when they poll, and which targets they scrape.
 //!
-//! Follows the collector's prometheusreceiver 0.165: at its start a process asks for
-//! every list at once, and then for each every 30 seconds, counted from its first
-//! answer. Targets are taken from an answer at once, but at a start with the scrape
-//! manager's first tick, after five seconds.
+//! Follows the collector's prometheusreceiver 0.165. A process polls all lists at its start. After that, it polls each
+//! list every 30 seconds, counted from its first response. New targets take effect at once. At the start of a process,
+//! they take effect with the first tick of the scrape manager, after five seconds.
 
 use std::collections::BTreeMap;
 
@@ -11,38 +10,38 @@ use crate::ledger::Ledger;
 use crate::shares::TargetIndex;
 use crate::{Millis, seconds};
 
-/// How often a list is asked for.
+/// Time between two polls of a list.
 pub const POLL: Millis = seconds(30);
-/// From the start of a process until it scrapes.
+/// Time from the start of a process to its first scrape.
 const FIRST_RELOAD: Millis = seconds(5);
-/// From an answer until its targets are scraped: discovery waits so long for more.
+/// Time from a response to the scrape of its targets: discovery waits this long for further responses.
 const RELOAD: Millis = 100;
 
-/// A process, each with a number of its own.
+/// The number of a process. A collector that restarts gets a new process.
 pub type ProcessId = u32;
 
-/// What a process asks for.
+/// A list that a process polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
-    /// The scrape configs, which do not change here.
+    /// The scrape configs, which never change in the simulation.
     ScrapeConfigs,
-    /// Its targets of one job.
+    /// The targets of one job.
     Job(usize),
-    /// Its targets of all jobs: the merged view.
+    /// The targets of all jobs, in the merged view.
     All,
 }
 
-/// In which view targets are asked for.
+/// The view in which a process requests targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
     /// One request for each job.
     Plain,
-    /// One request for all.
+    /// One request for all jobs.
     Merged,
 }
 
 impl View {
-    /// All that a process asks for.
+    /// All lists that a process polls.
     pub fn lists(self, jobs: usize) -> impl Iterator<Item = List> {
         let shares: Vec<_> = match self {
             Self::Plain => (0..jobs).map(List::Job).collect(),
@@ -52,7 +51,7 @@ impl View {
     }
 }
 
-/// The processes that run.
+/// The running processes.
 #[derive(Debug, Default)]
 pub struct Collectors {
     running: BTreeMap<ProcessId, Process>,
@@ -67,7 +66,7 @@ struct Process {
 }
 
 impl Collectors {
-    /// A process starts.
+    /// Starts a process.
     pub fn start(&mut self, name: &str, now: Millis) -> ProcessId {
         self.started += 1;
         let process = Process { name: name.to_owned(), scrapes_from: now + FIRST_RELOAD, targets: BTreeMap::new() };
@@ -75,7 +74,7 @@ impl Collectors {
         self.started
     }
 
-    /// A process ends, and scrapes nothing any more.
+    /// Ends a process. It stops scraping its targets.
     pub fn stop(&mut self, name: &str, ledger: &mut Ledger, now: Millis) {
         for process in self.running.values().filter(|process| process.name == name) {
             process.targets.values().for_each(|targets| ledger.end(targets, now));
@@ -83,20 +82,20 @@ impl Collectors {
         self.running.retain(|_, process| process.name != name);
     }
 
-    /// The name of a process, if it runs.
+    /// The collector of a process. `None` if the process has ended.
     #[must_use]
     pub fn name(&self, process: ProcessId) -> Option<&str> {
         self.running.get(&process).map(|process| process.name.as_str())
     }
 
-    /// When a process scrapes what it is told now.
+    /// The time at which a process scrapes the targets of a response that arrives now.
     #[must_use]
     pub fn takes_at(&self, process: ProcessId, now: Millis) -> Millis {
         let scrapes_from = self.running.get(&process).map_or(0, |process| process.scrapes_from);
         scrapes_from.max(now + RELOAD)
     }
 
-    /// A process scrapes these targets in place of those that the list had before.
+    /// Replaces the targets of a list of a process.
     pub fn take(
         &mut self,
         process: ProcessId,

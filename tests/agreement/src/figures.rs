@@ -1,48 +1,48 @@
-//! What is measured, and the table of it.
+//! Runs simulations and computes the figures of the tables.
 
 use crate::churn::Churn;
 use crate::collectors::View;
 use crate::function::{Fleet, Policy, Routing, Timing};
-use crate::run::{Answering, run};
+use crate::run::{AllocatorKind, run};
 use crate::shares::Allocations;
 use crate::{Millis, seconds};
 
-/// Target-seconds for each pod or collector that came, went, or was replaced.
+/// The figures of one kind of churn. Target-seconds are per pod or collector that was added, removed or replaced.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
-    /// Not scraped.
+    /// Target-seconds without a scrape.
     pub missing: f64,
-    /// Scraped twice.
+    /// Target-seconds with more than one scraping collector.
     pub doubled: f64,
-    /// Snapshots taken in a minute, by all environments.
+    /// Snapshots per minute, of all environments.
     pub refreshes: f64,
-    /// The most that began within a second.
+    /// Maximum number of snapshots that started within one second.
     pub at_once: usize,
-    /// The most environments.
+    /// Maximum number of environments.
     pub environments: usize,
-    /// Billed milliseconds in a second.
+    /// Billed milliseconds per second.
     pub billed: f64,
-    /// Milliseconds after which half of the requests, and all but one of a hundred, have their answer.
+    /// Latency of requests in milliseconds: median and 99th percentile.
     pub latency: [Millis; 2],
 }
 
-/// How large a simulation is.
+/// The size of a simulation.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// Collectors at first.
+    /// The number of collectors at the start.
     pub collectors: usize,
-    /// How often each kind of churn happens, each time at other moments.
+    /// The number of runs for each kind of churn, each with other random times.
     pub repeats: u64,
 }
 
-/// The figure of one kind of churn.
+/// Simulates one kind of churn and computes its figures.
 #[allow(clippy::cast_precision_loss, reason = "the sums are far below 2^52")]
-pub fn figure(allocations: &mut Allocations, answering: Answering, view: View, churn: Churn, size: Size) -> Figure {
+pub fn figure(allocations: &mut Allocations, kind: AllocatorKind, view: View, churn: Churn, size: Size) -> Figure {
     let (mut missing, mut doubled, mut units, mut taken) = (0, 0, 0, 0);
     let (mut measured, mut at_once, mut environments, mut billed) = (0, 0, 0, 0);
     let mut latencies = Vec::new();
     for seed in 0..size.repeats {
-        let outcome = run(allocations, answering, view, size.collectors, churn, seed);
+        let outcome = run(allocations, kind, view, size.collectors, churn, seed);
         missing += outcome.sums.missing;
         doubled += outcome.sums.doubled;
         units += outcome.units;
@@ -68,41 +68,40 @@ pub fn figure(allocations: &mut Allocations, answering: Answering, view: View, c
     }
 }
 
-/// As the function keeps its snapshots.
+/// The policy of the function.
 #[must_use]
 pub const fn policy(ttl: u64) -> Policy {
-    Policy { ttl, timing: Timing::FUNCTION, asks_for_unknown: true, ahead: false, handover: None }
+    Policy { ttl, timing: Timing::FUNCTION, refreshes_for_unknown: true, ahead: false, handover: None }
 }
 
-/// As it would keep them if environments had no epochs in common and did not look for collectors.
+/// A policy without common epochs, and without a refresh for unknown collectors.
 #[must_use]
 pub const fn free(ttl: u64) -> Policy {
-    Policy { timing: Timing::Free, asks_for_unknown: false, ..policy(ttl) }
+    Policy { timing: Timing::Free, refreshes_for_unknown: false, ..policy(ttl) }
 }
 
-/// The function with a fixed number of environments, any of which answers.
+/// The function with a fixed number of environments. A random idle one answers each request.
 #[must_use]
-pub const fn any_of(environments: usize, policy: Policy) -> Answering {
+pub const fn any_of(environments: usize, policy: Policy) -> AllocatorKind {
     let (fleet, routing) = (Fleet::Fixed(environments), Routing::Random);
-    Answering::Function { policy, fleet, routing, lifetime: None }
+    AllocatorKind::Function { policy, fleet, routing, lifetime: None }
 }
 
-/// The function with as many environments as its requests need, of which the one that was
-/// used last answers.
+/// The function with as many environments as its requests need. The one that was used last answers each request.
 #[must_use]
-pub const fn as_needed(policy: Policy, lifetime: Option<Millis>) -> Answering {
-    Answering::Function { policy, fleet: Fleet::Grown, routing: Routing::Latest, lifetime }
+pub const fn as_needed(policy: Policy, lifetime: Option<Millis>) -> AllocatorKind {
+    AllocatorKind::Function { policy, fleet: Fleet::Grown, routing: Routing::Latest, lifetime }
 }
 
-/// All who are compared, with what they are called.
+/// All compared allocators, with their names in the table.
 #[must_use]
-pub fn compared() -> Vec<(&'static str, Answering)> {
+pub fn compared() -> Vec<(&'static str, AllocatorKind)> {
     let epochs = |spread| Policy { timing: Timing::Epochs { spread }, ..free(15) };
     let handover = Policy { handover: Some(30), ..policy(15) };
     let (fleet, routing) = (Fleet::Fixed(5), Routing::Latest);
-    let latest = |policy| Answering::Function { policy, fleet, routing, lifetime: None };
+    let latest = |policy| AllocatorKind::Function { policy, fleet, routing, lifetime: None };
     vec![
-        ("the operator's allocator", Answering::Operator),
+        ("the operator's allocator", AllocatorKind::Operator),
         ("free, 1", any_of(1, free(15))),
         ("free, any of 2", any_of(2, free(15))),
         ("free, any of 5", any_of(5, free(15))),
@@ -126,9 +125,9 @@ pub fn compared() -> Vec<(&'static str, Answering)> {
     ]
 }
 
-/// Those that show what refreshing ahead of the next request is worth.
+/// The allocators of the table about refreshing ahead of the next request.
 #[must_use]
-pub fn ahead() -> Vec<(&'static str, Answering)> {
+pub fn ahead() -> Vec<(&'static str, AllocatorKind)> {
     let (now, ahead) = (policy(15), Policy { ahead: true, ..policy(15) });
     vec![
         ("any of 2", any_of(2, now)),
@@ -144,23 +143,23 @@ pub fn ahead() -> Vec<(&'static str, Answering)> {
 mod tests {
     use super::*;
 
-    /// Missing target-seconds of each kind of churn.
-    fn missing(allocations: &mut Allocations, answering: Answering) -> Vec<f64> {
+    /// The target-seconds without a scrape, for each kind of churn.
+    fn missing(allocations: &mut Allocations, kind: AllocatorKind) -> Vec<f64> {
         let size = Size { collectors: 8, repeats: 20 };
         let churns = Churn::ALL.into_iter();
-        churns.map(|churn| figure(allocations, answering, View::Merged, churn, size).missing).collect()
+        churns.map(|churn| figure(allocations, kind, View::Merged, churn, size).missing).collect()
     }
 
     #[test]
     fn environments_agree_as_well_as_one_allocator() {
         let mut allocations = Allocations::new(160, 8, "consistent-hashing");
-        let operator = missing(&mut allocations, Answering::Operator);
+        let operator = missing(&mut allocations, AllocatorKind::Operator);
         let mut worse = Vec::new();
         for (ttl, environments, bound) in [(15_u32, 1, 1.15), (15, 5, 1.15), (15, 20, 1.25), (10, 5, 1.15), (5, 5, 1.2)]
         {
             let function = missing(&mut allocations, any_of(environments, policy(u64::from(ttl))));
             for (churn, (function, operator)) in Churn::ALL.iter().zip(function.iter().zip(&operator)) {
-                // With so few pods the operator hears of each at once, and the function after half of the TTL.
+                // With few pods, the operator sees each change at once. The function sees it after half of the TTL.
                 let bound = if churn.is_of_pods() { operator + 0.55 * f64::from(ttl) } else { operator * bound };
                 if !(*function > 0.0 && *function <= bound) {
                     worse.push(format!("{}: {function} > {bound}, TTL {ttl}, {environments}", churn.name()));
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn epochs_and_looking_for_collectors_are_worth_it() {
+    fn epochs_and_refreshes_for_unknown_collectors_reduce_missing_scrapes() {
         let mut allocations = Allocations::new(160, 8, "consistent-hashing");
         let free = missing(&mut allocations, any_of(5, free(15)));
         let function = missing(&mut allocations, any_of(5, policy(15)));
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_run_has_the_same_figures() {
+    fn figures_are_reproducible() {
         let size = Size { collectors: 4, repeats: 2 };
         let figure = || {
             let mut allocations = Allocations::new(40, 4, "rendezvous-hashing");

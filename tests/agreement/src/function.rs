@@ -1,4 +1,4 @@
-//! The function: environments, each with a snapshot of its own.
+//! Simulates the function: environments with one snapshot each.
 
 use std::rc::Rc;
 
@@ -6,157 +6,157 @@ use fastrand::Rng;
 
 use crate::{Millis, seconds};
 
-/// When a snapshot is taken anew.
+/// When an environment refreshes its snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
-    /// When it is older than the TTL.
+    /// When the snapshot is older than the TTL.
     Free,
-    /// At the end of its epoch of the wall clock, as long as the TTL; it serves for half
-    /// of the TTL at least.
+    /// At the end of its epoch of the wall clock. An epoch is as long as the TTL. A snapshot serves at least for half
+    /// of the TTL.
     Epochs {
-        /// Percents of the TTL within which the epochs of all environments begin.
+        /// Percentage of the TTL within which the epochs of all environments start.
         spread: u64,
     },
 }
 
 impl Timing {
-    /// As the function does it (`function/src/snapshot/epochs.rs`).
+    /// The timing of the function (`function/src/snapshot/epochs.rs`).
     pub const FUNCTION: Self = Self::Epochs { spread: 20 };
 }
 
-/// How the function keeps its snapshots.
+/// When the function refreshes its snapshots, and ideas that it does not implement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Seconds that a snapshot serves.
+    /// Maximum time that a snapshot serves, in seconds.
     pub ttl: u64,
-    /// When the next one is taken.
+    /// When the next snapshot is taken.
     pub timing: Timing,
-    /// Whether a collector that a snapshot does not know has a new one taken.
-    pub asks_for_unknown: bool,
-    /// Whether an environment takes the next snapshot right after an answer once this one is
-    /// past half the TTL, as an extension could: an idea, which the function does not have.
+    /// Whether a collector that the snapshot does not have triggers a refresh.
+    pub refreshes_for_unknown: bool,
+    /// Whether an environment refreshes right after a response if its snapshot is older than half of the TTL. An idea
+    /// that an extension could implement. The function does not.
     pub ahead: bool,
-    /// For how many seconds a target stays with the collector that it leaves, too: an idea,
-    /// which the function does not have. Since when pods are there, or go, is in the pods.
+    /// Time in seconds for which a moved target stays assigned to its old collector too. An idea that the function does
+    /// not implement. It would use the times at which pods were scheduled and deleted.
     pub handover: Option<u64>,
 }
 
-/// Which environments there are.
+/// The number of environments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fleet {
-    /// That many; requests wait for one of them.
+    /// A fixed number. Requests wait for an idle one.
     Fixed(usize),
-    /// As many as are needed: a request that finds none idle starts one.
+    /// As many as needed. A request starts an environment if none is idle.
     Grown,
 }
 
-/// Which of the idle environments gets a request.
+/// The idle environment that gets a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Routing {
-    /// The one that was used last.
+    /// The environment that was used last.
     Latest,
-    /// Any.
+    /// A random environment.
     Random,
 }
 
-/// How an environment comes to know the cluster.
+/// Time of a refresh.
 const REFRESH: Millis = 200;
-/// The same for the first time, with the start of the process.
+/// Time of the start of a process with its first refresh.
 const COLD: Millis = 2_500;
-/// An answer from a snapshot that is there.
+/// Time of a response without a refresh.
 const ANSWER: Millis = 3;
-/// The clocks of two environments differ by at most twice as much.
+/// Maximum deviation of an environment's clock. Two clocks differ by at most twice this time.
 const SKEW: Millis = 5;
-/// A snapshot is not taken anew for an unknown collector while it is that young.
-const YOUNG: Millis = seconds(5);
+/// Minimum age of a snapshot before an unknown collector triggers a refresh.
+const MIN_AGE_FOR_UNKNOWN: Millis = seconds(5);
 
-/// A collector's pod in a snapshot.
+/// The pod of a collector in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenPod {
-    /// Its name.
+    /// The name of the pod.
     pub name: String,
-    /// Since when it is on a node.
+    /// The time at which the pod was scheduled on a node.
     pub scheduled: Millis,
-    /// Since when it is being deleted.
+    /// The time at which the deletion of the pod started.
     pub deleted: Option<Millis>,
 }
 
-/// What an environment knows.
+/// The snapshot of an environment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     taken: Millis,
-    /// How many pods were replaced.
+    /// The number of replaced pods.
     pub replaced: usize,
-    /// The collectors' pods.
+    /// The pods of collectors.
     pub pods: Rc<[SeenPod]>,
 }
 
-/// Where a request goes.
+/// The routing of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Routed {
-    /// To that environment, which answers then.
+    /// An environment answers the request.
     Goes {
-        /// Which one.
+        /// The index of the environment.
         environment: usize,
-        /// When.
+        /// The time of the response.
         answered: Millis,
     },
-    /// Nowhere, as all are busy.
+    /// All environments are busy.
     Waits {
-        /// When it may be tried again.
+        /// The time at which to try again.
         until: Millis,
     },
 }
 
 #[derive(Debug)]
 struct Environment {
-    /// How much earlier its epochs begin than those of the latest one, for its clock or by chance.
+    /// The time by which its epochs start earlier than without clock skew and random spread.
     ahead: Millis,
     busy_until: Millis,
     used: Millis,
     dies: Millis,
     snapshot: Option<Snapshot>,
     refresh: Option<Millis>,
-    /// What was read after an answer, and serves from the next one on.
+    /// The snapshot that was read after a response. It serves from the next request on.
     next: Option<Snapshot>,
-    /// When that was begun to be read, until it is.
+    /// The start of a running read after a response.
     reads_on: Option<Millis>,
 }
 
-/// What is asked of the function, and what it asks of the API server.
+/// The load of the function and of the API server.
 #[derive(Debug, Clone, Default)]
 pub struct Load {
-    /// Requests of collectors.
+    /// The number of requests from collectors.
     pub requests: u64,
-    /// Snapshots that were taken.
+    /// The number of snapshots.
     pub refreshes: u64,
-    /// How long environments were busy.
+    /// The time in which environments were busy.
     pub billed: Millis,
-    /// How long collectors waited for each answer.
+    /// The latency of each request.
     pub latencies: Vec<Millis>,
-    /// The most snapshots that began within one second.
+    /// Maximum number of snapshots that started within one second.
     pub at_once: usize,
-    /// The most environments that there were.
+    /// Maximum number of environments.
     pub environments: usize,
 }
 
-/// The function.
+/// The simulated function.
 #[derive(Debug)]
 pub struct Function {
     policy: Policy,
     fleet: Fleet,
     routing: Routing,
-    /// How long environments live on average.
+    /// Mean lifetime of an environment. `None` means that environments live forever.
     lifetime: Option<Millis>,
     rng: Rng,
     environments: Vec<Environment>,
     load: Load,
-    /// When the latest refreshes began.
+    /// The start times of the refreshes in the last second.
     refreshes: Vec<Millis>,
 }
 
 impl Function {
-    /// No environment has a snapshot yet.
+    /// A function whose environments have no snapshot yet.
     #[must_use]
     pub fn new(policy: Policy, fleet: Fleet, routing: Routing, lifetime: Option<Millis>, rng: Rng) -> Self {
         let (environments, load, refreshes) = (Vec::new(), Load::default(), Vec::new());
@@ -167,12 +167,12 @@ impl Function {
         function
     }
 
-    /// What was read since the last time.
+    /// Returns the load since the last call and resets it.
     pub fn take_load(&mut self) -> Load {
         std::mem::take(&mut self.load)
     }
 
-    /// Which environment answers a request.
+    /// Routes a request to an environment.
     pub fn route(&mut self, collector: &str, now: Millis) -> Routed {
         let environments = 0..self.environments.len();
         let idle: Vec<_> = environments.filter(|index| self.environments[*index].busy_until < now).collect();
@@ -194,8 +194,8 @@ impl Function {
         Routed::Goes { environment: index, answered: self.begin(index, collector, now) }
     }
 
-    /// The snapshot that an environment answers from. The state of the cluster is read for
-    /// it if the request waited for that.
+    /// The snapshot that an environment answers from. If the request waited for a refresh, the snapshot gets the given
+    /// state of the cluster.
     pub fn snapshot(&mut self, environment: usize, replaced: usize, pods: &Rc<[SeenPod]>) -> Option<&Snapshot> {
         let environment = &mut self.environments[environment];
         let read = |taken| Snapshot { taken, replaced, pods: Rc::clone(pods) };
@@ -206,18 +206,18 @@ impl Function {
         environment.snapshot.as_ref()
     }
 
-    /// How targets are handed over.
+    /// The time for which a moved target stays assigned to its old collector too.
     #[must_use]
     pub fn handover(&self) -> Option<Millis> {
         self.policy.handover.map(seconds)
     }
 
-    /// Counts how long a collector waited.
+    /// Adds the latency of a request.
     pub fn waited(&mut self, latency: Millis) {
         self.load.latencies.push(latency);
     }
 
-    /// When the environment answers the request.
+    /// Starts a request in an environment, and returns the time of the response.
     fn begin(&mut self, index: usize, collector: &str, now: Millis) -> Millis {
         if self.environments[index].dies <= now {
             self.environments[index] = self.environment(now);
@@ -260,7 +260,7 @@ impl Function {
             Timing::Epochs { .. } => age < (ttl - (snapshot.taken + ahead) % ttl).max(ttl / 2),
         };
         let is_unknown = || snapshot.pods.iter().all(|pod| pod.name != collector);
-        is_young && !(self.policy.asks_for_unknown && age > YOUNG && is_unknown())
+        is_young && !(self.policy.refreshes_for_unknown && age > MIN_AGE_FOR_UNKNOWN && is_unknown())
     }
 
     fn start(&mut self, now: Millis) {

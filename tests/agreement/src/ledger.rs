@@ -1,69 +1,71 @@
-//! Who scrapes what at each moment, summed up over time.
+//! Counts the collectors that scrape each target, and sums up the time with none or several.
 
 use crate::Millis;
 use crate::shares::TargetIndex;
 
-/// What was lost and what was done twice, in target-milliseconds.
+/// Sums in target-milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// A target is there and nobody scrapes it.
+    /// Time in which a target exists, but no collector scrapes it.
     pub missing: u64,
-    /// A target is there and several scrape it: the time of each but the first.
+    /// Time in which several collectors scrape a target. Each collector after the first counts.
     pub doubled: u64,
 }
 
-/// All targets with the number of those who scrape them.
+/// All targets with the number of collectors that scrape them.
 #[derive(Debug)]
 pub struct Ledger {
-    targets: Vec<Entry>,
+    targets: Vec<TargetState>,
     sums: Sums,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Entry {
-    is_there: bool,
+struct TargetState {
+    exists_now: bool,
     scrapers: u32,
     since: Millis,
 }
 
 impl Ledger {
-    /// Of `count` targets the first `there` are there; nobody scrapes them.
+    /// A ledger of `count` targets. The first `existing` exist at the start, and no collector scrapes them yet.
     #[must_use]
-    pub fn new(count: usize, there: usize) -> Self {
-        let targets = (0..count).map(|index| Entry { is_there: index < there, ..Entry::default() }).collect();
+    pub fn new(count: usize, existing: usize) -> Self {
+        let targets =
+            (0..count).map(|index| TargetState { exists_now: index < existing, ..TargetState::default() }).collect();
         Self { targets, sums: Sums::default() }
     }
 
-    /// A target comes or goes.
-    pub fn exists(&mut self, target: TargetIndex, is_there: bool, now: Millis) {
-        self.settle(target as usize, now).is_there = is_there;
+    /// Records that a target appears or disappears.
+    pub fn exists(&mut self, target: TargetIndex, exists_now: bool, now: Millis) {
+        self.add_elapsed(target as usize, now).exists_now = exists_now;
     }
 
-    /// One more scrapes these targets.
+    /// Records that one more collector scrapes these targets.
     pub fn begin(&mut self, targets: &[TargetIndex], now: Millis) {
         for target in targets {
-            self.settle(*target as usize, now).scrapers += 1;
+            self.add_elapsed(*target as usize, now).scrapers += 1;
         }
     }
 
-    /// One less scrapes these targets.
+    /// Records that one collector stops scraping these targets.
     pub fn end(&mut self, targets: &[TargetIndex], now: Millis) {
         for target in targets {
-            self.settle(*target as usize, now).scrapers -= 1;
+            self.add_elapsed(*target as usize, now).scrapers -= 1;
         }
     }
 
-    /// The sums until now; they start again from nothing.
+    /// Returns the sums up to now and resets them.
     pub fn take(&mut self, now: Millis) -> Sums {
         for index in 0..self.targets.len() {
-            self.settle(index, now);
+            self.add_elapsed(index, now);
         }
         std::mem::take(&mut self.sums)
     }
 
-    fn settle(&mut self, index: usize, now: Millis) -> &mut Entry {
+    /// Adds the time since the last change of a target to the sums.
+    fn add_elapsed(&mut self, index: usize, now: Millis) -> &mut TargetState {
         let entry = &mut self.targets[index];
-        if entry.is_there {
+        if entry.exists_now {
             let passed = now - entry.since;
             match entry.scrapers {
                 0 => self.sums.missing += passed,
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_counted_while_it_is_there() {
+    fn a_target_counts_only_while_it_exists() {
         let mut ledger = Ledger::new(2, 1);
         ledger.begin(&[0], 10);
         ledger.begin(&[0, 1], 30);

@@ -1,8 +1,7 @@
-//! How long targets are scraped twice or not at all while pods and collectors come and go.
+//! Simulates how long targets are scraped twice, or not at all, while pods and collectors come and go.
 //!
-//! Input: a cluster, what happens to it, and who answers its collectors: the function
-//! in some number of environments, or the operator's one allocator. Output:
-//! target-seconds. Time is simulated; who scrapes what is computed by the real core.
+//! Input: a cluster, its churn, and an allocator: the function with some number of environments, or the operator's
+//! allocator. Output: target-seconds. Time is simulated. The real core computes the assignments.
 
 #![allow(clippy::unwrap_used, reason = "a simulation that cannot be set up fails by panicking")]
 
@@ -15,10 +14,10 @@ pub mod operator;
 pub mod run;
 pub mod shares;
 
-/// A point in simulated time, or a distance: milliseconds.
+/// Simulated time in milliseconds: a point in time or a time span.
 pub type Millis = u64;
 
-/// Milliseconds of a number of seconds.
+/// Converts seconds to milliseconds.
 #[must_use]
 pub const fn seconds(count: u64) -> Millis {
     count * 1000

@@ -1,6 +1,8 @@
-//! Prints the tables of `docs/agreement.md`: `target-allocator-agreement [REPEATS [STRATEGY]]`,
-//! and `target-allocator-agreement ahead` the last one. Each kind of churn happens so often in
-//! the merged view, and a fifth of that in the plain one, which takes as much time.
+//! Prints the tables of `docs/agreement.md`.
+//!
+//! `target-allocator-agreement [REPEATS [STRATEGY]]` prints the first tables, `target-allocator-agreement ahead` the
+//! last one. Each kind of churn is simulated REPEATS times in the merged view. The plain view takes longer to simulate,
+//! so it gets a fifth of the repeats.
 
 use std::io::Write;
 
@@ -28,14 +30,14 @@ fn main() -> std::io::Result<()> {
         Churn::ALL.iter().try_for_each(|churn| write!(out, " {} |", churn.name()))?;
         writeln!(out, " refreshes a minute | most in a second | environments |")?;
         writeln!(out, "|---|{}", "---|".repeat(Churn::ALL.len() + 3))?;
-        for (name, answering) in compared() {
+        for (name, kind) in compared() {
             write!(out, "| {name} |")?;
             let mut load = (0.0, 0, 0);
             for churn in Churn::ALL {
-                // Many pods are replaced in one run.
+                // One run replaces many pods, so fewer runs are enough.
                 let repeats = if churn.is_of_pods() { repeats.div_ceil(10) } else { repeats };
                 let size = Size { collectors: COLLECTORS, repeats };
-                let figure = figure(&mut allocations, answering, view, churn, size);
+                let figure = figure(&mut allocations, kind, view, churn, size);
                 if churn.is_of_pods() {
                     write!(out, " {:.1} |", figure.missing)?;
                     load = (figure.refreshes, figure.at_once, figure.environments);
@@ -49,16 +51,16 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-/// What it costs, and saves, to refresh right after an answer: while pods are replaced all the time.
+/// Prints the costs and savings of refreshing right after a response, while pods are replaced all the time.
 fn refreshing_ahead() -> std::io::Result<()> {
     let mut allocations = Allocations::new(PODS, MONITORS, "consistent-hashing");
     let mut out = std::io::stdout().lock();
     writeln!(out, "| view | environments | p50, ms | p99, ms | billed, ms a second | refreshes a minute | missing |")?;
     writeln!(out, "|---|---|---|---|---|---|---|")?;
     for view in [View::Merged, View::Plain] {
-        for (name, answering) in ahead() {
+        for (name, kind) in ahead() {
             let size = Size { collectors: COLLECTORS, repeats: 12 };
-            let figure = figure(&mut allocations, answering, view, Churn::ALL[0], size);
+            let figure = figure(&mut allocations, kind, view, Churn::ALL[0], size);
             let ([half, most], billed) = (figure.latency, figure.billed);
             let (refreshes, missing) = (figure.refreshes, figure.missing);
             writeln!(out, "| {view:?} | {name} | {half} | {most} | {billed:.1} | {refreshes:.0} | {missing:.1} |")?;

@@ -1,38 +1,39 @@
-//! The operator's allocator: one process that watches the cluster.
+//! Simulates the operator's allocator: one process that watches the cluster.
 //!
-//! Its delays are those of its sources (v0.15x) and of Prometheus' discovery manager:
-//! changes of collectors count from the next tick of five seconds on
-//! (`internal/collector/collector.go`); changes of targets wait for the manager, whose
-//! pauses grow from 0.1 to 5 seconds while much happens (`discovery/manager.go`), and
-//! then for a tick of five seconds, unless the last one found nothing to do
-//! (`internal/target/discovery.go`).
+//! The delays follow the sources of the operator (v0.15x) and of Prometheus:
+//!
+//! - A change of collectors takes effect at the next tick of five seconds (`internal/collector/collector.go`).
+//! - A change of targets waits for the discovery manager of Prometheus. Its pauses grow from 0.1 to 5 seconds while
+//!   there are many changes (`discovery/manager.go`).
+//! - The change then waits for a tick of five seconds, unless the last tick had nothing to do
+//!   (`internal/target/discovery.go`).
 
 use fastrand::Rng;
 
 use crate::shares::State;
 use crate::{Millis, seconds};
 
-/// What it wakes up for.
+/// The periodic tasks of the allocator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// Looks at the collectors.
+    /// Reads the list of collectors.
     Collectors,
-    /// Sends the targets on, if they changed.
+    /// Sends changed targets from the discovery manager to the allocator.
     Sender,
-    /// Reloads the targets, if some were sent.
+    /// Reloads targets that were sent.
     Reloader,
 }
 
-/// How often it looks at the collectors and at targets that were sent.
+/// Time between two looks at the collectors, and at sent targets.
 const TICK: Millis = seconds(5);
 const SHORTEST_PAUSE: f64 = 100.0;
 const LONGEST_PAUSE: f64 = 5_000.0;
 
-/// The allocator.
+/// The operator's allocator.
 #[derive(Debug)]
 pub struct Operator {
     rng: Rng,
-    /// What it answers from.
+    /// The state that responses come from.
     applied: State,
     changed: bool,
     pause: f64,
@@ -43,44 +44,44 @@ pub struct Operator {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reloader {
-    /// Until the next tick it does nothing.
+    /// Does nothing until the next tick.
     Ticking,
-    /// The tick is over: what comes is reloaded at once. Another tick may have come meanwhile.
+    /// Reloads sent targets at once. `ticked` says whether another tick has come in the meantime.
     Waiting { ticked: bool },
 }
 
 impl Operator {
-    /// Knows the cluster as it is.
+    /// An allocator that knows the current state of the cluster.
     #[must_use]
     pub const fn new(cluster: State, rng: Rng) -> Self {
         let reloader = Reloader::Waiting { ticked: true };
         Self { rng, applied: cluster, changed: false, pause: SHORTEST_PAUSE, last_sent: None, sent: None, reloader }
     }
 
-    /// When it wakes up first, and for what.
+    /// The first time of each periodic task.
     pub fn wakes(&mut self, now: Millis) -> [(Millis, Wake); 3] {
         let mut within_a_tick = || now + self.rng.u64(0..TICK);
         [(within_a_tick(), Wake::Collectors), (within_a_tick(), Wake::Reloader), (now, Wake::Sender)]
     }
 
-    /// What it answers from.
+    /// The state that responses come from.
     #[must_use]
     pub const fn applied(&self) -> &State {
         &self.applied
     }
 
-    /// Targets have changed.
+    /// Records that targets have changed in the cluster.
     pub const fn targets_changed(&mut self) {
         self.changed = true;
     }
 
-    /// Wakes up; the answer is when it does so again for the same reason.
+    /// Runs a periodic task, and returns the time of its next run.
     pub fn wake(&mut self, wake: Wake, cluster: &State, now: Millis) -> Millis {
         match wake {
             Wake::Collectors => {
                 self.applied.collectors.clone_from(&cluster.collectors);
                 for collector in &mut self.applied.collectors {
-                    // It has its share until it is gone.
+                    // The operator's allocator assigns targets to a collector until its pod is gone.
                     collector.is_terminating = false;
                 }
                 now + TICK

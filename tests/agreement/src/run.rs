@@ -1,4 +1,4 @@
-//! One run: events in the order of their times.
+//! Runs one simulation: processes events in the order of their times.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,41 +14,42 @@ use crate::ledger::{Ledger, Sums};
 use crate::operator::{Operator, Wake};
 use crate::shares::{Allocations, Member, State, TargetIndex};
 
-/// Who answers.
+/// The allocator that answers the collectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answering {
+pub enum AllocatorKind {
     /// The operator's allocator.
     Operator,
     /// The function.
     Function {
-        /// How snapshots are kept.
+        /// When snapshots are refreshed.
         policy: Policy,
-        /// Which environments there are.
+        /// The number of environments.
         fleet: Fleet,
-        /// Which of them answers.
+        /// The environment that answers a request.
         routing: Routing,
-        /// How long environments live on average.
+        /// Mean lifetime of an environment. `None` means that environments live forever.
         lifetime: Option<Millis>,
     },
 }
 
-/// What came out of a run.
+/// The result of a run.
 #[derive(Debug, Clone)]
-pub struct Outcome {
-    /// Target-milliseconds.
+pub struct RunResult {
+    /// Target-milliseconds without a scrape, and with several.
     pub sums: Sums,
-    /// Pods or collectors that came, went, or were replaced.
+    /// The number of pods or collectors that were added, removed or replaced.
     pub units: usize,
-    /// How long it was measured.
+    /// The measured time.
     pub measured: Millis,
-    /// What the function did; nothing if it did not answer.
+    /// The load of the function. Empty for the operator's allocator.
     pub load: Load,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// The change at that position happens.
+    /// The change at this position of the timeline happens.
     Change(usize),
+    /// The measurement starts.
     Measure,
     Poll(Request),
     Answer(Request, usize),
@@ -56,17 +57,16 @@ enum Event {
     Wake(usize),
 }
 
-/// What a process asks for.
+/// A poll of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Request {
     process: ProcessId,
     list: List,
-    /// When it was to be asked for, which later times are counted from; of the first
-    /// time its answer's is.
+    /// The scheduled time. Later polls are counted from it. `None` for the first poll: its response sets the schedule.
     due: Option<Millis>,
 }
 
-enum Answerer {
+enum Allocator {
     Operator(Operator),
     Function(Function),
 }
@@ -80,32 +80,32 @@ struct Run<'a> {
     collectors: Collectors,
     replaced: usize,
     pods: Rc<[SeenPod]>,
-    answerer: Answerer,
+    allocator: Allocator,
     rng: Rng,
 }
 
 const WAKES: [Wake; 3] = [Wake::Collectors, Wake::Reloader, Wake::Sender];
 
-/// Lets one kind of churn happen, the same for the same seed whoever answers.
+/// Simulates one kind of churn. Equal seeds give equal churn for all allocators.
 pub fn run(
     allocations: &mut Allocations,
-    answering: Answering,
+    kind: AllocatorKind,
     view: View,
     collectors: usize,
     churn: Churn,
     seed: u64,
-) -> Outcome {
+) -> RunResult {
     let mut rng = Rng::with_seed(seed);
     let Timeline { changes, ends, units } = churn.timeline(allocations.pods(), collectors, &mut rng);
     let pods = (0..collectors).map(|collector| SeenPod { name: name(collector), scheduled: 0, deleted: None });
     let pods: Rc<[SeenPod]> = pods.collect();
     let ledger = Ledger::new(2 * allocations.pods(), allocations.pods());
-    // Of its own: who answers must not change when collectors ask.
+    // A separate generator, so that the allocator does not affect the times at which collectors poll.
     let chance = Rng::with_seed(!seed);
-    let answerer = match answering {
-        Answering::Operator => Answerer::Operator(Operator::new(state(0, &pods), chance)),
-        Answering::Function { policy, fleet, routing, lifetime } => {
-            Answerer::Function(Function::new(policy, fleet, routing, lifetime, chance))
+    let allocator = match kind {
+        AllocatorKind::Operator => Allocator::Operator(Operator::new(state(0, &pods), chance)),
+        AllocatorKind::Function { policy, fleet, routing, lifetime } => {
+            Allocator::Function(Function::new(policy, fleet, routing, lifetime, chance))
         }
     };
     let mut run = Run {
@@ -117,7 +117,7 @@ pub fn run(
         collectors: Collectors::default(),
         replaced: 0,
         pods,
-        answerer,
+        allocator,
         rng,
     };
     run.begin(collectors, &changes);
@@ -128,17 +128,17 @@ pub fn run(
         }
         if event == Event::Measure {
             run.ledger.take(now);
-            if let Answerer::Function(function) = &mut run.answerer {
+            if let Allocator::Function(function) = &mut run.allocator {
                 function.take_load();
             }
         } else {
-            run.happen(event, &changes, now);
+            run.process(event, &changes, now);
         }
     }
-    if let Answerer::Function(function) = &mut run.answerer {
+    if let Allocator::Function(function) = &mut run.allocator {
         load = function.take_load();
     }
-    Outcome { sums: run.ledger.take(ends), units, measured: ends - SETTLING, load }
+    RunResult { sums: run.ledger.take(ends), units, measured: ends - SETTLING, load }
 }
 
 impl Run<'_> {
@@ -147,7 +147,7 @@ impl Run<'_> {
         for (position, (at, _)) in changes.iter().enumerate() {
             self.push(*at, Event::Change(position));
         }
-        if let Answerer::Operator(operator) = &mut self.answerer {
+        if let Allocator::Operator(operator) = &mut self.allocator {
             let wakes = operator.wakes(0);
             for (at, wake) in wakes {
                 let index = WAKES.iter().position(|known| *known == wake).unwrap_or_default();
@@ -169,7 +169,7 @@ impl Run<'_> {
         self.events.push(Reverse((at, self.pushed, event)));
     }
 
-    fn happen(&mut self, event: Event, changes: &[(Millis, Change)], now: Millis) {
+    fn process(&mut self, event: Event, changes: &[(Millis, Change)], now: Millis) {
         match event {
             Event::Measure => {}
             Event::Change(position) => self.change(&changes[position].1, now),
@@ -180,7 +180,7 @@ impl Run<'_> {
             }
             Event::Wake(index) => {
                 let state = state(self.replaced, &self.pods);
-                if let Answerer::Operator(operator) = &mut self.answerer {
+                if let Allocator::Operator(operator) = &mut self.allocator {
                     let again = operator.wake(WAKES[index], &state, now);
                     self.push(again.max(now + 1), Event::Wake(index));
                 }
@@ -197,7 +197,7 @@ impl Run<'_> {
                     self.ledger.exists(index(self.allocations.pods() + number), true, now);
                 }
                 self.replaced += count;
-                if let Answerer::Operator(operator) = &mut self.answerer {
+                if let Allocator::Operator(operator) = &mut self.allocator {
                     operator.targets_changed();
                 }
             }
@@ -224,13 +224,13 @@ impl Run<'_> {
 
     fn poll(&mut self, request: Request, now: Millis) {
         let Some(name) = self.collectors.name(request.process) else { return };
-        match &mut self.answerer {
-            Answerer::Operator(operator) => {
+        match &mut self.allocator {
+            Allocator::Operator(operator) => {
                 let applied = operator.applied().clone();
                 let share = share(self.allocations, &applied, name, request.list);
                 self.answered(request, share, now);
             }
-            Answerer::Function(function) => match function.route(name, now) {
+            Allocator::Function(function) => match function.route(name, now) {
                 Routed::Goes { environment, answered } => {
                     function.waited(answered - request.due.unwrap_or(now));
                     self.push(answered, Event::Answer(request, environment));
@@ -241,9 +241,9 @@ impl Run<'_> {
     }
 
     fn answer(&mut self, request: Request, environment: usize, now: Millis) {
-        let Answerer::Function(function) = &mut self.answerer else { return };
+        let Allocator::Function(function) = &mut self.allocator else { return };
         let handover = function.handover();
-        // What changed while the cluster was read is in the snapshot, too.
+        // The snapshot includes changes during the read.
         let Some(snapshot) = function.snapshot(environment, self.replaced, &self.pods) else { return };
         let Some(name) = self.collectors.name(request.process) else { return };
         let current = state(snapshot.replaced, &snapshot.pods);

@@ -1,4 +1,4 @@
-//! Who has what in a state of the cluster, from the real core.
+//! Computes the shares of the collectors in a state of the cluster, with the real core.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,40 +13,40 @@ use target_allocator_core::objects::{Cluster, Pod};
 use target_allocator_core::targets::{ServedLabels, Views};
 use target_allocator_world::World;
 
-/// A target: the number of its pod, and past all pods those that took the place of one.
+/// The number of a target: the number of its pod. Replacements of pods have the numbers after all original pods.
 pub type TargetIndex = u32;
 
-/// What decides who has what.
+/// The part of the cluster that decides the assignment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
-    /// How many pods were replaced by others.
+    /// The number of replaced pods.
     pub replaced: usize,
-    /// The collectors' pods that are on a node.
+    /// The pods of collectors that are on a node.
     pub collectors: Vec<Member>,
 }
 
-/// A collector's pod.
+/// The pod of a collector.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Member {
-    /// Its name.
+    /// The name of the pod.
     pub name: String,
-    /// Whether it is being deleted.
+    /// Whether the deletion of the pod has started.
     pub is_terminating: bool,
 }
 
-/// For each collector the targets of each job; jobs by number.
+/// The targets of each collector, by the number of the job.
 #[derive(Debug, Default)]
 pub struct Shares(BTreeMap<String, Vec<Vec<TargetIndex>>>);
 
 impl Shares {
-    /// A collector's targets of each job; none if it is no collector.
+    /// The targets of a collector, by job. `None` if the collector does not exist.
     #[must_use]
     pub fn of(&self, collector: &str) -> Option<&[Vec<TargetIndex>]> {
         self.0.get(collector).map(Vec::as_slice)
     }
 }
 
-/// The shares of all states that were asked for; each is computed once.
+/// A cache of the shares of all requested states.
 #[derive(Debug)]
 pub struct Allocations {
     world: World,
@@ -59,7 +59,7 @@ pub struct Allocations {
 }
 
 impl Allocations {
-    /// A cluster of that many pods and monitors, whose targets go out by that strategy.
+    /// A cluster of this size, with this allocation strategy.
     #[must_use]
     pub fn new(pods: usize, monitors: usize, strategy: &str) -> Self {
         let world = World { collectors: 0, ..World::new(pods, monitors) };
@@ -76,19 +76,19 @@ impl Allocations {
         Self { world, config, plan, cluster, at, latest: None, known: BTreeMap::new() }
     }
 
-    /// How many pods there are.
+    /// The number of scraped pods.
     #[must_use]
     pub const fn pods(&self) -> usize {
         self.world.pods
     }
 
-    /// How many jobs there are.
+    /// The number of jobs.
     #[must_use]
     pub const fn jobs(&self) -> usize {
         self.world.monitors
     }
 
-    /// The shares in that state.
+    /// The shares in a state of the cluster.
     pub fn shares(&mut self, state: &State) -> Rc<Shares> {
         if let Some(known) = self.known.get(state) {
             return Rc::clone(known);
@@ -101,7 +101,7 @@ impl Allocations {
         shares
     }
 
-    /// Makes the objects those of a state.
+    /// Changes the objects of the cluster to those of a state.
     fn go_to(&mut self, state: &State) {
         let before = World { replaced: self.at.replaced, ..self.world };
         before.replace_pods(state.replaced, &mut self.cluster).unwrap();
@@ -141,13 +141,13 @@ impl Allocations {
         Shares(members.iter().map(|collector| (collector.name.clone(), of(&collector.name))).collect())
     }
 
-    /// The target that an answer names by its address.
+    /// The number of a rendered target, from its address.
     fn index(&self, answer: &str) -> TargetIndex {
         let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
         let address = answer["targets"][0].as_str().unwrap();
         let address: std::net::SocketAddrV4 = address.parse().unwrap();
         let [_, block, high, low] = address.ip().octets();
-        // The world gives replaced pods addresses of their own in the second half of 10/8.
+        // The test world gives replacements of pods addresses in the second half of 10/8.
         let number = usize::from(block & 127) << 16 | usize::from(high) << 8 | usize::from(low);
         let number = if block & 128 == 0 { number } else { self.world.pods + number };
         TargetIndex::try_from(number).unwrap()

@@ -1,4 +1,4 @@
-//! The allocation of such a cluster, by the settings that its monitors and collectors are made for.
+//! Allocates a test cluster, with a config that selects its monitors and collectors.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use target_allocator_core::objects::Cluster;
 use target_allocator_core::shard::consistent_hashing::RingError;
 use target_allocator_core::targets::{ServedLabels, Views};
 
-/// The text of the settings.
+/// The text of the allocator config.
 pub const CONFIG: &str = "collector_namespace: monitoring\n\
     collector_selector: {matchlabels: {app: otel-collector}}\n\
     prometheus_cr: {enabled: true, service_monitor_selector: {}}\n";
 
-/// The settings.
+/// The allocator config.
 ///
 /// # Errors
-/// If the core does not take them.
+/// If the core refuses the text.
 pub fn config() -> Result<Config, ConfigError> {
     Config::parse(CONFIG, None)
 }
 
-/// The targets and their owners.
+/// Computes the targets and their collectors.
 ///
 /// # Errors
-/// As [`allocation::allocate`].
+/// [`RingError`] from [`allocation::allocate`].
 pub fn allocate(
     config: &Config,
     plan: &Arc<Plan>,

@@ -1,8 +1,7 @@
-//! A cluster of any size, as the JSON that an API server would send.
+//! Generates test clusters of any size, as the JSON that an API server sends.
 //!
-//! Input: how many pods and monitors. Output: the text of each object, one at a
-//! time, the same for the same numbers. Pods have the size (4.4 kB) and the shape
-//! of those of a deployment behind a service with a ServiceMonitor.
+//! Input: the numbers of pods and monitors. Output: the text of each object, one at a time. Equal numbers give equal
+//! texts. Pods have the size (4.4 kB) and the fields of pods of a deployment behind a service with a ServiceMonitor.
 
 pub mod allocation;
 mod pod;
@@ -13,30 +12,30 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use target_allocator_core::objects::{Cluster, Collection, Object, Pod};
 
-/// How large a cluster is.
+/// The size of a cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct World {
-    /// Pods that are scraped, one target each.
+    /// The number of scraped pods. Each gives one target.
     pub pods: usize,
-    /// Services, each with a ServiceMonitor of its own.
+    /// The number of services. Each has one ServiceMonitor.
     pub monitors: usize,
-    /// Pods of the stateful set `otel-collector` in the namespace `monitoring`.
+    /// The number of pods of the StatefulSet `otel-collector` in the namespace `monitoring`.
     pub collectors: usize,
-    /// How often pods were replaced: pods whose number is below it have another name and address than at first.
+    /// The number of replaced pods. Pods with a smaller number have another name and address than at the start.
     pub replaced: usize,
 }
 
-/// Pods on one node.
+/// Number of pods on one node.
 const PODS_PER_NODE: usize = 30;
-/// Most endpoints of one slice, as the control plane has it.
+/// Maximum number of endpoints in one slice: the default of the Kubernetes control plane.
 const ENDPOINTS_PER_SLICE: usize = 100;
-/// Zones that the nodes are in.
+/// Number of zones of the nodes.
 const ZONES: usize = 3;
-/// Services in one namespace.
+/// Number of services in one namespace.
 const SERVICES_PER_NAMESPACE: usize = 10;
 
 impl World {
-    /// A cluster of `pods` pods behind `monitors` services, as at first, with 20 collectors.
+    /// A cluster of `pods` pods behind `monitors` services, with 20 collectors and no replaced pod.
     #[must_use]
     pub const fn new(pods: usize, monitors: usize) -> Self {
         Self { pods, monitors, collectors: 20, replaced: 0 }
@@ -101,7 +100,7 @@ impl World {
         })
     }
 
-    /// A pod, and the endpoint slice that it is in: what is sent when it was replaced.
+    /// A pod and its endpoint slice: the objects that a watch sends when the pod is replaced.
     #[must_use]
     pub fn pod_and_slice(&self, pod: usize) -> [String; 2] {
         let part = pod / self.monitors / ENDPOINTS_PER_SLICE;
@@ -138,7 +137,7 @@ impl World {
         .to_string()
     }
 
-    /// The pods behind the services, and those of the collectors.
+    /// The pods behind the services, and the pods of the collectors.
     pub fn pods(&self) -> impl Iterator<Item = String> {
         (0..self.pods).map(|number| self.pod(number)).chain((0..self.collectors).map(pod::collector))
     }
@@ -157,10 +156,10 @@ impl World {
         })
     }
 
-    /// What targets are made of, as it is read from an API server; no nodes.
+    /// The decoded objects that targets are computed from. Does not contain nodes.
     ///
     /// # Errors
-    /// If one of the texts is not that of an object.
+    /// If a text cannot be decoded.
     pub fn cluster(&self) -> serde_json::Result<Cluster> {
         Ok(Cluster {
             namespaces: read(self.namespaces())?,
@@ -172,11 +171,11 @@ impl World {
         })
     }
 
-    /// Replaces pods of such a cluster until it is one of which `replaced` were; fewer is back to the first ones. What
-    /// stays is the same in memory.
+    /// Replaces pods in `cluster` until the first `replaced` pods are replacements. A smaller number than before
+    /// restores original pods. Unchanged objects stay shared in memory.
     ///
     /// # Errors
-    /// If one of the texts is not that of an object.
+    /// If a text cannot be decoded.
     pub fn replace_pods(&self, replaced: usize, cluster: &mut Cluster) -> serde_json::Result<()> {
         let after = Self { replaced, ..*self };
         for number in self.replaced.min(replaced)..self.replaced.max(replaced) {
@@ -188,7 +187,7 @@ impl World {
         Ok(())
     }
 
-    /// All objects as one `List`, in an order in which they can be created.
+    /// All objects as one `List`, in an order in which `kubectl` can create them.
     #[must_use]
     pub fn list(&self) -> String {
         let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[");
@@ -201,7 +200,7 @@ impl World {
             .chain(self.service_monitors());
         for (position, object) in objects.enumerate() {
             let separator = if position == 0 { "" } else { ",\n" };
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(text, "{separator}{object}");
         }
         text.push_str("]}");

@@ -1,17 +1,17 @@
-//! Pods as large as real ones are: most of what an API server sends of them nobody reads.
+//! Generates pods as large as real ones. The allocator reads few of their fields, but the API server sends all of them.
 
 use serde_json::{Value, json};
 
 use super::{PODS_PER_NODE, World, namespace, node, service, uid, zone};
 
 impl World {
-    /// The address of a pod; a replaced one has another.
+    /// The address of a pod. A replacement has another address.
     pub(super) fn address(&self, number: usize) -> String {
         let block = if number < self.replaced { 128 } else { 0 };
         format!("10.{}.{}.{}", block + (number >> 16), (number >> 8) & 255, number & 255)
     }
 
-    /// The name of a pod; a replaced one has another.
+    /// The name of a pod. A replacement has another name.
     pub(super) fn pod_name(&self, number: usize) -> String {
         let suffix = if number < self.replaced { 'n' } else { 'q' };
         format!("{}-7c9d8b6f5-{suffix}{number:06}", service(number % self.monitors))
@@ -69,7 +69,7 @@ impl World {
     }
 }
 
-/// A pod of a collector.
+/// The pod of a collector.
 pub(super) fn collector(number: usize) -> String {
     let name = format!("otel-collector-{number}");
     json!({"apiVersion": "v1", "kind": "Pod",

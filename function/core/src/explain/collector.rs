@@ -1,6 +1,6 @@
-//! What a collector has, or why it has nothing.
+//! Explains which targets are assigned to a collector, or why none are.
 
-use super::{Explanation, ShareOfJob, Stage, World, counted, owner};
+use super::{Explanation, JobShare, Stage, World, counted, owner};
 use crate::allocation::not_collecting;
 use crate::config::Collectors;
 
@@ -8,50 +8,53 @@ pub(super) fn explain(world: World<'_>, id: &str, explanation: &mut Explanation)
     let Some(members) = world.allocation.members() else {
         let text = "the allocator config does not say who the collectors are: set collector_selector and collector_namespace, or collectors";
         explanation.stopped(Stage::Selection, text);
-        explanation.summary = format!("{id} has no share: {text}");
+        explanation.summary = format!("no targets are assigned to {id}: {text}");
         return;
     };
     let Some(position) = members.index_of(id) else {
-        no_member(world, id, explanation);
+        not_a_member(world, id, explanation);
         return;
     };
     let collector = &members.collectors()[position as usize];
-    let place = if collector.node.is_empty() { String::new() } else { format!(", on the node {}", collector.node) };
-    explanation.passed(Stage::Selection, format!("{id} is a collector{place}"));
+    let on_node = if collector.node.is_empty() { String::new() } else { format!(" on the node {}", collector.node) };
+    explanation.passed(Stage::Selection, format!("{id} is a collector{on_node}"));
     explanation.note(Stage::Assignment, owner::strategy(world, members));
     for (name, _) in world.allocation.jobs() {
         let targets = world.allocation.share(name, id).count();
         if targets > 0 {
-            explanation.share.push(ShareOfJob { job: name.to_owned(), targets });
+            explanation.share.push(JobShare { job: name.to_owned(), targets });
         }
     }
     let targets: usize = explanation.share.iter().map(|share| share.targets).sum();
     let (all, _) = world.allocation.counts();
-    let text = format!("{id} has {targets} of {}", counted(all, "target"));
+    let text = format!("{targets} of {} are assigned to {id}", counted(all, "target"));
     if targets > 0 {
         explanation.passed(Stage::Assignment, text.clone());
     } else {
         explanation.stopped(Stage::Assignment, text.clone());
     }
     explanation.served = targets > 0;
-    explanation.summary = format!("{text}, of {}", counted(explanation.share.len(), "job"));
+    explanation.summary = format!("{text}, in {}", counted(explanation.share.len(), "job"));
 }
 
-/// Says why there is no such collector.
-fn no_member(world: World<'_>, id: &str, explanation: &mut Explanation) {
+/// Explains why `id` is not a collector.
+fn not_a_member(world: World<'_>, id: &str, explanation: &mut Explanation) {
     let text = match &world.config.collectors {
         Some(Collectors::Pods(pods)) => match world.cluster.pods.get(&pods.namespace, id) {
-            None => format!("there is no pod {id} in the collectors' namespace {}", pods.namespace),
+            None => format!("the collectors' namespace {} has no pod {id}", pods.namespace),
             Some(pod) => {
                 let reason = not_collecting(pod, pods, world.now);
                 for gap in pods.selector.gaps(&pod.metadata.labels) {
                     explanation.stopped(Stage::Selection, format!("collector_selector: {gap}"));
                 }
-                let reason = reason.map_or_else(|| "it became one since".to_owned(), |reason| reason.to_string());
-                format!("the pod {id} is no collector: {reason}")
+                let reason = reason.map_or_else(
+                    || "it became a collector after this snapshot".to_owned(),
+                    |reason| reason.to_string(),
+                );
+                format!("the pod {id} is not a collector: {reason}")
             }
         },
-        Some(Collectors::Named(_)) | None => format!("the config's collectors do not name {id}"),
+        Some(Collectors::Named(_)) | None => format!("the collectors of the allocator config do not include {id}"),
     };
     explanation.stopped(Stage::Selection, text.clone());
     let members = world.allocation.members().map(crate::shard::Members::collectors).unwrap_or_default();
@@ -60,5 +63,5 @@ fn no_member(world: World<'_>, id: &str, explanation: &mut Explanation) {
         let more = if members.len() > names.len() { ", ..." } else { "" };
         explanation.note(Stage::Selection, format!("the collectors are {}{more}", names.join(", ")));
     }
-    explanation.summary = format!("{id} has no share: {text}");
+    explanation.summary = format!("no targets are assigned to {id}: {text}");
 }

@@ -1,10 +1,13 @@
-//! A job: what it looked at, what it found, and what became of that.
+//! Traces the targets of one job from discovery through its rules to its collectors.
+//!
+//! Input: a planned job and the [`World`]. Output: a [`JobTrace`] with counts, or the [`TargetTrace`]s of chosen
+//! targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::trace::{self, Fate, Name, Origin, TargetTrace};
+use super::trace::{self, DiscoveredTarget, Fate, RuleOrigin, TargetTrace};
 use super::{World, owner};
 use crate::allocation::{Job, PlannedJob};
 use crate::discovery::external::Answer;
@@ -14,103 +17,104 @@ use crate::objects::Metadata;
 use crate::relabel::{RelabelConfig, Verdict};
 use crate::targets::{Maker, RuleFilter, ServedLabels, Views, address_hash};
 
-/// Most objects that are named as passed over.
+/// Maximum number of skipped objects that a trace names. They are usually skipped for one reason.
 const MOST_NAMED: usize = 10;
 
-/// Most targets of one fate that are followed rule by rule.
-const MOST_ALIKE: usize = 3;
+/// Maximum number of examples for each dropping rule, and for kept targets. One rule usually treats all of them alike.
+const MOST_EXAMPLES: usize = 3;
 
-/// What became of the targets of a job.
+/// The counts of one job, from discovery to assignment, and some traced targets. Part of the JSON of `/explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobTrace {
-    /// Its name.
+    /// The name of the job.
     pub job: String,
-    /// Which endpoint of the monitor it is, if it can have several.
+    /// The index of the monitor's endpoint. `None` for kinds of monitors that have one endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<usize>,
-    /// Where it looked for targets.
-    pub looked_at: Vec<LookedAt>,
-    /// How many targets it found.
+    /// The result of each service discovery of the job.
+    pub looked_at: Vec<DiscoveryResult>,
+    /// The number of discovered targets.
     pub found: usize,
-    /// The rules that dropped some.
+    /// The rules that dropped targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub dropped: Vec<DroppedBy>,
-    /// How many equal another after the rules.
+    pub dropped: Vec<DroppingRule>,
+    /// The number of targets that were merged because they equal another target after the rules.
     pub merged: usize,
-    /// How many are left.
+    /// The number of targets that the job serves.
     pub targets: usize,
-    /// How many of them nobody has.
+    /// The number of served targets that no collector is assigned.
     pub unassigned: usize,
-    /// How many of them each collector has.
+    /// The number of served targets by collector. With replicas, one target counts for several collectors.
     pub collectors: BTreeMap<String, usize>,
-    /// Why its targets are not known.
+    /// Why the targets are unknown, for example because a URL has never answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
-    /// Some of what it found, rule by rule: a few of each fate.
+    /// Some of the discovered targets, traced rule by rule: a few for each outcome.
     pub examples: Vec<TargetTrace>,
 }
 
-/// A place where a job looked for targets.
+/// The result of one service discovery of a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct LookedAt {
-    /// Which.
+pub struct DiscoveryResult {
+    /// The service discovery in words, for example the kind of object and its namespaces.
     pub place: String,
-    /// How many objects, or groups of targets, there are.
+    /// The number of objects, or of target groups for a source outside of the cluster.
     pub objects: usize,
-    /// How many targets they gave.
+    /// The number of targets that they gave.
     pub targets: usize,
-    /// How many objects gave none.
+    /// The number of objects that gave no target.
     pub passed_over: usize,
-    /// The first of those, with the reasons.
+    /// The first ten of the objects that gave no target.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub passed_over_objects: Vec<PassedOverObject>,
+    pub passed_over_objects: Vec<SkippedObject>,
 }
 
-/// An object that gave no targets.
+/// An object that gave no target, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
-pub struct PassedOverObject {
+pub struct SkippedObject {
     pub object: String,
     pub reason: String,
 }
 
-/// A rule that dropped targets.
+/// A rule that dropped targets, and the number of these targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
-pub struct DroppedBy {
-    pub from: Origin,
+pub struct DroppingRule {
+    pub from: RuleOrigin,
     pub rule: String,
     pub targets: usize,
 }
 
-/// What became of one target, before its equals are known.
+/// What the rules do to one target. Whether the target is merged with an equal one is decided later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Found {
-    /// The position of the rule that dropped it.
+pub(super) enum RuleResult {
+    /// Dropped by the rule at this position.
     Dropped(usize),
-    /// Its identity.
+    /// Kept, with this identity.
     Kept(u64),
 }
 
-/// A job that can be walked through.
-pub(super) struct Walker<'a> {
+/// Traces the targets of one job.
+pub(super) struct JobTracer<'a> {
     world: World<'a>,
     planned: &'a PlannedJob,
     job: Option<&'a Job>,
     maker: Maker<'a>,
-    rules: Vec<(Origin, RelabelConfig)>,
+    rules: Vec<(RuleOrigin, RelabelConfig)>,
 }
 
-/// A target as it was found, before its labels are put together.
-pub(super) struct Discovered<'g, 'a> {
-    /// What it was found by.
+/// A discovered target. Its labels are still in two layers: merging them copies, and most targets are only counted or
+/// compared by address.
+pub(super) struct VisitedTarget<'g, 'a> {
+    /// The object, URL or config that the target comes from.
     pub(super) source: &'g str,
     labels: Layers<'g, 'a>,
-    /// Which of the targets of its source it is.
+    /// The position among the targets of the source, from 0.
     place: usize,
 }
 
-impl<'a> Discovered<'_, 'a> {
+impl<'a> VisitedTarget<'_, 'a> {
     pub(super) fn get(&self, name: &str) -> &str {
         self.labels.get(name)
     }
@@ -119,12 +123,12 @@ impl<'a> Discovered<'_, 'a> {
         self.labels.under.merged(self.labels.over)
     }
 
-    fn name(&self) -> Name {
-        Name { source: self.source.to_owned(), place: self.place, address: self.get(ADDRESS).to_owned() }
+    fn name(&self) -> DiscoveredTarget {
+        DiscoveredTarget { source: self.source.to_owned(), place: self.place, address: self.get(ADDRESS).to_owned() }
     }
 }
 
-impl<'a> Walker<'a> {
+impl<'a> JobTracer<'a> {
     pub(super) fn new(world: World<'a>, planned: &'a PlannedJob) -> Self {
         Self {
             world,
@@ -141,32 +145,32 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Walks through all that the job finds and follows a few targets of each fate.
-    pub(super) fn all(&self) -> JobTrace {
+    /// Counts all targets of the job and traces a few of each outcome.
+    pub(super) fn trace_job(&self) -> JobTrace {
         let mut found = 0;
         let mut dropped: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut equals: BTreeMap<u64, Vec<Name>> = BTreeMap::new();
-        let mut alike: BTreeMap<Found, usize> = BTreeMap::new();
+        let mut equals: BTreeMap<u64, Vec<DiscoveredTarget>> = BTreeMap::new();
+        let mut alike: BTreeMap<RuleResult, usize> = BTreeMap::new();
         let mut examples = Vec::new();
-        let looked_at = self.walk(
+        let looked_at = self.visit_targets(
             |_| true,
             |target| {
                 found += 1;
                 let labels = target.labels();
-                let class = match self.found(&labels) {
-                    Found::Dropped(rule) => {
+                let class = match self.rule_result(&labels) {
+                    RuleResult::Dropped(rule) => {
                         *dropped.entry(rule).or_default() += 1;
-                        Found::Dropped(rule)
+                        RuleResult::Dropped(rule)
                     }
-                    Found::Kept(identity) => {
+                    RuleResult::Kept(identity) => {
                         equals.entry(identity).or_default().push(target.name());
-                        Found::Kept(0)
+                        RuleResult::Kept(0)
                     }
                 };
                 let count = alike.entry(class).or_default();
                 *count += 1;
-                if *count <= MOST_ALIKE {
-                    examples.push(self.follow(target.name(), &labels));
+                if *count <= MOST_EXAMPLES {
+                    examples.push(self.trace(target.name(), &labels));
                 }
             },
         );
@@ -175,16 +179,16 @@ impl<'a> Walker<'a> {
         let mut collectors: BTreeMap<String, usize> = BTreeMap::new();
         let mut unassigned = 0;
         for position in 0..targets {
-            let mut nobody = true;
+            let mut is_unassigned = true;
             for collector in self.world.allocation.owners(name, position) {
                 *collectors.entry(collector.name.clone()).or_default() += 1;
-                nobody = false;
+                is_unassigned = false;
             }
-            unassigned += usize::from(nobody);
+            unassigned += usize::from(is_unassigned);
         }
         let dropped = dropped.into_iter().filter_map(|(position, targets)| {
             let (from, rule) = self.rules.get(position)?;
-            Some(DroppedBy { from: from.clone(), rule: trace::describe(rule), targets })
+            Some(DroppingRule { from: from.clone(), rule: trace::describe(rule), targets })
         });
         JobTrace {
             job: name.clone(),
@@ -201,17 +205,19 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Follows the targets that `choose` approves of, of those that objects that `pick` approves of, and
-    /// sources outside of the cluster, give. The rules run on no others but those that may equal them.
-    pub(super) fn some(
+    /// Traces the targets that `choose` accepts.
+    ///
+    /// `pick` selects the objects to look at. Sources outside of the cluster are always looked at. The rules run only
+    /// on the chosen targets and on targets that may equal them.
+    pub(super) fn trace_targets(
         &self,
         pick: impl Fn(&Metadata) -> bool,
-        mut choose: impl FnMut(&Discovered<'_, '_>) -> bool,
+        mut choose: impl FnMut(&VisitedTarget<'_, '_>) -> bool,
     ) -> Vec<TargetTrace> {
         let mut traces = Vec::new();
-        self.walk(pick, |target| {
+        self.visit_targets(pick, |target| {
             if choose(target) {
-                traces.push(self.follow(target.name(), &target.labels()));
+                traces.push(self.trace(target.name(), &target.labels()));
             }
         });
         let kept: BTreeSet<_> = traces.iter().filter_map(|trace| trace.identity).collect();
@@ -219,21 +225,23 @@ impl<'a> Walker<'a> {
         self.with_fates(traces, &equals)
     }
 
-    /// All that became those targets, in the order of discovery. The allocation knows in which objects they are.
-    fn equals(&self, identities: &BTreeSet<u64>) -> BTreeMap<u64, Vec<Name>> {
+    /// All discovered targets that have one of the `identities` after the rules, in the order of discovery.
+    ///
+    /// The allocation says which objects they come from, so other objects need not be read.
+    fn equals(&self, identities: &BTreeSet<u64>) -> BTreeMap<u64, Vec<DiscoveredTarget>> {
         let (mut objects, mut addresses) = (BTreeSet::new(), BTreeSet::new());
         let made = self.job.into_iter().flat_map(Job::made);
         for (object, target) in made.filter(|(_, target)| identities.contains(&target.identity)) {
             objects.extend(object.map(|key| (&*key.namespace, &*key.name)));
             addresses.insert(target.address);
         }
-        let mut equals: BTreeMap<u64, Vec<Name>> = BTreeMap::new();
+        let mut equals: BTreeMap<u64, Vec<DiscoveredTarget>> = BTreeMap::new();
         let pick = |metadata: &Metadata| objects.contains(&(metadata.namespace.as_str(), metadata.name.as_str()));
-        self.walk(pick, |target| {
+        self.visit_targets(pick, |target| {
             if !addresses.contains(&address_hash(target.get(ADDRESS))) {
                 return;
             }
-            if let Found::Kept(identity) = self.found(&target.labels())
+            if let RuleResult::Kept(identity) = self.rule_result(&target.labels())
                 && identities.contains(&identity)
             {
                 equals.entry(identity).or_default().push(target.name());
@@ -242,22 +250,26 @@ impl<'a> Walker<'a> {
         equals
     }
 
-    /// Shows `visit` the targets that objects that `pick` approves of give, and those of all other sources.
-    fn walk(&self, pick: impl Fn(&Metadata) -> bool, mut visit: impl FnMut(&Discovered<'_, '_>)) -> Vec<LookedAt> {
-        // How many targets each source gave so far.
+    /// Calls `visit` for each discovered target. `pick` selects the objects; all other sources are always visited.
+    fn visit_targets(
+        &self,
+        pick: impl Fn(&Metadata) -> bool,
+        mut visit: impl FnMut(&VisitedTarget<'_, '_>),
+    ) -> Vec<DiscoveryResult> {
+        // The number of targets of each source so far: several queries can give targets of one object.
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
-        let mut visit_all = |group: &TargetGroup<'_>, looked_at: &mut LookedAt| {
+        let mut visit_all = |group: &TargetGroup<'_>, looked_at: &mut DiscoveryResult| {
             looked_at.targets += group.targets.len();
             let place = places.entry(group.source.clone()).or_default();
             for own in &group.targets {
                 let labels = Layers { under: &group.labels, over: own };
-                visit(&Discovered { source: &group.source, labels, place: *place });
+                visit(&VisitedTarget { source: &group.source, labels, place: *place });
                 *place += 1;
             }
         };
         let mut all_looked_at = Vec::new();
         for query in &self.planned.queries {
-            let mut looked_at = LookedAt { place: query.scope().to_string(), ..LookedAt::default() };
+            let mut looked_at = DiscoveryResult { place: query.scope().to_string(), ..DiscoveryResult::default() };
             for discovery::LookedAt { metadata, group } in query.looked_at(self.world.index(), &LabelFilter::ALL, &pick)
             {
                 looked_at.objects += 1;
@@ -277,14 +289,14 @@ impl<'a> Walker<'a> {
                     } else {
                         format!("{}/{}", metadata.namespace, metadata.name)
                     };
-                    looked_at.passed_over_objects.push(PassedOverObject { object, reason: reason.to_string() });
+                    looked_at.passed_over_objects.push(SkippedObject { object, reason: reason.to_string() });
                 }
             }
             all_looked_at.push(looked_at);
         }
         let configs = &self.planned.scrape_config.service_discovery.r#static;
         if !configs.is_empty() {
-            let mut looked_at = LookedAt { place: "static_configs".to_owned(), ..LookedAt::default() };
+            let mut looked_at = DiscoveryResult { place: "static_configs".to_owned(), ..DiscoveryResult::default() };
             for mut group in static_groups(configs) {
                 group.source = format!("static_configs[{}]", group.source);
                 looked_at.objects += 1;
@@ -293,7 +305,7 @@ impl<'a> Walker<'a> {
             all_looked_at.push(looked_at);
         }
         for source in &self.planned.sources {
-            let mut looked_at = LookedAt { place: source.wanted.to_string(), ..LookedAt::default() };
+            let mut looked_at = DiscoveryResult { place: source.wanted.to_string(), ..DiscoveryResult::default() };
             let groups = match self.world.external.answers.get(&source.key) {
                 Some(Answer::Known(groups) | Answer::Kept(groups, _)) => &groups[..],
                 Some(Answer::Unknown(_)) | None => &[],
@@ -307,49 +319,54 @@ impl<'a> Walker<'a> {
         all_looked_at
     }
 
-    fn follow(&self, name: Name, labels: &LabelSet<'_>) -> TargetTrace {
+    fn trace(&self, name: DiscoveredTarget, labels: &LabelSet<'_>) -> TargetTrace {
         trace::follow(self.planned, &self.maker, &self.rules, name, labels)
     }
 
-    /// What the rules make of a target.
-    fn found(&self, discovered: &LabelSet<'_>) -> Found {
+    /// Runs the rules on one target without recording their effects.
+    fn rule_result(&self, discovered: &LabelSet<'_>) -> RuleResult {
         let mut last = 0;
         let kept = self.maker.follow(discovered, |position, verdict, _| {
             if verdict != Verdict::Kept {
                 last = position;
             }
         });
-        kept.map_or(Found::Dropped(last), |kept| Found::Kept(kept.identity))
+        kept.map_or(RuleResult::Dropped(last), |kept| RuleResult::Kept(kept.identity))
     }
 
-    /// Whether rules make that address, or instance, of a target.
-    pub(super) fn makes(&self, discovered: &Discovered<'_, '_>, address: &str) -> bool {
+    /// Whether the target has this address or instance after the rules.
+    pub(super) fn relabels_to(&self, discovered: &VisitedTarget<'_, '_>, address: &str) -> bool {
         let labels = discovered.labels();
         let relabelled = self.maker.follow(&labels, |_, _, _| {});
         relabelled.is_some_and(|target| [ADDRESS, "instance"].iter().any(|name| target.labels.get(name) == address))
     }
 
-    /// The traces with what became of the targets that no rule dropped.
-    fn with_fates(&self, mut traces: Vec<TargetTrace>, equals: &BTreeMap<u64, Vec<Name>>) -> Vec<TargetTrace> {
+    /// Replaces the provisional fate of each target that no rule dropped.
+    fn with_fates(
+        &self,
+        mut traces: Vec<TargetTrace>,
+        equals: &BTreeMap<u64, Vec<DiscoveredTarget>>,
+    ) -> Vec<TargetTrace> {
         let wanted: BTreeSet<_> = traces.iter().filter_map(|trace| trace.identity).collect();
         let targets = self.job.into_iter().flat_map(Job::targets).map(|(_, target)| target.identity).zip(0..);
         let positions: BTreeMap<u64, usize> = targets.filter(|(identity, _)| wanted.contains(identity)).collect();
         for trace in &mut traces {
             if let Some(identity) = trace.identity {
                 let (source, address) = (trace.source.clone(), trace.address.clone());
-                let name = Name { source, place: trace.place, address };
+                let name = DiscoveredTarget { source, place: trace.place, address };
                 trace.fate = self.fate(&name, equals.get(&identity), positions.get(&identity).copied());
             }
         }
         traces
     }
 
-    fn fate(&self, name: &Name, equals: Option<&Vec<Name>>, position: Option<usize>) -> Fate {
+    fn fate(&self, name: &DiscoveredTarget, equals: Option<&Vec<DiscoveredTarget>>, position: Option<usize>) -> Fate {
         let (Some(job), Some(position)) = (self.job, position) else {
             let reason = self.job.and_then(Job::unknown).map(str::to_owned);
             let reason = reason.unwrap_or_else(|| "the job is not served".to_owned());
             return Fate::Unassigned { reason, merged: Vec::new() };
         };
+        // Of equal targets, the allocation serves the last discovered one.
         let (last, earlier) = equals.and_then(|equals| equals.split_last()).unwrap_or((name, &[]));
         if last != name {
             return Fate::Merged { into: last.clone() };
@@ -357,7 +374,7 @@ impl<'a> Walker<'a> {
         let merged = earlier.to_vec();
         let by = owner::owners(self.world, job, position, &name.address);
         if by.is_empty() {
-            let reason = owner::nobody(self.world, job.target(position).1);
+            let reason = owner::why_unassigned(self.world, job.target(position).1);
             return Fate::Unassigned { reason, merged };
         }
         Fate::Served { by, merged }

@@ -1,7 +1,7 @@
-//! What became of a monitor.
+//! Explains a monitor: whether it is selected and accepted, and what its jobs discover and serve.
 
-use super::job::Walker;
-use super::near::{Meaning, NearMiss, miss, nearest};
+use super::job::JobTracer;
+use super::near::{MonitorSelector, NearMiss, miss, nearest};
 use super::question::MonitorKind;
 use super::{Explanation, Stage, World, counted};
 use crate::discovery::Query;
@@ -23,7 +23,7 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
         missing(world, settings, monitor, explanation);
         return;
     };
-    explanation.passed(Stage::Cluster, format!("{monitor} was read from the cluster"));
+    explanation.passed(Stage::Cluster, format!("{monitor} is in the cluster"));
     let reasons = reasons(selection, &settings.namespaces, metadata, world.cluster);
     if let Some(first) = reasons.first() {
         for reason in &reasons {
@@ -32,7 +32,7 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
         explanation.summary = format!("{monitor} is not selected: {first}");
         return;
     }
-    explanation.passed(Stage::Selection, "the config's selectors and namespace rules select it");
+    explanation.passed(Stage::Selection, "the selectors and namespace rules of the config select the monitor");
     if let Some(refusal) = explanation.findings.iter().find(|entry| entry.outcome == Outcome::Refused).cloned() {
         explanation.stopped(Stage::Acceptance, refusal.to_string());
         explanation.summary = format!("{monitor} is refused: {}: {}", refusal.field, refusal.reason);
@@ -40,7 +40,7 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
     }
     acceptance(explanation);
     let planned = world.plan().jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
-    explanation.jobs = planned.map(|job| Walker::new(world, job).all()).collect();
+    explanation.jobs = planned.map(|job| JobTracer::new(world, job).trace_job()).collect();
     let targets: usize = explanation.jobs.iter().map(|job| job.targets).sum();
     let unassigned: usize = explanation.jobs.iter().map(|job| job.unassigned).sum();
     discovery(explanation);
@@ -55,19 +55,19 @@ fn summary(monitor: &ObjectRef, explanation: &Explanation, targets: usize, unass
     let jobs = counted(explanation.jobs.len(), "job");
     match (explanation.jobs.len(), targets, unassigned) {
         (0, ..) => format!("{monitor} is selected, but none of its jobs is served"),
-        (_, 0, _) => format!("{monitor} is selected and has {jobs}, but no target is left"),
+        (_, 0, _) => format!("{monitor} is selected and has {jobs}, but its jobs serve no target"),
         (_, _, 0) => format!("{monitor} is selected and has {jobs} with {}", counted(targets, "target")),
         _ => format!(
-            "{monitor} is selected and has {jobs} with {}, of which no collector has {unassigned}",
+            "{monitor} is selected and has {jobs} with {}, but no collector is assigned {unassigned} of them",
             counted(targets, "target")
         ),
     }
 }
 
-/// Says what the report tells of the monitor beside refusing it.
+/// Adds the findings of a monitor that is not refused.
 fn acceptance(explanation: &mut Explanation) {
     let findings = explanation.findings.clone();
-    let mut all = true;
+    let mut all_accepted = true;
     for entry in &findings {
         let text = match entry.field.as_str() {
             "" => entry.reason.clone(),
@@ -75,29 +75,30 @@ fn acceptance(explanation: &mut Explanation) {
         };
         match entry.outcome {
             Outcome::JobLeftOut => {
-                all = false;
+                all_accepted = false;
                 explanation.stopped(Stage::Acceptance, format!("a job is left out: {text}"));
             }
             Outcome::Adjusted | Outcome::Unlisted => explanation.note(Stage::Acceptance, text),
             Outcome::Malformed | Outcome::Refused | Outcome::Unknown | Outcome::Unassigned => {}
         }
     }
-    if all {
-        explanation.passed(Stage::Acceptance, "it is accepted as a whole");
+    if all_accepted {
+        explanation.passed(Stage::Acceptance, "all jobs of the monitor are accepted");
     }
 }
 
-/// A step for what each job found, and one for what became of it.
+/// Adds the steps of each job: discovery, relabelling and assignment.
 fn discovery(explanation: &mut Explanation) {
     for job in explanation.jobs.clone() {
         let name = &job.job;
         if let Some(reason) = &job.unknown {
-            explanation.stopped(Stage::Discovery, format!("{name}: its targets are not known: {reason}"));
+            explanation
+                .stopped(Stage::Discovery, format!("{name}: the targets of the job are not known yet: {reason}"));
             continue;
         }
         let places: Vec<_> =
             job.looked_at.iter().map(|looked| format!("{} {}", looked.objects, looked.place)).collect();
-        let found = format!("{name}: {} found in {}", counted(job.found, "target"), places.join("; "));
+        let found = format!("{name}: {} discovered in {}", counted(job.found, "target"), places.join("; "));
         if job.found == 0 {
             explanation.stopped(Stage::Discovery, found);
             continue;
@@ -106,25 +107,26 @@ fn discovery(explanation: &mut Explanation) {
         let dropped: usize = job.dropped.iter().map(|dropped| dropped.targets).sum();
         let mut text = format!("{name}: rules drop {dropped} of {}", counted(job.found, "target"));
         if job.merged > 0 {
-            text.push_str(&format!(", {} equal another after the rules", job.merged));
+            text.push_str(&format!(", {} merged into equal targets", job.merged));
         }
         if job.targets == 0 {
             explanation.stopped(Stage::Relabelling, text);
             continue;
         }
         explanation.passed(Stage::Relabelling, text);
-        let holders = counted(job.collectors.len(), "collector");
+        let collectors = counted(job.collectors.len(), "collector");
         if job.unassigned > 0 {
-            let text = format!("{name}: no collector has {} of {}", job.unassigned, counted(job.targets, "target"));
+            let text =
+                format!("{name}: no collector is assigned {} of {}", job.unassigned, counted(job.targets, "target"));
             explanation.stopped(Stage::Assignment, text);
         } else {
-            let text = format!("{name}: {} given to {holders}", counted(job.targets, "target"));
+            let text = format!("{name}: {} assigned to {collectors}", counted(job.targets, "target"));
             explanation.passed(Stage::Assignment, text);
         }
     }
 }
 
-/// The monitor and the selection of its kind.
+/// The metadata of the monitor and the selection of its kind. `None` if the cluster has no such monitor.
 fn find<'a>(
     cluster: &'a Cluster,
     settings: &'a Settings,
@@ -155,17 +157,18 @@ fn kind(monitor: &ObjectRef) -> Option<MonitorKind> {
     MonitorKind::ALL.into_iter().find(|kind| kind.as_str() == monitor.kind)
 }
 
-/// Says why a monitor was not found.
+/// Explains why the cluster has no such monitor, and names monitors with this name in other namespaces or kinds.
 fn missing(world: World<'_>, settings: &Settings, monitor: &ObjectRef, explanation: &mut Explanation) {
     let malformed = explanation.findings.iter().find(|entry| entry.outcome == Outcome::Malformed).cloned();
     if let Some(entry) = malformed {
-        explanation.stopped(Stage::Cluster, format!("it cannot be read: {}", entry.reason));
+        explanation.stopped(Stage::Cluster, format!("the monitor cannot be read: {}", entry.reason));
         explanation.summary = format!("{monitor} cannot be read: {}", entry.reason);
         return;
     }
     let kind = kind(monitor);
     if kind.is_some_and(|kind| !selection(settings, kind).selects_any()) {
-        let text = format!("objects of the kind {} are not read: the config has no selector for them", monitor.kind);
+        let text =
+            format!("the config has no selector for the kind {}, so objects of this kind are not read", monitor.kind);
         explanation.summary = format!("{monitor} is not selected: {text}");
         explanation.stopped(Stage::Selection, text);
         return;
@@ -188,37 +191,37 @@ fn missing(world: World<'_>, settings: &Settings, monitor: &ObjectRef, explanati
     }
 }
 
-/// The objects that come nearest to what a monitor means.
+/// The objects that the selector of a monitor nearly matches.
 fn near_objects(world: World<'_>, monitor: &ObjectRef) -> Vec<NearMiss> {
-    fn of_meaning<T: Object>(meaning: Option<Meaning<'_>>, objects: &Collection<T>) -> Vec<NearMiss> {
-        let Some(meaning) = meaning else { return Vec::new() };
-        objects.iter().filter_map(|object| meaning.miss(object.as_ref())).collect()
+    fn misses<T: Object>(selector: Option<MonitorSelector<'_>>, objects: &Collection<T>) -> Vec<NearMiss> {
+        let Some(selector) = selector else { return Vec::new() };
+        objects.iter().filter_map(|object| selector.miss(object.as_ref())).collect()
     }
     let cluster = world.cluster;
     let (namespace, name) = (&monitor.namespace, &monitor.name);
     nearest(match kind(monitor) {
         Some(MonitorKind::ServiceMonitor) => {
             let monitor = cluster.service_monitors.get(namespace, name);
-            of_meaning(monitor.map(|monitor| Meaning::of_service_monitor(monitor)), &cluster.services)
+            misses(monitor.map(|monitor| MonitorSelector::of_service_monitor(monitor)), &cluster.services)
         }
         Some(MonitorKind::PodMonitor) => {
             let monitor = cluster.pod_monitors.get(namespace, name);
-            of_meaning(monitor.map(|monitor| Meaning::of_pod_monitor(monitor)), &cluster.pods)
+            misses(monitor.map(|monitor| MonitorSelector::of_pod_monitor(monitor)), &cluster.pods)
         }
         Some(MonitorKind::Probe) => {
             let probe = cluster.probes.get(namespace, name);
-            of_meaning(probe.and_then(|probe| Meaning::of_probe(probe)), &cluster.ingresses)
+            misses(probe.and_then(|probe| MonitorSelector::of_probe(probe)), &cluster.ingresses)
         }
         Some(MonitorKind::ScrapeConfig) => {
             let jobs = world.plan().jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
-            jobs.flat_map(|job| &job.queries).flat_map(|query| not_chosen(cluster, monitor, query)).collect()
+            jobs.flat_map(|job| &job.queries).flat_map(|query| query_misses(cluster, monitor, query)).collect()
         }
         None => Vec::new(),
     })
 }
 
-/// What keeps a service discovery and the objects of its kind apart.
-fn not_chosen(cluster: &Cluster, monitor: &ObjectRef, query: &Query) -> Vec<NearMiss> {
+/// The objects of the query's role that the query does not select, with the differences.
+fn query_misses(cluster: &Cluster, monitor: &ObjectRef, query: &Query) -> Vec<NearMiss> {
     fn of_kind<T: Object>(objects: &Collection<T>, monitor: &ObjectRef, query: &Query) -> Vec<NearMiss> {
         let names = query.scope().namespaces;
         let objects = objects.iter();

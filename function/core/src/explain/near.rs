@@ -1,4 +1,4 @@
-//! Monitors that mean an object, and those that come near.
+//! Matches the selectors of monitors against objects, and finds the monitors that nearly match.
 
 use serde::Serialize;
 
@@ -9,52 +9,52 @@ use crate::objects::{Metadata, Object};
 use crate::report::{ObjectRef, Outcome};
 use crate::selector::{Gap, LabelSelector, Selector};
 
-/// Most monitors that are named as near.
+/// Maximum number of near misses in an explanation. The nearest one is usually the one that the user expects.
 const MOST: usize = 5;
 
-/// A monitor that means an object.
+/// A monitor whose selector matches the object of the question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Match {
+pub struct SelectingMonitor {
     /// The monitor.
     pub monitor: ObjectRef,
-    /// What it means: the pod or service itself, or the service in front of the pod.
+    /// The object that the monitor selects: the pod or service itself, or a service in front of the pod.
     pub by: ObjectRef,
-    /// Why the monitor has no say; empty if it has.
+    /// Why the allocator config does not select the monitor. Empty if it does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_selected: Vec<String>,
-    /// Why it is refused, if it is.
+    /// Why the monitor is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }
 
-/// Something that does not mean the object, and what keeps them apart.
+/// A monitor and an object that its selector nearly matches, with the differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NearMiss {
-    /// What comes near.
+    /// The monitor.
     pub object: ObjectRef,
-    /// What it would have to do with.
+    /// The object that the monitor does not select.
     pub to: ObjectRef,
-    /// Requirements on labels that do not hold.
+    /// The label requirements that the object does not meet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    /// The namespaces that it looks into, if the object is in none of them.
+    /// The namespaces that the monitor selects in, if the object is in none of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<String>,
-    /// How many requirements hold.
+    /// The number of label requirements that the object meets.
     #[serde(skip)]
     holds: usize,
 }
 
-/// A selector of a monitor, held against objects.
-pub(super) struct Meaning<'a> {
+/// The label selector and namespaces of a monitor.
+pub(super) struct MonitorSelector<'a> {
     pub(super) monitor: &'a Metadata,
     pub(super) kind: &'static str,
     pub(super) selector: &'a LabelSelector,
     pub(super) namespaces: &'a NamespaceSelector,
 }
 
-impl Meaning<'_> {
-    /// What keeps the monitor and the object apart; `None` if the monitor means it.
+impl MonitorSelector<'_> {
+    /// The differences between the selector and the object. `None` if the selector matches, or cannot be read.
     pub(super) fn miss<T: Object>(&self, object: &T) -> Option<NearMiss> {
         // A monitor whose selector cannot be read is refused, and the report says why.
         let selector = self.selector.selector().ok()?;
@@ -68,8 +68,13 @@ impl Meaning<'_> {
         ObjectRef::new(self.kind, &self.monitor.namespace, &self.monitor.name)
     }
 
-    /// What the config and the report say of the monitor that means `by`.
-    pub(super) fn matched(&self, world: World<'_>, selection: Option<&KindSelection>, by: ObjectRef) -> Match {
+    /// The monitor as one that selects `by`, with the reasons why the config or the generator ignores the monitor.
+    pub(super) fn selecting(
+        &self,
+        world: World<'_>,
+        selection: Option<&KindSelection>,
+        by: ObjectRef,
+    ) -> SelectingMonitor {
         let monitor = self.object();
         let not_selected = match (&world.config.monitors, selection) {
             (Some(settings), Some(selection)) => {
@@ -80,11 +85,12 @@ impl Meaning<'_> {
         };
         let entries = world.allocation.report().entries().iter();
         let refused = entries.filter(|entry| entry.object == monitor).find(|entry| entry.outcome == Outcome::Refused);
-        Match { monitor, by, not_selected, refused: refused.map(ToString::to_string) }
+        SelectingMonitor { monitor, by, not_selected, refused: refused.map(ToString::to_string) }
     }
 }
 
-/// What keeps a monitor that looks for that, in those namespaces or in all, and the object apart.
+/// The differences between an object and a selector in `names`, or in all namespaces if `names` is `None`.
+/// `None` if the selector matches.
 pub(super) fn miss<T: Object>(
     monitor: ObjectRef,
     selector: &Selector,
@@ -102,9 +108,9 @@ pub(super) fn miss<T: Object>(
     Some(NearMiss { object: monitor, to: object.object_ref(), gaps, namespaces, holds })
 }
 
-/// The nearest ones first: those with the fewest gaps, and of those with as many the ones that hold most.
+/// Sorts near misses and keeps the first [`MOST`]: fewest gaps first, then most requirements met, then closest label.
 pub(super) fn nearest(mut misses: Vec<NearMiss>) -> Vec<NearMiss> {
-    // A selector that shares nothing with the object is not near.
+    // A selector that misses two or more requirements and meets none is not near.
     misses.retain(|miss| miss.holds > 0 || miss.gaps.len() <= 1);
     misses.sort_by(|one, other| {
         let key = |miss: &NearMiss| {
@@ -117,7 +123,8 @@ pub(super) fn nearest(mut misses: Vec<NearMiss>) -> Vec<NearMiss> {
     misses
 }
 
-/// How far what is wanted is from what is found: the characters that the first gap does not begin with.
+/// How different the required and the actual label of the first gap are: the characters after their common prefix.
+/// A label with another key counts as further away.
 fn distance(miss: &NearMiss) -> usize {
     let Some(Gap { wanted, found, similar }) = miss.gaps.first() else { return 0 };
     let shared = wanted.chars().zip(found.chars()).take_while(|(one, other)| one == other).count();
@@ -125,7 +132,7 @@ fn distance(miss: &NearMiss) -> usize {
     further + found.chars().count().max(wanted.chars().count()) - shared
 }
 
-impl<'a> Meaning<'a> {
+impl<'a> MonitorSelector<'a> {
     pub(super) const fn of_service_monitor(monitor: &'a ServiceMonitor) -> Self {
         let ServiceMonitor { metadata, spec } = monitor;
         Self {
@@ -141,7 +148,7 @@ impl<'a> Meaning<'a> {
         Self { monitor: metadata, kind: "PodMonitor", selector: &spec.selector, namespaces: &spec.namespace_selector }
     }
 
-    /// What a probe goes to, unless that is written out.
+    /// The ingress selector of a probe. `None` if the probe has static targets, which take precedence.
     pub(super) fn of_probe(probe: &'a Probe) -> Option<Self> {
         let Probe { metadata, spec } = probe;
         let ingress = spec.targets.ingress.as_ref().filter(|_| spec.targets.static_config.is_none())?;

@@ -1,19 +1,19 @@
-//! What becomes of a pod or a service: which monitors mean it, and its targets.
+//! Explains a pod or a service: which monitors select it, and which targets jobs discover from it.
 
 use std::collections::BTreeSet;
 
-use super::job::{Discovered, Walker};
-use super::near::{Meaning, nearest};
+use super::job::{JobTracer, VisitedTarget};
+use super::near::{MonitorSelector, nearest};
 use super::{Explanation, Fate, Stage, TargetTrace, World, counted};
 use crate::discovery::Scope;
 use crate::objects::endpoints::TargetRef;
 use crate::objects::{Cluster, EndpointSlice, Metadata, Object, Pod, Service};
 use crate::report::ObjectRef;
 
-/// The label of a slice that names its service.
+/// The label of an endpoint slice that has the name of its service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// Names of objects: kind as discovery has it, namespace, name.
+/// Keys of objects: role of service discovery, namespace, name.
 type Objects = BTreeSet<(&'static str, String, String)>;
 
 pub(super) fn explain_pod(world: World<'_>, namespace: &str, name: &str, explanation: &mut Explanation) {
@@ -24,20 +24,23 @@ pub(super) fn explain_pod(world: World<'_>, namespace: &str, name: &str, explana
     };
     let phase = if pod.status.phase.is_empty() { "in no known phase" } else { pod.status.phase.as_str() };
     match pod.status.pod_ip.as_str() {
-        "" => explanation.note(Stage::Cluster, format!("{object} was read: {phase}, without an address yet")),
-        address => explanation.passed(Stage::Cluster, format!("{object} was read: {phase}, at {address}")),
+        "" => explanation.note(Stage::Cluster, format!("{object} is in the cluster: {phase}, without an address yet")),
+        address => explanation.passed(Stage::Cluster, format!("{object} is in the cluster: {phase}, at {address}")),
     }
     let (mut objects, services) = behind(world.cluster, namespace, name);
     objects.insert(("pod", namespace.to_owned(), name.to_owned()));
     if services.is_empty() {
-        explanation.note(Stage::Discovery, "no endpoints of a service name it: only a PodMonitor can mean it");
+        explanation
+            .note(Stage::Discovery, "no service has the pod in its endpoints: only a PodMonitor can select the pod");
     } else {
         let names: Vec<_> = services.iter().map(|service| service.metadata.name.as_str()).collect();
-        explanation
-            .note(Stage::Discovery, format!("it is behind {}: {}", counted(names.len(), "service"), names.join(", ")));
+        explanation.note(
+            Stage::Discovery,
+            format!("the pod is behind {}: {}", counted(names.len(), "service"), names.join(", ")),
+        );
     }
     monitors(world, Some(pod), &services, explanation);
-    let is_pod = |labels: &Discovered<'_, '_>| {
+    let is_pod = |labels: &VisitedTarget<'_, '_>| {
         let kind = labels.get("__meta_kubernetes_endpointslice_address_target_kind");
         let target = labels.get("__meta_kubernetes_endpointslice_address_target_name");
         labels.get("__meta_kubernetes_pod_name") == name
@@ -54,12 +57,12 @@ pub(super) fn explain_service(world: World<'_>, namespace: &str, name: &str, exp
         missing(&object, world.cluster.services.is_empty(), explanation);
         return;
     };
-    explanation.passed(Stage::Cluster, format!("{object} was read"));
+    explanation.passed(Stage::Cluster, format!("{object} is in the cluster"));
     let slices = world.cluster.endpoint_slices.in_namespace(namespace);
     let slices = slices.filter(|slice| slice.metadata.labels.get(SERVICE_NAME).is_some_and(|service| service == name));
     let mut objects: Objects = slices.map(|slice| entry("endpointslice", &slice.metadata)).collect();
     if objects.is_empty() && world.cluster.endpoints.get(namespace, name).is_none() {
-        explanation.note(Stage::Discovery, "no endpoint slice names it as its service");
+        explanation.note(Stage::Discovery, "no endpoint slice of the service was read");
     }
     objects.insert(("endpoints", namespace.to_owned(), name.to_owned()));
     objects.insert(("service", namespace.to_owned(), name.to_owned()));
@@ -70,7 +73,7 @@ pub(super) fn explain_service(world: World<'_>, namespace: &str, name: &str, exp
 
 fn missing(object: &ObjectRef, none_read: bool, explanation: &mut Explanation) {
     let text = if none_read {
-        format!("{object} is not known: no object of this kind was read, since no job looks for them or there is none")
+        format!("{object} was not read: no job discovers objects of this kind, or the cluster has none")
     } else {
         format!("there is no {object} in the cluster")
     };
@@ -82,7 +85,7 @@ fn entry(kind: &'static str, metadata: &Metadata) -> (&'static str, String, Stri
     (kind, metadata.namespace.clone(), metadata.name.clone())
 }
 
-/// What lists the addresses of a pod, and the services that those belong to.
+/// The endpoint slices and endpoints that list a pod, and their services.
 fn behind<'a>(cluster: &'a Cluster, namespace: &str, name: &str) -> (Objects, Vec<&'a Service>) {
     let is_pod = |reference: &Option<TargetRef>| {
         reference.as_ref().is_some_and(|to| to.kind == "Pod" && to.namespace == namespace && to.name == name)
@@ -108,52 +111,57 @@ fn behind<'a>(cluster: &'a Cluster, namespace: &str, name: &str) -> (Objects, Ve
     (objects, services.map(AsRef::as_ref).collect())
 }
 
-/// Which monitors mean the pod or one of the services; the nearest ones if none does.
+/// Adds the monitors that select the pod or one of the services. If none does, adds the nearest monitors.
 fn monitors(world: World<'_>, pod: Option<&Pod>, services: &[&Service], explanation: &mut Explanation) {
     let settings = world.config.monitors.as_ref();
     let mut misses = Vec::new();
     for monitor in world.cluster.service_monitors.iter() {
-        let meaning = Meaning::of_service_monitor(monitor);
+        let selector = MonitorSelector::of_service_monitor(monitor);
         let selection = settings.map(|settings| &settings.service_monitors);
         for service in services {
-            match meaning.miss(*service) {
+            match selector.miss(*service) {
                 Some(miss) => misses.push(miss),
-                None => explanation.monitors.push(meaning.matched(world, selection, service.object_ref())),
+                None => explanation.monitors.push(selector.selecting(world, selection, service.object_ref())),
             }
         }
     }
     for (monitor, pod) in world.cluster.pod_monitors.iter().flat_map(|monitor| pod.map(|pod| (monitor, pod))) {
-        let meaning = Meaning::of_pod_monitor(monitor);
-        match meaning.miss(pod) {
+        let selector = MonitorSelector::of_pod_monitor(monitor);
+        match selector.miss(pod) {
             Some(miss) => misses.push(miss),
             None => {
                 let selection = settings.map(|settings| &settings.pod_monitors);
-                explanation.monitors.push(meaning.matched(world, selection, pod.object_ref()));
+                explanation.monitors.push(selector.selecting(world, selection, pod.object_ref()));
             }
         }
     }
     if explanation.monitors.is_empty() {
-        explanation.stopped(Stage::Selection, "no monitor means it by its selector and namespaces");
+        explanation.stopped(Stage::Selection, "no monitor has a selector and namespaces that match");
         explanation.nearest = nearest(misses);
     }
     for found in explanation.monitors.clone() {
-        let text = format!("{} means {}", found.monitor, found.by);
+        let text = format!("{} selects {}", found.monitor, found.by);
         match (found.not_selected.first(), &found.refused) {
             (Some(reason), _) => {
-                explanation.stopped(Stage::Selection, format!("{text}, but is not selected: {reason}"));
+                explanation
+                    .stopped(Stage::Selection, format!("{text}, but the config does not select the monitor: {reason}"));
             }
-            (None, Some(reason)) => explanation.stopped(Stage::Acceptance, format!("{text}, but is refused: {reason}")),
+            (None, Some(reason)) => {
+                explanation.stopped(Stage::Acceptance, format!("{text}, but the monitor is refused: {reason}"));
+            }
             (None, None) => explanation.passed(Stage::Selection, text),
         }
     }
 }
 
-/// The targets that jobs make of the objects. Those of jobs whose monitors do not mean the object
-/// come last, and are what is left out first.
+/// Adds the targets that jobs discover from the objects.
+///
+/// Dropped targets of jobs whose monitors do not select the object come last. A job that looks at all objects of a
+/// namespace drops the targets of most of them, so these targets say little and are cut off first.
 fn targets(
     world: World<'_>,
     objects: &Objects,
-    is_meant: impl Fn(&Discovered<'_, '_>) -> bool,
+    is_target_of_object: impl Fn(&VisitedTarget<'_, '_>) -> bool,
     explanation: &mut Explanation,
 ) {
     let mut found: Vec<(bool, TargetTrace)> = Vec::new();
@@ -171,23 +179,24 @@ fn targets(
         if !sees {
             continue;
         }
-        let meant = explanation.monitors.iter().any(|found| job.monitor.as_ref() == Some(&found.monitor));
-        let traces = Walker::new(world, job).some(pick, |found| !is_outside(found.source) && is_meant(found));
-        found.extend(traces.into_iter().map(|trace| (meant || trace.identity.is_some(), trace)));
+        let selected = explanation.monitors.iter().any(|found| job.monitor.as_ref() == Some(&found.monitor));
+        let traces = JobTracer::new(world, job)
+            .trace_targets(pick, |found| !is_outside(found.source) && is_target_of_object(found));
+        found.extend(traces.into_iter().map(|trace| (selected || trace.identity.is_some(), trace)));
     }
     let served = found.iter().filter(|(_, trace)| matches!(trace.fate, Fate::Served { .. })).count();
-    let text = format!("jobs found it as {}, of which collectors have {served}", counted(found.len(), "target"));
+    let text = format!("jobs discovered {}, and collectors are assigned {served}", counted(found.len(), "target"));
     if served > 0 {
         explanation.passed(Stage::Assignment, text);
     } else {
         explanation.stopped(Stage::Assignment, text);
     }
     explanation.served = served > 0;
-    found.sort_by_key(|(meant, trace)| (trace.rank().min(1), !meant, trace.rank()));
+    found.sort_by_key(|(relevant, trace)| (trace.rank().min(1), !relevant, trace.rank()));
     explanation.add_targets(found.into_iter().map(|(_, trace)| trace).collect());
 }
 
-/// Whether a source is none of the cluster.
+/// Whether a source is outside of the cluster. The sources of cluster objects have one of these prefixes.
 fn is_outside(source: &str) -> bool {
     !["endpointslice/", "endpoints/", "pod/", "svc/"].iter().any(|prefix| source.starts_with(prefix))
 }
@@ -196,20 +205,22 @@ fn summarize(object: &ObjectRef, explanation: &mut Explanation) {
     let served = explanation.targets.iter().filter(|trace| matches!(trace.fate, Fate::Served { .. })).count();
     let selected = explanation.monitors.iter().filter(|found| found.not_selected.is_empty()).count();
     explanation.summary = if served > 0 {
-        format!("{object} is scraped, as {}", counted(served, "target"))
+        format!("{object} is scraped as {}", counted(served, "target"))
     } else if let Some(near) = explanation.nearest.first() {
         let gap = near.gaps.first().map(ToString::to_string);
-        let why = gap.or_else(|| near.namespaces.as_ref().map(|names| format!("it looks into the namespaces {names}")));
+        let why = gap.or_else(|| {
+            near.namespaces.as_ref().map(|names| format!("the monitor selects only in the namespaces {names}"))
+        });
         format!(
-            "{object} is not scraped: no monitor means it; the nearest is {}: {}",
+            "{object} is not scraped: no monitor selects it; the nearest is {}: {}",
             near.object,
             why.unwrap_or_default()
         )
     } else if explanation.monitors.is_empty() {
-        format!("{object} is not scraped: no monitor means it")
+        format!("{object} is not scraped: no monitor selects it")
     } else if selected == 0 {
-        format!("{object} is not scraped: the monitors that mean it are not selected")
+        format!("{object} is not scraped: the config does not select the monitors that select it")
     } else {
-        format!("{object} is not scraped: see what stops it below")
+        format!("{object} is not scraped: the steps below have the reason")
     };
 }

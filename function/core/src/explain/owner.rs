@@ -1,4 +1,4 @@
-//! Why a collector has a target, or none has.
+//! Explains why a target is assigned to a collector, or to none.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::shard::consistent_hashing::partition;
 use crate::shard::{Members, Spread, Strategy};
 use crate::targets::Target;
 
-/// A collector that has a target, and why.
+/// A collector that a target is assigned to, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
 pub struct Owner {
@@ -16,7 +16,7 @@ pub struct Owner {
     pub reason: String,
 }
 
-/// The collectors that have the target at that position of a job.
+/// The collectors of the target at `position` of a job.
 pub(super) fn owners(world: World<'_>, job: &Job, position: usize, address: &str) -> Vec<Owner> {
     let (_, target) = job.target(position);
     let owners = world.allocation.owners(&job.scrape_config().job_name, position);
@@ -24,16 +24,23 @@ pub(super) fn owners(world: World<'_>, job: &Job, position: usize, address: &str
         .map(|collector| {
             let on_node = !target.node.is_empty() && *collector.node == *target.node;
             let reason = match world.config.strategy {
-                Strategy::PerNode { .. } if on_node => format!("it runs on the target's node: {}", target.node),
+                Strategy::PerNode { .. } if on_node => {
+                    format!("the collector runs on the target's node: {}", target.node)
+                }
                 Strategy::PerNode { fallback: Some(fallback) } => {
                     let why = if target.node.is_empty() {
                         "the target has no node".to_owned()
                     } else {
                         format!("no collector is on the target's node {}", target.node)
                     };
-                    format!("{why}, so the fallback decides: {}", by_spread(fallback.strategy, 1, target, address))
+                    format!(
+                        "{why}, so the fallback strategy applies: {}",
+                        by_spread(fallback.strategy, 1, target, address)
+                    )
                 }
-                Strategy::PerNode { fallback: None } => format!("it runs on the target's node: {}", target.node),
+                Strategy::PerNode { fallback: None } => {
+                    format!("the collector runs on the target's node: {}", target.node)
+                }
                 Strategy::Spread { strategy, replicas } => by_spread(strategy, replicas, target, address),
             };
             Owner { collector: collector.name.clone(), reason }
@@ -45,33 +52,33 @@ fn by_spread(strategy: Spread, replicas: u32, target: &Target, address: &str) ->
     let partition = partition(target.address);
     match (strategy, replicas) {
         (Spread::ConsistentHashing(_), 1) => {
-            format!("the hash of {address} falls into partition {partition}, which is this collector's")
+            format!("the hash of {address} selects partition {partition}, which this collector owns")
         }
         (Spread::ConsistentHashing(_), _) => format!(
-            "the hash of {address} falls into partition {partition}, and it is among the first {replicas} collectors from there on"
+            "the hash of {address} selects partition {partition}, and this collector is among the first {replicas} owners from there on"
         ),
-        (Spread::LeastWeighted, 1) => "the shares are balanced: they differ by at most one target".to_owned(),
+        (Spread::LeastWeighted, 1) => "shares are balanced: they differ by at most one target".to_owned(),
         (Spread::LeastWeighted, _) => {
-            format!("the shares are balanced, and copies go to the next of {replicas} collectors in order")
+            format!("shares are balanced, and each target goes to {replicas} successive collectors")
         }
         (Spread::Rendezvous(rendezvous), _) => {
-            let zone = if rendezvous.same_zone_first { ", those of its zone first" } else { "" };
-            let copies = if replicas > 1 { ", and copies go to the collectors that follow" } else { "" };
+            let zone = if rendezvous.same_zone_first { ", collectors in its zone first" } else { "" };
+            let copies = if replicas > 1 { ", and copies go to the next collectors in the list" } else { "" };
             let bound = f64::from(rendezvous.bound) / 1000.0;
             format!(
-                "of the collectors that are not full at {bound} times the mean, the target's hash ranks it highest{zone}{copies}"
+                "the target's hash ranks this collector highest among those below {bound} times the mean share{zone}{copies}"
             )
         }
     }
 }
 
-/// Why nobody has a target.
-pub(super) fn nobody(world: World<'_>, target: &Target) -> String {
+/// Why a target is assigned to no collector, and what to do about it.
+pub(super) fn why_unassigned(world: World<'_>, target: &Target) -> String {
     let Some(members) = world.allocation.members() else {
         return "the allocator config does not say who the collectors are".to_owned();
     };
     if members.collectors().is_empty() {
-        return "there is no collector that could have it".to_owned();
+        return "there is no collector".to_owned();
     }
     match world.config.strategy {
         Strategy::PerNode { .. } if target.node.is_empty() => {
@@ -80,30 +87,30 @@ pub(super) fn nobody(world: World<'_>, target: &Target) -> String {
         Strategy::PerNode { fallback } => {
             let advice = match fallback {
                 Some(_) => "set allocation_fallback_without_collector",
-                None => "run one there",
+                None => "run a collector there",
             };
             format!("per-node: no collector is on the target's node {}, {advice}", target.node)
         }
-        Strategy::Spread { .. } => "the strategy gives it to nobody".to_owned(),
+        Strategy::Spread { .. } => "the strategy assigns the target to no collector".to_owned(),
     }
 }
 
-/// How targets are given out, in one line.
+/// The strategy and the number of collectors, in one line.
 pub(super) fn strategy(world: World<'_>, members: &Members) -> String {
     let count = super::counted(members.collectors().len(), "collector");
     let name = |spread| match spread {
-        Spread::ConsistentHashing(_) => "by the hash of their addresses",
+        Spread::ConsistentHashing(_) => "by the hash of the address",
         Spread::LeastWeighted => "in balanced shares",
         Spread::Rendezvous(_) => "by rendezvous hashing, within bounds",
     };
     match world.config.strategy {
-        Strategy::Spread { strategy, replicas: 1 } => format!("targets are given to {count} {}", name(strategy)),
+        Strategy::Spread { strategy, replicas: 1 } => format!("targets are assigned to {count} {}", name(strategy)),
         Strategy::Spread { strategy, replicas } => {
-            format!("targets are given to {count} {}, each to {replicas} of them", name(strategy))
+            format!("targets are assigned to {count} {}, each target to {replicas}", name(strategy))
         }
-        Strategy::PerNode { fallback: None } => format!("targets are given to {count} by their nodes"),
+        Strategy::PerNode { fallback: None } => format!("targets are assigned to {count} by node"),
         Strategy::PerNode { fallback: Some(fallback) } => {
-            format!("targets are given to {count} by their nodes, the rest {}", name(fallback.strategy))
+            format!("targets are assigned to {count} by node, targets without a match {}", name(fallback.strategy))
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What can be asked.
+//! Parses the questions that `/explain` answers.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A question: the name of the parameter that asks it, and its parts.
+/// A question about one object. Each variant has the name of its URL parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "named as in the URL")]
@@ -16,7 +16,7 @@ pub enum Question {
     Collector { id: String },
 }
 
-/// The kinds of monitors.
+/// The four kinds of monitors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in the CRDs")]
 pub enum MonitorKind {
@@ -27,10 +27,10 @@ pub enum MonitorKind {
 }
 
 impl MonitorKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::ServiceMonitor, Self::PodMonitor, Self::Probe, Self::ScrapeConfig];
 
-    /// As it stands in a manifest.
+    /// The kind as in a manifest.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,41 +42,40 @@ impl MonitorKind {
     }
 }
 
-/// Why a question cannot be understood.
+/// Why the parameters of a URL are not a question.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QuestionError {
-    /// The parameter asks nothing.
+    /// No parameter is one of [`Question::PARAMETERS`].
     #[error(
-        "ask by one of monitor=KIND/NAMESPACE/NAME, pod=NAMESPACE/NAME, service=NAMESPACE/NAME, target=HOST:PORT, collector=ID"
+        "set one of the parameters monitor=KIND/NAMESPACE/NAME, pod=NAMESPACE/NAME, service=NAMESPACE/NAME, target=HOST:PORT, collector=ID"
     )]
     Unknown,
-    /// The value has another form.
+    /// The value of the parameter has the wrong form.
     #[error("{parameter} must be {form}: {value:?}")]
     Form {
-        /// The parameter.
+        /// The name of the parameter.
         parameter: &'static str,
-        /// What its value must look like.
+        /// The form that the value must have.
         form: &'static str,
-        /// Its value.
+        /// The value.
         value: String,
     },
 }
 
 impl Question {
-    /// The parameters that ask.
+    /// The names of the parameters, one for each variant.
     pub const PARAMETERS: [&'static str; 5] = ["monitor", "pod", "service", "target", "collector"];
 
-    /// Reads a parameter of the URL.
+    /// Parses one parameter of the URL.
     ///
     /// # Errors
-    /// When the parameter asks nothing, or its value has another form.
+    /// [`QuestionError`] if the parameter has another name, or its value the wrong form.
     pub fn parse(parameter: &str, value: &str) -> Result<Self, QuestionError> {
         let value = value.trim();
         let wrong = |parameter, form| Err(QuestionError::Form { parameter, form, value: value.to_owned() });
         match parameter {
             "monitor" => {
-                let form =
-                    "ServiceMonitor, PodMonitor, Probe or ScrapeConfig, its namespace and its name, with / between";
+                let form = "KIND/NAMESPACE/NAME, with the kind ServiceMonitor, PodMonitor, Probe or ScrapeConfig";
                 let [kind, namespace, name] = parts(value)[..] else { return wrong("monitor", form) };
                 let known = MonitorKind::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(kind));
                 let Some(kind) = known else { return wrong("monitor", form) };
@@ -84,13 +83,13 @@ impl Question {
             }
             "pod" => match parts(value)[..] {
                 [namespace, name] => Ok(Self::Pod { namespace: namespace.to_owned(), name: name.to_owned() }),
-                _ => wrong("pod", "its namespace and its name, with / between"),
+                _ => wrong("pod", "NAMESPACE/NAME"),
             },
             "service" => match parts(value)[..] {
                 [namespace, name] => Ok(Self::Service { namespace: namespace.to_owned(), name: name.to_owned() }),
-                _ => wrong("service", "its namespace and its name, with / between"),
+                _ => wrong("service", "NAMESPACE/NAME"),
             },
-            "target" if value.is_empty() => wrong("target", "an address, as in 10.0.0.1:8080"),
+            "target" if value.is_empty() => wrong("target", "an address such as 10.0.0.1:8080"),
             "target" => Ok(Self::Target { address: value.to_owned() }),
             "collector" if value.is_empty() => wrong("collector", "the name of a collector"),
             "collector" => Ok(Self::Collector { id: value.to_owned() }),
@@ -98,7 +97,7 @@ impl Question {
         }
     }
 
-    /// The parameter and the value that ask it.
+    /// The name and the value of the URL parameter. [`Question::parse`] reads them back.
     #[must_use]
     pub fn parameter(&self) -> (&'static str, String) {
         match self {
@@ -120,7 +119,7 @@ impl fmt::Display for Question {
     }
 }
 
-/// The parts between slashes; none if one of them is empty.
+/// The parts between slashes. No part at all if one of them is empty, so that no pattern of the caller matches.
 fn parts(value: &str) -> Vec<&str> {
     let parts: Vec<_> = value.split('/').collect();
     if parts.contains(&"") { Vec::new() } else { parts }

@@ -1,8 +1,8 @@
-//! What is behind an address.
+//! Explains the targets that have an address, as discovered or after the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::job::Walker;
+use super::job::JobTracer;
 use super::{Explanation, Fate, Stage, World, counted};
 use crate::discovery::{LabelFilter, Query};
 use crate::labels::ADDRESS;
@@ -12,27 +12,27 @@ type Objects = BTreeSet<(String, String)>;
 
 pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explanation) {
     let nothing = LabelFilter::new(world.index(), |_| false);
-    // Jobs that ask for the same find the same.
-    let mut known: Vec<(&Query, Objects)> = Vec::new();
+    // Many jobs have equal queries, for example one for each endpoint of a monitor. Each query runs once.
+    let mut searched: Vec<(&Query, Objects)> = Vec::new();
     let mut found = Vec::new();
     for job in world.plan().jobs() {
         let mut objects = Objects::new();
         for query in &job.queries {
-            let position = known.iter().position(|(other, _)| *other == query).unwrap_or_else(|| {
-                known.push((query, holders(world, query, &nothing, address)));
-                known.len() - 1
+            let position = searched.iter().position(|(other, _)| *other == query).unwrap_or_else(|| {
+                searched.push((query, objects_with(world, query, &nothing, address)));
+                searched.len() - 1
             });
-            objects.extend(known[position].1.iter().cloned());
+            objects.extend(searched[position].1.iter().cloned());
         }
         let pick = |metadata: &crate::objects::Metadata| {
             objects.contains(&(metadata.namespace.clone(), metadata.name.clone()))
         };
-        found.extend(Walker::new(world, job).some(pick, |found| found.get(ADDRESS) == address));
+        found.extend(JobTracer::new(world, job).trace_targets(pick, |found| found.get(ADDRESS) == address));
     }
     if found.is_empty() {
         found = relabelled(world, address);
         if !found.is_empty() {
-            let text = format!("no object has the address {address}: it is what rules make of others");
+            let text = format!("no object has the address {address}: relabelling rules set it");
             explanation.note(Stage::Discovery, text);
         }
     }
@@ -44,16 +44,17 @@ pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explana
     let served = counts.get("served").copied().unwrap_or_default();
     explanation.served = served > 0;
     if found.is_empty() {
-        explanation.stopped(Stage::Discovery, "no job found it");
-        explanation.summary = format!("{address} is not scraped: no job found a target of that address");
+        explanation.stopped(Stage::Discovery, "no job discovered the address");
+        explanation.summary = format!("{address} is not scraped: no job discovered a target with this address");
         return;
     }
-    explanation.passed(Stage::Discovery, format!("jobs found it as {}", counted(found.len(), "target")));
+    explanation
+        .passed(Stage::Discovery, format!("jobs discovered {} with this address", counted(found.len(), "target")));
     let counts: Vec<_> = counts.into_iter().map(|(fate, count)| format!("{count} {fate}")).collect();
     let text = counts.join(", ");
     if served > 0 {
         explanation.passed(Stage::Assignment, text);
-        explanation.summary = format!("{address} is scraped, as {}", counted(served, "target"));
+        explanation.summary = format!("{address} is scraped as {}", counted(served, "target"));
     } else {
         explanation.stopped(Stage::Relabelling, text.clone());
         explanation.summary = format!("{address} is not scraped: {text}");
@@ -64,14 +65,14 @@ pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explana
 const fn fate(fate: &Fate) -> &'static str {
     match fate {
         Fate::Dropped { .. } => "dropped",
-        Fate::Merged { .. } => "merged with another",
+        Fate::Merged { .. } => "merged with an equal target",
         Fate::Served { .. } => "served",
-        Fate::Unassigned { .. } => "without a collector",
+        Fate::Unassigned { .. } => "unassigned",
     }
 }
 
-/// The objects that have a target of that address.
-fn holders(world: World<'_>, query: &Query, nothing: &LabelFilter, address: &str) -> Objects {
+/// The objects that give a target with this address to a query.
+fn objects_with(world: World<'_>, query: &Query, nothing: &LabelFilter, address: &str) -> Objects {
     let groups = query.looked_at(world.index(), nothing, |_| true);
     let groups = groups.filter_map(|looked_at| Some((looked_at.metadata, looked_at.group.ok()?)));
     let holding = groups.filter(|(_, group)| {
@@ -80,12 +81,12 @@ fn holders(world: World<'_>, query: &Query, nothing: &LabelFilter, address: &str
     holding.map(|(metadata, _)| (metadata.namespace.clone(), metadata.name.clone())).collect()
 }
 
-/// The targets whose address, or instance, rules turn into that.
+/// The targets that have this address or instance after the rules of their job.
 fn relabelled(world: World<'_>, address: &str) -> Vec<super::TargetTrace> {
     let mut found = Vec::new();
     for job in world.plan().jobs() {
-        let walker = Walker::new(world, job);
-        found.extend(walker.some(|_| true, |found| walker.makes(found, address)));
+        let tracer = JobTracer::new(world, job);
+        found.extend(tracer.trace_targets(|_| true, |found| tracer.relabels_to(found, address)));
     }
     found
 }

@@ -1,4 +1,4 @@
-//! Questions about a small cluster, and about random ones: what is explained is what is served.
+//! Explanations of a small cluster and of random ones. An explanation must agree with the allocation.
 
 mod random;
 
@@ -16,15 +16,15 @@ use crate::targets::{ServedLabels, Views};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Everything that an allocation is made of.
-struct Made {
+/// An allocation with its inputs.
+struct Scenario {
     config: Config,
     cluster: Cluster,
     external: External,
     allocation: Allocation,
 }
 
-impl Made {
+impl Scenario {
     fn new(config: &str, objects: impl IntoIterator<Item = Value>) -> Self {
         let config = Config::parse(config, None).unwrap();
         let mut cluster = Cluster::default();
@@ -150,15 +150,15 @@ spec:
         - {targetLabel: __address__, replacement: gateway:80}
 ";
 
-fn made() -> Made {
+fn shop() -> Scenario {
     let documents = serde_norway::Deserializer::from_str(CLUSTER);
-    Made::new(CONFIG, documents.map(|document| Value::deserialize(document).unwrap()))
+    Scenario::new(CONFIG, documents.map(|document| Value::deserialize(document).unwrap()))
 }
 
 #[test]
-fn questions_are_answered_with_the_reason() {
-    let made = made();
-    // The question; whether it is served; what its summary and its steps say.
+fn explanations_have_a_summary_and_the_reason_of_each_stage() {
+    let shop = shop();
+    // The question; whether the object is served; parts of the summary and of the steps.
     let cases: [(&str, &str, bool, &str, &[&str]); 19] = [
         (
             "monitor",
@@ -166,9 +166,9 @@ fn questions_are_answered_with_the_reason() {
             true,
             "is selected and has 2 jobs with 1 target",
             &[
-                "serviceMonitor/shop/web/0: 5 targets found in 2 endpointslice objects of the namespaces shop",
+                "serviceMonitor/shop/web/0: 5 targets discovered in 2 endpointslice objects of the namespaces shop",
                 "serviceMonitor/shop/web/0: rules drop 4 of 5 targets",
-                "serviceMonitor/shop/web/0: 1 target given to 1 collector",
+                "serviceMonitor/shop/web/0: 1 target assigned to 1 collector",
                 "serviceMonitor/shop/web/1: rules drop 5 of 5 targets",
             ],
         ),
@@ -188,37 +188,43 @@ fn questions_are_answered_with_the_reason() {
             "there is no ServiceMonitor/pay/web",
             &["there is ServiceMonitor/shop/web"],
         ),
-        ("monitor", "Probe/shop/web", false, "the config has no selector for them", &[]),
-        ("monitor", "PodMonitor/shop/all", false, "but no target is left", &["rules drop"]),
-        ("monitor", "PodMonitor/shop/same", true, "1 job with 1 target", &["1 equal another after the rules"]),
+        ("monitor", "Probe/shop/web", false, "the config has no selector for the kind Probe", &[]),
+        ("monitor", "PodMonitor/shop/all", false, "but its jobs serve no target", &["rules drop"]),
+        ("monitor", "PodMonitor/shop/same", true, "1 job with 1 target", &["1 merged into equal targets"]),
         (
             "pod",
             "shop/web-0",
             true,
-            "is scraped, as 1 target",
+            "is scraped as 1 target",
             &[
                 "behind 1 service: web",
-                "ServiceMonitor/shop/web means Service/shop/web",
-                "other-team means Service/shop/web, but is not selected",
+                "ServiceMonitor/shop/web selects Service/shop/web",
+                "other-team selects Service/shop/web, but the config does not select the monitor",
             ],
         ),
         (
             "pod",
             "shop/web-canary",
             true,
-            "is scraped, as 1 target",
-            &["PodMonitor/shop/same means Pod/shop/web-canary"],
+            "is scraped as 1 target",
+            &["PodMonitor/shop/same selects Pod/shop/web-canary"],
         ),
-        ("pod", "shop/site-0", false, "app=web wanted, app=website found", &["no monitor means it"]),
+        (
+            "pod",
+            "shop/site-0",
+            false,
+            "app=web wanted, app=website found",
+            &["no monitor has a selector and namespaces that match"],
+        ),
         (
             "pod",
             "shop/new",
             false,
             "is not scraped",
-            &["Pending, without an address yet", "no endpoints of a service name it"],
+            &["Pending, without an address yet", "no service has the pod in its endpoints"],
         ),
         ("pod", "shop/nobody", false, "there is no Pod/shop/nobody", &[]),
-        ("service", "shop/web", true, "is scraped, as 1 target", &["ServiceMonitor/shop/web means Service/shop/web"]),
+        ("service", "shop/web", true, "is scraped as 1 target", &["ServiceMonitor/shop/web selects Service/shop/web"]),
         (
             "service",
             "shop/site",
@@ -226,19 +232,19 @@ fn questions_are_answered_with_the_reason() {
             "the nearest is ServiceMonitor/shop/other-team: app=web wanted, app=website found",
             &[],
         ),
-        ("target", "10.0.0.1:8080", true, "is scraped, as 1 target", &["1 dropped, 1 served"]),
+        ("target", "10.0.0.1:8080", true, "is scraped as 1 target", &["1 dropped, 1 served"]),
         ("target", "10.0.0.2:8080", false, "is not scraped: 2 dropped", &[]),
         (
             "target",
             "gateway:80",
             true,
-            "is scraped, as 1 target",
-            &["no object has the address gateway:80", "1 merged with another, 1 served"],
+            "is scraped as 1 target",
+            &["no object has the address gateway:80", "1 merged with an equal target, 1 served"],
         ),
-        ("target", "10.9.9.9:1", false, "no job found a target", &[]),
+        ("target", "10.9.9.9:1", false, "no job discovered a target", &[]),
     ];
     for (parameter, value, served, summary, steps) in cases {
-        let got = made.explain(parameter, value);
+        let got = shop.explain(parameter, value);
         let shown = format!("{parameter}={value}: {}", serde_json::to_string_pretty(&got).unwrap());
         assert_eq!(got.served, served, "{shown}");
         assert!(got.summary.contains(summary), "{summary} not in {shown}");
@@ -250,7 +256,7 @@ fn questions_are_answered_with_the_reason() {
 }
 
 #[test]
-fn probes_and_scrape_configs_name_what_comes_near() {
+fn probes_and_scrape_configs_without_targets_name_the_nearest_objects() {
     let config = "
 collector_namespace: monitoring
 collectors: {names: [a]}
@@ -271,8 +277,8 @@ prometheus_cr: {enabled: true, probe_selector: {}, probe_namespace_selector: {},
         json!({"kind": "ScrapeConfig", "metadata": {"namespace": "shop", "name": "elsewhere"},
             "spec": {"kubernetesSDConfigs": [{"role": "Pod", "namespaces": {"names": ["pay"]}}]}}),
     ];
-    let made = Made::new(config, objects);
-    // The monitor; what comes near and what keeps them apart.
+    let scenario = Scenario::new(config, objects);
+    // The monitor; the nearest object and the differences.
     let cases = [
         ("Probe/shop/ingress", "Ingress/shop/front: app=web wanted, app=website found"),
         ("Probe/pay/elsewhere", "Ingress/shop/front: looks into pay"),
@@ -281,7 +287,7 @@ prometheus_cr: {enabled: true, probe_selector: {}, probe_namespace_selector: {},
         ("ScrapeConfig/shop/elsewhere", "Pod/shop/site-0: looks into pay"),
     ];
     for (monitor, expected) in cases {
-        let got = made.explain("monitor", monitor);
+        let got = scenario.explain("monitor", monitor);
         let near = got.nearest.iter().map(|near| {
             let gaps = near.gaps.iter().map(ToString::to_string);
             let why: Vec<_> = gaps.chain(near.namespaces.iter().map(|names| format!("looks into {names}"))).collect();
@@ -297,41 +303,41 @@ prometheus_cr: {enabled: true, probe_selector: {}, probe_namespace_selector: {},
 }
 
 #[test]
-fn collectors_have_a_share_or_a_reason() {
-    let made = made();
+fn a_collector_without_targets_has_a_reason() {
+    let shop = shop();
     let cases = [
-        ("otel-0", true, "otel-0 has 2 of 2 targets, of 2 jobs"),
-        ("otel-1", false, "the pod otel-1 is no collector: it is on no node yet"),
-        ("other-0", false, "the pod other-0 is no collector: collector_selector does not match its labels"),
-        ("gone", false, "there is no pod gone in the collectors' namespace monitoring"),
+        ("otel-0", true, "2 of 2 targets are assigned to otel-0, in 2 jobs"),
+        ("otel-1", false, "the pod otel-1 is not a collector: it is on no node yet"),
+        ("other-0", false, "the pod other-0 is not a collector: collector_selector does not match its labels"),
+        ("gone", false, "the collectors' namespace monitoring has no pod gone"),
     ];
     for (collector, served, summary) in cases {
-        let got = made.explain("collector", collector);
+        let got = shop.explain("collector", collector);
         assert_eq!((got.served, got.summary.contains(summary)), (served, true), "{}", got.summary);
     }
-    let unnamed = Made::new("prometheus_cr: {enabled: true}", []);
+    let unnamed = Scenario::new("prometheus_cr: {enabled: true}", []);
     assert!(unnamed.explain("collector", "otel-0").summary.contains("set collector_selector"));
 }
 
 #[test]
-fn every_rule_shows_what_it_read_and_changed() {
-    let made = made();
-    let got = made.explain("pod", "shop/web-0");
+fn each_rule_of_a_trace_has_the_labels_that_it_read_and_changed() {
+    let shop = shop();
+    let got = shop.explain("pod", "shop/web-0");
     let trace = got.targets.iter().find(|trace| trace.job == "serviceMonitor/shop/web/0").unwrap();
     assert_eq!(trace.before["job"], "serviceMonitor/shop/web/0");
     assert_eq!(trace.before["__meta_kubernetes_pod_label_track"], "stable");
     assert_eq!(trace.after.as_ref().unwrap()["zone"], "a");
     let origins: Vec<_> = trace.rules.iter().map(|rule| &rule.from).collect();
-    assert_eq!(origins.first(), Some(&&Origin::Allocator));
-    assert_eq!(origins[1], &Origin::Generated(0));
-    let written = |index| Origin::Written(format!("spec.endpoints[0].relabelings[{index}]"));
-    let find = |origin: &Origin| trace.rules.iter().find(|rule| rule.from == *origin).unwrap();
+    assert_eq!(origins.first(), Some(&&RuleOrigin::Allocator));
+    assert_eq!(origins[1], &RuleOrigin::Generated(0));
+    let written = |index| RuleOrigin::Written(format!("spec.endpoints[0].relabelings[{index}]"));
+    let find = |origin: &RuleOrigin| trace.rules.iter().find(|rule| rule.from == *origin).unwrap();
     let drop = find(&written(0));
-    assert_eq!(drop.reads, [Read { label: "__meta_kubernetes_pod_label_track".into(), value: "stable".into() }]);
+    assert_eq!(drop.reads, [LabelRead { label: "__meta_kubernetes_pod_label_track".into(), value: "stable".into() }]);
     assert_eq!((drop.dropped, drop.changes.len()), (false, 0));
     let set = find(&written(1));
-    assert_eq!(set.changes, [Change { label: "zone".into(), before: None, after: Some("a".into()) }]);
-    // The changes lead from the labels before to the labels after.
+    assert_eq!(set.changes, [LabelChange { label: "zone".into(), before: None, after: Some("a".into()) }]);
+    // Applying all changes to the labels before the rules must give the labels after them.
     let mut labels = trace.before.clone();
     for change in trace.rules.iter().flat_map(|rule| &rule.changes) {
         assert_eq!(labels.get(&change.label), change.before.as_ref(), "{change:?}");
@@ -343,7 +349,7 @@ fn every_rule_shows_what_it_read_and_changed() {
     labels.retain(|name, _| !name.starts_with("__meta_"));
     assert_eq!(Some(&labels), trace.after.as_ref());
 
-    let canary = made.explain("target", "10.0.0.2:8080");
+    let canary = shop.explain("target", "10.0.0.2:8080");
     let trace = canary.targets.iter().find(|trace| trace.job == "serviceMonitor/shop/web/0").unwrap();
     let Fate::Dropped { reason } = &trace.fate else { panic!("{:?}", trace.fate) };
     let expected = "spec.endpoints[0].relabelings[0]: drop where __meta_kubernetes_pod_label_track matches \"canary\"; \
@@ -353,15 +359,19 @@ fn every_rule_shows_what_it_read_and_changed() {
 }
 
 #[test]
-fn what_cannot_be_asked_says_how_to_ask() {
+fn a_malformed_question_gets_an_error_with_the_right_form() {
     let cases = [
-        ("monitor", "web", "monitor must be ServiceMonitor, PodMonitor, Probe or ScrapeConfig"),
+        (
+            "monitor",
+            "web",
+            "monitor must be KIND/NAMESPACE/NAME, with the kind ServiceMonitor, PodMonitor, Probe or ScrapeConfig",
+        ),
         ("monitor", "Deployment/shop/web", "monitor must be"),
-        ("pod", "shop", "pod must be its namespace and its name"),
-        ("service", "shop/", "service must be its namespace and its name"),
+        ("pod", "shop", "pod must be NAMESPACE/NAME"),
+        ("service", "shop/", "service must be NAMESPACE/NAME"),
         ("target", " ", "target must be an address"),
         ("collector", "", "collector must be the name of a collector"),
-        ("node", "n1", "ask by one of monitor="),
+        ("node", "n1", "set one of the parameters monitor="),
     ];
     for (parameter, value, expected) in cases {
         let error = Question::parse(parameter, value).unwrap_err().to_string();

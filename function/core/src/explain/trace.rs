@@ -1,4 +1,6 @@
-//! One target on its way through the rules of its job.
+//! Traces one target through the rules of its job.
+//!
+//! Input: a discovered target, and the rules with their origins. Output: what each rule read and changed.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +12,27 @@ use crate::labels::{LabelSet, META_PREFIX};
 use crate::relabel::{Action, MOST_WRITTEN, RelabelConfig, Verdict, allocator_rules};
 use crate::targets::Maker;
 
-/// A target, what each rule did to it, and what became of it.
+/// A target, the effect of each rule on it, and its fate. Part of the JSON of `/explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TargetTrace {
-    /// The job that found it.
+    /// The job that discovered the target.
     pub job: String,
-    /// What it was found by: an object, a URL, a place in the config.
+    /// Where the target comes from: an object, a URL, or a field of the config.
     pub source: String,
-    /// Which of the targets of its source it is, from 0.
+    /// The position among the targets of the source, from 0.
     pub place: usize,
-    /// Its address as discovered.
+    /// The address as discovered, before the rules.
     pub address: String,
-    /// What became of it.
+    /// The fate of the target.
     pub fate: Fate,
-    /// Its labels before the first rule: as discovered, and what Prometheus sets.
+    /// The labels before the first rule: as discovered, with the labels that Prometheus adds, such as `job`.
     pub before: BTreeMap<String, String>,
-    /// The rules that saw it, in their order.
+    /// The rules up to the one that dropped the target, in order.
     pub rules: Vec<RuleTrace>,
-    /// Its labels after the last rule, without `__meta_` ones; none if it was dropped.
+    /// The labels after the last rule, without `__meta_` labels. `None` if the target was dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<BTreeMap<String, String>>,
-    /// What makes it itself, of its job.
+    /// Hash of the labels after the rules, unique within the job; 16 hexadecimal digits in JSON. `None` if dropped.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hexadecimal")]
     pub identity: Option<u64>,
 }
@@ -43,90 +45,90 @@ fn hexadecimal<S: Serializer>(identity: &Option<u64>, serializer: S) -> Result<S
     }
 }
 
-/// Names a discovered target.
+/// Identifies a discovered target within its job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[allow(missing_docs, reason = "named as in the trace")]
-pub struct Name {
+pub struct DiscoveredTarget {
     pub source: String,
     pub place: usize,
     pub address: String,
 }
 
-/// What became of a target.
+/// The fate of a target after discovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Fate {
-    /// The last rule that saw it dropped it.
+    /// The last rule in [`TargetTrace::rules`] dropped the target.
     Dropped {
-        /// Which rule, and what it found.
+        /// The rule, and the labels that it read.
         reason: String,
     },
-    /// After the rules it equals a target that was found later, which is served in its place.
+    /// After the rules, the target equals one that was discovered later. The later target is served.
     Merged {
-        /// That one.
-        into: Name,
+        /// The later target.
+        into: DiscoveredTarget,
     },
-    /// These collectors have it.
+    /// At least one collector is assigned the target.
     Served {
-        /// Each with the reason.
+        /// The collectors, each with the reason.
         by: Vec<Owner>,
         /// Earlier targets that equal it after the rules.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        merged: Vec<Name>,
+        merged: Vec<DiscoveredTarget>,
     },
-    /// It is a target, but no collector has it.
+    /// No rule dropped the target, but no collector is assigned it.
     Unassigned {
-        /// Why.
+        /// Why no collector is assigned the target.
         reason: String,
         /// Earlier targets that equal it after the rules.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        merged: Vec<Name>,
+        merged: Vec<DiscoveredTarget>,
     },
 }
 
-/// Who made a rule.
+/// Where a rule comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// The allocator, around those of the job.
+pub enum RuleOrigin {
+    /// The allocator adds this rule before or after the rules of the job.
     Allocator,
-    /// The operator, of the monitor's selector, ports, labels and scrape class; its index in `relabel_configs`.
+    /// Generated from the monitor's selector, ports, labels and scrape class. Has the index in `relabel_configs`.
     Generated(usize),
-    /// Somebody who wrote it; the field.
+    /// Written by a user in this field.
     Written(String),
 }
 
-/// A rule and what it did.
+/// A rule and its effect on one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleTrace {
-    /// Who made it.
-    pub from: Origin,
-    /// What it says, in one line.
+    /// Where the rule comes from.
+    pub from: RuleOrigin,
+    /// The rule in words, on one line.
     pub text: String,
-    /// The rule as it is served.
+    /// The rule as served to collectors.
     pub rule: RelabelConfig,
-    /// The labels that it reads by name, with the values that it found.
+    /// The labels that the rule reads by name, with their values before the rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reads: Vec<Read>,
-    /// The labels that it changed.
+    pub reads: Vec<LabelRead>,
+    /// The labels that the rule changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Change>,
-    /// Whether it dropped the target.
+    pub changes: Vec<LabelChange>,
+    /// Whether the rule dropped the target.
     pub dropped: bool,
 }
 
-/// A label that a rule read; an absent one reads as empty.
+/// A label that a rule read. The value of an absent label is empty, as in Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
-pub struct Read {
+pub struct LabelRead {
     pub label: String,
     pub value: String,
 }
 
-/// A label before and after a rule.
+/// A label before and after a rule, or before and after a change of the cluster. `None` means absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as what they hold")]
-pub struct Change {
+pub struct LabelChange {
     pub label: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
@@ -135,39 +137,42 @@ pub struct Change {
 }
 
 impl TargetTrace {
-    /// What people look for comes first: what is served, and then what a rule dropped that somebody wrote.
+    /// Order of traces in an explanation, smallest first: served targets, then targets that a user's own rule dropped
+    /// before targets that a generated rule dropped. Users look for the first kinds.
     pub(super) fn rank(&self) -> u8 {
         match (&self.fate, self.rules.last().map(|rule| &rule.from)) {
             (Fate::Served { .. }, _) => 0,
             (Fate::Unassigned { .. }, _) => 1,
             (Fate::Merged { .. }, _) => 2,
-            (Fate::Dropped { .. }, Some(Origin::Written(_))) => 3,
+            (Fate::Dropped { .. }, Some(RuleOrigin::Written(_))) => 3,
             (Fate::Dropped { .. }, _) => 4,
         }
     }
 }
 
-/// The rules of a job, as the compiled ones stand: those of the allocator around those of the scrape config.
-pub(super) fn rules_of(job: &PlannedJob) -> Vec<(Origin, RelabelConfig)> {
+/// The rules of a job in the order of the compiled rules: one rule of the allocator, the scrape config's rules, and
+/// another rule of the allocator.
+pub(super) fn rules_of(job: &PlannedJob) -> Vec<(RuleOrigin, RelabelConfig)> {
     let [first, last] = allocator_rules();
     let own = job.scrape_config.relabel_configs.iter().cloned().enumerate().map(|(index, rule)| {
         let written = &job.written;
         let origin = if written.range.contains(&index) {
-            Origin::Written(format!("{}[{}]", written.field, index - written.range.start))
+            RuleOrigin::Written(format!("{}[{}]", written.field, index - written.range.start))
         } else {
-            Origin::Generated(index)
+            RuleOrigin::Generated(index)
         };
         (origin, rule)
     });
-    [(Origin::Allocator, first)].into_iter().chain(own).chain([(Origin::Allocator, last)]).collect()
+    [(RuleOrigin::Allocator, first)].into_iter().chain(own).chain([(RuleOrigin::Allocator, last)]).collect()
 }
 
-/// Follows a target through the rules. Its fate is that of a dropped one, or still open.
+/// Traces a target through the rules. If no rule dropped the target, its fate is a placeholder that the caller
+/// replaces.
 pub(super) fn follow(
     job: &PlannedJob,
     maker: &Maker<'_>,
-    rules: &[(Origin, RelabelConfig)],
-    name: Name,
+    rules: &[(RuleOrigin, RelabelConfig)],
+    name: DiscoveredTarget,
     discovered: &LabelSet<'_>,
 ) -> TargetTrace {
     let mut before = None;
@@ -178,7 +183,8 @@ pub(super) fn follow(
         let Some((from, rule)) = rules.get(position) else { return };
         let after = texts(labels);
         if position == 0 {
-            // What Prometheus sets is there before the first rule, which sets one label.
+            // The maker adds the defaults of Prometheus before the first rule, which sets exactly one label.
+            // Labels before the rule are therefore the labels after it, without this label.
             current = after.clone();
             current.remove(&rule.target_label);
             before = Some(current.clone());
@@ -217,22 +223,22 @@ pub(super) fn follow(
     }
 }
 
-/// Labels that have a value.
+/// The labels with a value. An empty value means absent in Prometheus.
 fn texts(labels: &LabelSet<'_>) -> BTreeMap<String, String> {
     let valued = labels.iter().filter(|(_, value)| !value.is_empty());
     valued.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn reads(rule: &RelabelConfig, labels: &BTreeMap<String, String>) -> Vec<Read> {
+fn reads(rule: &RelabelConfig, labels: &BTreeMap<String, String>) -> Vec<LabelRead> {
     let compared = matches!(rule.action, Action::KeepEqual | Action::DropEqual).then_some(&rule.target_label);
     let names = rule.source_labels.iter().chain(compared);
-    names.map(|name| Read { label: name.clone(), value: labels.get(name).cloned().unwrap_or_default() }).collect()
+    names.map(|name| LabelRead { label: name.clone(), value: labels.get(name).cloned().unwrap_or_default() }).collect()
 }
 
-fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Change> {
+fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<LabelChange> {
     let gone = before.iter().filter(|(name, _)| !after.contains_key(*name));
-    let gone = gone.map(|(name, value)| Change { label: name.clone(), before: Some(value.clone()), after: None });
-    let new = after.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(name, value)| Change {
+    let gone = gone.map(|(name, value)| LabelChange { label: name.clone(), before: Some(value.clone()), after: None });
+    let new = after.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(name, value)| LabelChange {
         label: name.clone(),
         before: before.get(name).cloned(),
         after: Some(value.clone()),
@@ -248,22 +254,26 @@ pub(super) fn drop_reason(trace: &RuleTrace) -> String {
     format!("{}: {}; found {}", place(&trace.from), trace.text, found.join(", "))
 }
 
-/// Why a target is left out that the last rule would have kept.
+/// Why a target is dropped after a rule that keeps it: the rules write too many bytes.
 fn too_large(trace: &RuleTrace) -> String {
     let limit = MOST_WRITTEN >> 20;
-    format!("{}: {}; up to this one the rules write more than {limit} MiB to it", place(&trace.from), trace.text)
+    format!(
+        "{}: {}; the rules up to this one write more than {limit} MiB to the target",
+        place(&trace.from),
+        trace.text
+    )
 }
 
-/// Where a rule stands.
-pub(super) fn place(origin: &Origin) -> String {
+/// Where a rule is written, in words.
+pub(super) fn place(origin: &RuleOrigin) -> String {
     match origin {
-        Origin::Allocator => "rule of the allocator".to_owned(),
-        Origin::Generated(index) => format!("relabel_configs[{index}], made of the monitor"),
-        Origin::Written(field) => field.clone(),
+        RuleOrigin::Allocator => "rule of the allocator".to_owned(),
+        RuleOrigin::Generated(index) => format!("relabel_configs[{index}], generated from the monitor"),
+        RuleOrigin::Written(field) => field.clone(),
     }
 }
 
-/// What a rule says, in one line.
+/// A rule in words, on one line.
 pub(super) fn describe(rule: &RelabelConfig) -> String {
     let RelabelConfig { source_labels, separator, regex, modulus, target_label, replacement, action } = rule;
     let sources = source_labels.join(separator);

@@ -1,4 +1,4 @@
-//! All objects of a cluster, found by namespace and name.
+//! The objects of a cluster, by kind, namespace and name.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -13,23 +13,23 @@ use super::{
 
 /// Objects of one kind, ordered by namespace and name.
 ///
-/// Objects and whole namespaces are shared between the states of a cluster: a
-/// refresh copies the pointers of the namespaces in which something changed.
+/// States of a cluster share objects and whole namespaces. A refresh copies only the pointers of namespaces with
+/// changes. Comparing pointers is therefore enough to find the changes between two states.
 #[derive(Debug)]
 pub struct Collection<T> {
-    /// By namespace; cluster-scoped objects have the namespace "". None is empty.
+    /// The objects of each namespace. Cluster-scoped objects have the namespace "". No namespace is without objects.
     namespaces: BTreeMap<Arc<str>, Arc<ByName<T>>>,
 }
 
 type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
 type Named<T> = (Arc<str>, Arc<T>);
 
-/// Namespace and name of an object.
+/// The namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKey {
-    /// Empty for cluster-scoped objects.
+    /// The namespace. Empty for cluster-scoped objects.
     pub namespace: Arc<str>,
-    /// Its name.
+    /// The name.
     pub name: Arc<str>,
 }
 
@@ -55,19 +55,19 @@ impl<T> Default for Collection<T> {
 }
 
 impl<T: Object> Collection<T> {
-    /// Puts an object in, in place of one of the same namespace and name.
+    /// Inserts an object. Replaces an object with an equal namespace and name.
     pub fn insert(&mut self, object: impl Into<Arc<T>>) {
         let object = object.into();
         self.insert_keyed(ObjectKey::of(object.as_ref()), object);
     }
 
-    /// The same of an object whose key is known.
+    /// Inserts an object whose key the caller already has.
     pub fn insert_keyed(&mut self, key: ObjectKey, object: impl Into<Arc<T>>) {
         let ObjectKey { namespace, name } = key;
         Arc::make_mut(self.namespaces.entry(namespace).or_default()).insert(name, object.into());
     }
 
-    /// Takes an object out.
+    /// Removes an object and returns it.
     pub fn remove(&mut self, namespace: &str, name: &str) -> Option<Arc<T>> {
         let objects = self.namespaces.get_mut(namespace)?;
         if !objects.contains_key(name) {
@@ -80,42 +80,41 @@ impl<T: Object> Collection<T> {
         removed
     }
 
-    /// The object of that namespace and name; the namespace of cluster-scoped objects is "".
+    /// The object with this namespace and name. The namespace of cluster-scoped objects is "".
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
         self.namespaces.get(namespace)?.get(name)
     }
 
-    /// All objects, ordered by namespace and name.
+    /// All objects, sorted by namespace and name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
         self.namespaces.values().flat_map(|objects| objects.values())
     }
 
-    /// The objects of one namespace, ordered by name.
+    /// The objects of one namespace, sorted by name.
     pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
         self.namespaces.get(namespace).into_iter().flat_map(|objects| objects.values())
     }
 
-    /// How many objects there are.
+    /// The number of objects.
     #[must_use]
     pub fn len(&self) -> usize {
         self.namespaces.values().map(|objects| objects.len()).sum()
     }
 
-    /// Whether there is none.
+    /// Whether there is no object.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.namespaces.is_empty()
     }
 
-    /// Whether both are the same objects in memory.
+    /// Whether both collections consist of the same allocations in memory.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.changes_since(other).next().is_none()
     }
 
-    /// The objects that are not the same in memory as in `before`: new ones,
-    /// changed ones, and with `None` those that are gone.
+    /// The objects that are not shared with `before`: new and changed objects, and `None` for removed objects.
     pub fn changes_since<'a>(
         &'a self,
         before: &'a Self,
@@ -134,7 +133,7 @@ impl<T: Object> Collection<T> {
 }
 
 impl<T: Object + PartialEq> Collection<T> {
-    /// Shares with `before` what is equal in both, so that [`Collection::changes_since`] passes over it.
+    /// Shares equal objects with `before`, so that [`Collection::changes_since`] skips them.
     pub fn share_with(&mut self, before: &Self) {
         for (namespace, objects) in &mut self.namespaces {
             let Some(known) = before.namespaces.get(namespace) else { continue };
@@ -150,7 +149,7 @@ impl<T: Object + PartialEq> Collection<T> {
         }
     }
 
-    /// Puts an object in unless an equal one is there.
+    /// Inserts an object unless the collection already has an equal one.
     pub fn update(&mut self, mut object: T) {
         let Metadata { namespace, name, .. } = object.metadata();
         if let Some(neighbour) = self.neighbour(namespace, name) {
@@ -162,18 +161,20 @@ impl<T: Object + PartialEq> Collection<T> {
         self.insert(object);
     }
 
-    /// The object of that name, or else the one before it in its namespace: their names begin alike.
+    /// The object with this name, or the previous object of the namespace. The pods of one controller are neighbours,
+    /// because their names have a common prefix.
     fn neighbour(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
         let objects = self.namespaces.get(namespace)?;
         objects.range::<str, _>((Bound::Unbounded, Bound::Included(name))).next_back().map(|(_, object)| object)
     }
 }
 
+/// Whether both are present and share one allocation.
 fn same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
     matches!((one, other), (Some(one), Some(other)) if Arc::ptr_eq(one, other))
 }
 
-/// The entries of two maps side by side, in the order of their keys.
+/// The entries of two maps by key, in order. An entry that one map lacks is `None`.
 fn merged<'a, V>(
     now: &'a BTreeMap<Arc<str>, V>,
     before: &'a BTreeMap<Arc<str>, V>,
@@ -211,7 +212,7 @@ impl<T: Object> FromIterator<T> for Collection<T> {
                 }
             }
         }
-        // A tree of a whole list is made faster than object by object.
+        // Building a tree from a whole list is faster than inserting objects one by one.
         let namespaces = namespaces.into_iter();
         Self {
             namespaces: namespaces
@@ -221,9 +222,9 @@ impl<T: Object> FromIterator<T> for Collection<T> {
     }
 }
 
-/// The objects that an allocation is made of.
+/// The objects that an allocation is computed from.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "one collection a kind")]
+#[allow(missing_docs, reason = "one collection per kind")]
 pub struct Cluster {
     pub namespaces: Collection<Namespace>,
     pub nodes: Collection<Node>,
@@ -232,9 +233,9 @@ pub struct Cluster {
     pub endpoints: Collection<Endpoints>,
     pub endpoint_slices: Collection<EndpointSlice>,
     pub ingresses: Collection<Ingress>,
-    /// Read only where an SD config attaches deployments.
+    /// Read only if an SD config attaches the metadata of deployments.
     pub replica_sets: Collection<ReplicaSet>,
-    /// Read only where an SD config attaches cron jobs.
+    /// Read only if an SD config attaches the metadata of cron jobs.
     pub jobs: Collection<Job>,
     pub secrets: Collection<Secret>,
     pub config_maps: Collection<ConfigMap>,
@@ -247,7 +248,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// How many objects there are.
+    /// The number of objects of all kinds.
     #[must_use]
     pub fn len(&self) -> usize {
         let Self {
@@ -285,7 +286,7 @@ impl Cluster {
             + scrape_configs.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no object of any kind.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_what_is_not_the_same_object() {
+    fn changes_are_the_objects_that_are_not_shared() {
         let before: Collection<Pod> =
             [pod("a", "1", "x"), pod("a", "2", "x"), pod("b", "1", "x"), pod("c", "1", "x")].into_iter().collect();
         let mut now = before.clone();
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_made_anew_shares_what_is_equal() {
+    fn a_new_list_shares_equal_objects() {
         let pods = || [pod("a", "1", "x"), pod("a", "2", "x"), pod("b", "1", "x")];
         let before: Collection<Pod> = pods().into_iter().collect();
         let mut now: Collection<Pod> = pods().into_iter().chain([pod("a", "3", "x")]).collect();

@@ -1,4 +1,4 @@
-//! Endpoint slices and the endpoints that they replace.
+//! Endpoint slices, and the older endpoints.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Metadata, list, null_to_default, object};
 
-/// Addresses behind a service that share ports.
+/// Some of the endpoints of a service. All endpoints of a slice have equal ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -46,7 +46,7 @@ pub struct SliceEndpoint {
     pub deprecated_topology: BTreeMap<String, String>,
 }
 
-/// State of an endpoint; absent means unknown.
+/// The state of an endpoint. `None` means unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -56,7 +56,7 @@ pub struct SliceConditions {
     pub terminating: Option<bool>,
 }
 
-/// One port of a slice; absent fields are absent in the slice.
+/// One port of a slice. A field is `None` if the slice does not have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -80,7 +80,7 @@ pub struct TargetRef {
     pub name: CompactString,
 }
 
-/// Endpoints of a service, the older form.
+/// The endpoints of a service, in the API that endpoint slices replace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -90,7 +90,7 @@ pub struct Endpoints {
     pub subsets: Vec<EndpointSubset>,
 }
 
-/// Addresses that share ports.
+/// Addresses with equal ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -103,7 +103,7 @@ pub struct EndpointSubset {
     pub ports: Vec<EndpointPort>,
 }
 
-/// One address.
+/// One address of a subset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -115,7 +115,7 @@ pub struct EndpointAddress {
     pub target_ref: Option<TargetRef>,
 }
 
-/// One port.
+/// One port of a subset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]

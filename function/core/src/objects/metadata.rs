@@ -1,4 +1,4 @@
-//! What every object carries: name, namespace, labels, annotations, owners.
+//! The metadata that every object has: name, namespace, labels, annotations and owners.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{TextMap, null_to_default, share, shared_list};
 
-/// `metadata` of an object.
+/// The field `metadata` of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -24,7 +24,7 @@ pub struct Metadata {
     pub annotations: Arc<TextMap>,
     #[serde(deserialize_with = "shared_list")]
     pub owner_references: Arc<Vec<OwnerReference>>,
-    /// Set once the object is being deleted.
+    /// Set when the deletion of the object starts.
     pub deletion_timestamp: Option<CompactString>,
 }
 
@@ -35,7 +35,7 @@ impl Metadata {
         share(&mut self.owner_references, &other.owner_references);
     }
 
-    /// The owner that manages the object, if one does.
+    /// The owner that manages the object, such as the replica set of a pod.
     #[must_use]
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().find(|owner| owner.controller)

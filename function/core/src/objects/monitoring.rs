@@ -1,8 +1,7 @@
-//! Monitors of the Prometheus operator: what to scrape, as people write it.
+//! The custom resources of the Prometheus operator: ServiceMonitor, PodMonitor, Probe and ScrapeConfig.
 //!
-//! Field names are those of `monitoring.coreos.com/v1`. Defaults that an API server
-//! fills in (`prober.path`, the action of a rule, empty names) are filled in while
-//! reading, so that manifests and lists mean the same. Nothing is checked here.
+//! Field names follow `monitoring.coreos.com/v1` and `v1alpha1`. Decoding sets the defaults that an API server sets,
+//! such as `prober.path`, so a manifest and the API give equal objects. The module `monitors` validates the objects.
 
 pub mod common;
 pub mod http;
@@ -30,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_are_those_of_an_api_server() {
+    fn decoding_sets_the_defaults_of_the_api_server() {
         let probe: Probe = serde_norway::from_str("{spec: {prober: {url: a}, bearerTokenSecret: {key: k}}}").unwrap();
         assert_eq!(probe.spec.prober.path, "/probe");
         assert_eq!(probe.spec.http.bearer_token_secret.unwrap().name, "");
@@ -39,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_like_absent() {
+    fn a_null_field_equals_an_absent_field() {
         let manifest = "{spec: {endpoints: [{port: null, relabelings: null, params: null, tlsConfig: {ca: null}, \
                         targetPort: null, proxyConnectHeader: null}], selector: null, namespaceSelector: null, \
                         targetLabels: null, sampleLimit: null, nativeHistogramMinBucketFactor: null}}";
@@ -51,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_api_server_refuses_cannot_be_read() {
+    fn manifests_that_the_api_server_refuses_are_refused() {
         let cases = [
             "{spec: {endpoints: [{scheme: ftp}]}}",
             "{spec: {endpoints: [{targetPort: 1.5}]}}",

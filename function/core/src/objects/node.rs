@@ -17,7 +17,7 @@ pub struct Node {
     pub status: NodeStatus,
 }
 
-/// What a node was registered with.
+/// The field `spec` of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -28,7 +28,7 @@ pub struct NodeSpec {
     pub unschedulable: bool,
 }
 
-/// Addresses and conditions of a node.
+/// The field `status` of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -59,7 +59,7 @@ pub struct NodeCondition {
     pub status: CompactString,
 }
 
-/// Ports of the node's daemons.
+/// The ports of daemons on a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -68,12 +68,12 @@ pub struct DaemonEndpoints {
     pub kubelet_endpoint: KubeletEndpoint,
 }
 
-/// Port of the kubelet.
+/// The port of the kubelet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct KubeletEndpoint {
-    /// Capitalised in the API.
+    /// The API writes this field as `Port`.
     #[serde(rename = "Port", deserialize_with = "null_to_default")]
     pub port: i32,
 }
@@ -87,7 +87,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// The label that holds its name.
+    /// The label with the name of the namespace. The API server sets it on every namespace.
     pub const NAME_LABEL: &'static str = "kubernetes.io/metadata.name";
 }
 

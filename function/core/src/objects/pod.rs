@@ -1,4 +1,4 @@
-//! Pods: containers, ports, addresses and state.
+//! Pods with their containers, ports, addresses and state.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Object for Pod {
     }
 }
 
-/// What should run, and where.
+/// The field `spec` of a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -64,7 +64,7 @@ pub struct Container {
     pub image: CompactString,
     #[serde(deserialize_with = "list")]
     pub ports: Vec<ContainerPort>,
-    /// `Always` makes an init container a sidecar.
+    /// The value `Always` makes an init container a sidecar.
     pub restart_policy: Option<CompactString>,
 }
 
@@ -81,7 +81,7 @@ pub struct ContainerPort {
     pub protocol: CompactString,
 }
 
-/// What runs.
+/// The field `status` of a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -96,7 +96,7 @@ pub struct PodStatus {
     pub host_ip: CompactString,
     #[serde(deserialize_with = "null_to_default")]
     pub nominated_node_name: CompactString,
-    /// RFC 3339.
+    /// Time in RFC 3339.
     pub start_time: Option<CompactString>,
     #[serde(rename = "conditions", deserialize_with = "null_to_default")]
     pub ready: Ready,
@@ -114,19 +114,19 @@ pub struct PodIp {
     pub ip: CompactString,
 }
 
-/// Of a pod's conditions the one that says whether it is ready; nobody asks for another.
+/// The condition `Ready` of a pod. The other conditions are not used and not stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<Condition>")]
 pub struct Ready(Option<Condition>);
 
 impl Ready {
-    /// The condition, if there is one.
+    /// The condition. `None` if the pod does not have it.
     #[must_use]
     pub const fn condition(&self) -> Option<&Condition> {
         self.0.as_ref()
     }
 
-    /// Takes a condition over if it is that one, and the first.
+    /// Stores a condition if it is the first one of the type `Ready`.
     pub fn add(&mut self, condition: Condition) {
         if self.0.is_none() && condition.r#type == "Ready" {
             self.0 = Some(condition);
@@ -149,11 +149,11 @@ impl From<Vec<Condition>> for Ready {
 pub struct Condition {
     pub r#type: CompactString,
     pub status: CompactString,
-    /// RFC 3339.
+    /// Time in RFC 3339.
     pub last_transition_time: Option<CompactString>,
 }
 
-/// What is known of a container that was started.
+/// The status of a container that was started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]

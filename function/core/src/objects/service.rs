@@ -15,7 +15,7 @@ pub struct Service {
     pub spec: ServiceSpec,
 }
 
-/// How a service is reached.
+/// The field `spec` of a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -30,7 +30,7 @@ pub struct ServiceSpec {
     pub load_balancer_ip: CompactString,
     /// `SingleStack`, `PreferDualStack` or `RequireDualStack`.
     pub ip_family_policy: Option<CompactString>,
-    /// `IPv4`, `IPv6`; the primary one first.
+    /// `IPv4` and `IPv6`, the primary family first.
     #[serde(deserialize_with = "list")]
     pub ip_families: Vec<CompactString>,
     #[serde(deserialize_with = "list")]
@@ -59,7 +59,7 @@ pub struct Ingress {
     pub spec: IngressSpec,
 }
 
-/// Rules of an ingress.
+/// The field `spec` of an ingress.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -71,7 +71,7 @@ pub struct IngressSpec {
     pub rules: Vec<IngressRule>,
 }
 
-/// Hosts of an ingress that are served with TLS.
+/// Hosts of an ingress that use TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -80,7 +80,7 @@ pub struct IngressTls {
     pub hosts: Vec<CompactString>,
 }
 
-/// One host of an ingress.
+/// The rule for one host of an ingress.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -90,7 +90,7 @@ pub struct IngressRule {
     pub http: Option<IngressHttp>,
 }
 
-/// Paths of a host.
+/// The paths of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]

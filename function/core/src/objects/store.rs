@@ -1,4 +1,4 @@
-//! Secrets and config maps, whose values monitors refer to.
+//! Secrets and config maps. Monitors refer to their values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,16 +7,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Metadata, Object, null_to_default, object};
 
-/// A secret, its values still in base64.
+/// A secret. `Debug` does not show its values.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
 pub struct Secret {
     pub metadata: Metadata,
-    /// Values in base64.
+    /// The values in base64, as the API server sends them.
     #[serde(deserialize_with = "null_to_default")]
     pub data: BTreeMap<String, String>,
-    /// Values in clear: people write them, an API server never answers them.
+    /// The values in plain text. Only manifests have this field: an API server moves it to `data`.
     #[serde(deserialize_with = "null_to_default")]
     pub string_data: BTreeMap<String, String>,
 }
@@ -35,7 +35,7 @@ pub struct ConfigMap {
     pub metadata: Metadata,
     #[serde(deserialize_with = "null_to_default")]
     pub data: BTreeMap<String, String>,
-    /// Keys of `binaryData`, whose values no monitor can use.
+    /// The keys of `binaryData`. Monitors cannot use its values, so the values are not stored.
     #[serde(rename = "binaryData", deserialize_with = "keys")]
     pub binary_keys: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Labels and annotations.
+//! A compact map for labels and annotations.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +7,14 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::grow;
 
-/// Texts by key, in the order of the keys (bytes), held in one piece: a cluster has
-/// tens of thousands of such maps, of a few entries each.
+/// A map from text to text, sorted by key in byte order.
+///
+/// All keys and values are in one allocation. A cluster has tens of thousands of maps with a few entries each, and a
+/// `BTreeMap<String, String>` would need an allocation for each key and value.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TextMap {
     text: String,
-    /// Where keys and values end in `text`, in turn.
+    /// The ends of keys and values in `text`, alternating.
     ends: Vec<u32>,
 }
 
@@ -29,7 +31,7 @@ impl TextMap {
         self.position(key).is_ok()
     }
 
-    /// Gives a key a value, in place of the one that it had.
+    /// Sets the value of a key. Replaces an earlier value.
     pub fn insert(&mut self, key: &str, value: &str) {
         match self.position(key) {
             Err(position) if position == self.len() => self.push(key, value),
@@ -41,29 +43,29 @@ impl TextMap {
         }
     }
 
-    /// Keys and values, in the order of the keys.
+    /// The keys and values, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         (0..self.len()).map(|position| (self.key(position), self.value(position)))
     }
 
-    /// The keys, in their order.
+    /// The keys, sorted.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
         (0..self.len()).map(|position| self.key(position))
     }
 
-    /// How many there are.
+    /// The number of entries.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.ends.len() / 2
     }
 
-    /// Whether there is none.
+    /// Whether there is no entry.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The value at a position in the order of the keys; empty if there is none.
+    /// The value at a position in the order of the keys. Empty if the position does not exist.
     #[must_use]
     pub fn value(&self, position: usize) -> &str {
         self.part(2 * position + 1)
@@ -82,9 +84,9 @@ impl TextMap {
         self.ends.get(part).map_or(0, |end| *end as usize)
     }
 
-    /// The position of a key, or the one at which it would be.
+    /// The position of a key, or the position at which to insert it.
     fn position(&self, key: &str) -> Result<usize, usize> {
-        // Nearly always the entries come in their order.
+        // Inputs are nearly always sorted, so a new key usually belongs at the end.
         let last = self.len().checked_sub(1);
         if last.is_none_or(|last| self.key(last) < key) {
             return Err(self.len());
@@ -101,7 +103,7 @@ impl TextMap {
         Err(low)
     }
 
-    /// Adds a key behind all others. There is little room for more: few maps get more entries than they come with.
+    /// Appends a key that sorts after all others. Reserves little extra room, because maps rarely grow after decoding.
     fn push(&mut self, key: &str, value: &str) {
         grow(&mut self.ends, 2);
         let more = key.len() + value.len();
@@ -110,7 +112,7 @@ impl TextMap {
         }
         for part in [key, value] {
             self.text.push_str(part);
-            // An object is far below 4 GB.
+            // The API server limits an object to a few megabytes, so the length always fits.
             self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
         }
     }
@@ -123,7 +125,7 @@ impl fmt::Debug for TextMap {
 }
 
 impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for TextMap {
-    /// Of several values for one key the last counts.
+    /// If a key has several values, the last one wins.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut map = Self::default();
         for (key, value) in entries {
@@ -135,7 +137,7 @@ impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for TextMap {
 
 impl<'de> Deserialize<'de> for TextMap {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Sorted, so that each entry is behind those before it.
+        // The tree sorts the entries, so that each is appended at the end.
         BTreeMap::<String, String>::deserialize(deserializer).map(|entries| entries.into_iter().collect())
     }
 }
@@ -148,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_a_map_of_texts_holds(
+        fn a_text_map_equals_a_tree_map(
             entries in prop::collection::vec(("[a-c]{0,2}", "[é-ë]{0,2}"), 0..8),
             others in prop::collection::vec("[a-c]{0,2}", 4),
         ) {

@@ -1,4 +1,4 @@
-//! What stands between a pod and its deployment or cron job: only their owners are read.
+//! Replica sets and jobs, which link a pod to its deployment or cron job. Only their metadata is used.
 
 use serde::Deserialize;
 

@@ -1,12 +1,14 @@
-//! Sets of characters, while a pattern is parsed.
+//! Sets of characters during parsing.
 //!
-//! In: ranges and the names of classes; out: a class of regex-syntax. Surrogates
-//! can be written in a pattern and are kept until the end, where they match nothing.
+//! Input: ranges and names of classes. Output: a class of the crate regex-syntax.
+//! DIFFERENCE: a pattern can contain surrogates, such as `\x{d800}`. They stay in the set until
+//! [`CharacterSet::into_hir`] removes them, because no text contains a surrogate.
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir};
 
 use super::unicode::{self, Range};
 
+/// The last code point of Unicode.
 const MAX: u32 = 0x10_FFFF;
 
 /// A set of code points.
@@ -16,12 +18,12 @@ pub(super) struct CharacterSet {
 }
 
 impl CharacterSet {
-    /// How many ranges it is made of: what it costs.
+    /// The number of ranges. The parser limits the sum of all costs.
     pub(super) const fn cost(&self) -> usize {
         self.ranges.len()
     }
 
-    /// Adds all code points from `first` to `last`; under `(?i)` also what they fold to.
+    /// Adds all code points from `first` to `last`. With `fold_case`, also adds their other cases.
     pub(super) fn add(&mut self, first: u32, last: u32, fold_case: bool) {
         self.ranges.push((first, last));
         if fold_case {
@@ -29,12 +31,12 @@ impl CharacterSet {
         }
     }
 
-    /// Adds all that is in `other`.
+    /// Adds all code points of `other`.
     pub(super) fn union(&mut self, other: &Self) {
         self.ranges.extend_from_slice(&other.ranges);
     }
 
-    /// All that is not in the set.
+    /// All code points that are not in the set.
     pub(super) fn negated(mut self) -> Self {
         self.normalize();
         let mut negated = Vec::with_capacity(self.ranges.len() + 1);
@@ -51,7 +53,7 @@ impl CharacterSet {
         Self { ranges: negated }
     }
 
-    /// Sorts the ranges and merges those that touch.
+    /// Sorts the ranges and merges ranges that overlap or touch.
     pub(super) fn normalize(&mut self) {
         self.ranges.sort_unstable();
         self.ranges.dedup_by(|next, merged| {
@@ -63,7 +65,7 @@ impl CharacterSet {
         });
     }
 
-    /// Matches one character of the set.
+    /// An expression that matches one character of the set.
     pub(super) fn into_hir(self) -> Hir {
         let around_surrogates = |(first, last): Range| [(first, last.min(0xD7FF)), (first.max(0xE000), last)];
         let ranges =
@@ -74,11 +76,11 @@ impl CharacterSet {
     }
 }
 
-/// The class of `\d`, `\s`, `\w` and their opposites.
+/// The class of `\d`, `\s` or `\w`, or the opposite class for a capital letter. `None` for another letter.
 pub(super) fn perl(letter: char, fold_case: bool) -> Option<CharacterSet> {
     let ranges: &[(char, char)] = match letter.to_ascii_lowercase() {
         'd' => &[('0', '9')],
-        // Unlike `[[:space:]]` without the vertical tab.
+        // In Go, `\s` does not contain the vertical tab, but `[[:space:]]` does.
         's' => &[('\t', '\n'), ('\x0C', '\r'), (' ', ' ')],
         'w' => &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')],
         _ => return None,
@@ -86,7 +88,7 @@ pub(super) fn perl(letter: char, fold_case: bool) -> Option<CharacterSet> {
     Some(ascii(ranges, letter.is_ascii_uppercase(), fold_case))
 }
 
-/// The class of `[:name:]` or `[:^name:]`.
+/// The class of `[:name:]` or `[:^name:]`. `None` if Go does not have the name.
 pub(super) fn posix(name: &str, fold_case: bool) -> Option<CharacterSet> {
     let (name, negated) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
     let ranges: &[(char, char)] = match name {
@@ -109,7 +111,7 @@ pub(super) fn posix(name: &str, fold_case: bool) -> Option<CharacterSet> {
     Some(ascii(ranges, negated, fold_case))
 }
 
-/// The class of `\p{name}`, or of its opposite.
+/// The class of `\p{name}`, or the opposite class with `negated`. `None` if Go does not have the name.
 pub(super) fn unicode(name: &str, negated: bool, fold_case: bool) -> Option<CharacterSet> {
     let (name, negated) = name.strip_prefix('^').map_or((name, negated), |name| (name, !negated));
     let mut set = CharacterSet::default();

@@ -1,26 +1,29 @@
-//! Reads a pattern in Go's syntax (`regexp/syntax` with Perl flags).
+//! Parses a pattern in Go's syntax (Go package `regexp/syntax`, with Perl flags).
 //!
-//! In: the whole text of a pattern; out: the same pattern as regex-syntax holds
-//! it, which says without ambiguity what is matched, or why Go refuses it.
-//! Nothing recurses here, so that no pattern can exhaust the stack.
+//! Input: the text of a pattern. Output: its syntax tree as `Hir` of the crate regex-syntax, or the error that Go
+//! gives. The parser of regex-syntax cannot be used, because it accepts other patterns than Go. This parser does not
+//! recurse, so no pattern can exhaust the stack.
 
 use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 
 use super::RegexError;
 use super::class::{self, CharacterSet};
-use super::tree::{Body, Flags, Group, Kind, Node, check_height};
+use super::tree::{Flags, GroupKind, Node, NodeKind, OpenGroup, check_height};
 
-/// Go's limit: how often the innermost thing is repeated.
+/// Maximum number of repetitions of the innermost expression: the limit of Go.
 const MAX_REPEAT: u32 = 1000;
 
-/// Ours: what a pattern may cost to parse, in bytes of text and ranges of characters.
+/// Maximum length of a pattern in bytes. Limits the time to parse the pattern of a tenant.
 const MAX_TEXT: usize = 512 << 10;
+
+/// Maximum number of character ranges in a pattern. A class such as `\pL` has hundreds of ranges in three bytes of
+/// text.
 const MAX_RANGES: usize = 2 << 20;
 
 /// A pattern that Go accepts.
 pub(super) struct Parsed {
     pub(super) hir: Hir,
-    /// The names of the groups; index 0 stands for the whole match.
+    /// The names of the groups. Index 0 is the whole match.
     pub(super) group_names: Vec<Option<Box<str>>>,
 }
 
@@ -31,7 +34,7 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed, RegexError> {
     let mut parser = Parser {
         rest: pattern,
         flags: Flags::default(),
-        group: Group::new(Kind::Outermost, Flags::default()),
+        group: OpenGroup::new(GroupKind::Outermost, Flags::default()),
         outer: Vec::new(),
         group_names: vec![None],
         ranges: 0,
@@ -43,9 +46,9 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed, RegexError> {
 struct Parser<'p> {
     rest: &'p str,
     flags: Flags,
-    group: Group,
-    /// The groups around `group`, the innermost last.
-    outer: Vec<Group>,
+    group: OpenGroup,
+    /// The open groups around `group`, the innermost last.
+    outer: Vec<OpenGroup>,
     group_names: Vec<Option<Box<str>>>,
     ranges: usize,
 }
@@ -69,7 +72,7 @@ impl Parser<'_> {
         if self.outer.is_empty() { Ok(()) } else { Err(RegexError::MissingParenthesis) }
     }
 
-    /// Anything but a repetition, for which it returns false.
+    /// Parses an expression other than a repetition. Always returns false: the expression is not a repetition.
     fn atom(&mut self, c: char) -> Result<bool, RegexError> {
         match c {
             '(' if self.rest.starts_with("(?") => self.group_start()?,
@@ -125,10 +128,10 @@ impl Parser<'_> {
         set.add(code, code, self.flags.fold_case);
         match char::from_u32(code) {
             Some(c) if set.cost() == 1 => {
-                self.group.push(Node { body: Body::Literal(c.into()), height: 1, copies: 1 });
+                self.group.push(Node { kind: NodeKind::Literal(c.into()), height: 1, copies: 1 });
                 Ok(())
             }
-            // A surrogate is in no text: its set is empty.
+            // A surrogate is not a `char`. The set of it is empty later, because no text contains a surrogate.
             _ => self.set(set),
         }
     }
@@ -144,7 +147,7 @@ impl Parser<'_> {
         if self.ranges > MAX_RANGES { Err(RegexError::TooLarge) } else { Ok(()) }
     }
 
-    /// A repetition of the last atom; `length` is that of the operator.
+    /// Parses a repetition of the last atom. `length` is the length of the operator in bytes. Always returns true.
     fn repetition(
         &mut self,
         length: usize,
@@ -175,23 +178,23 @@ impl Parser<'_> {
         }
         let (height, greedy) = (node.height + 1, lazy == self.flags.swap_greed);
         let hir = Hir::repetition(Repetition { min, max, greedy, sub: Box::new(node.into_hir()) });
-        // Not through `push`: it takes the place of the atom.
-        self.group.atoms.push(check_height(Node { body: Body::Other(hir), height, copies })?);
+        // `push` would join literals, but the repetition replaces the atom.
+        self.group.atoms.push(check_height(Node { kind: NodeKind::Other(hir), height, copies })?);
         Ok(true)
     }
 
     fn open_capture(&mut self, name: Option<&str>) {
         let index = u32::try_from(self.group_names.len()).unwrap_or(u32::MAX);
         self.group_names.push(name.map(Into::into));
-        self.open(Kind::Capturing(index));
+        self.open(GroupKind::Capturing(index));
     }
 
-    fn open(&mut self, kind: Kind) {
-        let group = std::mem::replace(&mut self.group, Group::new(kind, self.flags));
+    fn open(&mut self, kind: GroupKind) {
+        let group = std::mem::replace(&mut self.group, OpenGroup::new(kind, self.flags));
         self.outer.push(group);
     }
 
-    /// What starts with `(?`: a named group, a group with flags, or flags alone.
+    /// Parses a named group, a group with flags, or flags alone. All start with `(?`.
     fn group_start(&mut self) -> Result<(), RegexError> {
         let whole = self.rest;
         if let Some(after) = whole.strip_prefix("(?P<").or_else(|| whole.strip_prefix("(?<")) {
@@ -220,7 +223,7 @@ impl Parser<'_> {
                 }
                 ':' | ')' if on || any_since_sign => {
                     if c == ':' {
-                        self.open(Kind::Plain);
+                        self.open(GroupKind::Plain);
                     }
                     self.flags = flags;
                     return Ok(());
@@ -234,7 +237,7 @@ impl Parser<'_> {
         Err(RegexError::UnsupportedGroup(whole[..length].into()))
     }
 
-    /// What starts with a backslash, outside of a class.
+    /// Parses an escape outside of a class.
     fn escape(&mut self) -> Result<(), RegexError> {
         let look = match self.rest.as_bytes().get(1) {
             Some(b'A') => Look::Start,
@@ -261,7 +264,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `\d`, `\pL`, `\p{Greek}` and the like, if that is what comes next.
+    /// Parses a class such as `\d`, `\pL` or `\p{Greek}`. `None` if the text does not start with one.
     fn class_escape(&mut self) -> Result<Option<CharacterSet>, RegexError> {
         let whole = self.rest;
         let mut characters = whole.chars();
@@ -284,14 +287,14 @@ impl Parser<'_> {
         Ok(set)
     }
 
-    /// A backslash and what stands for one character.
+    /// Parses an escape for one character, such as `\n` or `\x41`, and returns the code point.
     fn character_escape(&mut self) -> Result<u32, RegexError> {
         let whole = self.rest;
         self.skip(1);
         let Some(c) = self.next() else { return Err(RegexError::TrailingBackslash) };
         let octal = |text: &str| text.chars().next().and_then(|c| c.to_digit(8));
         let code = match c {
-            // A digit alone would be a back-reference.
+            // Go rejects a single digit, because other syntaxes read it as a back-reference.
             '1'..='7' if octal(self.rest).is_none() => None,
             '0'..='7' => {
                 let mut code = c.to_digit(8).unwrap_or_default();
@@ -355,7 +358,7 @@ impl Parser<'_> {
                 let whole = self.rest;
                 let low = self.class_character()?;
                 let mut high = low;
-                // A hyphen before the closing bracket stands for itself.
+                // A hyphen before the closing bracket is a literal hyphen.
                 if self.rest.starts_with('-') && self.rest.len() > 1 && !self.rest.starts_with("-]") {
                     self.skip(1);
                     high = self.class_character()?;
@@ -382,7 +385,8 @@ impl Parser<'_> {
     }
 }
 
-/// The length of `{min}`, `{min,}` or `{min,max}`, and its numbers. What has another form is plain text.
+/// The length of `{min}`, `{min,}` or `{min,max}`, and its numbers. `None` for another form, which Go reads as plain
+/// text.
 fn counts(text: &str) -> Option<(usize, u32, Option<u32>)> {
     let (min, rest) = number(text.strip_prefix('{')?)?;
     let (max, rest) = match rest.strip_prefix(',') {

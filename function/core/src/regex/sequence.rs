@@ -1,45 +1,49 @@
-//! Matching without an engine: fixed text around at most two of `.*` and `.+`.
+//! Matches simple patterns without an engine: fixed text around at most two of `.*` and `.+`.
 //!
-//! In: an anchored pattern; out: its alternatives in the order in which they are
-//! tried, or nothing if the pattern is not of that kind.
+//! Input: an anchored pattern. Output: its alternatives in the order in which Go tries them, or `None` if the pattern
+//! is not simple. Most patterns of relabelling rules are simple. String comparison is faster than an engine for them,
+//! and needs no memory for an automaton.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::Groups;
 
-/// More alternatives than this are left to the engine.
+/// Maximum number of alternatives. The engine is faster than trying more of them one by one.
 const MAX_SEQUENCES: usize = 32;
 
-/// Classes of up to that many characters count as alternatives.
+/// Maximum number of characters in a class that is expanded into alternatives.
 const MAX_CHARACTERS: u32 = 4;
 
-/// Text, then anything, then text, and so on; from the start to the end.
+/// One alternative: texts with gaps between them, from the start to the end of the input.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sequence {
-    /// One more than there are gaps; all but the first and the last are not empty.
+    /// The texts, one more than `gaps`. Only the first and the last can be empty.
     texts: Vec<String>,
     gaps: Vec<Gap>,
+    /// Group, start and end.
     groups: Vec<(usize, Mark, Mark)>,
     at_start: bool,
     at_end: bool,
 }
 
-/// Any text.
+/// A `.*` or `.+` between two texts.
 #[derive(Debug, Clone, Copy)]
 struct Gap {
     may_be_empty: bool,
     greedy: bool,
 }
 
-/// A place that is `offset` bytes behind the start of a text.
+/// A position in the input: `offset` bytes after the start of the text with this index.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     text: usize,
     offset: usize,
 }
 
-/// The alternatives of a pattern. With `groups` they stand in the order in which
-/// they are tried; a pattern where none is possible is left to the engine.
+/// The alternatives of a pattern. `None` if the pattern needs the engine.
+///
+/// With `groups`, the alternatives are in the order in which Go tries them, because the first match decides the groups.
+/// If no such order exists, the result is `None`.
 pub(super) fn sequences(hir: &Hir, groups: bool) -> Option<Vec<Sequence>> {
     let start = Sequence { texts: vec![String::new()], ..Sequence::default() };
     let sequences = extend(vec![start], hir, groups)?;
@@ -51,7 +55,7 @@ pub(super) fn sequences(hir: &Hir, groups: bool) -> Option<Vec<Sequence>> {
     sequences.iter().all(simple).then_some(sequences)
 }
 
-/// Each of the sequences with each way to match `hir` behind it; those that can never match are left out.
+/// Appends each alternative of `hir` to each sequence. Sequences that can never match are removed.
 fn extend(mut sequences: Vec<Sequence>, hir: &Hir, groups: bool) -> Option<Vec<Sequence>> {
     match hir.kind() {
         HirKind::Empty => {}
@@ -121,8 +125,10 @@ fn extend(mut sequences: Vec<Sequence>, hir: &Hir, groups: bool) -> Option<Vec<S
     Some(sequences)
 }
 
+/// Appends each of the alternatives to each sequence.
 fn each(sequences: &[Sequence], alternatives: &[&Hir], groups: bool) -> Option<Vec<Sequence>> {
-    // Behind a gap the gap's length comes first, and only then the choice between the alternatives.
+    // After a gap, Go decides the length of the gap before it chooses an alternative. Trying alternative by alternative
+    // would find another match.
     if groups && sequences.iter().any(|sequence| !sequence.gaps.is_empty()) {
         return None;
     }
@@ -138,13 +144,14 @@ fn each(sequences: &[Sequence], alternatives: &[&Hir], groups: bool) -> Option<V
     Some(extended)
 }
 
+/// Whether `hir` is a dot that matches every character.
 fn is_any(hir: &Hir) -> bool {
     let HirKind::Class(Class::Unicode(class)) = hir.kind() else { return false };
     matches!(class.ranges(), [range] if range.start() == '\0' && range.end() == char::MAX)
 }
 
 impl Sequence {
-    /// What `(.*)` is, with its group or without.
+    /// The sequence of `(.*)`, with or without its group.
     pub(super) fn anything(groups: bool) -> Self {
         let (start, end) = (Mark { text: 0, offset: 0 }, Mark { text: 1, offset: 0 });
         Self {
@@ -160,7 +167,7 @@ impl Sequence {
         self.gaps.is_empty() && self.texts.iter().all(String::is_empty)
     }
 
-    /// Adds text; false if nothing can follow.
+    /// Appends text. False if the sequence already has its end, so that it can never match.
     fn push_text(&mut self, text: &str) -> bool {
         if let Some(last) = self.texts.last_mut() {
             last.push_str(text);
@@ -181,7 +188,7 @@ impl Sequence {
         Mark { text: self.gaps.len(), offset: self.texts.last().map_or(0, String::len) }
     }
 
-    /// The text, if there is no gap in it.
+    /// The text of a sequence without gaps.
     pub(super) fn text(&self) -> Option<&str> {
         match self.texts.as_slice() {
             [text] => Some(text),
@@ -189,7 +196,7 @@ impl Sequence {
         }
     }
 
-    /// Where each of the texts starts, if the sequence is what `input` is made of.
+    /// The start of each text in `input`, in bytes. `None` if the sequence does not match the whole input.
     pub(super) fn matches(&self, input: &str) -> Option<[usize; 3]> {
         match (self.texts.as_slice(), self.gaps.as_slice()) {
             ([text], []) => (input == text).then_some([0; 3]),

@@ -1,9 +1,9 @@
-//! Replacement templates, expanded as Go's `Regexp.Expand` does it.
+//! Replacement templates of relabelling rules, expanded like Go's `Regexp.Expand`.
 
 use super::unicode::is_word;
 use super::{GoRegex, Groups};
 
-/// How much is expanded at most; what is longer is cut off, and of no use to anybody.
+/// Maximum length of an expanded template in bytes. Longer text is cut off. No real label value is that long.
 pub const MOST_EXPANDED: usize = 1 << 20;
 
 /// A replacement with references such as `$1` and `${name}`.
@@ -16,12 +16,12 @@ pub struct Template {
 enum Part {
     Text(String),
     Group(usize),
-    /// Several groups can have one name: the first that took part in the match counts.
+    /// Groups with one name. The first group that is part of the match is used, as in Go.
     FirstOf(Vec<usize>),
 }
 
 impl Template {
-    /// Reads a template for the groups of `regex`.
+    /// Parses a template and resolves its references to the groups of `regex`.
     #[must_use]
     pub fn new(text: &str, regex: &GoRegex) -> Self {
         let mut template = Self { parts: Vec::new() };
@@ -36,7 +36,7 @@ impl Template {
                 template.push_group(name, regex);
                 rest = after;
             } else {
-                // Not a reference: it stands for itself.
+                // A `$` without a valid reference is literal text.
                 template.push_text("$");
             }
         }
@@ -44,7 +44,7 @@ impl Template {
         template
     }
 
-    /// The text, if there is no reference in it that could expand to any.
+    /// The text of a template without references, or whose references are always empty. `None` otherwise.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self.parts.as_slice() {
@@ -54,7 +54,7 @@ impl Template {
         }
     }
 
-    /// The group, if the template is a reference to it and nothing else.
+    /// The group, if the template is exactly one reference. `None` otherwise.
     #[must_use]
     pub fn as_group(&self) -> Option<usize> {
         match self.parts.as_slice() {
@@ -63,7 +63,7 @@ impl Template {
         }
     }
 
-    /// Appends the template with the groups of a match in `text` filled in, until there is more than [`MOST_EXPANDED`].
+    /// Appends the template to `expanded`, with the groups of a match in `text`. Stops after [`MOST_EXPANDED`] bytes.
     pub fn expand(&self, text: &str, groups: &Groups, expanded: &mut String) {
         for part in &self.parts {
             if expanded.len() > MOST_EXPANDED {
@@ -91,7 +91,7 @@ impl Template {
         }
     }
 
-    /// Adds a reference; one to a group that does not exist expands to nothing.
+    /// Appends a reference. A reference to a group that does not exist expands to nothing.
     fn push_group(&mut self, name: &str, regex: &GoRegex) {
         if let Some(number) = number(name) {
             if number < regex.group_names.len() {
@@ -110,7 +110,7 @@ impl Template {
     }
 }
 
-/// The name at the start of what follows a `$`, and what follows it.
+/// Splits the text after a `$` into the name of a reference and the rest. `None` if there is no valid name.
 fn reference(text: &str) -> Option<(&str, &str)> {
     let (braced, named) = text.strip_prefix('{').map_or((false, text), |named| (true, named));
     let end = named.find(|c| !is_word(c)).unwrap_or(named.len());
@@ -121,7 +121,8 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     Some((name, if braced { rest.strip_prefix('}')? } else { rest }))
 }
 
-/// A name that is a number, without leading zeros. Go gives up where a ninth digit would follow 10^8.
+/// The number of a numeric name without leading zeros. Like Go, it is `None` if another digit follows a value of 10^8
+/// or more.
 fn number(name: &str) -> Option<usize> {
     let plain = name.bytes().all(|b| b.is_ascii_digit()) && name.len() <= 9 && (name == "0" || !name.starts_with('0'));
     if plain { name.parse().ok() } else { None }

@@ -1,4 +1,4 @@
-//! What Go's regular expressions take and match.
+//! Which patterns Go refuses, and what the others match.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ fn refusal(pattern: &str) -> Option<RegexError> {
     GoRegex::new(pattern, Purpose::Groups).err()
 }
 
-/// The whole match and the groups, `-` for a group that takes no part.
+/// The whole match and the groups, separated by `|`. A group outside of the match is `-`.
 fn matched(pattern: &str, text: &str) -> Option<String> {
     let regex = GoRegex::new(pattern, Purpose::Groups).unwrap();
     let mut groups = Groups::default();
@@ -20,7 +20,7 @@ fn matched(pattern: &str, text: &str) -> Option<String> {
 }
 
 #[test]
-fn what_stands_for_no_expression_is_what_prometheus_takes_for_it() {
+fn the_default_expression_equals_the_parsed_one() {
     for purpose in [Purpose::Match, Purpose::Groups] {
         let parsed = GoRegex::new("(.*)", purpose).unwrap();
         assert_eq!(format!("{:?}", GoRegex::anything(purpose)), format!("{parsed:?}"));
@@ -28,7 +28,7 @@ fn what_stands_for_no_expression_is_what_prometheus_takes_for_it() {
 }
 
 #[test]
-fn what_go_refuses() {
+fn patterns_that_go_refuses_are_refused() {
     for pattern in [
         "*",
         "|*",
@@ -110,7 +110,7 @@ fn what_go_refuses() {
 }
 
 #[test]
-fn refusals_say_why() {
+fn a_refused_pattern_gets_an_error_with_the_reason() {
     for (pattern, message) in [
         ("a**", "repetition of a repetition: *"),
         ("*", "nothing to repeat before: *"),
@@ -128,16 +128,16 @@ fn refusals_say_why() {
 }
 
 #[test]
-fn what_go_matches() {
+fn patterns_match_like_in_go() {
     for (pattern, text, expected) in [
-        // Anchored on both sides, and the dot matches a newline.
+        // Patterns are anchored on both sides, and the dot matches a newline.
         ("a", "a", Some("a")),
         ("a", "ba", None),
         ("a", "a\n", None),
         ("a.b", "a\nb", Some("a\nb")),
         ("a(?-s).b", "a\nb", None),
         ("", "", Some("")),
-        // Wrapped by concatenation.
+        // Anchors are added by concatenation, so a pattern can escape them.
         ("a)|(?:b", "ax", Some("a")),
         ("a)|(?:b", "xb", Some("b")),
         ("a)(b", "ab", Some("ab|b")),
@@ -145,7 +145,7 @@ fn what_go_matches() {
         ("a$(b)?", "a", Some("a|-")),
         ("$(SHARD);|.+;.+", "x;y", Some("x;y|-")),
         ("$(SHARD);|.+;.+", "0;", None),
-        // ASCII classes, unless a Unicode class is named.
+        // Perl and POSIX classes contain ASCII only. Unicode classes have names.
         (r"\w", "é", None),
         (r"\d", "٣", None),
         (r"\s", "\u{b}", None),
@@ -156,7 +156,7 @@ fn what_go_matches() {
         (r"\P{^Lu}", "É", Some("É")),
         (r"\p{Letter}", "世", Some("世")),
         (r".\b.", "é-", None),
-        // Simple case folding, by Go's Unicode version.
+        // Case folding is simple and follows Go's version of Unicode.
         ("(?i)k", "\u{212a}", Some("\u{212a}")),
         (r"(?i)\w", "ſ", Some("ſ")),
         (r"(?i)\W", "ſ", None),
@@ -166,17 +166,17 @@ fn what_go_matches() {
         ("(?i)\u{390}", "\u{1fd3}", None),
         ("a(?i)b(?-i)c", "aBc", Some("aBc")),
         ("a(?i:b)c", "aBC", None),
-        // Flags hold until the group ends, across alternatives.
+        // Flags apply until the end of the group, also in later alternatives.
         ("(?:(?i)a|b)c", "Bc", Some("Bc")),
         ("(?:(?i)a|b)c", "BC", None),
-        // A repetition takes what stands before flags and empty quotations.
+        // A repetition after flags or an empty quotation applies to the atom before them.
         ("a(?i)*", "aaa", Some("aaa")),
         (r"ab\Q\E*", "abbb", Some("abbb")),
         (r"\Qab\E*", "abbb", Some("abbb")),
         (r"\Qa*\E", "a*", Some("a*")),
         ("a*(?i)*", "aa", Some("aa")),
         ("^*a", "a", Some("a")),
-        // What looks like a repetition and is not.
+        // Braces in another form are plain text.
         ("a{,2}", "a{,2}", Some("a{,2}")),
         ("a{02}", "a{02}", Some("a{02}")),
         ("a{2,a}", "a{2,a}", Some("a{2,a}")),
@@ -191,7 +191,7 @@ fn what_go_matches() {
         (r"[\d-z]+", "1-z", Some("1-z")),
         (r"[[:word:]-z]+", "a-z", Some("a-z")),
         (r"\x{d800}|a", "a", Some("a")),
-        // Which of several ways: as Perl.
+        // Of several possible matches, the one that Perl prefers.
         ("(a|ab)(c|bcd)?", "abcd", Some("abcd|a|bcd")),
         ("(.*)(aa|a)", "xaa", Some("xaa|xa|a")),
         ("(.*?)(aa|a)", "xaa", Some("xaa|x|aa")),
@@ -215,7 +215,7 @@ fn what_go_matches() {
 }
 
 #[test]
-fn limits_of_nesting_and_repetition() {
+fn nesting_and_repetition_have_limits() {
     let nested = |open: &str, inner: &str, close: &str, levels| {
         refusal(&format!("{}{inner}{}", open.repeat(levels), close.repeat(levels)))
     };
@@ -238,7 +238,7 @@ fn limits_of_nesting_and_repetition() {
 }
 
 #[test]
-fn absurd_patterns_are_refused_in_time() {
+fn huge_patterns_are_refused() {
     for pattern in [
         "a".repeat(600_000),
         format!("(?i)[{}]", "!-\u{1f600}".repeat(50_000)),
@@ -283,7 +283,7 @@ fn templates_expand_as_in_go() {
 }
 
 #[test]
-fn every_match_is_replaced() {
+fn replace_all_replaces_each_match() {
     for (pattern, text, expected) in [
         ("(a)", "a", "<a>"),
         ("(b)", "a", "a"),
@@ -299,7 +299,7 @@ fn every_match_is_replaced() {
 }
 
 #[test]
-fn usual_patterns_need_no_engine() {
+fn usual_patterns_are_matched_without_the_engine() {
     for (pattern, purpose) in [
         ("(.*)", Purpose::Groups),
         ("(.+)", Purpose::Groups),
@@ -329,7 +329,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn sequences_equal_the_engine(pattern in pieces(), texts in prop::collection::vec("[abé;B]{0,6}", 1..8)) {
+    fn sequences_match_like_the_engine(pattern in pieces(), texts in prop::collection::vec("[abé;B]{0,6}", 1..8)) {
         for purpose in [Purpose::Groups, Purpose::Match] {
             let Ok(regex) = GoRegex::new(&pattern, purpose) else { continue };
             let hir = parser::parse(&format!("^(?s:{pattern})$")).unwrap().hir;
@@ -348,7 +348,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics(pattern in r"(\\[a-zA-Z0-9{]|[(){}\[\]?*+|^$:<>P!=i-]|[a-z0-9]|\PC){0,20}", text in any::<String>()) {
+    fn random_patterns_and_templates_do_not_panic(pattern in r"(\\[a-zA-Z0-9{]|[(){}\[\]?*+|^$:<>P!=i-]|[a-z0-9]|\PC){0,20}", text in any::<String>()) {
         if let Ok(regex) = GoRegex::new(&pattern, Purpose::Groups) {
             let template = Template::new(&text, &regex);
             let _ = regex.replace_all(&text, &template, &mut Groups::default());

@@ -1,13 +1,14 @@
-//! The parts of a pattern while it is read, and how they are put together.
+//! Builds the syntax tree of a pattern during parsing.
 //!
-//! In: atoms and alternatives of a group; out: one part for the whole group. Parts
-//! are merged as Go merges them, because its limits count what remains.
+//! Input: the atoms and alternatives of a group. Output: one node for the group. Nodes are merged like in Go, because
+//! the limits of Go count the merged nodes.
 
 use regex_syntax::hir::{Capture, Hir};
 
 use super::RegexError;
 
-/// How deep a pattern nests at most: the engine recurses. Go takes 1000.
+/// Maximum height of the tree. The engine recurses over the tree, so a deep tree would exhaust the stack. Go allows
+/// 1000.
 const MAX_HEIGHT: u32 = 250;
 
 #[derive(Clone, Copy, Default)]
@@ -18,54 +19,58 @@ pub(super) struct Flags {
     pub(super) swap_greed: bool,
 }
 
-/// A part of a pattern, with what the limits need to know of it.
+/// A node of the tree, with the numbers that the limits need.
 pub(super) struct Node {
-    pub(super) body: Body,
-    /// The height of the tree for it.
+    pub(super) kind: NodeKind,
+    /// The height of the node's tree, counted like Go.
     pub(super) height: u32,
-    /// How many copies of its innermost part it stands for at most.
+    /// Maximum number of copies of its innermost node after expanding counted repetitions.
     pub(super) copies: u32,
 }
 
-pub(super) enum Body {
-    /// Text that more text can join.
+/// The content of a node. The variants differ in how the node merges with its neighbours.
+pub(super) enum NodeKind {
+    /// Text. Adjacent texts are joined.
     Literal(String),
-    /// A sequence or alternation, which Go merges into an outer one.
+    /// A sequence. Go merges a sequence into an outer sequence.
     Sequence(Hir),
+    /// An alternation. Go merges an alternation into an outer alternation.
     Alternation(Hir),
     Other(Hir),
 }
 
 impl Node {
     pub(super) const fn leaf(hir: Hir) -> Self {
-        Self { body: Body::Other(hir), height: 1, copies: 1 }
+        Self { kind: NodeKind::Other(hir), height: 1, copies: 1 }
     }
 
     pub(super) fn into_hir(self) -> Hir {
-        match self.body {
-            Body::Literal(text) => Hir::literal(text.into_bytes()),
-            Body::Sequence(hir) | Body::Alternation(hir) | Body::Other(hir) => hir,
+        match self.kind {
+            NodeKind::Literal(text) => Hir::literal(text.into_bytes()),
+            NodeKind::Sequence(hir) | NodeKind::Alternation(hir) | NodeKind::Other(hir) => hir,
         }
     }
 }
 
-pub(super) enum Kind {
+/// The kind of a group.
+pub(super) enum GroupKind {
     Outermost,
     Plain,
+    /// Has the index of the group.
     Capturing(u32),
 }
 
-/// A group that is not closed yet.
-pub(super) struct Group {
-    pub(super) kind: Kind,
-    /// The flags to return to when it closes.
+/// A group whose closing parenthesis has not been read yet.
+pub(super) struct OpenGroup {
+    pub(super) kind: GroupKind,
+    /// The flags outside of the group, which apply again after it.
     pub(super) flags: Flags,
     alternatives: Vec<Node>,
     pub(super) atoms: Vec<Node>,
 }
 
-impl Group {
-    pub(super) const fn new(kind: Kind, flags: Flags) -> Self {
+impl OpenGroup {
+    pub(super) const fn new(kind: GroupKind, flags: Flags) -> Self {
         Self { kind, flags, alternatives: Vec::new(), atoms: Vec::new() }
     }
 
@@ -74,10 +79,11 @@ impl Group {
         self.atoms.push(node);
     }
 
-    /// Joins the last two atoms if both are text. The last one stays alone until
-    /// the next comes, because a repetition applies to it only.
+    /// Joins the last two atoms if both are text.
+    ///
+    /// A new atom is joined only when the next one arrives, because a repetition applies to the last atom alone.
     fn join_literals(&mut self) {
-        if let [.., Node { body: Body::Literal(text), .. }, Node { body: Body::Literal(last), .. }] =
+        if let [.., Node { kind: NodeKind::Literal(text), .. }, Node { kind: NodeKind::Literal(last), .. }] =
             self.atoms.as_mut_slice()
         {
             text.push_str(last);
@@ -88,26 +94,26 @@ impl Group {
     pub(super) fn end_alternative(&mut self) -> Result<(), RegexError> {
         self.join_literals();
         let atoms = std::mem::take(&mut self.atoms);
-        let in_sequence = |node: &Node| node.height + u32::from(!matches!(node.body, Body::Sequence(_)));
-        self.alternatives.push(collect(atoms, in_sequence, |parts| Body::Sequence(Hir::concat(parts)))?);
+        let in_sequence = |node: &Node| node.height + u32::from(!matches!(node.kind, NodeKind::Sequence(_)));
+        self.alternatives.push(collect(atoms, in_sequence, |parts| NodeKind::Sequence(Hir::concat(parts)))?);
         Ok(())
     }
 
     pub(super) fn finish(mut self) -> Result<Node, RegexError> {
         self.end_alternative()?;
-        let in_alternation = |node: &Node| node.height + u32::from(!matches!(node.body, Body::Alternation(_)));
-        let node = collect(self.alternatives, in_alternation, |parts| Body::Alternation(Hir::alternation(parts)))?;
-        let Kind::Capturing(index) = self.kind else { return Ok(node) };
+        let in_alternation = |node: &Node| node.height + u32::from(!matches!(node.kind, NodeKind::Alternation(_)));
+        let node = collect(self.alternatives, in_alternation, |parts| NodeKind::Alternation(Hir::alternation(parts)))?;
+        let GroupKind::Capturing(index) = self.kind else { return Ok(node) };
         let (height, copies) = (node.height + 1, node.copies);
         let sub = Box::new(node.into_hir());
-        check_height(Node { body: Body::Other(Hir::capture(Capture { index, name: None, sub })), height, copies })
+        check_height(Node { kind: NodeKind::Other(Hir::capture(Capture { index, name: None, sub })), height, copies })
     }
 }
 
 fn collect(
     mut nodes: Vec<Node>,
     height_within: impl Fn(&Node) -> u32,
-    body: impl FnOnce(Vec<Hir>) -> Body,
+    kind: impl FnOnce(Vec<Hir>) -> NodeKind,
 ) -> Result<Node, RegexError> {
     if nodes.len() < 2 {
         return Ok(nodes.pop().unwrap_or_else(|| Node::leaf(Hir::empty())));
@@ -115,9 +121,10 @@ fn collect(
     let height = nodes.iter().map(height_within).max().unwrap_or(1);
     let copies = nodes.iter().map(|node| node.copies).max().unwrap_or(1);
     let hirs = nodes.into_iter().map(Node::into_hir).collect();
-    check_height(Node { body: body(hirs), height, copies })
+    check_height(Node { kind: kind(hirs), height, copies })
 }
 
+/// Returns the node, or an error if its tree is too high.
 pub(super) fn check_height(node: Node) -> Result<Node, RegexError> {
     if node.height > MAX_HEIGHT { Err(RegexError::TooDeep) } else { Ok(node) }
 }

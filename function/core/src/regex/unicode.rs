@@ -1,11 +1,11 @@
-//! The Unicode tables of Go: classes, simple case folding, letter case.
+//! The Unicode tables of Go: classes, simple case folding, upper and lower case.
 //!
-//! Rust and its crates follow a newer Unicode than Go does, so that the same
-//! pattern would match other text. `unicode.txt` is printed by a Go program.
+//! Rust and its crates follow a newer version of Unicode than Go, so a pattern would match other texts than in Go. A Go
+//! program prints the tables in `unicode.txt`.
 
 use std::sync::LazyLock;
 
-/// First and last code point; both are part of the range.
+/// First and last code point, both inclusive.
 pub(super) type Range = (u32, u32);
 
 const TABLES: &str = include_str!("unicode.txt");
@@ -27,39 +27,39 @@ static UPPER: LazyLock<Vec<(Range, i32)>> = LazyLock::new(|| mapping("upper"));
 static LETTERS: LazyLock<Vec<Range>> = LazyLock::new(|| class("L").unwrap_or_default());
 static DIGITS: LazyLock<Vec<Range>> = LazyLock::new(|| class("Nd").unwrap_or_default());
 
-/// The class that `\p{name}` names, if Go knows it.
+/// The class of `\p{name}`. `None` if Go does not have it.
 pub(super) fn class(name: &str) -> Option<Vec<Range>> {
     let name = canonical(name);
     let name = table(&format!("alias {name}")).unwrap_or(&name);
     table(&format!("class {name}")).map(ranges)
 }
 
-/// What the class is under `(?i)`, where that is not simply all that its members fold to.
+/// The class of `\p{name}` under `(?i)`, for names whose class is not the set of all other cases of its characters.
 pub(super) fn folded_class(name: &str) -> Option<Vec<Range>> {
     let name = canonical(name);
     let name = table(&format!("alias {name}")).unwrap_or(&name);
     table(&format!("folded {name}")).map(ranges)
 }
 
-/// The code points of the range that fold to others, each with those.
+/// The other cases of each code point in the range that has any.
 pub(super) fn folds((first, last): Range) -> impl Iterator<Item = &'static [u32]> {
     let start = FOLDS.partition_point(|(member, _)| *member < first);
     FOLDS[start..].iter().take_while(move |(member, _)| *member <= last).map(|(_, others)| others.as_slice())
 }
 
-/// As Go's `strings.ToLower`: character by character, whatever the context.
+/// Lower case like Go's `strings.ToLower`: character by character. Rust would treat a final sigma differently.
 #[must_use]
 pub fn to_lower(text: &str) -> String {
     if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().map(|c| mapped(&LOWER, c)).collect() }
 }
 
-/// As Go's `strings.ToUpper`: character by character, whatever the context.
+/// Upper case like Go's `strings.ToUpper`: character by character. Rust would turn `ß` into `SS`.
 #[must_use]
 pub fn to_upper(text: &str) -> String {
     if text.is_ascii() { text.to_ascii_uppercase() } else { text.chars().map(|c| mapped(&UPPER, c)).collect() }
 }
 
-/// Whether Go takes the character for a part of a name in a replacement.
+/// Whether the character can be part of a name in a replacement template, like in Go.
 pub(super) fn is_word(c: char) -> bool {
     if c.is_ascii() {
         c.is_ascii_alphanumeric() || c == '_'
@@ -84,7 +84,7 @@ fn mapped(mapping: &[(Range, i32)], c: char) -> char {
     }
 }
 
-/// How Go looks a class up: without separators, the first letter upper and the others lower case.
+/// The name under which Go looks up a class: without separators, in lower case with a capital first letter.
 fn canonical(name: &str) -> String {
     let mut canonical = String::with_capacity(name.len());
     for c in name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')) {
@@ -93,7 +93,7 @@ fn canonical(name: &str) -> String {
     canonical
 }
 
-/// The rest of the line that starts with `name`.
+/// The rest of the line of `unicode.txt` that starts with `name`.
 fn table(name: &str) -> Option<&'static str> {
     TABLES.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
 }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_is_read_whole() {
+    fn all_classes_are_parsed_completely() {
         for line in TABLES.lines().filter(|line| line.starts_with("class ")) {
             let fields: Vec<&str> = line.split(' ').collect();
             let ranges = class(fields[1]).unwrap();
@@ -136,11 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn class_names() {
+    fn class_names_are_looked_up_as_in_go() {
         let known = ["L", "l", "Lu", "lu", "LC", "Greek", "greek", "G-r_e e k", "Any", "ascii", "Letter", "White_"];
         let found: Vec<bool> = known.iter().map(|name| class(name).is_some()).collect();
         assert_eq!(found, [true, true, true, true, true, true, true, true, true, true, true, false]);
-        // Go's tables have these, but its parser does not find names with separators in them.
+        // Go's tables have this name, but its parser removes separators and then does not find it.
         assert_eq!(class("Old_Italic"), None);
         assert_eq!(class(""), None);
         assert_eq!(class("Lu 41-5a"), None);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn letter_case_as_in_go() {
+    fn letter_case_follows_go() {
         for (text, lower, upper) in [
             ("Straße", "straße", "STRASSE".replace("SS", "ß").as_str()),
             ("İstanbul", "istanbul", "İSTANBUL"),

@@ -1,8 +1,7 @@
-//! Consistent hashing with bounded loads, equal to `buraksezer/consistent`.
+//! Consistent hashing with bounded loads, equal to the Go module `buraksezer/consistent`.
 //!
-//! The keys of members and partitions are xxhash64; partitions go round the ring
-//! to the next member that has room. Settings as in the operator's allocator
-//! (`allocation/consistent_hashing.go`): 1061 partitions, 5 replicas, load 1.1.
+//! Members and partitions have positions on a ring, by xxhash64. Each partition goes to the next member on the ring
+//! that has room. A target belongs to the partition that the hash of its address selects.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +10,22 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::{CollectorIndex, Members};
 
+/// Number of partitions, points per member, and maximum load relative to the mean: the settings of the operator's
+/// allocator (`allocation/consistent_hashing.go`). Other values would assign targets to other collectors than the
+/// operator does.
 const PARTITIONS: u64 = 1061;
 const REPLICAS: usize = 5;
 const LOAD: f64 = 1.1;
 
-/// The release of `buraksezer/consistent` whose assignment is wanted; they differ
-/// in the ring keys of members and in how many partitions a member takes.
+/// The release of `buraksezer/consistent` to follow.
+///
+/// The releases differ in the ring keys of members, and in the maximum number of partitions of a member.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub enum Version {
-    /// v1.0.0: the operator's main branch.
+    /// v1.0.0, which the operator's main branch uses.
     #[default]
     V1_0,
-    /// v0.10.0: operator releases up to 0.158.
+    /// v0.10.0, which operator releases up to 0.158 use.
     V0_10,
 }
 
@@ -34,39 +37,40 @@ impl Version {
         }
     }
 
-    /// The most partitions that one of `members` members takes.
+    /// The maximum number of partitions of one member.
     #[allow(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "the peer computes in float64 and rounds up; the values are between 0 and 1168"
+        reason = "the Go module computes in float64 and rounds up; the values are between 0 and 1168"
     )]
     fn capacity(self, members: usize) -> u32 {
         let mean = match self {
             Self::V1_0 => PARTITIONS as f64 / members as f64,
+            // v0.10.0 divides integers before it converts to a float.
             Self::V0_10 => (PARTITIONS / members as u64) as f64,
         };
         (mean * LOAD).ceil() as u32
     }
 }
 
-/// Why there is no ring.
+/// Why the partitions cannot be distributed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RingError {
-    /// v0.10.0 gives a member no partition at all then.
+    /// v0.10.0 rounds the capacity of a member to zero partitions.
     #[error(
         "consistent-hashing-v0.10 takes at most {PARTITIONS} collectors, use consistent-hashing instead: {0} collectors"
     )]
     TooManyCollectors(usize),
 }
 
-/// Which member owns each partition.
+/// The owner of each partition.
 #[derive(Debug, Clone)]
 pub struct Ring {
     owners: Vec<CollectorIndex>,
 }
 
-/// The partition of a target address, by the address' xxhash64.
+/// The partition of an address, from the xxhash64 of the address.
 #[must_use]
 pub fn partition(address: u64) -> usize {
     usize::try_from(address % PARTITIONS).unwrap_or_default()
@@ -76,7 +80,7 @@ impl Ring {
     /// Distributes the partitions over `members`.
     ///
     /// # Errors
-    /// [`RingError`] when the members have no room for all partitions.
+    /// [`RingError`] if the members have no room for all partitions.
     pub fn new(version: Version, members: &Members) -> Result<Self, RingError> {
         let count = members.collectors().len();
         let points = points(version, members);
@@ -95,16 +99,16 @@ impl Ring {
         Ok(Self { owners })
     }
 
-    /// The member that owns an address.
+    /// The owner of an address, from the xxhash64 of the address. `None` without members.
     #[must_use]
     pub fn owner(&self, address: u64) -> Option<CollectorIndex> {
         self.owners.get(partition(address)).copied()
     }
 
-    /// The members that own an address, the first choice first, each once.
+    /// All members in the order in which they take replicas of an address.
     ///
-    /// The first is the peer's. The others are the owners of the partitions that
-    /// follow, so that copies spread as evenly as the partitions do.
+    /// The first member is the owner, as in the operator. The others own the next partitions, so replicas are as even
+    /// as the partitions.
     pub fn owners(&self, address: u64) -> impl Iterator<Item = CollectorIndex> {
         let start = partition(address);
         let mut seen = Vec::new();
@@ -118,7 +122,7 @@ impl Ring {
     }
 }
 
-/// The ring: points in order, each with its member.
+/// The points of the members on the ring, in order.
 fn points(version: Version, members: &Members) -> Vec<(u64, CollectorIndex)> {
     let mut ring = BTreeMap::new();
     for (index, collector) in (0..).zip(members.collectors()) {

@@ -1,13 +1,13 @@
-//! Equal shares: of each job, and of all jobs together, the counts of two collectors differ by at most one.
+//! Even shares: the counts of two collectors differ by at most one, in each job and over all jobs.
 //!
-//! The operator's strategy of this name gives a target to the collector that has the fewest targets of its job, then
-//! the fewest at all (`allocation/least_weighted.go`, since 0.145). It remembers where targets are. This one
-//! remembers nothing: its answer is a function of members and targets.
+//! The operator's strategy with this name assigns a target to the collector with the fewest targets of its job, then
+//! with the fewest targets (`allocation/least_weighted.go`, since 0.145). The operator remembers earlier assignments.
+//! DIFFERENCE: this strategy has no state. Its result depends only on members and targets.
 //!
-//! It works in two steps. [`odd_ones`] decides how many targets of each job each member has. [`Job::spread`] then
-//! grows the assignment of a job member by member: each new member takes its share from the members before it, and
-//! takes the targets that hash highest for the pair of them. So a collector that comes last in the order, as the
-//! new pod of a `StatefulSet` does, moves its own share and little else.
+//! The strategy has two steps. [`extra_targets`] decides how many targets of each job each member gets. [`Job::spread`]
+//! then builds the assignment of a job member by member. Each new member takes its share from the earlier members. It
+//! takes the targets with the highest hash of target and member. A collector that is last in the order, such as the new
+//! pod of a `StatefulSet`, therefore moves little more than its own share.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::{CollectorIndex, Members, TargetKey};
 
-/// The owner of each target. There must be at least one member.
+/// Assigns each target to a member. `members` must not be empty.
 pub(super) fn assign(members: &Members, targets: &[TargetKey<'_>]) -> Vec<CollectorIndex> {
     let seeds: Vec<u64> = members.collectors().iter().map(|collector| xxh64(collector.name.as_bytes(), 0)).collect();
     let mut by_job: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
@@ -24,10 +24,10 @@ pub(super) fn assign(members: &Members, targets: &[TargetKey<'_>]) -> Vec<Collec
         by_job.entry(target.job).or_default().push(position);
     }
     let jobs: Vec<_> = by_job.into_iter().map(|(job, positions)| Job::new(job, positions, &seeds)).collect();
-    let odd_ones = odd_ones(&jobs, seeds.len());
+    let extra_targets = extra_targets(&jobs, seeds.len());
     let mut owners = vec![0; targets.len()];
-    for (job, odd) in jobs.iter().zip(odd_ones) {
-        for (owner, positions) in (0..).zip(job.spread(&odd, &seeds, targets)) {
+    for (job, extra) in jobs.iter().zip(extra_targets) {
+        for (owner, positions) in (0..).zip(job.spread(&extra, &seeds, targets)) {
             for position in positions {
                 owners[position] = owner;
             }
@@ -36,11 +36,11 @@ pub(super) fn assign(members: &Members, targets: &[TargetKey<'_>]) -> Vec<Collec
     owners
 }
 
-/// A job whose targets are spread.
+/// The targets of one job, and the order in which members get its extra targets.
 struct Job {
-    /// The positions of its targets among all targets.
+    /// The positions of the job's targets among all targets.
     positions: Vec<usize>,
-    /// The members in the order in which they get one of the targets that are left when all have equally many.
+    /// The members in the order in which they get an extra target: one that remains after an equal division.
     preference: Vec<usize>,
 }
 
@@ -51,13 +51,13 @@ impl Job {
         Self { positions, preference }
     }
 
-    /// How many targets are left when all of so many members have equally many.
-    fn left(&self, members: usize) -> usize {
+    /// The number of extra targets: the remainder of dividing the targets by `members`.
+    fn remainder(&self, members: usize) -> usize {
         self.positions.len() % members
     }
 
-    /// The positions of each member's targets; `odd` tells which members have one more than the others.
-    fn spread(&self, odd: &[bool], seeds: &[u64], targets: &[TargetKey<'_>]) -> Vec<Vec<usize>> {
+    /// The positions of each member's targets. `extra` says which members get one target more than the others.
+    fn spread(&self, extra: &[bool], seeds: &[u64], targets: &[TargetKey<'_>]) -> Vec<Vec<usize>> {
         let mut held: Vec<Vec<usize>> = vec![Vec::new(); seeds.len()];
         held[0].clone_from(&self.positions);
         let mut rank = vec![0; seeds.len()];
@@ -68,26 +68,26 @@ impl Job {
         for member in 1..seeds.len() {
             let at = ordered.partition_point(|other: &usize| rank[*other] < rank[member]);
             ordered.insert(at, member);
-            let (each, left) = (self.positions.len() / (member + 1), self.left(member + 1));
-            if each == 0 && at >= left {
-                // The new member gets nothing, and so nobody has to give anything.
+            let (each, remainder) = (self.positions.len() / (member + 1), self.remainder(member + 1));
+            if each == 0 && at >= remainder {
+                // The new member gets no target, so no member gives one.
                 continue;
             }
-            // The members before it never gain by a new one: each keeps at most as many as it has.
+            // A new member never adds targets to earlier members. Each keeps at most as many as it has.
             for (place, other) in ordered.iter().enumerate().filter(|(_, other)| **other != member) {
-                let keep = each + usize::from(place < left);
+                let keep = each + usize::from(place < remainder);
                 let given = give(&mut held[*other], keep, |position| affinity(targets[position], seeds[member]));
                 held[member].extend(given);
             }
         }
-        self.settle(odd, seeds, targets, &mut held);
+        self.move_extra(extra, seeds, targets, &mut held);
         held
     }
 
-    /// Moves one target each from the members that have one too many to those that have one too few.
-    fn settle(&self, odd: &[bool], seeds: &[u64], targets: &[TargetKey<'_>], held: &mut [Vec<usize>]) {
+    /// Moves one target from each member with one too many to a member with one too few.
+    fn move_extra(&self, extra: &[bool], seeds: &[u64], targets: &[TargetKey<'_>], held: &mut [Vec<usize>]) {
         let each = self.positions.len() / seeds.len();
-        let wanted = |member: usize| each + usize::from(odd[member]);
+        let wanted = |member: usize| each + usize::from(extra[member]);
         let (mut over, mut under) = (Vec::new(), Vec::new());
         for member in &self.preference {
             let (has, wanted) = (held[*member].len(), wanted(*member));
@@ -101,12 +101,13 @@ impl Job {
     }
 }
 
-/// How strongly a member attracts a target. Identity and address break ties between equal hashes.
+/// The hash of a target and a member. A member takes the targets with the highest hashes. Identity and address break
+/// ties.
 fn affinity(target: TargetKey<'_>, seed: u64) -> (u64, u64, u64) {
     (xxh64(&target.identity.to_le_bytes(), seed), target.identity, target.address)
 }
 
-/// Takes all but `keep` of the positions, those of the highest affinity first.
+/// Removes all but `keep` positions and returns them. The positions with the highest affinity are removed.
 fn give<K: Ord>(positions: &mut Vec<usize>, keep: usize, affinity: impl Fn(usize) -> K) -> Vec<usize> {
     if keep >= positions.len() {
         return Vec::new();
@@ -115,42 +116,42 @@ fn give<K: Ord>(positions: &mut Vec<usize>, keep: usize, affinity: impl Fn(usize
     positions.split_off(keep)
 }
 
-/// For each job, which members have one target more than the others.
+/// For each job, the members that get one target more than the others.
 ///
-/// Each job prefers members by a hash, so that a change of one job leaves the others alone. The members that come out
-/// with too many are then relieved, one target at a time, until the totals of all members differ by at most one.
-fn odd_ones(jobs: &[Job], members: usize) -> Vec<Vec<bool>> {
-    let mut odd = Vec::with_capacity(jobs.len());
+/// Each job orders the members by a hash, so a change of one job does not affect the others. Some members then have too
+/// many extra targets. The jobs move these one by one to other members, until all totals differ by at most one.
+fn extra_targets(jobs: &[Job], members: usize) -> Vec<Vec<bool>> {
+    let mut extra = Vec::with_capacity(jobs.len());
     let mut counts = vec![0_usize; members];
     for job in jobs {
         let mut of_job = vec![false; members];
-        for member in &job.preference[..job.left(members)] {
+        for member in &job.preference[..job.remainder(members)] {
             of_job[*member] = true;
             counts[*member] += 1;
         }
-        odd.push(of_job);
+        extra.push(of_job);
     }
     let limits = limits(&counts);
     for from in 0..members {
-        // The jobs that prefer this member least give first.
-        let mut giving: Vec<usize> = (0..jobs.len()).filter(|job| odd[*job][from]).collect();
+        // The jobs in which this member comes last in the order move their extra target first.
+        let mut giving: Vec<usize> = (0..jobs.len()).filter(|job| extra[*job][from]).collect();
         let preferred = |job: usize| jobs[job].preference.iter().position(|member| *member == from);
         giving.sort_by_cached_key(|job| (Reverse(preferred(*job)), *job));
         for job in giving {
             if counts[from] <= limits[from] {
                 break;
             }
-            let takes = |member: &&usize| counts[**member] < limits[**member] && !odd[job][**member];
+            let takes = |member: &&usize| counts[**member] < limits[**member] && !extra[job][**member];
             let Some(to) = jobs[job].preference.iter().find(takes).copied() else { continue };
-            (odd[job][from], odd[job][to]) = (false, true);
+            (extra[job][from], extra[job][to]) = (false, true);
             counts[from] -= 1;
             counts[to] += 1;
         }
     }
-    odd
+    extra
 }
 
-/// How many odd targets each member may have: equally many, and those that have most may have one more.
+/// The maximum number of extra targets of each member: an equal share, and one more for the members that have most now.
 fn limits(counts: &[usize]) -> Vec<usize> {
     let total: usize = counts.iter().sum();
     let mut fullest: Vec<usize> = (0..counts.len()).collect();

@@ -1,17 +1,20 @@
-//! Each target to the collector on its node. Follows `allocation/per_node.go` of the operator.
+//! Assigns each target to the collector on its node.
+//!
+//! Follows `allocation/per_node.go` of the operator's target allocator.
 
 use std::collections::BTreeMap;
 
 use super::consistent_hashing::RingError;
 use super::{Fallback, Members, Owners, TargetKey, spread};
 
-/// Finds the owners; a target on a node without a collector has none.
+/// Assigns the targets. A target on a node without a collector is unassigned, unless the fallback covers it.
 pub(super) fn assign(
     fallback: Option<Fallback>,
     members: &Members,
     targets: &[TargetKey<'_>],
 ) -> Result<Owners, RingError> {
-    // Of several collectors on one node the first by name counts; the peer takes any.
+    // DIFFERENCE: if a node has several collectors, the first by name gets the targets. The operator takes any of them.
+    // The choice is fixed here because all environments must agree.
     let mut by_node = BTreeMap::new();
     for (index, collector) in (0..).zip(members.collectors()) {
         by_node.entry(collector.node.as_str()).or_insert(index);

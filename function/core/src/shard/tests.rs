@@ -1,4 +1,4 @@
-//! Who gets what, and how little moves.
+//! How strategies assign targets, and how few targets move when collectors join or leave.
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
@@ -58,7 +58,7 @@ fn counts(members: &Members, owners: &Owners, targets: usize) -> Vec<usize> {
 }
 
 #[test]
-fn members_are_in_natural_order_and_each_once() {
+fn members_have_natural_order_and_no_duplicates() {
     let names = ["c-10", "c-2", "c-1", "c-2", "b", "c-99999999999999999999999"];
     let members = members(names.map(str::to_owned));
     let ordered: Vec<_> = members.collectors().iter().map(|collector| collector.name.as_str()).collect();
@@ -97,7 +97,7 @@ fn a_target_goes_to_the_collector_on_its_node() {
 }
 
 #[test]
-fn without_collectors_nobody_owns_anything() {
+fn without_collectors_all_targets_are_unassigned() {
     let addresses = addresses(3);
     for strategy in SPREADS {
         let owners = assign(spread_of(strategy, 1), &Members::default(), &keys(&addresses)).unwrap();
@@ -106,7 +106,7 @@ fn without_collectors_nobody_owns_anything() {
 }
 
 #[test]
-fn the_old_hashing_says_when_there_are_too_many_collectors() {
+fn consistent_hashing_v0_10_rejects_too_many_collectors() {
     for (strategy, accepted) in SPREADS.into_iter().zip([true, false, true, true]) {
         let result = assign(spread_of(strategy, 1), &numbered(1062), &[]);
         assert_eq!(result.is_ok(), accepted, "{strategy:?}");
@@ -127,7 +127,7 @@ fn a_new_collector_moves_about_its_own_share() {
             };
             let moved = names(&before).iter().zip(names(&after)).filter(|(old, new)| **old != *new).count();
             let share = targets.len() / (count + 1);
-            // Bounded loads push partitions on, so the hash moves more than its share.
+            // A full member passes partitions on to the next one, so more than one share moves.
             let most = match strategy {
                 Spread::LeastWeighted => share + 1,
                 Spread::Rendezvous(_) => share * 11 / 10,
@@ -156,7 +156,7 @@ fn least_weighted_moves_little_when_any_collector_leaves() {
 }
 
 #[test]
-fn rendezvous_moves_little_whoever_comes_or_goes() {
+fn rendezvous_moves_little_when_any_collector_joins_or_leaves() {
     let addresses = addresses(10_000);
     let targets = keys(&addresses);
     let all: Vec<_> = (0..21).map(|n| format!("gateway-{:x}", xxhash_rust::xxh64::xxh64(&[n], 2))).collect();
@@ -176,11 +176,11 @@ fn rendezvous_moves_little_whoever_comes_or_goes() {
         assert!(moved * 100 <= share * 115, "{gone}: moved {moved} of 10000 with 21 collectors");
         moved_by_all += moved;
     }
-    assert!(moved_by_all * 10 <= share * all.len() * 11, "{moved_by_all} with {} of them", all.len());
+    assert!(moved_by_all * 10 <= share * all.len() * 11, "{moved_by_all} targets moved with {} collectors", all.len());
 }
 
 #[test]
-fn rendezvous_weighs_targets_and_prefers_their_zone_within_the_bound() {
+fn rendezvous_respects_the_bound_and_prefers_the_zone() {
     let addresses = addresses(6_000);
     let mut targets = keys(&addresses);
     for (position, target) in targets.iter_mut().enumerate() {
@@ -207,19 +207,22 @@ fn rendezvous_weighs_targets_and_prefers_their_zone_within_the_bound() {
         }
         let mean = loads.iter().sum::<u64>() / 6;
         let most = loads.iter().max().unwrap();
-        // A target is not split: the bound holds but for one of them.
+        // Targets are not split, so a collector may exceed the bound by one target.
         assert!(*most <= mean * u64::from(bound) / 1000 + 720, "bound {bound}: {loads:?}");
         if same_zone_first {
-            assert!(near >= near_before, "bound {bound}: {near} in their zone, {near_before} before");
+            assert!(
+                near >= near_before,
+                "bound {bound}: {near} targets in their zone, {near_before} with the lower bound"
+            );
             near_before = near;
         }
     }
-    assert!(near_before > 5_500, "all that is possible: {near_before}");
+    assert!(near_before > 5_500, "nearly all targets fit in their zone: {near_before}");
 }
 
 proptest! {
     #[test]
-    fn every_target_has_its_owners_whatever_the_order(
+    fn each_target_has_the_same_owners_in_any_input_order(
         collectors in proptest::collection::btree_set("[a-z]{1,3}-[0-9]{1,2}", 1..30),
         count in 0_u32..300,
         replicas in 1_u32..4,
@@ -249,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn least_weighted_spreads_each_job_and_all_of_them_evenly(
+    fn least_weighted_is_even_in_each_job_and_over_all_jobs(
         collectors in 1_usize..40,
         sizes in proptest::collection::vec(0_u32..130, 0..40),
     ) {
@@ -270,7 +273,7 @@ proptest! {
     }
 }
 
-/// The targets in jobs of these sizes.
+/// Assigns the targets to jobs with these numbers of targets.
 fn of_jobs<'a>(mut targets: Vec<TargetKey<'a>>, sizes: &[u32]) -> Vec<TargetKey<'a>> {
     let jobs = (0_u64..).zip(sizes).flat_map(|(job, size)| (0..*size).map(move |_| job));
     targets.iter_mut().zip(jobs).for_each(|(target, job)| target.job = job);
@@ -281,7 +284,7 @@ fn are_even(counts: &[u32]) -> bool {
     counts.iter().max().unwrap_or(&0) - counts.iter().min().unwrap_or(&0) <= 1
 }
 
-/// A change of one job or one collector must not shuffle the targets of all other jobs.
+/// A change of one job or one collector must not move the targets of all other jobs.
 #[test]
 fn least_weighted_moves_little_with_many_small_jobs() {
     let sizes: Vec<u32> = (0..400).map(|job| 1 + job % 7).collect();

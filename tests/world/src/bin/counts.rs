@@ -1,9 +1,9 @@
-//! What must not become more work, once each, for `scripts/counts` to count the instructions of.
+//! Runs each case once, so that `scripts/counts` can count its instructions and find regressions.
 //!
-//! `counts CASE...` does these cases; without one it prints which there are. Callgrind counts what is done in
-//! [`counted`], and what leads to it not.
+//! `counts CASE...` runs these cases. Without arguments, it prints the names of all cases. Callgrind counts only the
+//! instructions in [`counted`], not the setup before it.
 
-#![allow(clippy::print_stdout, reason = "to tell which cases there are")]
+#![allow(clippy::print_stdout, reason = "the program prints the names of the cases")]
 
 use std::any::Any;
 use std::hint::black_box;
@@ -29,10 +29,10 @@ struct Input {
     cluster: Cluster,
 }
 
-/// What was made; it is dropped after it was counted.
-type Made = Result<Box<dyn Any>, Failure>;
+/// The result of a case. It is dropped outside of [`counted`], so that the count does not include the drop.
+type CaseResult = Result<Box<dyn Any>, Failure>;
 
-type Case = fn(&Input) -> Made;
+type Case = fn(&Input) -> CaseResult;
 
 const CASES: [(&str, Case); 6] = [
     ("plan 200 monitors", plan_200_monitors),
@@ -59,26 +59,26 @@ fn main() -> Result<(), Failure> {
 }
 
 #[inline(never)]
-fn counted(work: &dyn Fn() -> Made) -> Made {
+fn counted(work: &dyn Fn() -> CaseResult) -> CaseResult {
     work()
 }
 
-fn plan_200_monitors(input: &Input) -> Made {
+fn plan_200_monitors(input: &Input) -> CaseResult {
     counted(&|| Ok(Box::new(plan(&input.config, &input.cluster, None))))
 }
 
-fn allocate_all(Input { config, plan, cluster }: &Input, views: Views) -> Made {
+fn allocate_all(Input { config, plan, cluster }: &Input, views: Views) -> CaseResult {
     counted(&|| Ok(Box::new(allocate(config, plan, cluster, views, None)?)))
 }
 
-fn allocate_after_1_percent_was_replaced(Input { config, plan, cluster }: &Input) -> Made {
+fn allocate_after_1_percent_was_replaced(Input { config, plan, cluster }: &Input) -> CaseResult {
     let before = allocate(config, plan, cluster, Views::PLAIN, None)?;
     let mut later = cluster.clone();
     WORLD.replace_pods(WORLD.pods / 100, &mut later)?;
     counted(&|| Ok(Box::new(allocate(config, plan, &later, Views::PLAIN, Some(&before))?)))
 }
 
-fn shares(strategy: Spread) -> Made {
+fn shares(strategy: Spread) -> CaseResult {
     let collector =
         |ordinal| Collector { name: format!("otel-collector-{ordinal}"), node: String::new(), zone: String::new() };
     let members = Members::new((0..WORLD.collectors).map(collector).collect());

@@ -1,10 +1,10 @@
-//! Random clusters: what is explained as served, dropped or merged is what the allocation holds.
+//! Random clusters: the explanation of each target, monitor and pod must agree with the allocation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::super::job::Walker;
+use super::super::job::JobTracer;
 use super::*;
 use crate::allocation::Form;
 use crate::objects::Object;
@@ -13,7 +13,8 @@ const NAMESPACES: [&str; 3] = ["a", "b", "monitoring"];
 const APPS: [&str; 3] = ["web", "api", "website"];
 const PORTS: [&str; 2] = ["http", "admin"];
 
-/// A service, its slice and its pods; the numbers choose.
+/// Random choices for a service, its endpoint slice and its pods: namespace, application, port, and for each pod the
+/// last byte of its address and whether its endpoint refers to it.
 type Service = (usize, usize, usize, Vec<(u8, bool)>);
 
 fn service(at: usize, (namespace, app, port, pods): &Service) -> Vec<Value> {
@@ -102,7 +103,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn what_is_explained_is_what_is_served(
+    fn explanations_agree_with_the_allocation(
         services in prop::collection::vec((0..3usize, 0..3usize, 0..2usize, prop::collection::vec((0..6u8, any::<bool>()), 0..4)), 1..7),
         monitors in prop::collection::vec((0..3usize, 0..5usize, 0..3usize, 0..36usize, any::<bool>()), 1..6),
         strategy in 0..4usize,
@@ -111,22 +112,22 @@ proptest! {
     ) {
         let services = services.iter().enumerate().flat_map(|(at, drawn)| service(at, drawn));
         let monitors = monitors.into_iter().enumerate().map(|(at, drawn)| monitor(at, drawn));
-        let made = Made::new(&config(strategy, selection, filter), services.chain(monitors));
-        let world = made.world();
-        let jobs: BTreeMap<_, _> = made.allocation.jobs().collect();
+        let scenario = Scenario::new(&config(strategy, selection, filter), services.chain(monitors));
+        let world = scenario.world();
+        let jobs: BTreeMap<_, _> = scenario.allocation.jobs().collect();
 
-        // Job by job: the same targets, the same owners, and the counts add up.
-        for planned in made.allocation.plan().jobs() {
-            let walker = Walker::new(world, planned);
+        // For each job, the explanation has the targets and owners of the allocation, and its counts add up.
+        for planned in scenario.allocation.plan().jobs() {
+            let tracer = JobTracer::new(world, planned);
             let name = planned.scrape_config.job_name.as_str();
             let job = jobs[name];
             let expected: BTreeMap<u64, BTreeSet<String>> = job.targets().enumerate().map(|(position, (_, target))| {
-                (target.identity, made.allocation.owners(name, position).map(|owner| owner.name.clone()).collect())
+                (target.identity, scenario.allocation.owners(name, position).map(|owner| owner.name.clone()).collect())
             }).collect();
-            let traces = walker.some(|_| true, |_| true);
+            let traces = tracer.trace_targets(|_| true, |_| true);
             prop_assert_eq!(served_identities(&traces), expected);
-            // What is left of the labels is what the merged view serves.
-            let mergeable = made.allocation.merged().values().any(|merged| merged.form != Form::Discovered && merged.jobs.iter().any(|job| job == name));
+            // The explained labels after the rules must be those of the merged view.
+            let mergeable = scenario.allocation.merged().values().any(|merged| merged.form != Form::Discovered && merged.jobs.iter().any(|job| job == name));
             for (group, target) in job.targets().filter(|_| mergeable && filter) {
                 let trace = traces.iter().find(|trace| trace.identity == Some(target.identity) && !matches!(trace.fate, Fate::Merged { .. })).unwrap();
                 let served: Value = serde_json::from_str(&group.merged(target).json()).unwrap();
@@ -142,24 +143,24 @@ proptest! {
                 prop_assert_eq!(is_dropped, was_dropped);
                 prop_assert_eq!(is_dropped, trace.after.is_none());
             }
-            // Asked for alone, a target is explained as among all of its job.
+            // The trace of one address must be equal whether the other targets of the job are traced or not.
             for address in traces.iter().map(|trace| trace.address.as_str()).collect::<BTreeSet<_>>() {
-                let alone = walker.some(|_| true, |found| found.get(ADDRESS) == address);
+                let alone = tracer.trace_targets(|_| true, |found| found.get(ADDRESS) == address);
                 let among: Vec<_> = traces.iter().filter(|trace| trace.address == address).cloned().collect();
                 prop_assert_eq!(alone, among);
             }
-            let all = walker.all();
+            let all = tracer.trace_job();
             let dropped: usize = all.dropped.iter().map(|dropped| dropped.targets).sum();
             prop_assert_eq!(all.targets, job.len());
             prop_assert_eq!(all.found, traces.len());
             prop_assert_eq!(all.found, dropped + all.merged + all.targets);
         }
 
-        // Monitor by monitor: a monitor is explained as without a job exactly if none is served.
-        let monitors = made.cluster.service_monitors.iter().map(|monitor| monitor.object_ref());
-        let monitors = monitors.chain(made.cluster.pod_monitors.iter().map(|monitor| monitor.object_ref()));
+        // For each monitor, the explanation has exactly the jobs that the allocation serves.
+        let monitors = scenario.cluster.service_monitors.iter().map(|monitor| monitor.object_ref());
+        let monitors = monitors.chain(scenario.cluster.pod_monitors.iter().map(|monitor| monitor.object_ref()));
         for monitor in monitors {
-            let explanation = made.explain("monitor", &monitor.to_string());
+            let explanation = scenario.explain("monitor", &monitor.to_string());
             let served: BTreeSet<_> = jobs.iter().filter(|(_, job)| job.monitor() == Some(&monitor)).map(|(name, _)| (*name).to_owned()).collect();
             let explained: BTreeSet<_> = explanation.jobs.iter().map(|job| job.job.clone()).collect();
             prop_assert_eq!(&explained, &served);
@@ -169,20 +170,20 @@ proptest! {
             prop_assert!(stopped || targets > 0, "no reason is given: {:?}", explanation);
         }
 
-        // Pod by pod: it is explained as served exactly if a collector has a target that names it.
+        // A pod is explained as served exactly if a collector is assigned a target with its name.
         let mut named = BTreeSet::new();
         for (name, job) in &jobs {
             for (position, (group, target)) in job.targets().enumerate() {
                 let target: Value = serde_json::from_str(&group.plain(target).json()).unwrap();
                 let label = |name: &str| target["labels"][name].as_str().unwrap_or_default().to_owned();
-                if made.allocation.owners(name, position).next().is_some() {
+                if scenario.allocation.owners(name, position).next().is_some() {
                     named.insert((label("__meta_kubernetes_namespace"), label("__meta_kubernetes_pod_name")));
                 }
             }
         }
-        for pod in made.cluster.pods.iter() {
+        for pod in scenario.cluster.pods.iter() {
             let (namespace, name) = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
-            let explanation = made.explain("pod", &format!("{namespace}/{name}"));
+            let explanation = scenario.explain("pod", &format!("{namespace}/{name}"));
             prop_assert_eq!(explanation.served, named.contains(&(namespace, name)), "{:?}", explanation);
         }
     }

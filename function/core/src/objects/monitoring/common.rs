@@ -1,4 +1,4 @@
-//! Parts that monitors of all kinds share: references, limits, histograms.
+//! Types that several kinds of monitors use: references, selectors, limits, histograms and protocols.
 
 use std::borrow::Cow;
 
@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::quantity::Quantity;
 use crate::objects::null_to_default;
 
-/// Names one value of a secret or a config map in the namespace of the monitor.
+/// A reference to one value of a secret or config map in the namespace of the monitor.
 ///
-/// `optional` is read but, as in the operator, changes nothing.
+/// `optional` has no effect, as in the operator.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the Kubernetes API")]
@@ -22,14 +22,14 @@ pub struct KeySelector {
 }
 
 impl KeySelector {
-    /// Whether nothing at all is said.
+    /// Whether no field is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Names a value of either a secret or a config map.
+/// A reference to a value of either a secret or a config map.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -39,13 +39,13 @@ pub struct SecretOrConfigMap {
 }
 
 impl SecretOrConfigMap {
-    /// Whether neither is named.
+    /// Whether neither reference is set.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.secret.is_none() && self.config_map.is_none()
     }
 
-    /// What is named; the secret if both are.
+    /// The reference that is set. If both are set, the reference to the secret.
     #[must_use]
     pub fn reference(&self) -> Option<Reference<'_>> {
         let config_map = || self.config_map.as_ref().map(Reference::ConfigMap);
@@ -53,15 +53,15 @@ impl SecretOrConfigMap {
     }
 }
 
-/// A value that a monitor refers to.
+/// A reference from a monitor to a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "one variant a kind")]
+#[allow(missing_docs, reason = "one variant per kind")]
 pub enum Reference<'a> {
     Secret(&'a KeySelector),
     ConfigMap(&'a KeySelector),
 }
 
-/// Namespaces in which targets are looked for: the monitor's own if nothing is said.
+/// The namespaces in which a monitor selects objects. If no field is set, the namespace of the monitor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -72,7 +72,7 @@ pub struct NamespaceSelector {
     pub match_names: Vec<String>,
 }
 
-/// Which further objects lend their labels to a target.
+/// The further objects whose labels discovery attaches to a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -80,13 +80,13 @@ pub struct AttachMetadata {
     pub node: Option<bool>,
 }
 
-/// How the selector of a monitor reaches the objects.
+/// How the label selector of a monitor is applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum SelectorMechanism {
-    /// By relabelling rules: all objects are looked at.
+    /// As relabelling rules: discovery gives all objects, and rules drop the others.
     #[default]
     RelabelConfig,
-    /// By a label selector on the request for the objects.
+    /// As a label selector of the service discovery.
     RoleSelector,
 }
 
@@ -101,7 +101,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As it stands in a URL.
+    /// The scheme as in a URL.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ impl Scheme {
 /// A port by its name or number.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "one variant a form")]
+#[allow(missing_docs, reason = "one variant per form")]
 pub enum Port {
     Number(i32),
     Name(String),
@@ -131,7 +131,7 @@ impl Port {
     }
 }
 
-/// Limits of a scrape; 0 stands for none.
+/// The limits of a scrape. Zero means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -144,7 +144,7 @@ pub struct Limits {
     pub keep_dropped_targets: Option<i64>,
 }
 
-/// What happens to histograms.
+/// How Prometheus scrapes histograms.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -157,7 +157,7 @@ pub struct NativeHistograms {
     pub convert_classic_histograms_to_nhcb: Option<bool>,
 }
 
-/// In which formats metrics are asked for.
+/// The formats of metrics that a scrape accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]

@@ -1,4 +1,4 @@
-//! How to connect and authenticate, as monitors say it.
+//! The HTTP client settings of monitors: authentication, TLS and proxy.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::common::{KeySelector, Reference, SecretOrConfigMap};
 use crate::objects::null_to_default;
 
-/// Credentials and behaviour of the client; TLS stands apart, as some monitors may name files and others not.
+/// Credentials and options of the client. TLS is separate, because only some kinds of monitors may use files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -21,7 +21,7 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let Self { authorization, basic_auth, oauth2, bearer_token_secret, follow_redirects: _, enable_http2: _ } =
             self;
@@ -35,7 +35,7 @@ impl HttpConfig {
     }
 }
 
-/// An `Authorization` header other than Basic.
+/// An `Authorization` header with another type than `Basic`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -45,7 +45,7 @@ pub struct SafeAuthorization {
     pub credentials: Option<KeySelector>,
 }
 
-/// The same, or the name of a file that holds the credentials.
+/// An `Authorization` header with the credentials in a secret or in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -56,7 +56,7 @@ pub struct Authorization {
     pub credentials_file: String,
 }
 
-/// User and password.
+/// User name and password.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -88,7 +88,7 @@ pub struct OAuth2 {
 }
 
 impl OAuth2 {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let Self { client_id, client_secret, token_url: _, scopes: _, endpoint_params: _, tls_config, proxy } = self;
         client_id
@@ -100,7 +100,7 @@ impl OAuth2 {
     }
 }
 
-/// Certificates by reference.
+/// TLS settings with certificates by reference.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -117,7 +117,7 @@ pub struct SafeTlsConfig {
 }
 
 impl SafeTlsConfig {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let Self { ca, cert, key_secret, server_name: _, insecure_skip_verify: _, min_version: _, max_version: _ } =
             self;
@@ -125,7 +125,7 @@ impl SafeTlsConfig {
     }
 }
 
-/// Certificates by reference or as files beside Prometheus.
+/// TLS settings with certificates by reference, or in files of the Prometheus container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -140,7 +140,7 @@ pub struct TlsConfig {
     pub key_file: String,
 }
 
-/// Which proxy to use.
+/// The proxy of a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -153,7 +153,7 @@ pub struct ProxyConfig {
 }
 
 impl ProxyConfig {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         self.proxy_connect_header.values().flatten().map(Reference::Secret)
     }

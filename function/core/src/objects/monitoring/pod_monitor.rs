@@ -1,4 +1,4 @@
-//! `PodMonitor`: the ports of pods, without a service.
+//! `PodMonitor`: scrapes ports of pods, without a service.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::relabeling::Relabeling;
 use crate::objects::LabelSelector;
 use crate::objects::{Metadata, null_to_default};
 
-/// A monitor of pods.
+/// A `PodMonitor`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub struct PodMonitor {
@@ -21,7 +21,7 @@ pub struct PodMonitor {
     pub spec: PodMonitorSpec,
 }
 
-/// What to scrape.
+/// The field `spec` of a `PodMonitor`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -50,7 +50,7 @@ pub struct PodMonitorSpec {
     pub protocols: Protocols,
 }
 
-/// One port of the pods: one job.
+/// One port of the pods. Each gives one job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -85,7 +85,7 @@ pub struct PodMetricsEndpoint {
 }
 
 impl PodMetricsEndpoint {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let tls = self.tls_config.iter().flat_map(SafeTlsConfig::references);
         self.http.references().chain(tls).chain(self.proxy.references())

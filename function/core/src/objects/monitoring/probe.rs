@@ -1,4 +1,4 @@
-//! `Probe`: static targets or ingresses, scraped through a prober.
+//! `Probe`: scrapes static targets or ingresses through a prober.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::relabeling::Relabeling;
 use crate::objects::LabelSelector;
 use crate::objects::{Metadata, null_to_default};
 
-/// A monitor of targets behind a prober.
+/// A `Probe`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub struct Probe {
@@ -19,7 +19,7 @@ pub struct Probe {
     pub spec: ProbeSpec,
 }
 
-/// What to probe, and by whom.
+/// The field `spec` of a `Probe`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -54,7 +54,7 @@ pub struct ProbeSpec {
 }
 
 impl ProbeSpec {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let tls = self.tls_config.iter().flat_map(SafeTlsConfig::references);
         self.http.references().chain(tls).chain(self.prober.proxy.references())
@@ -71,7 +71,7 @@ pub struct ProbeParam {
     pub values: Vec<String>,
 }
 
-/// Who probes.
+/// The prober that requests are sent to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -90,7 +90,7 @@ impl Default for Prober {
     }
 }
 
-/// What is probed; static targets win over ingresses.
+/// The targets of a probe. Static targets take precedence over ingresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -99,7 +99,7 @@ pub struct ProbeTargets {
     pub ingress: Option<IngressTargets>,
 }
 
-/// Targets that are written out.
+/// Static targets with labels and relabelling rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -112,7 +112,7 @@ pub struct StaticTargets {
     pub relabeling_configs: Vec<Relabeling>,
 }
 
-/// The hosts and paths of ingresses.
+/// Selects ingresses. Each of their hosts and paths is a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]

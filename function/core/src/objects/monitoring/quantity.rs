@@ -1,24 +1,24 @@
-//! Quantities of the Kubernetes API (`1.1`, `1100m`, `2Ki`), as far as a factor needs them.
+//! Quantities of the Kubernetes API (`1.1`, `1100m`, `2Ki`) as floats.
 //!
-//! Follows `ParseQuantity` and `AsApproximateFloat64` of apimachinery, its rounding included:
-//! digits beyond nano are rounded up.
+//! Follows `ParseQuantity` and `Quantity.AsApproximateFloat64` in `pkg/api/resource/quantity.go` of
+//! k8s.io/apimachinery. As there, digits smaller than nano are rounded up.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// The approximate value of a quantity.
+/// A quantity, approximated by a float.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Quantity(f64);
 
-/// Powers of ten that the suffixes stand for.
+/// The decimal suffixes with their powers of ten.
 const DECIMAL: [(&str, i32); 10] =
     [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
 
-/// Powers of two that the suffixes stand for.
+/// The binary suffixes with their powers of two.
 const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 
-/// The smallest power of ten that a quantity can hold.
+/// The smallest power of ten in a quantity.
 const NANO: i32 = -9;
 
 impl Quantity {
@@ -46,12 +46,12 @@ impl Quantity {
         } else {
             scaled(&digits, 0, decimal_exponent(suffix)?.checked_sub(fraction_digits)?)?
         };
-        // The peer reads more, and then cannot write any answer: JSON has no such numbers.
+        // The operator also accepts infinite values, and then fails to serve anything, because JSON has no infinity.
         magnitude.is_finite().then_some(Self(if negative { -magnitude } else { magnitude }))
     }
 }
 
-/// `digits * 2^binary * 10^exponent`.
+/// Computes `digits * 2^binary * 10^exponent`. Rounds up to a multiple of nano.
 fn scaled(digits: &str, binary: u32, exponent: i32) -> Option<f64> {
     if exponent < NANO {
         let value: u128 = digits.parse::<u128>().ok()?.checked_shl(binary)?;
@@ -65,7 +65,7 @@ fn scaled(digits: &str, binary: u32, exponent: i32) -> Option<f64> {
     }
 }
 
-/// The product of two floats, not the float nearest to the product: that is what the peer computes.
+/// Multiplies two floats, like apimachinery. The result can differ from the float nearest to the exact product.
 fn product(digits: &str, exponent: i32) -> Option<f64> {
     let base: f64 = digits.parse().ok()?;
     if exponent == 0 {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_are_read_as_the_api_machinery_reads_them() {
+    fn quantities_are_parsed_like_in_apimachinery() {
         let cases = [
             ("0", Some(0.0)),
             ("1", Some(1.0)),
@@ -135,7 +135,7 @@ mod tests {
             ("1Ki", Some(1024.0)),
             ("1.5Ki", Some(1536.0)),
             ("1n", Some(1e-9)),
-            // Rounded up to the smallest.
+            // Smaller values are rounded up to nano.
             ("0.1n", Some(1e-9)),
             ("0.0000000011", Some(2e-9)),
             ("1e-30", Some(1e-9)),
@@ -148,7 +148,7 @@ mod tests {
             ("1 k", None),
             ("1ki", None),
             ("much", None),
-            // No number that JSON can hold; found by fuzzing.
+            // Not finite, so not representable in JSON. Found by fuzzing.
             ("0e2151", None),
             ("1e400", None),
         ];

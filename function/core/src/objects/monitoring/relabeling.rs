@@ -1,4 +1,4 @@
-//! Relabelling rules as monitors hold them: optional fields, names in camel case.
+//! Relabelling rules of monitors. Unlike in a scrape config, all fields are optional and have names in camel case.
 
 use serde::Deserialize;
 
@@ -14,13 +14,13 @@ pub struct Relabeling {
     pub separator: Option<String>,
     #[serde(deserialize_with = "null_to_default")]
     pub target_label: String,
-    /// Empty stands for the default, `(.*)`.
+    /// The regular expression. Empty means the default, `(.*)`.
     #[serde(deserialize_with = "null_to_default")]
     pub regex: String,
     #[serde(deserialize_with = "null_to_default")]
     pub modulus: i64,
     pub replacement: Option<String>,
-    /// In any case; empty stands for `replace`.
+    /// The action in any letter case. Empty means `replace`.
     #[serde(deserialize_with = "null_to_default")]
     pub action: String,
 }

@@ -1,4 +1,4 @@
-//! Scrape classes: settings that monitors take by name, or by default.
+//! Scrape classes: settings that monitors use by name or by default.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::http::{Authorization, TlsConfig};
 use super::relabeling::Relabeling;
 use crate::objects::null_to_default;
 
-/// A scrape class, as `prometheus_cr.scrape_classes` holds it.
+/// An element of `prometheus_cr.scrape_classes` in the allocator config.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -27,7 +27,7 @@ pub struct ScrapeClass {
 }
 
 impl ScrapeClass {
-    /// Every value that is referred to; the namespace is that of the monitor that takes the class.
+    /// All references to secrets and config maps, in the namespace of the monitor that uses the class.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let authorization =
             self.authorization.iter().filter_map(|authorization| authorization.safe.credentials.as_ref());

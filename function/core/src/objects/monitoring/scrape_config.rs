@@ -1,7 +1,8 @@
-//! `ScrapeConfig`: a scrape config of Prometheus as an object, with any service discovery.
+//! `ScrapeConfig`: a scrape config of Prometheus as a custom resource, with any service discovery.
 //!
-//! Kinds of discovery that are served here are typed whole; of the others only what
-//! the operator checks is read, so that it can be said whether it would take the object.
+//! The kinds of service discovery that the function supports are decoded completely. For the other kinds, only the
+//! fields that the operator validates are decoded. The function can then report whether the operator would accept the
+//! object.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use super::http::{BasicAuth, OAuth2, ProxyConfig, SafeAuthorization, SafeTlsConf
 use super::relabeling::Relabeling;
 use crate::objects::{Metadata, null_to_default};
 
-/// A scrape config as an object.
+/// A `ScrapeConfig`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub struct ScrapeConfig {
@@ -21,7 +22,7 @@ pub struct ScrapeConfig {
     pub spec: ScrapeConfigSpec,
 }
 
-/// What to scrape, and how.
+/// The field `spec` of a `ScrapeConfig`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -77,7 +78,7 @@ pub struct ScrapeConfigSpec {
 }
 
 impl ScrapeConfigSpec {
-    /// Every value that is referred to, by the service discovery too.
+    /// All references to secrets and config maps, including those of the service discovery.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let kubernetes = self.kubernetes_sd_configs.iter().map(|config| &config.client);
         let clients = kubernetes.chain(self.http_sd_configs.iter().map(|config| &config.client));
@@ -103,7 +104,7 @@ fn credential_references<'a>(
     basic_auth.chain(authorization).map(Reference::Secret).chain(oauth2.iter().flat_map(OAuth2::references))
 }
 
-/// How metric names are judged.
+/// The rules for valid metric names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub enum NameValidationScheme {
@@ -112,7 +113,7 @@ pub enum NameValidationScheme {
     Legacy,
 }
 
-/// How metric names are escaped.
+/// How invalid characters in metric names are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub enum NameEscapingScheme {
@@ -123,7 +124,7 @@ pub enum NameEscapingScheme {
     Values,
 }
 
-/// Targets that are written out.
+/// Static targets with labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub struct StaticConfig {
@@ -133,7 +134,7 @@ pub struct StaticConfig {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Files that hold lists of targets.
+/// Files with lists of targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -143,7 +144,7 @@ pub struct FileSdConfig {
     pub refresh_interval: Option<String>,
 }
 
-/// How the client of a service discovery connects and authenticates.
+/// The HTTP client settings of a service discovery.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -160,7 +161,7 @@ pub struct SdClient {
 }
 
 impl SdClient {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let Self { basic_auth, authorization, oauth2, tls_config, proxy, follow_redirects: _, enable_http2: _ } = self;
         let tls = tls_config.iter().flat_map(SafeTlsConfig::references);
@@ -168,7 +169,7 @@ impl SdClient {
     }
 }
 
-/// A URL that answers with a list of targets.
+/// A URL that returns a list of targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -179,7 +180,7 @@ pub struct HttpSdConfig {
     pub client: SdClient,
 }
 
-/// Objects of a cluster.
+/// Discovery of objects in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -194,7 +195,7 @@ pub struct KubernetesSdConfig {
     pub client: SdClient,
 }
 
-/// What kind of object is discovered.
+/// The kind of object to discover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub enum KubernetesRole {
@@ -206,7 +207,7 @@ pub enum KubernetesRole {
     EndpointSlice,
 }
 
-/// Namespaces to look in.
+/// The namespaces in which objects are discovered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -216,7 +217,7 @@ pub struct NamespaceDiscovery {
     pub names: Vec<String>,
 }
 
-/// Selectors for the objects of a role, as texts.
+/// The label and field selector of a role, as texts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub struct KubernetesSelector {
@@ -225,7 +226,7 @@ pub struct KubernetesSelector {
     pub field: Option<String>,
 }
 
-/// Names whose DNS records are targets.
+/// DNS names whose records are targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -237,7 +238,7 @@ pub struct DnsSdConfig {
     pub port: Option<i32>,
 }
 
-/// Instances of an AWS account.
+/// Discovery of EC2 instances in an AWS account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -261,7 +262,7 @@ impl Ec2SdConfig {
     }
 }
 
-/// Resources must have one of the values.
+/// A filter for AWS resources. A resource must have one of the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub struct Filter {
@@ -270,9 +271,9 @@ pub struct Filter {
     pub values: Vec<String>,
 }
 
-/// A kind of discovery that is not served here.
+/// A kind of service discovery that the function does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "one variant a kind")]
+#[allow(missing_docs, reason = "one variant per kind")]
 pub enum OtherSdKind {
     Consul,
     Azure,
@@ -293,10 +294,10 @@ pub enum OtherSdKind {
     Ionos,
 }
 
-/// Declares the lists of the kinds that are not served, each by its field in the CRD.
+/// Declares a list for each unsupported kind, with the name of its field in the CRD.
 macro_rules! other_sd_configs {
     ($($field:ident: $name:literal = $kind:ident),+ $(,)?) => {
-        /// The service discovery that is not served here, one list a kind.
+        /// The unsupported service discovery of a scrape config, one list per kind.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
         #[serde(default)]
         pub struct OtherSdConfigs {
@@ -305,7 +306,7 @@ macro_rules! other_sd_configs {
         }
 
         impl OtherSdConfigs {
-            /// Every config, in the order in which the operator checks them.
+            /// All configs, in the order in which the operator validates them.
             pub fn each(&self) -> impl Iterator<Item = (OtherSdKind, &OtherSdConfig)> {
                 let Self { $($field),+ } = self;
                 std::iter::empty()$(.chain($field.iter().map(|config| (OtherSdKind::$kind, config))))+
@@ -313,7 +314,7 @@ macro_rules! other_sd_configs {
         }
 
         impl OtherSdKind {
-            /// The field of the CRD that holds configs of the kind.
+            /// The field of the CRD with the configs of this kind.
             #[must_use]
             pub const fn field(self) -> &'static str {
                 match self {
@@ -344,7 +345,7 @@ other_sd_configs! {
     ionos: "ionosSDConfigs" = Ionos,
 }
 
-/// What the operator checks of a config of such a kind; a kind has some of the fields.
+/// The fields that the operator validates in a config of an unsupported kind. Each kind has some of these fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -373,7 +374,7 @@ pub struct OtherSdConfig {
     pub client_id: String,
 }
 
-/// An access key: some kinds refer to it, others hold it.
+/// An access key. Some kinds have a reference, others a plain text.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "one variant a form")]
@@ -383,7 +384,7 @@ pub enum TextOrKey {
 }
 
 impl OtherSdConfig {
-    /// The secrets of the kind's own, beside those of the client.
+    /// The references to secrets that are specific to the kind, without those of the HTTP client.
     pub fn own_secrets(&self) -> impl Iterator<Item = &KeySelector> {
         let access_key = self.access_key.iter().filter_map(|key| match key {
             TextOrKey::Key(key) => Some(key),
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_that_is_referred_to_is_found() {
+    fn references_includes_each_reference() {
         let key = |name: &str| format!("{{name: {name}, key: k}}");
         let basic_auth = |name: &str| format!("basicAuth: {{username: {}}}", key(name));
         let spec = format!(
@@ -450,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_api_server_refuses_cannot_be_read() {
+    fn manifests_that_the_api_server_refuses_are_refused() {
         let cases = [
             "{staticConfigs: [{labels: {a: b}}]}",
             "{fileSDConfigs: [{}]}",
@@ -469,13 +470,13 @@ mod tests {
     }
 
     #[test]
-    fn null_is_like_absent() {
+    fn a_null_field_equals_an_absent_field() {
         let spec = "{staticConfigs: null, consulSDConfigs: null, params: null, tlsConfig: null, scheme: null}";
         assert_eq!(read(spec).unwrap(), read("{}").unwrap());
     }
 
     #[test]
-    fn kinds_that_are_not_served_are_named_in_order() {
+    fn unsupported_kinds_are_listed_in_order() {
         let spec = "{gceSDConfigs: [{project: a, zone: b}], consulSDConfigs: [{server: a}, {server: b}]}";
         let config = read(spec).unwrap();
         let kinds: Vec<&str> = config.spec.other_sd_configs.each().map(|(kind, _)| kind.field()).collect();

@@ -1,4 +1,4 @@
-//! `ServiceMonitor`: the endpoints behind services.
+//! `ServiceMonitor`: scrapes the endpoints of services.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::relabeling::Relabeling;
 use crate::objects::LabelSelector;
 use crate::objects::{Metadata, null_to_default};
 
-/// A monitor of services.
+/// A `ServiceMonitor`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub struct ServiceMonitor {
@@ -21,7 +21,7 @@ pub struct ServiceMonitor {
     pub spec: ServiceMonitorSpec,
 }
 
-/// What to scrape.
+/// The field `spec` of a `ServiceMonitor`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -53,7 +53,7 @@ pub struct ServiceMonitorSpec {
     pub protocols: Protocols,
 }
 
-/// Which objects list the endpoints of a service.
+/// The kind of object from which the endpoints of a service are discovered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
 pub enum ServiceDiscoveryRole {
@@ -61,7 +61,7 @@ pub enum ServiceDiscoveryRole {
     EndpointSlice,
 }
 
-/// One endpoint of the services: one job.
+/// One endpoint of the services. Each gives one job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -97,7 +97,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Every value that is referred to.
+    /// All references to secrets and config maps.
     pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         let tls = self.tls_config.iter().flat_map(|tls| tls.safe.references());
         self.http.references().chain(tls).chain(self.proxy.references())
