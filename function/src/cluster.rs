@@ -12,6 +12,7 @@ pub mod encoding;
 mod error;
 mod follow;
 mod items;
+mod known_references;
 mod limits;
 mod list;
 mod manifests;

@@ -8,8 +8,10 @@
 mod answer;
 mod caller;
 mod event;
+mod job_path;
 mod lists;
 mod prefix;
+mod request;
 mod route;
 mod screens;
 mod send;
@@ -35,7 +37,8 @@ use crate::snapshot::{Recipe, Snapshot, SnapshotError, Snapshots};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;
-use route::{Found, Located, Permission, Request, Route};
+use request::Request;
+use route::{Found, Located, Permission, Route};
 pub use send::Pieces;
 
 /// What is left of the function's time for writing the answer.
@@ -193,7 +196,10 @@ impl Service {
             Ok(Ok(snapshot)) => {
                 let answer = match page {
                     Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
-                    None => (found.route.answer)(&Request { snapshot: &snapshot, found, asked, most }),
+                    None => {
+                        let (merged, rests) = (found.route.is_merged(), found.rests.as_slice());
+                        (found.route.answer)(&Request { snapshot: &snapshot, merged, rests, asked, most })
+                    }
                 };
                 answer.aged(snapshot.age())
             }

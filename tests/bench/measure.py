@@ -126,6 +126,7 @@ class Cluster:
     def cold_starts(self) -> list[Row]:
         empty = self.folder / "empty"
         empty.mkdir()
+        (empty / "namespace.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: empty}\n")
         rows = []
         clusters = (
             ("an empty cluster", f"manifests:{empty}", "25 ms"),

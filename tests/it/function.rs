@@ -164,9 +164,11 @@ impl Function {
     /// Sends an event, again and again while the first snapshot is not complete: a machine that is busy may need
     /// longer for a refresh than an invocation may take. The refresh goes on in between.
     pub async fn invoke_patiently(&self, event: Value) -> Answer {
+        let started = std::time::Instant::now();
         loop {
             let answer = self.invoke(event.clone()).await;
-            if answer.status != 503 || !answer.message().starts_with("no snapshot of the cluster") {
+            let is_incomplete = answer.status == 503 && answer.message().starts_with("no snapshot of the cluster");
+            if !is_incomplete || started.elapsed() > 2 * TIMEOUT {
                 return answer;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -12,6 +12,7 @@ mod job;
 mod kinds;
 mod list;
 mod merged;
+mod place;
 mod plan;
 mod room;
 mod shares;

@@ -18,6 +18,7 @@ pub mod finding;
 pub mod http_client;
 pub mod job_settings;
 pub mod object_jobs;
+pub mod object_name;
 mod pod_monitor;
 mod probe;
 pub mod references;

@@ -9,9 +9,9 @@ use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
 use super::Kind;
 use super::encoding::{Encoded, Readable};
+use super::known_references::References;
 use super::limits::Limits;
 use super::parts::{ObjectName, TypeMeta};
-use super::references::References;
 use super::wrong::WrongAnswer;
 use crate::moment::Moment;
 

@@ -18,9 +18,9 @@ use target_allocator_core::objects::{ConfigMap, ReferencedObject, Secret};
 
 use super::api::{Api, Verb, at_most, message_of, refused, segment};
 use super::encoding::{JSON, Unreadable};
+use super::known_references::{Scope, resource};
 use super::limits::MOST_WHOLE;
 use super::{ClusterError, Reading};
-pub use update::References;
 use update::Update;
 
 /// How many objects are read at a time. Each request has a connection of its own: the client speaks HTTP/1.1.
@@ -55,13 +55,6 @@ struct Found {
 enum Value {
     Secret(Secret),
     ConfigMap(ConfigMap),
-}
-
-/// Where a list of versions is read: in one namespace, or in all.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Scope {
-    resource: &'static str,
-    namespace: Option<String>,
 }
 
 /// A list of versions, by namespace and name.
@@ -139,13 +132,6 @@ impl Api {
             | StatusCode::NOT_ACCEPTABLE => Ok(None),
             _ => Err(refused(Verb::List, resource, status, message_of(&body))),
         }
-    }
-}
-
-const fn resource(reference: &ReferencedObject) -> &'static str {
-    match reference {
-        ReferencedObject::Secret { .. } => "secrets",
-        ReferencedObject::ConfigMap { .. } => "configmaps",
     }
 }
 

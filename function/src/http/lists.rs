@@ -1,9 +1,9 @@
 //! Answers from a snapshot: scrape configs, jobs, targets, the report.
 
 mod shared;
+mod text;
 
 use std::collections::BTreeMap;
-use std::iter::{once, repeat};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
@@ -14,10 +14,12 @@ use target_allocator_core::targets::{GroupTargets, Target, Text, escape};
 
 use shared::LeftOut;
 pub use shared::Room;
+use text::{list, quoted, separators};
 
 use super::answer::{Answer, Status};
 use super::event::Asked;
-use super::route::{self, Request, UnknownJob};
+use super::job_path::{UnknownJob, job};
+use super::request::Request;
 use crate::snapshot::Snapshot;
 
 const NO_COLLECTORS: &str = "the allocator config does not say who the collectors are: \
@@ -69,7 +71,7 @@ pub fn explanation(request: &Request<'_>) -> Answer {
 
 /// The targets of one job.
 pub fn job_targets(request: &Request<'_>) -> Answer {
-    targets(Listed::of(request), &request.found.rests, request.asked, Room::of(request))
+    targets(Listed::of(request), request.rests, request.asked, Room::of(request))
 }
 
 /// The targets of all jobs without settings of their own.
@@ -78,7 +80,7 @@ pub fn all_targets(request: &Request<'_>) -> Answer {
 }
 
 fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked, room: Room) -> Answer {
-    let name = match route::job(rests, asked.decoded, |name| listed.name(name), || listed.names()) {
+    let name = match job(rests, asked.decoded, |name| listed.name(name), || listed.names()) {
         Ok(name) => Some(name),
         Err(UnknownJob::NoSuchJob) => None,
         Err(error @ UnknownJob::NoSuchRoute) => return Answer::error(Status::NotFound, error),
@@ -162,7 +164,7 @@ struct Listed<'a> {
 impl<'a> Listed<'a> {
     /// The jobs of the view that a route is of.
     fn of(request: &Request<'a>) -> Self {
-        Self { allocation: &request.snapshot.allocation, merged: request.found.route.is_merged() }
+        Self { allocation: &request.snapshot.allocation, merged: request.merged }
     }
 
     /// The name of a job, as the snapshot holds it.
@@ -238,31 +240,6 @@ impl<'a> Listed<'a> {
             self.names().filter(listed).map(|name| (name, json!({ "_link": link(name) }))).collect();
         json!(links).to_string()
     }
-}
-
-/// A JSON string. `write` writes the text inside the quotes, already escaped.
-fn quoted(write: impl FnOnce(&mut String)) -> String {
-    let mut body = String::from('"');
-    write(&mut body);
-    body.push('"');
-    body
-}
-
-/// Writes a list of texts, which take so many bytes.
-fn list<'a>(texts: impl Iterator<Item = Text<'a>>, bytes: usize, body: &mut String) {
-    // Growing would copy a large one again and again.
-    body.reserve(bytes + 2);
-    body.push('[');
-    for (text, separator) in texts.zip(separators()) {
-        body.push_str(separator);
-        text.pieces().iter().for_each(|piece| body.push_str(piece));
-    }
-    body.push(']');
-}
-
-/// What stands before each item of a list.
-fn separators() -> impl Iterator<Item = &'static str> {
-    once("").chain(repeat(","))
 }
 
 fn explain(snapshot: &Snapshot, asked: &Asked) -> Answer {

@@ -5,17 +5,15 @@
 //! differs from route to route stands in the table: to add a route, add a row.
 
 mod cluster;
-mod job;
 
 use target_allocator_core::targets::Views;
 
 use super::answer::Answer;
 use super::event::Asked;
 use super::lists;
+use super::request::Request;
 use crate::pages::Page;
-use crate::snapshot::Snapshot;
 pub use cluster::{Located, locate};
-pub use job::{UnknownJob, job};
 
 /// A route.
 #[derive(Debug)]
@@ -58,19 +56,6 @@ pub enum Shown {
     ToBrowsers(Page),
     /// Always.
     Always(Page),
-}
-
-/// What an answer is made of.
-#[derive(Clone, Copy)]
-pub struct Request<'a> {
-    /// The objects, jobs and targets.
-    pub snapshot: &'a Snapshot,
-    /// The route.
-    pub found: &'a Found<'a>,
-    /// What the event asks for.
-    pub asked: &'a Asked,
-    /// How many bytes the body of the answer may have.
-    pub most: usize,
 }
 
 /// The row of a path.
@@ -139,8 +124,6 @@ const fn html(page: Page) -> Shown {
 const JOB: &str = "{job}";
 /// What stands before the name of a job in a path.
 const JOBS: &str = "/jobs/";
-/// What follows the name of a job in a path.
-const TARGETS: &str = "/targets";
 
 impl Route {
     /// Whether the answer is of the merged view.

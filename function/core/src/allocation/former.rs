@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Job;
-use super::job::Place;
+use super::place::Place;
 use crate::targets::Views;
 
 /// The targets of a job as they were when they were last known.
@@ -32,9 +31,8 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// The targets that are kept of a job of the allocation before.
-    pub(super) fn former(self, job: &Job) -> Option<Former> {
-        let former = job.former(self.before?)?;
+    /// The former targets, unless they are too old.
+    pub(super) fn kept(self, former: Former) -> Option<Former> {
         let age = self.now.duration_since(former.since);
         let keep = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
         (age <= keep).then_some(former)

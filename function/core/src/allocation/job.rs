@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::former::{Former, Keeping};
 use super::merged::views_of;
+use super::place::Place;
 use super::plan::PlannedJob;
 use crate::discovery::external::{External, ExternalGroup};
 use crate::discovery::{Changes, Index, LabelFilter, Touched};
@@ -46,13 +47,6 @@ struct Means<'a> {
     maker: Maker<'a>,
     wanted: LabelFilter,
     before: &'a Discovered,
-}
-
-/// Where a target is: its group among those of the job, and its position there.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    group: Arc<GroupTargets>,
-    position: u32,
 }
 
 /// The inputs that all jobs have in common.
@@ -190,7 +184,10 @@ impl Job {
         making: &Making<'_>,
     ) -> Self {
         let nothing = Self { unknown: Some(reason), ..Self::nothing(planned, views) };
-        let former = before.and_then(|before| making.keeping.former(before)).filter(|_| views.merged);
+        let former = before
+            .and_then(|before| before.former(making.keeping.before?))
+            .and_then(|former| making.keeping.kept(former))
+            .filter(|_| views.merged);
         match former {
             Some(Former { targets, views, since }) => Self { targets, views, kept_since: Some(since), ..nothing },
             None => nothing,
@@ -328,12 +325,6 @@ impl Job {
         }
         (self.targets, self.too_large) = (targets, too_large);
         self
-    }
-}
-
-impl Place {
-    fn target(&self) -> (&GroupTargets, &Target) {
-        (&self.group, &self.group.targets[self.position as usize])
     }
 }
 

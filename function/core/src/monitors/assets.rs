@@ -10,7 +10,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::finding::Finding;
-use super::references::{InvalidName, beginning, check_name};
+use super::object_name::{InvalidName, beginning, check_name};
 use crate::objects::monitoring::{KeySelector, Reference, SecretOrConfigMap};
 use crate::objects::{Cluster, ReferencedObject, Secret};
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 use target_allocator_core::objects::{Collection, ConfigMap, ReferencedObject, Secret};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
-use super::{Found, Read, Scope, Value, Versions, resource};
+use super::{Found, Read, Value, Versions};
 use crate::cluster::Reading;
+use crate::cluster::known_references::{Known, References, Scope, State, resource};
 use crate::moment::Moment;
 
 /// How many known objects are read again in each refresh, at least.
@@ -36,33 +37,6 @@ const TRY_LIST_AGAIN: Duration = Duration::from_secs(600);
 
 /// The most bytes of all referenced objects, as JSON. Past it the largest are let go.
 const MOST_KEPT: usize = 64 << 20;
-
-/// What is known of the referenced objects besides the objects.
-#[derive(Debug, Clone, Default)]
-pub struct References {
-    known: BTreeMap<ReferencedObject, Known>,
-    /// Lists that are not read, since when.
-    avoided: BTreeMap<Scope, Moment>,
-    refreshes: u64,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    state: State,
-    /// When the API server last said so.
-    read: Moment,
-    /// The refresh in which it was last asked.
-    asked: u64,
-    /// Why it cannot be read any more, if that is so.
-    doubt: Option<Arc<str>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    Found { version: String, bytes: usize },
-    Absent,
-    Unreadable(Arc<str>),
-}
 
 /// One refresh.
 pub struct Update {
@@ -304,13 +278,6 @@ impl Update {
             report.push(object, Outcome::Adjusted, "", text);
         }
         report
-    }
-}
-
-impl Scope {
-    fn contains(&self, reference: &ReferencedObject) -> bool {
-        self.resource == resource(reference)
-            && self.namespace.as_deref().is_none_or(|namespace| namespace == reference.namespace())
     }
 }
 

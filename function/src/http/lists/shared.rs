@@ -9,9 +9,9 @@ use target_allocator_core::allocation::{Allocation, Job, Part, PlainList, too_la
 use target_allocator_core::targets::Text;
 
 use super::super::answer::Answer;
-use super::super::route::Request;
+use super::super::request::Request;
 use super::super::send::Content;
-use super::{list, quoted};
+use super::text::{list, quoted};
 use crate::snapshot::Payload;
 
 /// How much an answer can hold.

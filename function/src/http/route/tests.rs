@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::*;
+use crate::http::job_path::{UnknownJob, job};
 
 #[test]
 fn the_end_of_a_path_tells_the_route() {

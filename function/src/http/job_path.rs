@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::TARGETS;
+/// The text after the name of a job in a path.
+pub const TARGETS: &str = "/targets";
 
 /// Why a path names no job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
