@@ -132,7 +132,7 @@ async fn pages_have_the_statuses_of_the_operators_server() {
     let cases = [
         ("/debug/job", 400, "the parameter job_id is missing"),
         ("/debug/job?job_id=", 400, "the parameter job_id is missing"),
-        ("/debug/job?job_id=nothing", 404, "there is no such job"),
+        ("/debug/job?job_id=nothing", 404, "no job has this name"),
         ("/debug/collector", 400, "the parameter collector_id is missing"),
         ("/debug/collector?collector_id=", 400, "the parameter collector_id is missing"),
         ("/debug/collector?collector_id=nobody", 404, "there is no pod nobody in"),

@@ -233,7 +233,7 @@ async fn wrong_settings_are_said_in_every_answer() {
                 ("CLUSTER", "manifests:x"),
                 ("ALLOCATOR_CONFIG", "prometheus_cr: {enabled: true, service_monitor_selector: []}"),
             ],
-            "prometheus_cr.service_monitor_selector: a selector must be a mapping",
+            "prometheus_cr.service_monitor_selector: a selector is a map such as",
         ),
     ];
     for (variables, expected) in cases {

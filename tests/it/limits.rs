@@ -35,8 +35,13 @@ fn endless(bytes: Bytes) -> Response {
 
 #[tokio::test]
 async fn an_answer_without_an_end_fails_the_refresh_within_bounds() {
-    let pages = Make::new(|_| {
-        json!({"kind": "ServiceList", "apiVersion": "v1", "metadata": {"resourceVersion": "1", "continue": "more"}, "items": []}).to_string().into_response()
+    // Each page names another one: a page that names itself is refused at once.
+    let page = AtomicUsize::new(0);
+    let pages = Make::new(move |_| {
+        let next = page.fetch_add(1, Ordering::Relaxed).to_string();
+        let metadata = json!({"resourceVersion": "1", "continue": next});
+        let list = json!({"kind": "ServiceList", "apiVersion": "v1", "metadata": metadata, "items": []});
+        list.to_string().into_response()
     });
     let one_object = Make::new(|_| endless(Bytes::from(r#"{"items":[{"a":""#.to_owned() + &"x".repeat(1 << 20))));
     let no_object = Make::new(|_| endless(Bytes::from(" ".repeat(1 << 20))));

@@ -24,6 +24,8 @@ async fn with_share_of(bytes: usize, variables: &[(&str, &str)]) -> (tempfile::T
     });
     let (manifests, file) = (folder.path().join("manifests"), folder.path().join("targetallocator.yaml"));
     std::fs::create_dir(&manifests).unwrap();
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+    std::fs::write(manifests.join("namespace.yaml"), namespace).unwrap();
     std::fs::write(&file, config.to_string()).unwrap();
     let (cluster, file) = (format!("manifests:{}", manifests.display()), file.display().to_string());
     let mut all = vec![("CLUSTER", cluster.as_str()), ("ALLOCATOR_CONFIG_FILE", &file), ("SNAPSHOT_TTL", "600")];
