@@ -41,7 +41,8 @@ equal on every machine. The columns:
 - *moved*: targets whose collector changes when a collector joins. The unit is the mean share after the join. *Mean* is the
   average over which collector joined last, *most* is the worst case. The goal is 1.1 with 20 collectors.
 
-`per-node` is not in the tables, because its shares depend only on the nodes.
+`per-node` is not in the tables, because its shares depend only on the nodes. All targets are in one job. With several jobs,
+`least-weighted` also spreads each job evenly: [allocation.md](allocation.md#least-weighted).
 
 {balance}
 Zones cost moves. A bound can be nearly reached in each zone. A collector that joins then shifts this limit for all others,

@@ -1,5 +1,6 @@
-//! What holds for all documents: sentences are short, and links lead to files.
+//! What holds for all documents: sentences are short, links lead to files, and departures from the peers have a row.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A sentence with more words has more than one idea. The style guide asks for 25 words.
@@ -106,4 +107,45 @@ fn links_of_documents_lead_to_files() {
         }
     }
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+/// The texts between `before` and `after`.
+fn between<'t>(text: &'t str, before: &'t str, after: &'t str) -> impl Iterator<Item = &'t str> {
+    text.split(before).skip(1).filter_map(move |rest| Some(rest.split_once(after)?.0))
+}
+
+/// Calls `visit` with the path and text of each Rust file below a folder.
+fn visit_rust_files(folder: &Path, visit: &mut impl FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            visit_rust_files(&path, visit);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            visit(&path, &std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// A comment `DIFFERENCE(name)` marks a departure in the code. A row of `docs/differences.md` has `[name]`.
+#[test]
+fn each_departure_in_the_code_has_a_row_of_its_name() {
+    let mut in_code = BTreeSet::new();
+    for folder in ["function/core/src", "function/src"] {
+        visit_rust_files(&root().join(folder), &mut |path, text| {
+            let names: Vec<_> = between(text, "DIFFERENCE(", ")").collect();
+            let marks = text.matches("DIFFERENCE").count();
+            assert_eq!(
+                names.len(),
+                marks,
+                "{}: write DIFFERENCE(name), with a row in docs/differences.md",
+                path.display()
+            );
+            in_code.extend(names.into_iter().map(str::to_owned));
+        });
+    }
+    let page = read("docs/differences.md");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).collect();
+    let in_rows = rows.iter().flat_map(|row| between(row, "`[", "]`")).map(str::to_owned).collect();
+    assert!(in_code.len() > 10, "{in_code:?}");
+    assert_eq!(in_code, in_rows, "the names in the code and in the rows of docs/differences.md");
 }

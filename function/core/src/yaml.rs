@@ -54,7 +54,8 @@ pub enum YamlError {
 /// How a text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
-    /// A config file: a key that is there twice is refused, and the number of values is bounded.
+    /// A config file: the number of values is bounded.
+    /// DIFFERENCE(duplicate-key): a duplicate key is refused, and so is a second document.
     Config,
     /// Manifests, as `kubectl` reads them: the last of two equal keys counts. Only what
     /// aliases add is bounded, because a cluster has millions of values.
@@ -99,9 +100,9 @@ pub struct Documents<'input> {
 /// Reads the documents of a manifest file as `kubectl` reads them.
 ///
 /// Follows `YAMLToJSON` of `sigs.k8s.io/yaml` v1.6: YAML 1.1, the last of two equal keys
-/// counts, `.inf` and `.nan` are refused. DIFFERENCE: aliases that stand for more than a million
-/// values are refused, and so is a tab between a key and its value. `y` and `n` are texts
-/// ([`letters_to_booleans`] reads them as booleans).
+/// counts, `.inf` and `.nan` are refused. `y` and `n` are texts ([`letters_to_booleans`] reads them as booleans).
+/// DIFFERENCE(manifest-aliases): aliases that stand for more than a million values are refused.
+/// DIFFERENCE(manifest-tab): a tab between a key and its value is refused.
 #[must_use]
 pub fn documents(text: &str) -> Documents<'_> {
     Documents { reader: Reader::new(text, Dialect::Manifests), over: false }

@@ -150,7 +150,8 @@ impl File {
             let reason = "enable prometheus_cr, or give config.scrape_configs: there is nothing to scrape";
             return Err(ConfigError::key("prometheus_cr.enabled", reason));
         }
-        // Without this, `/scrape_configs` would be `{}`, which stops all scraping.
+        // DIFFERENCE(one-bad-job): the operator does not start if one job is wrong. Here only this job is left out.
+        // If no job is left, `/scrape_configs` would be `{}`, which stops all scraping. So this is an error.
         if monitors.is_none()
             && scrape_configs.iter().all(Result::is_err)
             && let Some(Err(refused)) = scrape_configs.first()

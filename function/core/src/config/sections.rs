@@ -3,6 +3,7 @@
 //! In: the file as values. Out: the same values with known keys only, and the unknown ones to
 //! report. Follows mapstructure, by which the operator reads its file: an unknown key is
 //! ignored, and a key in another case (`Prometheus_CR`) is the known key.
+//! DIFFERENCE(unknown-key): the report and the log name an unknown key.
 
 use serde::Deserialize;
 use serde::de::value::Error as NoValue;

@@ -2,7 +2,7 @@
 //!
 //! Follows `MapToLabelSelector` of the operator: keys in lower case (`matchlabels`) or camel case
 //! (`matchLabels`), where camel case wins, and scalars in place of texts.
-//! DIFFERENCE: an unknown field is an error. The operator ignores it, and a selector without
+//! DIFFERENCE(selector-field): an unknown field is an error. The operator ignores it, and a selector without
 //! requirements selects everything.
 
 use std::collections::BTreeMap;

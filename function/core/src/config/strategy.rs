@@ -123,7 +123,8 @@ const NEWER_FALLBACK: &str = "allocation_strategy_config.per_node.fallback_strat
 
 /// The fallback that either spelling names.
 ///
-/// DIFFERENCE: two different names are an error. In the operator the newer spelling wins, and nobody is told.
+/// DIFFERENCE(two-fallbacks): two different names are an error. In the operator the newer spelling wins without a
+/// message.
 fn fallback_name(older: String, config: StrategyConfigKey) -> Result<String, ConfigError> {
     let StrategyConfigKey { consistent_hashing: _, least_weighted: _, per_node } = config;
     let Some(newer) = per_node.fallback_strategy else { return Ok(older) };

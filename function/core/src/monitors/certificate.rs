@@ -54,6 +54,7 @@ pub struct NotLoadable {
 
 /// Refuses certificates, keys and versions that a collector cannot load. A running collector that cannot load those of one job
 /// applies no change of any job. Files are not looked at.
+/// DIFFERENCE(loadable-certificates): the operator serves such a job.
 ///
 /// # Errors
 /// If the authorities hold no certificate, or if certificate and key do not belong together.

@@ -32,6 +32,7 @@ pub struct Context<'a> {
 pub enum Files {
     /// The key is absent: no file of a TLS config except [`SERVICE_ACCOUNT_CA`]. A collector that cannot read such a file
     /// applies no change of any job. A file with a token is read at each scrape and harms only its own job.
+    /// DIFFERENCE(tls-files): the operator allows all files.
     #[default]
     WithoutTls,
     /// `true`: none.

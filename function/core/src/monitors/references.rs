@@ -19,6 +19,7 @@ use crate::objects::{Cluster, Collection, Object, ReferencedObject};
 ///
 /// One request reads one object, so this bounds what one tenant costs the API server. A monitor
 /// names about five objects for each endpoint that has its own credentials and certificates.
+/// DIFFERENCE(many-references): the operator has no such limit.
 pub const MOST_REFERENCES: usize = 100;
 
 /// A monitor that can refer to Secrets and ConfigMaps.

@@ -4,6 +4,7 @@
 //! A collector replaces each `$(SHARD)` in the whole text of `/scrape_configs` by its variable `SHARD`, or by `0`,
 //! before it parses the text. One job that is not valid then makes it refuse all jobs. So a job must be valid as it
 //! stands and with any number in place of `$(SHARD)`.
+//! DIFFERENCE(shard-number): the operator serves such a job.
 //! See `instantiateShard` in `receiver/prometheusreceiver/internal/targetallocator/manager.go` of
 //! opentelemetry-collector-contrib v0.165.0.
 

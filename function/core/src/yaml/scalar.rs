@@ -33,7 +33,9 @@ pub(super) fn resolve(text: &str) -> Value {
 }
 
 /// The value of a plain scalar in a manifest, which becomes JSON on its way to an API server.
-/// DIFFERENCE: `y` and `n` stay texts, see [`letters_to_booleans`]. JSON has no `.inf` and `.nan`. A float without a fraction is written without one, so `1e6` fits an integer field.
+///
+/// JSON has no `.inf` and `.nan`. A float without a fraction is written without one, so `1e6` fits an integer field.
+/// DIFFERENCE(manifest-letters): `y` and `n` stay texts, see [`letters_to_booleans`].
 pub(super) fn resolve_for_json(text: &str) -> Option<Value> {
     if matches!(text, "y" | "Y" | "n" | "N") {
         return Some(text.into());

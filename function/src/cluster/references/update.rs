@@ -190,7 +190,7 @@ impl Update {
     }
 
     /// An object that was read before keeps its value for a while: a role may be edited by mistake, and a webhook
-    /// that decides on access may fail.
+    /// that decides on access may fail. DIFFERENCE(forbidden-secret): the operator keeps the value until a restart.
     fn forbid(&mut self, reference: ReferencedObject, message: &str) {
         let reason: Arc<str> = format!(
             "the function may not read it, grant get on {} in the namespace {} (examples/rbac.yaml): {message}",

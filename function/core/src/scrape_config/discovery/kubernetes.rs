@@ -200,7 +200,8 @@ fn namespaces(node: &Node<'_>) -> Result<Namespaces, ParseError> {
     Ok(namespaces)
 }
 
-/// DIFFERENCE: an unknown field is an error here. To ignore `labels` in place of `label` would select every object.
+/// DIFFERENCE(selector-field): an unknown field is an error. If `labels` in place of `label` were ignored, the selector
+/// would select every object.
 fn selector(node: &Node<'_>) -> Result<Selector, ParseError> {
     let node = &node.strict();
     let mut fields = node.fields()?;
