@@ -2,7 +2,7 @@
 //!
 //! Input: a pattern in Go's syntax. Output: a matcher that matches like Go, or the error that Go gives. The module also
 //! has the replacement templates of Go's `Regexp.Expand`.
-//! DIFFERENCE: a pattern that would take too much memory is refused, although Go accepts it.
+//! DIFFERENCE(large-regex): a pattern that would take too much memory is refused, although Go accepts it.
 
 mod class;
 mod parser;

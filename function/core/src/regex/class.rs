@@ -1,7 +1,7 @@
 //! Sets of characters during parsing.
 //!
 //! Input: ranges and names of classes. Output: a class of the crate regex-syntax.
-//! DIFFERENCE: a pattern can contain surrogates, such as `\x{d800}`. They stay in the set until
+//! DIFFERENCE(surrogates): a pattern can contain surrogates, such as `\x{d800}`. They stay in the set until
 //! [`CharacterSet::into_hir`] removes them, because no text contains a surrogate.
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir};

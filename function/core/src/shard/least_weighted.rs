@@ -2,7 +2,7 @@
 //!
 //! The operator's strategy with this name assigns a target to the collector with the fewest targets of its job, then
 //! with the fewest targets (`allocation/least_weighted.go`, since 0.145). The operator remembers earlier assignments.
-//! DIFFERENCE: this strategy has no state. Its result depends only on members and targets.
+//! DIFFERENCE(least-weighted): this strategy has no state. Its result depends only on members and targets.
 //!
 //! The strategy has two steps. [`extra_targets`] decides how many targets of each job each member gets. [`Job::spread`]
 //! then builds the assignment of a job member by member. Each new member takes its share from the earlier members. It

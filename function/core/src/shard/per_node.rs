@@ -13,7 +13,8 @@ pub(super) fn assign(
     members: &Members,
     targets: &[TargetKey<'_>],
 ) -> Result<Owners, RingError> {
-    // DIFFERENCE: if a node has several collectors, the first by name gets the targets. The operator takes any of them.
+    // DIFFERENCE(per-node-tie): if a node has several collectors, the first by name gets the targets. The
+    // operator takes any of them.
     // The choice is fixed here because all environments must agree.
     let mut by_node = BTreeMap::new();
     for (index, collector) in (0..).zip(members.collectors()) {
