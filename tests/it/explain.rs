@@ -135,7 +135,7 @@ async fn pages_have_the_statuses_of_the_operators_server() {
         ("/debug/job?job_id=nothing", 404, "no job has this name"),
         ("/debug/collector", 400, "the parameter collector_id is missing"),
         ("/debug/collector?collector_id=", 400, "the parameter collector_id is missing"),
-        ("/debug/collector?collector_id=nobody", 404, "there is no pod nobody in"),
+        ("/debug/collector?collector_id=nobody", 404, "has no pod nobody"),
         ("/debug/job?job_id=a&job_id=b", 400, "the parameter job_id must have one value only"),
         ("/debug/target", 400, "the parameter target_hash is missing"),
         ("/debug/target?target_hash=0", 400, "target_hash must be the number of a target"),
