@@ -23,8 +23,8 @@ use order::{Due, Placed, in_turns};
 use target_allocator_core::allocation::OwnedSource;
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::bounded::MOST_TARGETS;
-use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
-use target_allocator_core::discovery::external::{Answer, External, ExternalGroup, Source, SourceKey, Wanted};
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
+use target_allocator_core::discovery::{Source, SourceAnswer, SourceAnswers, SourceGroup, SourceKey, SourceRequest};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use turn::Turn;
@@ -74,7 +74,7 @@ struct State {
     namespace: String,
     /// When it was asked last; `None` if there was no time for it yet.
     asked: Option<Moment>,
-    answer: Answer,
+    answer: SourceAnswer,
     targets: usize,
     /// How often it failed since it answered last.
     failures: usize,
@@ -87,7 +87,7 @@ struct Asking {
     at: Option<Moment>,
     /// Whether it is the source's own fault if there is no answer.
     had_turn: bool,
-    result: Result<Vec<ExternalGroup>, String>,
+    result: Result<Vec<SourceGroup>, String>,
 }
 
 impl fmt::Debug for Externals {
@@ -112,7 +112,7 @@ impl Externals {
     }
 
     /// Asks the sources that are due and returns the last answer of each. Forgets all other sources.
-    pub async fn answers(&self, sources: &[OwnedSource]) -> External {
+    pub async fn answers(&self, sources: &[OwnedSource]) -> SourceAnswers {
         let (started, now) = (Instant::now(), Moment::now());
         let placed = in_turns(self.due(sources), u64::try_from(now.timestamp().as_second()).unwrap_or_default());
         let permits = Semaphore::new(AT_ONCE);
@@ -129,7 +129,7 @@ impl Externals {
                     };
                     let _permit = permits.acquire().await;
                     turn.take();
-                    self.ask(&source.source.wanted, &turn).await
+                    self.ask(&source.source.request, &turn).await
                 });
                 let result = answer.await.unwrap_or_else(|_| Err(out_of_time(&turn)));
                 let at = turn.has_begun().then_some(now);
@@ -143,7 +143,9 @@ impl Externals {
             states.insert(key.clone(), state);
             let_go(&mut states, MOST_TARGETS_OF_ALL);
         }
-        External { answers: self.states().iter().map(|(key, state)| (key.clone(), state.answer.clone())).collect() }
+        SourceAnswers {
+            answers: self.states().iter().map(|(key, state)| (key.clone(), state.answer.clone())).collect(),
+        }
     }
 
     fn states(&self) -> MutexGuard<'_, BTreeMap<SourceKey, State>> {
@@ -164,12 +166,12 @@ impl Externals {
         sources.iter().filter_map(due).collect()
     }
 
-    async fn ask(&self, wanted: &Wanted, turn: &Turn) -> Result<Vec<ExternalGroup>, String> {
-        match wanted {
-            Wanted::Http(config) => self.http.within(turn).groups(config).await,
-            Wanted::Dns(question) => self.dns.group(question).await.map(|group| vec![group]),
-            Wanted::Ec2(config) => self.ec2.group(self.http.within(turn), config).await.map(|group| vec![group]),
-            Wanted::File(path) => file::groups(self.folder.clone(), path.clone()).await,
+    async fn ask(&self, request: &SourceRequest, turn: &Turn) -> Result<Vec<SourceGroup>, String> {
+        match request {
+            SourceRequest::Http(config) => self.http.within(turn).groups(config).await,
+            SourceRequest::Dns(question) => self.dns.group(question).await.map(|group| vec![group]),
+            SourceRequest::Ec2(config) => self.ec2.group(self.http.within(turn), config).await.map(|group| vec![group]),
+            SourceRequest::File(path) => file::groups(self.folder.clone(), path.clone()).await,
         }
     }
 }
@@ -185,13 +187,13 @@ impl State {
         match (result, before) {
             (Ok(groups), _) => {
                 let targets = groups.iter().map(|group| group.targets.len()).sum();
-                Self { namespace, asked, answer: Answer::Known(Arc::from(groups)), targets, failures: 0 }
+                Self { namespace, asked, answer: SourceAnswer::Known(Arc::from(groups)), targets, failures: 0 }
             }
-            (Err(reason), Some(Answer::Known(groups) | Answer::Kept(groups, _))) => {
-                Self { namespace, asked, answer: Answer::Kept(groups, reason), targets, failures: failed }
+            (Err(reason), Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _))) => {
+                Self { namespace, asked, answer: SourceAnswer::Kept(groups, reason), targets, failures: failed }
             }
-            (Err(reason), None | Some(Answer::Unknown(_))) => {
-                Self { namespace, asked, answer: Answer::Unknown(reason), targets: 0, failures: failed }
+            (Err(reason), None | Some(SourceAnswer::Unknown(_))) => {
+                Self { namespace, asked, answer: SourceAnswer::Unknown(reason), targets: 0, failures: failed }
             }
         }
     }
@@ -237,21 +239,21 @@ fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
     {
         *total -= std::mem::take(&mut largest.targets);
         largest.answer =
-            Answer::Unknown(format!("all sources have more than {most} targets, this one is among the largest"));
+            SourceAnswer::Unknown(format!("all sources have more than {most} targets, this one is among the largest"));
         largest.failures += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use target_allocator_core::discovery::external::sources;
+    use target_allocator_core::discovery::sources;
     use target_allocator_core::scrape_config::discovery::{HttpSd, ServiceDiscovery};
 
     use super::*;
 
     /// A source of a namespace that answered so many targets.
     fn state(namespace: &str, targets: usize) -> State {
-        let group = ExternalGroup { targets: vec![BTreeMap::new(); targets], ..ExternalGroup::default() };
+        let group = SourceGroup { targets: vec![BTreeMap::new(); targets], ..SourceGroup::default() };
         let namespace = namespace.to_owned();
         State::next(None, Asking { namespace, at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
     }
@@ -276,7 +278,7 @@ mod tests {
         }
         let before = State::next(None, asking(Some(now), true, Ok(Vec::new())));
         let later = State::next(Some(before), asking(None, false, refused()));
-        assert!(matches!(later.answer, Answer::Kept(..)) && later.failures() == Some(0));
+        assert!(matches!(later.answer, SourceAnswer::Kept(..)) && later.failures() == Some(0));
     }
 
     #[test]
@@ -319,7 +321,7 @@ mod tests {
             let_go(&mut states, 10);
             assert_eq!(states.values().map(|state| state.targets).collect::<Vec<_>>(), kept, "{answered:?}");
             for state in states.values() {
-                assert_eq!(matches!(state.answer, Answer::Unknown(_)), state.targets == 0, "{answered:?}");
+                assert_eq!(matches!(state.answer, SourceAnswer::Unknown(_)), state.targets == 0, "{answered:?}");
             }
         }
     }

@@ -14,8 +14,8 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{self, RData};
 use hickory_resolver::system_conf::read_system_conf;
-use target_allocator_core::discovery::external::ExternalGroup;
-use target_allocator_core::discovery::external::dns::{DnsQuestion, Record, RecordType};
+use target_allocator_core::discovery::SourceGroup;
+use target_allocator_core::discovery::dns::{DnsQuestion, Record, RecordType};
 
 use crate::error::chain;
 
@@ -40,7 +40,7 @@ impl Client {
     }
 
     /// The group of a name's records.
-    pub async fn group(&self, question: &DnsQuestion) -> Result<ExternalGroup, String> {
+    pub async fn group(&self, question: &DnsQuestion) -> Result<SourceGroup, String> {
         let resolver = self.resolver.as_ref().map_err(Clone::clone)?;
         resolver.records(question).await.map(|records| question.group(&records))
     }

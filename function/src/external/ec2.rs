@@ -17,10 +17,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_types::service_config::ServiceConfigKey;
-use target_allocator_core::discovery::external::ExternalGroup;
-use target_allocator_core::discovery::external::ec2::{
-    Page, failure, group, host, instances_query, zones, zones_query,
-};
+use target_allocator_core::discovery::SourceGroup;
+use target_allocator_core::discovery::ec2::{Page, failure, group, host, instances_query, zones, zones_query};
 use target_allocator_core::scrape_config::discovery::Ec2Sd;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use tokio::time::sleep;
@@ -76,7 +74,7 @@ impl From<String> for Failure {
 
 impl Client {
     /// The group of the instances that the config means.
-    pub async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<ExternalGroup, String> {
+    pub async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<SourceGroup, String> {
         let account = self.account(config).await?;
         let found = account.group(http, config).await;
         found.map_err(|failure| match failure {
@@ -121,7 +119,7 @@ impl Account {
         Ok(Self { region, endpoint, provider, credentials: AsyncMutex::default(), zones: OnceCell::new() })
     }
 
-    async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<ExternalGroup, Failure> {
+    async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<SourceGroup, Failure> {
         // As in Prometheus, instances are targets although nobody may ask for the zones.
         let zones = self.zones.get_or_try_init(|| self.zones(http, config)).await;
         let unknown = BTreeMap::new();

@@ -6,18 +6,18 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use target_allocator_core::discovery::external::{ExternalGroup, file_groups};
+use target_allocator_core::discovery::{SourceGroup, file};
 
 use super::MOST_BYTES;
 use crate::error::chain;
 
 /// Reads the groups.
-pub async fn groups(folder: PathBuf, path: String) -> Result<Vec<ExternalGroup>, String> {
+pub async fn groups(folder: PathBuf, path: String) -> Result<Vec<SourceGroup>, String> {
     let read = tokio::task::spawn_blocking(move || read(&folder, &path));
     read.await.unwrap_or_else(|error| Err(chain(&error)))
 }
 
-fn read(folder: &Path, path: &str) -> Result<Vec<ExternalGroup>, String> {
+fn read(folder: &Path, path: &str) -> Result<Vec<SourceGroup>, String> {
     let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if !Path::new(path).components().all(inside) {
         return Err("the path does not lie in the function's folder".to_owned());
@@ -25,7 +25,7 @@ fn read(folder: &Path, path: &str) -> Result<Vec<ExternalGroup>, String> {
     let mut groups = Vec::new();
     for path in matching(folder, path)? {
         let content = read_file(&folder.join(&path)).map_err(|reason| format!("{path}: {reason}"))?;
-        groups.extend(file_groups(&path, &content).map_err(|error| format!("{path}: {}", chain(&error)))?);
+        groups.extend(file::groups(&path, &content).map_err(|error| format!("{path}: {}", chain(&error)))?);
     }
     Ok(groups)
 }

@@ -17,8 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use target_allocator_core::discovery::external::ExternalGroup;
-use target_allocator_core::discovery::external::http::{groups, is_json, shown};
+use target_allocator_core::discovery::SourceGroup;
+use target_allocator_core::discovery::http::{groups, is_json, shown};
 use target_allocator_core::scrape_config::discovery::HttpSd;
 use target_allocator_core::scrape_config::http_client::HttpClientConfig;
 use tokio::time::timeout_at;
@@ -124,7 +124,7 @@ impl Client {
 
 impl Asker<'_> {
     /// The groups that the config's URL answers.
-    pub async fn groups(self, config: &HttpSd) -> Result<Vec<ExternalGroup>, String> {
+    pub async fn groups(self, config: &HttpSd) -> Result<Vec<SourceGroup>, String> {
         let url = Url::parse(config.url.expose()).map_err(|error| format!("not a url: {error}"))?;
         let interval = Duration::from_millis(config.refresh_interval.as_millis()).as_secs_f64().to_string();
         let headers = HeaderMap::from_iter([

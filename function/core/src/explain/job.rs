@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::trace::{self, Fate, Name, Origin, TargetTrace};
 use super::{World, owner};
 use crate::allocation::{Job, PlannedJob};
-use crate::discovery::external::Answer;
+use crate::discovery::SourceAnswer;
 use crate::discovery::{self, Group, LabelFilter, PassedOver, TargetGroup, static_groups};
 use crate::labels::{ADDRESS, LabelSet, Layers};
 use crate::objects::Metadata;
@@ -293,10 +293,10 @@ impl<'a> Walker<'a> {
             all_looked_at.push(looked_at);
         }
         for source in &self.planned.sources {
-            let mut looked_at = LookedAt { place: source.wanted.to_string(), ..LookedAt::default() };
+            let mut looked_at = LookedAt { place: source.request.to_string(), ..LookedAt::default() };
             let groups = match self.world.external.answers.get(&source.key) {
-                Some(Answer::Known(groups) | Answer::Kept(groups, _)) => &groups[..],
-                Some(Answer::Unknown(_)) | None => &[],
+                Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _)) => &groups[..],
+                Some(SourceAnswer::Unknown(_)) | None => &[],
             };
             for group in groups {
                 looked_at.objects += 1;

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use target_allocator_core::config::Egress;
-use target_allocator_core::discovery::external::proxy::{EnvironmentProxies, proxy_for};
+use target_allocator_core::discovery::proxy::{EnvironmentProxies, proxy_for};
 use target_allocator_core::scrape_config::http_client::{ProxyConfig, TlsConfig};
 use target_allocator_core::scrape_config::secret::Secret;
 use tokio::io::{AsyncRead, AsyncWrite};
