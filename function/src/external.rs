@@ -1,13 +1,15 @@
-//! Sources of targets outside of the cluster: URLs, the DNS, AWS, files of the function.
+//! Sources of targets outside the cluster: URLs, the DNS, AWS, files of the function, Consul.
 //!
 //! Input: the sources of all jobs. Output: the last answer of each. A source is asked at most once in its
 //! refresh interval. All sources that are due are asked at once, in an order that is fair to those who name
 //! them ([`order`]). When a source fails, its last answer stays. The core decides what answers mean.
 
+mod consul;
 mod dns;
 mod ec2;
 mod file;
 mod http;
+mod http_client;
 mod order;
 mod turn;
 
@@ -29,6 +31,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use turn::Turn;
 
+use crate::error::chain;
 use crate::moment::Moment;
 
 /// How long all due sources may take together. It is short, since every answer waits for them:
@@ -62,7 +65,7 @@ pub struct Place {
 
 /// The sources of one cluster's jobs, and their last answers.
 pub struct Externals {
-    http: http::Client,
+    http: http_client::Client,
     dns: dns::Client,
     ec2: ec2::Client,
     folder: PathBuf,
@@ -87,7 +90,26 @@ struct Asking {
     at: Option<Moment>,
     /// Whether it is the source's own fault if there is no answer.
     had_turn: bool,
-    result: Result<Vec<SourceGroup>, String>,
+    result: Result<Vec<SourceGroup>, SourceError>,
+}
+
+/// Why a source has no answer. The texts are those of reports.
+#[derive(Debug, thiserror::Error)]
+enum SourceError {
+    #[error("no answer within {TIMEOUT:?}")]
+    Slow,
+    #[error("no answer within {TIMEOUT:?}, since other sources are slow: it is asked again with the next refresh")]
+    NoTurn,
+    #[error(transparent)]
+    Http(#[from] http::HttpError),
+    #[error(transparent)]
+    Dns(#[from] dns::LookupError),
+    #[error(transparent)]
+    Ec2(#[from] ec2::RequestError),
+    #[error(transparent)]
+    File(#[from] file::FileError),
+    #[error(transparent)]
+    Consul(#[from] consul::RequestError),
 }
 
 impl fmt::Debug for Externals {
@@ -101,9 +123,10 @@ impl Externals {
     #[must_use]
     pub fn new(config: &Config, place: Place) -> Self {
         let Place { folder, runtime_api, proxies } = place;
-        let connector = http::Connector { egress: config.egress.clone(), runtime_api, folder: folder.clone(), proxies };
+        let connector =
+            http_client::Connector { egress: config.egress.clone(), runtime_api, folder: folder.clone(), proxies };
         Self {
-            http: http::Client::new(connector),
+            http: http_client::Client::new(connector),
             dns: dns::Client::new(&config.dns_servers),
             ec2: ec2::Client::default(),
             folder,
@@ -166,13 +189,16 @@ impl Externals {
         sources.iter().filter_map(due).collect()
     }
 
-    async fn ask(&self, request: &SourceRequest, turn: &Turn) -> Result<Vec<SourceGroup>, String> {
-        match request {
-            SourceRequest::Http(config) => self.http.within(turn).groups(config).await,
-            SourceRequest::Dns(question) => self.dns.group(question).await.map(|group| vec![group]),
-            SourceRequest::Ec2(config) => self.ec2.group(self.http.within(turn), config).await.map(|group| vec![group]),
-            SourceRequest::File(path) => file::groups(self.folder.clone(), path.clone()).await,
-        }
+    /// Sends a request: one row for each kind.
+    async fn ask(&self, request: &SourceRequest, turn: &Turn) -> Result<Vec<SourceGroup>, SourceError> {
+        let client = self.http.within(turn);
+        Ok(match request {
+            SourceRequest::Http(config) => http::groups(client, config).await?,
+            SourceRequest::Dns(question) => vec![self.dns.group(question).await?],
+            SourceRequest::Ec2(config) => vec![self.ec2.group(client, config).await?],
+            SourceRequest::File(path) => file::groups(self.folder.clone(), path.clone()).await?,
+            SourceRequest::Consul(config) => consul::groups(client, config).await?,
+        })
     }
 }
 
@@ -189,11 +215,11 @@ impl State {
                 let targets = groups.iter().map(|group| group.targets.len()).sum();
                 Self { namespace, asked, answer: SourceAnswer::Known(Arc::from(groups)), targets, failures: 0 }
             }
-            (Err(reason), Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _))) => {
-                Self { namespace, asked, answer: SourceAnswer::Kept(groups, reason), targets, failures: failed }
+            (Err(error), Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _))) => {
+                Self { namespace, asked, answer: SourceAnswer::Kept(groups, chain(&error)), targets, failures: failed }
             }
-            (Err(reason), None | Some(SourceAnswer::Unknown(_))) => {
-                Self { namespace, asked, answer: SourceAnswer::Unknown(reason), targets: 0, failures: failed }
+            (Err(error), None | Some(SourceAnswer::Unknown(_))) => {
+                Self { namespace, asked, answer: SourceAnswer::Unknown(chain(&error)), targets: 0, failures: failed }
             }
         }
     }
@@ -218,12 +244,8 @@ fn permits_of_namespaces<'a>(placed: &[Placed<'a>]) -> BTreeMap<&'a str, Semapho
 }
 
 /// Why there is no answer in time.
-fn out_of_time(turn: &Turn) -> String {
-    if turn.was_taken() {
-        format!("no answer within {TIMEOUT:?}")
-    } else {
-        format!("no answer within {TIMEOUT:?}, since other sources are slow: it is asked again with the next refresh")
-    }
+fn out_of_time(turn: &Turn) -> SourceError {
+    if turn.was_taken() { SourceError::Slow } else { SourceError::NoTurn }
 }
 
 /// Lets go of the largest answers of the largest namespaces until all have at most that many targets.
@@ -260,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_source_that_had_no_time_is_due_at_once_and_has_not_failed() {
-        let refused = || Err("refused".to_owned());
+        let refused = || Err(SourceError::Slow);
         let asking = |at, had_turn, result| Asking { namespace: String::new(), at, had_turn, result };
         let now = Moment::now();
         let cases = [

@@ -13,6 +13,7 @@
 pub mod bounded;
 mod changes;
 pub mod client_check;
+pub mod consul;
 pub mod dns;
 pub mod ec2;
 mod endpoint_slice;

@@ -1,4 +1,4 @@
-//! Sources of targets outside the cluster: URLs, the DNS, AWS, files.
+//! Sources of targets outside the cluster: URLs, the DNS, AWS, files, Consul.
 //!
 //! Input: the SD configs of a job, and the last answers of sources. Output: what to request, and why a job is not
 //! served. Nothing is requested here. The table at [`sources`] lists the kinds.
@@ -13,7 +13,7 @@ use super::client_check::{ClientError, check_client};
 use super::source_config::{Author, SourceConfig, TenantRule};
 use super::source_group::SourceGroup;
 use crate::duration::Duration;
-use crate::scrape_config::discovery::{DnsSd, Ec2Sd, FileSd, HttpSd, ServiceDiscovery};
+use crate::scrape_config::discovery::{ConsulSd, DnsSd, Ec2Sd, FileSd, HttpSd, ServiceDiscovery};
 use crate::scrape_config::secret::WithSecrets;
 
 /// A request that is sent once for all jobs that need its answer.
@@ -129,6 +129,7 @@ source_kinds! {
     dns: Dns = DnsSd,
     ec2: Ec2 = Ec2Sd,
     file: File = FileSd,
+    consul: Consul = ConsulSd,
 }
 
 /// The last answer of each source.
