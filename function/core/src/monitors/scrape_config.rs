@@ -218,7 +218,7 @@ mod tests {
             "file_sd_configs": [{"files": ["a.json"], "refresh_interval": "5m"}],
             "consul_sd_configs": [{"server": "a:1", "path_prefix": "/p", "token": "p", "scheme": "https", "allow_stale": false,
                 "node_meta": {"a": "b"}, "services": ["s"], "tags": ["t"], "filter": "f", "health_filter": "h",
-                "refresh_interval": "5s"}],
+                "refresh_interval": "5s", "follow_redirects": true, "enable_http2": true}],
         });
         for (field, value) in expected.as_object().unwrap() {
             assert_eq!(&served[field], value, "{field}");

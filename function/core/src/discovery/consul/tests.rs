@@ -31,8 +31,8 @@ fn the_api_is_where_the_client_of_consul_looks_for_it() {
 #[test]
 fn requests_have_the_parameters_of_the_config() {
     let text =
-        "{datacenter: d, namespace: n, partition: p, filter: f, health_filter: h, tags: [t, u], node_meta: {a: b}}";
-    let own = [("dc", "d"), ("ns", "n"), ("partition", "p")];
+        "{datacenter: d, namespace: ns1, partition: p, filter: f, health_filter: h, tags: [t, u], node_meta: {a: b}}";
+    let own = [("dc", "d"), ("ns", "ns1"), ("partition", "p")];
     let stale = ("stale", "");
     let meta = ("node-meta", "a:b");
     let cases = [
