@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use target_allocator::external::{Externals, Place};
 use target_allocator_core::allocation::OwnedSource;
 use target_allocator_core::config::Config;
-use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
-use target_allocator_core::discovery::external::{Answer, ExternalGroup, sources};
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
+use target_allocator_core::discovery::{SourceAnswer, SourceGroup, sources};
 use target_allocator_core::scrape_config::parse::parse;
 
 /// Maximum number of printed disagreements.
@@ -120,13 +120,13 @@ async fn ours(case: &Value, externals: &Externals) -> Result<Outcome> {
     let sources: Vec<_> = sources(&job.service_discovery)?.into_iter().map(owned).collect();
     let answers = externals.answers(&sources).await.answers;
     Ok(match answers.into_values().next().context("there is a source")? {
-        Answer::Known(groups) => Outcome::Groups(groups.iter().map(group).collect()),
-        Answer::Kept(_, reason) | Answer::Unknown(reason) => Outcome::Failed(reason),
+        SourceAnswer::Known(groups) => Outcome::Groups(groups.iter().map(group).collect()),
+        SourceAnswer::Kept(_, reason) | SourceAnswer::Unknown(reason) => Outcome::Failed(reason),
     })
 }
 
-fn group(group: &ExternalGroup) -> Value {
-    let ExternalGroup { source, labels, targets } = group;
+fn group(group: &SourceGroup) -> Value {
+    let SourceGroup { source, labels, targets } = group;
     json!({"source": source, "labels": labels, "targets": targets})
 }
 

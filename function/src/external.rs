@@ -1,13 +1,15 @@
-//! Sources of targets outside of the cluster: URLs, the DNS, AWS, files of the function.
+//! Sources of targets outside the cluster: URLs, the DNS, AWS, files of the function, Consul.
 //!
 //! Input: the sources of all jobs. Output: the last answer of each. A source is asked at most once in its
 //! refresh interval. All sources that are due are asked at once, in an order that is fair to those who name
 //! them ([`order`]). When a source fails, its last answer stays. The core decides what answers mean.
 
+mod consul;
 mod dns;
 mod ec2;
 mod file;
 mod http;
+mod http_client;
 mod order;
 mod turn;
 
@@ -23,12 +25,13 @@ use order::{Due, Placed, in_turns};
 use target_allocator_core::allocation::OwnedSource;
 use target_allocator_core::config::Config;
 use target_allocator_core::discovery::bounded::MOST_TARGETS;
-use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
-use target_allocator_core::discovery::external::{Answer, External, ExternalGroup, Source, SourceKey, Wanted};
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
+use target_allocator_core::discovery::{Source, SourceAnswer, SourceAnswers, SourceGroup, SourceKey, SourceRequest};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use turn::Turn;
 
+use crate::error::chain;
 use crate::moment::Moment;
 
 /// How long all due sources may take together. It is short, since every answer waits for them:
@@ -62,7 +65,7 @@ pub struct Place {
 
 /// The sources of one cluster's jobs, and their last answers.
 pub struct Externals {
-    http: http::Client,
+    http: http_client::Client,
     dns: dns::Client,
     ec2: ec2::Client,
     folder: PathBuf,
@@ -74,7 +77,7 @@ struct State {
     namespace: String,
     /// When it was asked last; `None` if there was no time for it yet.
     asked: Option<Moment>,
-    answer: Answer,
+    answer: SourceAnswer,
     targets: usize,
     /// How often it failed since it answered last.
     failures: usize,
@@ -87,7 +90,26 @@ struct Asking {
     at: Option<Moment>,
     /// Whether it is the source's own fault if there is no answer.
     had_turn: bool,
-    result: Result<Vec<ExternalGroup>, String>,
+    result: Result<Vec<SourceGroup>, SourceError>,
+}
+
+/// Why a source has no answer. The texts are those of reports.
+#[derive(Debug, thiserror::Error)]
+enum SourceError {
+    #[error("no answer within {TIMEOUT:?}")]
+    Slow,
+    #[error("no answer within {TIMEOUT:?}, since other sources are slow: it is asked again with the next refresh")]
+    NoTurn,
+    #[error(transparent)]
+    Http(#[from] http::HttpError),
+    #[error(transparent)]
+    Dns(#[from] dns::LookupError),
+    #[error(transparent)]
+    Ec2(#[from] ec2::RequestError),
+    #[error(transparent)]
+    File(#[from] file::FileError),
+    #[error(transparent)]
+    Consul(#[from] consul::RequestError),
 }
 
 impl fmt::Debug for Externals {
@@ -101,9 +123,10 @@ impl Externals {
     #[must_use]
     pub fn new(config: &Config, place: Place) -> Self {
         let Place { folder, runtime_api, proxies } = place;
-        let connector = http::Connector { egress: config.egress.clone(), runtime_api, folder: folder.clone(), proxies };
+        let connector =
+            http_client::Connector { egress: config.egress.clone(), runtime_api, folder: folder.clone(), proxies };
         Self {
-            http: http::Client::new(connector),
+            http: http_client::Client::new(connector),
             dns: dns::Client::new(&config.dns_servers),
             ec2: ec2::Client::default(),
             folder,
@@ -112,7 +135,7 @@ impl Externals {
     }
 
     /// Asks the sources that are due and returns the last answer of each. Forgets all other sources.
-    pub async fn answers(&self, sources: &[OwnedSource]) -> External {
+    pub async fn answers(&self, sources: &[OwnedSource]) -> SourceAnswers {
         let (started, now) = (Instant::now(), Moment::now());
         let placed = in_turns(self.due(sources), u64::try_from(now.timestamp().as_second()).unwrap_or_default());
         let permits = Semaphore::new(AT_ONCE);
@@ -129,7 +152,7 @@ impl Externals {
                     };
                     let _permit = permits.acquire().await;
                     turn.take();
-                    self.ask(&source.source.wanted, &turn).await
+                    self.ask(&source.source.request, &turn).await
                 });
                 let result = answer.await.unwrap_or_else(|_| Err(out_of_time(&turn)));
                 let at = turn.has_begun().then_some(now);
@@ -143,7 +166,9 @@ impl Externals {
             states.insert(key.clone(), state);
             let_go(&mut states, MOST_TARGETS_OF_ALL);
         }
-        External { answers: self.states().iter().map(|(key, state)| (key.clone(), state.answer.clone())).collect() }
+        SourceAnswers {
+            answers: self.states().iter().map(|(key, state)| (key.clone(), state.answer.clone())).collect(),
+        }
     }
 
     fn states(&self) -> MutexGuard<'_, BTreeMap<SourceKey, State>> {
@@ -164,13 +189,16 @@ impl Externals {
         sources.iter().filter_map(due).collect()
     }
 
-    async fn ask(&self, wanted: &Wanted, turn: &Turn) -> Result<Vec<ExternalGroup>, String> {
-        match wanted {
-            Wanted::Http(config) => self.http.within(turn).groups(config).await,
-            Wanted::Dns(question) => self.dns.group(question).await.map(|group| vec![group]),
-            Wanted::Ec2(config) => self.ec2.group(self.http.within(turn), config).await.map(|group| vec![group]),
-            Wanted::File(path) => file::groups(self.folder.clone(), path.clone()).await,
-        }
+    /// Sends a request: one row for each kind.
+    async fn ask(&self, request: &SourceRequest, turn: &Turn) -> Result<Vec<SourceGroup>, SourceError> {
+        let client = self.http.within(turn);
+        Ok(match request {
+            SourceRequest::Http(config) => http::groups(client, config).await?,
+            SourceRequest::Dns(question) => vec![self.dns.group(question).await?],
+            SourceRequest::Ec2(config) => vec![self.ec2.group(client, config).await?],
+            SourceRequest::File(path) => file::groups(self.folder.clone(), path.clone()).await?,
+            SourceRequest::Consul(config) => consul::groups(client, config).await?,
+        })
     }
 }
 
@@ -185,13 +213,13 @@ impl State {
         match (result, before) {
             (Ok(groups), _) => {
                 let targets = groups.iter().map(|group| group.targets.len()).sum();
-                Self { namespace, asked, answer: Answer::Known(Arc::from(groups)), targets, failures: 0 }
+                Self { namespace, asked, answer: SourceAnswer::Known(Arc::from(groups)), targets, failures: 0 }
             }
-            (Err(reason), Some(Answer::Known(groups) | Answer::Kept(groups, _))) => {
-                Self { namespace, asked, answer: Answer::Kept(groups, reason), targets, failures: failed }
+            (Err(error), Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _))) => {
+                Self { namespace, asked, answer: SourceAnswer::Kept(groups, chain(&error)), targets, failures: failed }
             }
-            (Err(reason), None | Some(Answer::Unknown(_))) => {
-                Self { namespace, asked, answer: Answer::Unknown(reason), targets: 0, failures: failed }
+            (Err(error), None | Some(SourceAnswer::Unknown(_))) => {
+                Self { namespace, asked, answer: SourceAnswer::Unknown(chain(&error)), targets: 0, failures: failed }
             }
         }
     }
@@ -216,12 +244,8 @@ fn permits_of_namespaces<'a>(placed: &[Placed<'a>]) -> BTreeMap<&'a str, Semapho
 }
 
 /// Why there is no answer in time.
-fn out_of_time(turn: &Turn) -> String {
-    if turn.was_taken() {
-        format!("no answer within {TIMEOUT:?}")
-    } else {
-        format!("no answer within {TIMEOUT:?}, since other sources are slow: it is asked again with the next refresh")
-    }
+fn out_of_time(turn: &Turn) -> SourceError {
+    if turn.was_taken() { SourceError::Slow } else { SourceError::NoTurn }
 }
 
 /// Lets go of the largest answers of the largest namespaces until all have at most that many targets.
@@ -237,28 +261,28 @@ fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
     {
         *total -= std::mem::take(&mut largest.targets);
         largest.answer =
-            Answer::Unknown(format!("all sources have more than {most} targets, this one is among the largest"));
+            SourceAnswer::Unknown(format!("all sources have more than {most} targets, this one is among the largest"));
         largest.failures += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use target_allocator_core::discovery::external::sources;
+    use target_allocator_core::discovery::sources;
     use target_allocator_core::scrape_config::discovery::{HttpSd, ServiceDiscovery};
 
     use super::*;
 
     /// A source of a namespace that answered so many targets.
     fn state(namespace: &str, targets: usize) -> State {
-        let group = ExternalGroup { targets: vec![BTreeMap::new(); targets], ..ExternalGroup::default() };
+        let group = SourceGroup { targets: vec![BTreeMap::new(); targets], ..SourceGroup::default() };
         let namespace = namespace.to_owned();
         State::next(None, Asking { namespace, at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
     }
 
     #[test]
     fn a_source_that_had_no_time_is_due_at_once_and_has_not_failed() {
-        let refused = || Err("refused".to_owned());
+        let refused = || Err(SourceError::Slow);
         let asking = |at, had_turn, result| Asking { namespace: String::new(), at, had_turn, result };
         let now = Moment::now();
         let cases = [
@@ -276,7 +300,7 @@ mod tests {
         }
         let before = State::next(None, asking(Some(now), true, Ok(Vec::new())));
         let later = State::next(Some(before), asking(None, false, refused()));
-        assert!(matches!(later.answer, Answer::Kept(..)) && later.failures() == Some(0));
+        assert!(matches!(later.answer, SourceAnswer::Kept(..)) && later.failures() == Some(0));
     }
 
     #[test]
@@ -319,7 +343,7 @@ mod tests {
             let_go(&mut states, 10);
             assert_eq!(states.values().map(|state| state.targets).collect::<Vec<_>>(), kept, "{answered:?}");
             for state in states.values() {
-                assert_eq!(matches!(state.answer, Answer::Unknown(_)), state.targets == 0, "{answered:?}");
+                assert_eq!(matches!(state.answer, SourceAnswer::Unknown(_)), state.targets == 0, "{answered:?}");
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use target_allocator_core::config::Config;
-use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
 use target_allocator_core::monitors::bounds::Bounds;
 use target_allocator_core::targets::ServedLabels;
 

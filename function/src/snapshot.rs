@@ -14,7 +14,7 @@ use std::time::Duration;
 use target_allocator_core::access::Access;
 use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::{Collectors, Config};
-use target_allocator_core::discovery::external::External;
+use target_allocator_core::discovery::SourceAnswers;
 use target_allocator_core::explain::World;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::scrape_config::ScrapeConfig;
@@ -44,7 +44,7 @@ pub struct Snapshot {
     pub access: Access,
     config: Arc<Config>,
     reading: Reading,
-    external: External,
+    external: SourceAnswers,
     taken: Moment,
 }
 
@@ -147,7 +147,7 @@ impl Recipe {
         &self,
         plan: &Arc<Plan>,
         reading: Reading,
-        external: External,
+        external: SourceAnswers,
         views: Views,
         taken: Moment,
         before: Option<&Snapshot>,

@@ -15,6 +15,7 @@ mod canaries;
 mod certificates;
 mod clusters;
 mod configs;
+mod consul;
 mod documents;
 mod ec2;
 mod eks;

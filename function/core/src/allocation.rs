@@ -37,7 +37,7 @@ pub use room::{Part, too_large};
 pub use sources::OwnedSource;
 
 use crate::config::{Collectors, Config};
-use crate::discovery::external::External;
+use crate::discovery::SourceAnswers;
 use crate::discovery::{Changes, Index};
 use crate::objects::Cluster;
 use crate::report::Report;
@@ -81,7 +81,7 @@ pub struct Inputs<'a> {
     /// All objects of [`Plan::kinds`].
     pub cluster: &'a Cluster,
     /// The last answers of [`Plan::owned_sources`].
-    pub external: &'a External,
+    pub external: &'a SourceAnswers,
     /// Which labels are served.
     pub served: ServedLabels,
     /// In which forms targets are served.

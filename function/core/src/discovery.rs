@@ -1,19 +1,26 @@
-//! Targets of Kubernetes objects and of static configs, as Prometheus finds them.
+//! Service discovery as in Prometheus: Kubernetes objects, static configs and sources outside the cluster.
 //!
-//! Input: an SD config and the prepared objects of a cluster. Output: target groups with the `__meta_` labels
-//! that are wanted, borrowed from the objects. Everything follows `discovery/kubernetes` of Prometheus 3.14.
-//! Nothing is relabelled here.
+//! Input: an SD config, and the prepared objects of a cluster or the answer of a source. Output: target groups with the
+//! `__meta_` labels that a job needs. Everything follows `discovery/` of Prometheus 3.14. Nothing is requested and
+//! nothing is relabelled here.
 //!
-//! In the order of the flow: `label_table` and `role_table` say what there is; `index` prepares the objects;
+//! Kubernetes, in the order of the flow: `label_table` and `role_table` say what there is; `index` prepares the objects;
 //! `query` reads an SD config; `changes` compares two states; `view` looks objects up and builds label
 //! sets; a file for each role implements `role`; `group` puts them together.
+//!
+//! Sources outside the cluster: a file for each kind implements `source_config`; `source` has the table of kinds.
 
 pub mod bounded;
 mod changes;
+pub mod client_check;
+pub mod consul;
+pub mod dns;
+pub mod ec2;
 mod endpoint_slice;
 mod endpoints;
-pub mod external;
+pub mod file;
 mod group;
+pub mod http;
 mod index;
 mod ingress;
 mod label_table;
@@ -21,11 +28,16 @@ mod names;
 mod node;
 mod passed_over;
 mod pod;
+pub mod proxy;
 mod query;
 mod role;
 mod role_table;
 mod service;
+mod source;
+mod source_config;
+mod source_group;
 mod static_targets;
+mod target_lists;
 #[cfg(test)]
 pub(crate) mod tests;
 mod view;
@@ -37,7 +49,13 @@ pub use index::Index;
 pub use label_table::differs_between_targets;
 pub use passed_over::{PassedOver, Scope};
 pub use query::{Query, QueryError};
+pub use source::{
+    Source, SourceAnswer, SourceAnswers, SourceKey, SourceRefusal, SourceRequest, check_sources, sources,
+};
+pub use source_config::{Author, SourceConfig, TenantRule};
+pub use source_group::SourceGroup;
 pub use static_targets::static_groups;
+pub use target_lists::TargetListError;
 pub use view::LabelFilter;
 
 use crate::scrape_config::discovery::KubernetesSd;

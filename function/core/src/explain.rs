@@ -29,7 +29,7 @@ pub use trace::{DiscoveredTarget, Fate, LabelChange, LabelRead, RuleOrigin, Rule
 use crate::allocation::{Allocation, Plan, PlannedJob};
 use crate::config::Config;
 use crate::discovery::Index;
-use crate::discovery::external::External;
+use crate::discovery::SourceAnswers;
 use crate::labels::ADDRESS;
 use crate::objects::Cluster;
 use crate::report::{Entry, ObjectRef};
@@ -44,7 +44,7 @@ pub const MOST_TARGETS: usize = 40;
 pub struct World<'a> {
     pub config: &'a Config,
     pub cluster: &'a Cluster,
-    pub external: &'a External,
+    pub external: &'a SourceAnswers,
     pub allocation: &'a Allocation,
     /// The time at which the cluster was read.
     pub now: Timestamp,

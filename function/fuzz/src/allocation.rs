@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use target_allocator_core::allocation::{self, Allocation, Inputs};
 use target_allocator_core::config::Config;
-use target_allocator_core::discovery::external::External;
+use target_allocator_core::discovery::SourceAnswers;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::targets::{ServedLabels, Views};
 
@@ -23,7 +23,7 @@ pub fn checked(
     served: ServedLabels,
     before: Option<&Allocation>,
 ) -> Option<Allocation> {
-    let external = External::default();
+    let external = SourceAnswers::default();
     let allocate = |before: Option<&Allocation>| {
         let plan = allocation::plan(config, cluster, before.map(|before| before.plan().as_ref()));
         let inputs = Inputs {

@@ -1,10 +1,11 @@
-//! Questions to the DNS.
+//! `dns_sd_configs`: requests to the DNS.
 //!
 //! Input: a name and a type of record. Output: the records, none if the name or the
 //! type does not exist; an error if no server says so. Search domains are tried as
 //! Prometheus' `lookupWithSearchPath` does, which tells these two apart.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -14,17 +15,28 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{self, RData};
 use hickory_resolver::system_conf::read_system_conf;
-use target_allocator_core::discovery::external::ExternalGroup;
-use target_allocator_core::discovery::external::dns::{DnsQuestion, Record, RecordType};
+use target_allocator_core::discovery::SourceGroup;
+use target_allocator_core::discovery::dns::{DnsQuestion, Record, RecordType};
 
-use crate::error::chain;
+/// Why the records of a name are unknown.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LookupError {
+    #[error(transparent)]
+    NoResolver(#[from] Arc<NetError>),
+    #[error("{name}")]
+    Failed {
+        name: String,
+        #[source]
+        source: Arc<NetError>,
+    },
+}
 
 /// How long one server may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the DNS.
 pub struct Client {
-    resolver: Result<Resolver, String>,
+    resolver: Result<Resolver, Arc<NetError>>,
 }
 
 struct Resolver {
@@ -36,12 +48,12 @@ struct Resolver {
 impl Client {
     /// Asks `servers`, or those of the system if there are none.
     pub fn new(servers: &[SocketAddr]) -> Self {
-        Self { resolver: Resolver::new(servers).map_err(|error| chain(&error)) }
+        Self { resolver: Resolver::new(servers).map_err(Arc::new) }
     }
 
     /// The group of a name's records.
-    pub async fn group(&self, question: &DnsQuestion) -> Result<ExternalGroup, String> {
-        let resolver = self.resolver.as_ref().map_err(Clone::clone)?;
+    pub async fn group(&self, question: &DnsQuestion) -> Result<SourceGroup, LookupError> {
+        let resolver = self.resolver.as_ref().map_err(Arc::clone)?;
         resolver.records(question).await.map(|records| question.group(&records))
     }
 }
@@ -75,13 +87,13 @@ impl Resolver {
         Ok(Self { resolver, search, dots })
     }
 
-    async fn records(&self, question: &DnsQuestion) -> Result<Vec<Record>, String> {
+    async fn records(&self, question: &DnsQuestion) -> Result<Vec<Record>, LookupError> {
         let mut failure = None;
         for name in self.candidates(&question.name) {
             match self.ask(&name, question.record).await {
                 Ok(Said::Records(records)) => return Ok(records),
                 Ok(Said::NoSuchName) => {}
-                Err(error) => failure = Some(format!("{name}: {}", chain(&error))),
+                Err(source) => failure = Some(LookupError::Failed { name, source: Arc::new(source) }),
             }
         }
         failure.map_or(Ok(Vec::new()), Err)

@@ -1,25 +1,26 @@
-//! Asks EC2 for the instances of an account.
+//! `ec2_sd_configs`: requests to EC2 for the instances of an account.
 //!
-//! Input: an `ec2_sd` config. Output: its group. Requests go through the config's own
-//! HTTP client, signed with its own credentials or the function's. Without the SDK's
-//! EC2 client, which is larger than all else together: two actions are needed of it.
+//! Input: an SD config. Output: its group. The HTTP client of the config sends the requests. They are signed with the
+//! credentials of the config, or with those of the function. The SDK's EC2 client is not used: only two actions are
+//! needed, and the SDK is larger than all other code together.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ::http::header::CONTENT_TYPE;
-use ::http::{HeaderMap, Method, Request};
+use ::http::{HeaderMap, Method, Request, StatusCode};
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningError, SigningSettings, sign};
+use aws_sigv4::sign::v4::{SigningParams, signing_params};
 use aws_types::service_config::ServiceConfigKey;
-use target_allocator_core::discovery::external::ExternalGroup;
-use target_allocator_core::discovery::external::ec2::{
-    Page, failure, group, host, instances_query, zones, zones_query,
+use target_allocator_core::discovery::SourceGroup;
+use target_allocator_core::discovery::ec2::{
+    Ec2Error, Page, failure, group, host, instances_query, zones, zones_query,
 };
 use target_allocator_core::scrape_config::discovery::Ec2Sd;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
@@ -27,8 +28,7 @@ use tokio::time::sleep;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::http::{Ask, Asker};
-use crate::error::chain;
+use super::http_client::{Ask, Asker, FetchError};
 
 /// How often a request is sent that the service is too busy for.
 const ATTEMPTS: u32 = 3;
@@ -60,35 +60,62 @@ struct Account {
     zones: OnceCell<BTreeMap<String, String>>,
 }
 
-/// Why there is no answer.
-enum Failure {
+/// Why there is no group.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("no region is known, set it in the config")]
+    NoRegion,
+    #[error("there are no credentials")]
+    NoProvider,
+    #[error("the region is not the name of one: {0:?}")]
+    Region(String),
+    #[error("the endpoint is not a url")]
+    Endpoint(#[from] url::ParseError),
+    #[error("there are no credentials")]
+    Credentials(#[from] CredentialsError),
     /// The credentials may be old.
-    Denied(String),
-    Busy(String),
-    Other(String),
+    #[error("{0}")]
+    Denied(Refused),
+    /// The service is too busy.
+    #[error("{0}")]
+    Busy(Refused),
+    #[error("{0}")]
+    Refused(Refused),
+    #[error(transparent)]
+    Answer(#[from] Ec2Error),
+    #[error(transparent)]
+    Parameters(#[from] signing_params::BuildError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error(transparent)]
+    Request(#[from] ::http::Error),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
 }
 
-impl From<String> for Failure {
-    fn from(reason: String) -> Self {
-        Self::Other(reason)
-    }
+/// The failure that EC2 answered with.
+#[derive(Debug, thiserror::Error)]
+#[error("ec2 answered {status}: {code}: {message}")]
+pub struct Refused {
+    status: StatusCode,
+    code: String,
+    message: String,
 }
+
+type Result<T> = std::result::Result<T, RequestError>;
 
 impl Client {
     /// The group of the instances that the config means.
-    pub async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<ExternalGroup, String> {
+    pub async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<SourceGroup> {
         let account = self.account(config).await?;
         let found = account.group(http, config).await;
-        found.map_err(|failure| match failure {
-            Failure::Denied(reason) => {
-                self.accounts.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(config));
-                reason
-            }
-            Failure::Busy(reason) | Failure::Other(reason) => reason,
-        })
+        if matches!(found, Err(RequestError::Denied(_))) {
+            self.accounts.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(config));
+        }
+        found
     }
 
-    async fn account(&self, config: &Ec2Sd) -> Result<Arc<Account>, String> {
+    async fn account(&self, config: &Ec2Sd) -> Result<Arc<Account>> {
         let key = key(config);
         if let Some(known) = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(known));
@@ -105,23 +132,23 @@ fn key(config: &Ec2Sd) -> AccountKey {
 }
 
 impl Account {
-    async fn load(config: &Ec2Sd) -> Result<Self, String> {
+    async fn load(config: &Ec2Sd) -> Result<Self> {
         let sdk = sdk_config(config).await;
-        let region = sdk.region().ok_or("no region is known, set it in the config")?.to_string();
-        let provider = sdk.credentials_provider().ok_or("there are no credentials")?;
+        let region = sdk.region().ok_or(RequestError::NoRegion)?.to_string();
+        let provider = sdk.credentials_provider().ok_or(RequestError::NoProvider)?;
         let provider = if config.role_arn.is_empty() { provider } else { assume_role(config, &sdk).await };
         let own = (!config.endpoint.is_empty()).then(|| config.endpoint.clone());
         let endpoint = own.or_else(|| endpoint_of_environment(&sdk));
         let endpoint = match (endpoint, host(&region)) {
             (Some(endpoint), _) => endpoint,
             (None, Some(host)) => format!("https://{host}/"),
-            (None, None) => return Err(format!("the region is not the name of one: {region:?}")),
+            (None, None) => return Err(RequestError::Region(region)),
         };
-        let endpoint = Url::parse(&endpoint).map_err(|error| format!("the endpoint is not a url: {error}"))?;
+        let endpoint = Url::parse(&endpoint)?;
         Ok(Self { region, endpoint, provider, credentials: AsyncMutex::default(), zones: OnceCell::new() })
     }
 
-    async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<ExternalGroup, Failure> {
+    async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<SourceGroup> {
         // As in Prometheus, instances are targets although nobody may ask for the zones.
         let zones = self.zones.get_or_try_init(|| self.zones(http, config)).await;
         let unknown = BTreeMap::new();
@@ -133,28 +160,28 @@ impl Account {
                 return Ok(group(&self.region, config.port, zones, &pages));
             }
             let answer = self.ask(http, config, &instances_query(config, next.flatten())).await?;
-            pages.push(Page::parse(&answer).map_err(|error| chain(&error))?);
+            pages.push(Page::parse(&answer)?);
         }
     }
 
-    async fn zones(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<BTreeMap<String, String>, Failure> {
+    async fn zones(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<BTreeMap<String, String>> {
         let answer = self.ask(http, config, &zones_query()).await?;
-        Ok(zones(&answer).map_err(|error| chain(&error))?)
+        Ok(zones(&answer)?)
     }
 
     /// The answer to a query, asked again while the service is too busy.
-    async fn ask(&self, http: Asker<'_>, config: &Ec2Sd, query: &[(String, String)]) -> Result<String, Failure> {
+    async fn ask(&self, http: Asker<'_>, config: &Ec2Sd, query: &[(String, String)]) -> Result<String> {
         let mut attempt = 1;
         loop {
             match self.ask_once(http, config, query).await {
-                Err(Failure::Busy(_)) if attempt < ATTEMPTS => sleep(PAUSE * 2_u32.pow(attempt)).await,
+                Err(RequestError::Busy(_)) if attempt < ATTEMPTS => sleep(PAUSE * 2_u32.pow(attempt)).await,
                 answer => return answer,
             }
             attempt += 1;
         }
     }
 
-    async fn ask_once(&self, http: Asker<'_>, config: &Ec2Sd, query: &[(String, String)]) -> Result<String, Failure> {
+    async fn ask_once(&self, http: Asker<'_>, config: &Ec2Sd, query: &[(String, String)]) -> Result<String> {
         let body = Serializer::new(String::new()).extend_pairs(query).finish();
         let headers = self.signed(body.as_bytes()).await?;
         let ask = Ask { method: Method::POST, url: self.endpoint.clone(), headers, body: body.into() };
@@ -164,17 +191,20 @@ impl Account {
             return Ok(body);
         }
         let (code, message) = failure(&body).unwrap_or_default();
-        let reason = format!("ec2 answered {}: {code}: {message}", parts.status);
+        let refused = Refused { status: parts.status, code, message };
+        let code = refused.code.as_str();
         let throttled = code == "RequestLimitExceeded" || code.starts_with("Throttling");
-        Err(match code.as_str() {
-            "AuthFailure" | "UnauthorizedOperation" | "RequestExpired" | "ExpiredToken" => Failure::Denied(reason),
-            _ if throttled || parts.status.is_server_error() => Failure::Busy(reason),
-            _ => Failure::Other(reason),
+        Err(match code {
+            "AuthFailure" | "UnauthorizedOperation" | "RequestExpired" | "ExpiredToken" => {
+                RequestError::Denied(refused)
+            }
+            _ if throttled || refused.status.is_server_error() => RequestError::Busy(refused),
+            _ => RequestError::Refused(refused),
         })
     }
 
     /// The headers of a signed request.
-    async fn signed(&self, body: &[u8]) -> Result<HeaderMap, String> {
+    async fn signed(&self, body: &[u8]) -> Result<HeaderMap> {
         let identity = self.credentials().await?.into();
         let parameters = SigningParams::builder()
             .identity(&identity)
@@ -182,27 +212,24 @@ impl Account {
             .name("ec2")
             .time(SystemTime::now())
             .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| chain(&error))?;
+            .build()?;
         let headers = [(CONTENT_TYPE.as_str(), FORM)];
         let url = self.endpoint.as_str();
         let signable = SignableRequest::new("POST", url, headers.into_iter(), SignableBody::Bytes(body));
-        let signable = signable.map_err(|error| chain(&error))?;
-        let (instructions, _) = sign(signable, &parameters.into()).map_err(|error| chain(&error))?.into_parts();
-        let mut request = Request::post(url).header(CONTENT_TYPE, FORM).body(()).map_err(|error| chain(&error))?;
+        let (instructions, _) = sign(signable?, &parameters.into())?.into_parts();
+        let mut request = Request::post(url).header(CONTENT_TYPE, FORM).body(())?;
         instructions.apply_to_request_http1x(&mut request);
         Ok(request.into_parts().0.headers)
     }
 
-    async fn credentials(&self) -> Result<Credentials, String> {
+    async fn credentials(&self) -> Result<Credentials> {
         let mut latest = self.credentials.lock().await;
         let fresh =
             |credentials: &&Credentials| credentials.expiry().is_none_or(|expiry| SystemTime::now() + EARLY < expiry);
         if let Some(credentials) = latest.as_ref().filter(fresh) {
             return Ok(credentials.clone());
         }
-        let credentials = self.provider.provide_credentials().await;
-        let credentials = credentials.map_err(|error| format!("there are no credentials: {}", chain(&error)))?;
+        let credentials = self.provider.provide_credentials().await?;
         *latest = Some(credentials.clone());
         Ok(credentials)
     }

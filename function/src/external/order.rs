@@ -74,7 +74,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use target_allocator_core::discovery::external::sources;
+    use target_allocator_core::discovery::sources;
     use target_allocator_core::report::ObjectRef;
     use target_allocator_core::scrape_config::discovery::{HttpSd, ServiceDiscovery};
 
@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn url(placed: &Placed<'_>) -> String {
-        placed.due.source.source.wanted.to_string().trim_start_matches("http_sd_configs: ").to_owned()
+        placed.due.source.source.request.to_string().trim_start_matches("http_sd_configs: ").to_owned()
     }
 
     fn order(sources: &[OwnedSource], failures: impl Fn(&OwnedSource) -> Option<usize>, seed: u64) -> Vec<String> {
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_crowd_of_new_sources_does_not_come_before_one_that_failed() {
         let sources = crowd();
-        let failed = |source: &OwnedSource| source.source.wanted.to_string().contains("other").then_some(3);
+        let failed = |source: &OwnedSource| source.source.request.to_string().contains("other").then_some(3);
         for seed in 0..100 {
             let order = order(&sources, failed, seed);
             assert!(order.iter().take(2).any(|url| url == "http://other"), "{seed}");
@@ -128,7 +128,7 @@ mod tests {
     fn sources_that_failed_come_after_others_of_their_object() {
         let sources: Vec<_> = (0..6).map(|at| source(&format!("http://{at}/"), &[("a", "one")])).collect();
         let failures = |source: &OwnedSource| {
-            let text = source.source.wanted.to_string();
+            let text = source.source.request.to_string();
             [("http://0", Some(2)), ("http://1", Some(1)), ("http://2", Some(0))]
                 .into_iter()
                 .find_map(|(url, failures)| text.contains(url).then_some(failures))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::Config;
-use target_allocator_core::discovery::external::External;
+use target_allocator_core::discovery::SourceAnswers;
 use target_allocator_core::objects::{Cluster, Pod};
 use target_allocator_core::targets::{ServedLabels, Views};
 use target_allocator_world::World;
@@ -119,7 +119,7 @@ impl Allocations {
             config: &self.config,
             plan: &self.plan,
             cluster: &self.cluster,
-            external: &External::default(),
+            external: &SourceAnswers::default(),
             served: ServedLabels::Referenced,
             views: Views::PLAIN,
             now: Timestamp::UNIX_EPOCH,

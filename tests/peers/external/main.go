@@ -1,15 +1,15 @@
 // Command external prints the targets that Prometheus finds outside a cluster: at URLs,
-// in the DNS and in AWS accounts.
+// in the DNS, in AWS accounts and in Consul.
 //
 // Input: lines of JSON. Each line has an SD config as {"KIND_sd_configs": [CONFIG]}.
 // Output: for each line, the target groups, or the reason why there are none.
-// Prometheus' own discovery/http, discovery/dns and discovery/aws send requests to the
+// Prometheus' own discovery/http, discovery/dns, discovery/aws and discovery/consul send requests to the
 // servers in the configs, or to the DNS server of the system.
 //
 // With other arguments it is one of these servers:
 //
 //	external serve SEED COUNT CASES
-//	    answers at random, as an HTTP SD server and as EC2
+//	    answers at random, as an HTTP SD server, as EC2 and as Consul
 //	external names SEED COUNT CASES
 //	    answers DNS queries at random, on 127.0.0.53
 //	external fill ENDPOINT SEED COUNT CASES
@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/aws"
+	consulsd "github.com/prometheus/prometheus/discovery/consul"
 	"github.com/prometheus/prometheus/discovery/dns"
 	"github.com/prometheus/prometheus/discovery/http"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
@@ -104,9 +106,10 @@ func answerAll() error {
 
 func answerTo(line string) answer {
 	var configs struct {
-		HTTP []http.SDConfig   `yaml:"http_sd_configs"`
-		EC2  []aws.EC2SDConfig `yaml:"ec2_sd_configs"`
-		DNS  []dns.SDConfig    `yaml:"dns_sd_configs"`
+		HTTP   []http.SDConfig     `yaml:"http_sd_configs"`
+		EC2    []aws.EC2SDConfig   `yaml:"ec2_sd_configs"`
+		DNS    []dns.SDConfig      `yaml:"dns_sd_configs"`
+		Consul []consulsd.SDConfig `yaml:"consul_sd_configs"`
 	}
 	if err := yaml.UnmarshalStrict([]byte(line), &configs); err != nil {
 		return answer{Refused: err.Error()}
@@ -117,6 +120,8 @@ func answerTo(line string) answer {
 		config = &configs.HTTP[0]
 	case len(configs.DNS) > 0:
 		config = &configs.DNS[0]
+	case len(configs.Consul) > 0:
+		config = &configs.Consul[0]
 	default:
 		config = &configs.EC2[0]
 	}
@@ -133,6 +138,9 @@ func answerTo(line string) answer {
 	defer cancel()
 	updates := make(chan []*targetgroup.Group)
 	go discoverer.Run(ctx, updates)
+	if len(configs.Consul) > 0 {
+		return answerOfServices(ctx, updates, failures)
+	}
 	select {
 	case found := <-updates:
 		// For a name that it cannot query, the discovery reports an error beside an empty list.
@@ -150,6 +158,34 @@ func answerTo(line string) answer {
 		return answer{Failed: reason}
 	case <-ctx.Done():
 		return answer{Failed: "no word of it"}
+	}
+}
+
+// quiet is how long a discovery of services sends no group after it has sent all of them.
+const quiet = time.Second
+
+// answerOfServices collects one group for each service. The discovery does not say which is the last.
+func answerOfServices(ctx context.Context, updates chan []*targetgroup.Group, failures failures) answer {
+	groups := []group{}
+	var done <-chan time.Time
+	for {
+		select {
+		case found := <-updates:
+			for _, g := range found {
+				// The group without a source says that there is no service.
+				if g.Source != "" {
+					groups = append(groups, group{g.Source, g.Labels, g.Targets})
+				}
+			}
+			done = time.After(quiet)
+		case reason := <-failures:
+			return answer{Failed: reason}
+		case <-done:
+			slices.SortFunc(groups, func(a, b group) int { return strings.Compare(a.Source, b.Source) })
+			return answer{Groups: groups}
+		case <-ctx.Done():
+			return answer{Failed: "no word of it"}
+		}
 	}
 }
 

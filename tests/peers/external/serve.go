@@ -58,7 +58,7 @@ func writeCases(path string, cases []any) error {
 	return os.Rename(path+".new", path)
 }
 
-// serve answers random lists of targets and random instances, the same for the same seed.
+// serve answers random lists of targets, instances and services, the same for the same seed.
 func serve(seedText, countText, path string) error {
 	seed, count, err := numbers(seedText, countText)
 	if err != nil {
@@ -76,6 +76,11 @@ func serve(seedText, countText, path string) error {
 		lists[i] = g.list(count)
 		accounts[i] = g.account()
 		sd := map[string]any{"refresh_interval": "1h"}
+		if g.chance(3) {
+			config := g.consulConfig(listener.Addr().String(), i)
+			cases = append(cases, map[string]any{"consul_sd_configs": []any{config}})
+			continue
+		}
 		if g.chance(2) {
 			sd["url"] = fmt.Sprintf("%s/sd/%d?a=%d", url, i, i)
 			if g.chance(10) {
@@ -106,6 +111,7 @@ func serve(seedText, countText, path string) error {
 		}
 		accounts[n].answer(r.FormValue("Action"), r.FormValue("NextToken")).write(w)
 	})
+	http.HandleFunc("GET /consul/{n}/", func(w http.ResponseWriter, r *http.Request) { consul(seed, w, r) })
 	if err := writeCases(path, cases); err != nil {
 		return err
 	}

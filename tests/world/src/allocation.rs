@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
 use target_allocator_core::config::{Config, ConfigError};
-use target_allocator_core::discovery::external::External;
+use target_allocator_core::discovery::SourceAnswers;
 use target_allocator_core::objects::Cluster;
 use target_allocator_core::shard::consistent_hashing::RingError;
 use target_allocator_core::targets::{ServedLabels, Views};
@@ -34,7 +34,7 @@ pub fn allocate(
     views: Views,
     before: Option<&Allocation>,
 ) -> Result<Allocation, RingError> {
-    let (external, now) = (External::default(), Timestamp::UNIX_EPOCH);
+    let (external, now) = (SourceAnswers::default(), Timestamp::UNIX_EPOCH);
     let served = ServedLabels::Referenced;
     allocation::allocate(Inputs { config, plan, cluster, external: &external, served, views, now }, before)
 }

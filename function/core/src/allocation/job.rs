@@ -12,8 +12,7 @@ use super::former::{Former, Keeping};
 use super::merged::views_of;
 use super::place::Place;
 use super::plan::PlannedJob;
-use crate::discovery::external::{External, ExternalGroup};
-use crate::discovery::{Changes, Index, LabelFilter, Touched};
+use crate::discovery::{Changes, Index, LabelFilter, SourceAnswers, SourceGroup, Touched};
 use crate::objects::ObjectKey;
 use crate::relabel::MOST_WRITTEN;
 use crate::report::{ObjectRef, Outcome, Report};
@@ -29,7 +28,7 @@ pub struct Job {
     discovered: Discovered,
     /// The targets of external sources and static configs.
     named: Vec<Arc<GroupTargets>>,
-    answers: Vec<Arc<[ExternalGroup]>>,
+    answers: Vec<Arc<[SourceGroup]>>,
     targets: Vec<Place>,
     /// The number of targets to which the rules write more than is allowed.
     too_large: usize,
@@ -54,7 +53,7 @@ pub(super) struct Making<'a> {
     pub index: &'a Index,
     /// The differences from the index of the allocation before.
     pub changes: &'a Changes,
-    pub external: &'a External,
+    pub external: &'a SourceAnswers,
     pub filter: bool,
     pub served: ServedLabels,
     /// How many bytes the targets of a job may take.
@@ -199,7 +198,7 @@ impl Job {
     }
 
     fn made_of(
-        answers: Vec<Arc<[ExternalGroup]>>,
+        answers: Vec<Arc<[SourceGroup]>>,
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
         views: Views,
@@ -236,7 +235,7 @@ impl Job {
     fn new(
         planned: &Arc<PlannedJob>,
         views: Views,
-        answers: Vec<Arc<[ExternalGroup]>>,
+        answers: Vec<Arc<[SourceGroup]>>,
         making: &Making<'_>,
         places: &mut Locations,
     ) -> Result<Self, TooLarge> {
@@ -258,7 +257,7 @@ impl Job {
     /// The job with the targets of changed objects made again.
     fn updated(
         self: &Arc<Self>,
-        answers: Vec<Arc<[ExternalGroup]>>,
+        answers: Vec<Arc<[SourceGroup]>>,
         making: &Making<'_>,
         places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
@@ -328,6 +327,6 @@ impl Job {
     }
 }
 
-fn same_answers(one: &[Arc<[ExternalGroup]>], other: &[Arc<[ExternalGroup]>]) -> bool {
+fn same_answers(one: &[Arc<[SourceGroup]>], other: &[Arc<[SourceGroup]>]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
 }

@@ -7,17 +7,13 @@ use std::sync::Arc;
 use super::Kind;
 use super::kinds::kinds_of_discovery;
 use crate::config::Config;
-use crate::discovery::external::client::{ClientError, Files, check_client};
-use crate::discovery::external::{Source, sources};
-use crate::discovery::{Query, QueryError};
+use crate::discovery::{Author, Query, QueryError, Source, SourceRefusal, check_sources, sources};
 use crate::monitors::certificate::{self, NotLoadable};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
 use crate::relabel::{MOST_BYTES, RelabelError, Rules, Stages};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
-use crate::scrape_config::discovery::{Ec2Sd, ServiceDiscovery};
-use crate::scrape_config::http_client::{HttpClientConfig, TlsConfig};
 use crate::scrape_config::parse::ParseError;
 use crate::scrape_config::shard::{self, SHARD, ShardError};
 
@@ -45,10 +41,10 @@ pub struct PlannedJob {
     pub queries: Vec<Query>,
     /// For each query, the rules divided by what they read: labels of a group, of a part, or of one target.
     pub stages: Vec<Stages>,
-    /// Where else they are looked for, static ones apart.
+    /// The sources outside the cluster that its targets come from.
     pub sources: Vec<Source>,
-    /// Why its sources are not asked; then its targets are not known.
-    pub not_asked: Option<&'static str>,
+    /// Why no request is sent to its sources. Then its targets are unknown.
+    pub not_requested: Option<String>,
 }
 
 /// Where a job comes from.
@@ -80,29 +76,14 @@ enum Unserved {
     NotLoadable(#[from] NotLoadable),
     #[error("kubernetes_sd_configs: {}", chain(.0))]
     Query(#[from] QueryError),
-    #[error("file_sd_configs: an object cannot have files of the function read, name the targets by another")]
-    FilesForObject,
-    #[error("{0}: {1}")]
-    Client(&'static str, ClientError),
+    #[error(transparent)]
+    Source(#[from] SourceRefusal),
     #[error("it cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
 const REPLACED_NAME: &str = "holds $(SHARD), which collectors replace by a number, so that they ask for the targets of \
     another job, rename the job";
-
-const OVERHEARD: &str = "ec2_sd_configs: an object cannot choose a proxy or TLS for what is signed with the function's \
-    credentials, give it keys or leave those out";
-
-/// Whether requests that are signed with the function's own credentials would be shown to whoever wrote
-/// the config: to a proxy or a server of theirs.
-fn overhears_the_function(config: &Ec2Sd) -> bool {
-    let Ec2Sd { access_key, secret_key, http_client, .. } = config;
-    let own_keys = !access_key.is_empty() && !secret_key.expose().is_empty();
-    let HttpClientConfig { tls_config, proxy, .. } = http_client;
-    let own_proxy = proxy.proxy_url.as_ref().is_some_and(|url| !url.is_empty());
-    !own_keys && (own_proxy || *tls_config != TlsConfig::default())
-}
 
 /// An error and its causes.
 fn chain(error: &dyn std::error::Error) -> String {
@@ -222,22 +203,15 @@ impl PlannedJob {
         if monitor.is_none() {
             check_loadable(&scrape_config)?;
         }
-        let ServiceDiscovery { kubernetes, r#static: _, http, dns: _, ec2, file } = &scrape_config.service_discovery;
-        if monitor.is_some() && !file.is_empty() {
-            return Err(Unserved::FilesForObject);
-        }
-        let files = if monitor.is_some() { Files::Refused } else { Files::Read };
-        let check = |kind, client| check_client(client, files).map_err(|error| Unserved::Client(kind, error));
-        http.iter().try_for_each(|config| check("http_sd_configs", &config.http_client))?;
-        ec2.iter().try_for_each(|config| check("ec2_sd_configs", &config.http_client))?;
-        let overheard = monitor.is_some() && ec2.iter().any(overhears_the_function);
-        let not_asked = overheard.then_some(OVERHEARD);
-        let sources = if overheard { Vec::new() } else { sources(&scrape_config.service_discovery)? };
+        let discovery = &scrape_config.service_discovery;
+        let author = if monitor.is_some() { Author::Tenant } else { Author::Operator };
+        let not_requested = check_sources(discovery, author)?;
+        let sources = if not_requested.is_some() { Vec::new() } else { sources(discovery)? };
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
         let queries: Vec<_> =
-            kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
+            discovery.kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
         let stages = queries.iter().map(|query| rules.stages(|name| query.level(name))).collect();
-        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, stages, sources, not_asked })
+        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, stages, sources, not_requested })
     }
 }
 

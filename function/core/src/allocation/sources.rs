@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::Plan;
-use crate::discovery::external::{Source, SourceKey};
+use crate::discovery::{Source, SourceKey};
 use crate::report::ObjectRef;
 
 /// A source, and the objects whose jobs discover targets from it.

@@ -45,7 +45,7 @@ config:
 fn allocated(cluster: &Cluster, views: Views, before: Option<&Allocation>) -> Allocation {
     let config = Config::parse(CONFIG, None).unwrap();
     let plan = Arc::new(plan(&config, cluster, before.map(|before| before.plan().as_ref())));
-    let (external, served, now) = (External::default(), ServedLabels::Referenced, Timestamp::UNIX_EPOCH);
+    let (external, served, now) = (SourceAnswers::default(), ServedLabels::Referenced, Timestamp::UNIX_EPOCH);
     let inputs = Inputs { config: &config, plan: &plan, cluster, external: &external, served, views, now };
     allocate(inputs, before).unwrap()
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::trace::{self, DiscoveredTarget, Fate, RuleOrigin, TargetTrace};
 use super::{World, owner};
 use crate::allocation::{Job, PlannedJob};
-use crate::discovery::external::Answer;
+use crate::discovery::SourceAnswer;
 use crate::discovery::{self, Group, LabelFilter, PassedOver, TargetGroup, static_groups};
 use crate::labels::{ADDRESS, LabelSet, Layers};
 use crate::objects::Metadata;
@@ -305,10 +305,10 @@ impl<'a> JobTracer<'a> {
             all_looked_at.push(looked_at);
         }
         for source in &self.planned.sources {
-            let mut looked_at = DiscoveryResult { place: source.wanted.to_string(), ..DiscoveryResult::default() };
+            let mut looked_at = DiscoveryResult { place: source.request.to_string(), ..DiscoveryResult::default() };
             let groups = match self.world.external.answers.get(&source.key) {
-                Some(Answer::Known(groups) | Answer::Kept(groups, _)) => &groups[..],
-                Some(Answer::Unknown(_)) | None => &[],
+                Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _)) => &groups[..],
+                Some(SourceAnswer::Unknown(_)) | None => &[],
             };
             for group in groups {
                 looked_at.objects += 1;

@@ -20,7 +20,7 @@ const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 struct Scenario {
     config: Config,
     cluster: Cluster,
-    external: External,
+    external: SourceAnswers,
     allocation: Allocation,
 }
 
@@ -30,7 +30,7 @@ impl Scenario {
         let mut cluster = Cluster::default();
         objects.into_iter().for_each(|object| insert(&mut cluster, object));
         let plan = Arc::new(allocation::plan(&config, &cluster, None));
-        let external = External::default();
+        let external = SourceAnswers::default();
         let inputs = Inputs {
             config: &config,
             plan: &plan,

@@ -5,6 +5,7 @@
 //! Prometheus operator. A job whose service discovery is not served here is left out.
 
 mod client;
+mod consul;
 mod dns;
 mod ec2;
 mod file;
@@ -194,7 +195,9 @@ mod tests {
               staticConfigs: [{targets: ['a:80']}], dnsSDConfigs: [{names: [a], type: A, port: 80}],
               kubernetesSDConfigs: [{role: Node, attachMetadata: {node: true}}, {role: Pod, attachMetadata: {node: true}}],
               httpSDConfigs: [{url: 'http://sd', refreshInterval: 5s}], fileSDConfigs: [{files: [a.json]}],
-              ec2SDConfigs: [{filters: [{name: b, values: [c]}, {name: a, values: [c]}]}]}",
+              ec2SDConfigs: [{filters: [{name: b, values: [c]}, {name: a, values: [c]}]}],
+              consulSDConfigs: [{server: 'a:1', pathPrefix: /p, tokenRef: {name: auth, key: pass}, scheme: HTTPS, tagSeparator: '',
+                nodeMeta: {a: b}, services: [s], tags: [t], allowStale: false, filter: f, healthFilter: h, refreshInterval: 5s}]}",
         )
         .unwrap();
         let served = serde_json::to_value(WithSecrets(&job)).unwrap();
@@ -213,6 +216,9 @@ mod tests {
             "static_configs": [{"targets": ["a:80"]}],
             "dns_sd_configs": [{"names": ["a"], "type": "A", "port": 80, "refresh_interval": "30s"}],
             "file_sd_configs": [{"files": ["a.json"], "refresh_interval": "5m"}],
+            "consul_sd_configs": [{"server": "a:1", "path_prefix": "/p", "token": "p", "scheme": "https", "allow_stale": false,
+                "node_meta": {"a": "b"}, "services": ["s"], "tags": ["t"], "filter": "f", "health_filter": "h",
+                "refresh_interval": "5s", "follow_redirects": true, "enable_http2": true}],
         });
         for (field, value) in expected.as_object().unwrap() {
             assert_eq!(&served[field], value, "{field}");
@@ -275,8 +281,18 @@ mod tests {
             ("{dnsSDConfigs: [{names: [a], type: A}]}".to_owned(), Refused, "spec.dnsSDConfigs[0].port"),
             (format!("{{ec2SDConfigs: [{{accessKey: {key}}}]}}"), Refused, "spec.ec2SDConfigs[0].accessKey"),
             ("{fileSDConfigs: [{files: [a.txt]}]}".to_owned(), JobLeftOut, "spec"),
-            ("{consulSDConfigs: [{server: a}]}".to_owned(), JobLeftOut, "spec.consulSDConfigs"),
-            (format!("{{consulSDConfigs: [{{server: a, tokenRef: {key}}}]}}"), Refused, "spec.consulSDConfigs[0]"),
+            ("{nomadSDConfigs: [{server: 'http://a'}]}".to_owned(), JobLeftOut, "spec.nomadSDConfigs"),
+            (
+                "{consulSDConfigs: [{server: a, refreshInterval: x}]}".to_owned(),
+                JobLeftOut,
+                "spec.consulSDConfigs[0].refreshInterval",
+            ),
+            (
+                format!("{{consulSDConfigs: [{{server: a, tokenRef: {key}}}]}}"),
+                Refused,
+                "spec.consulSDConfigs[0].tokenRef",
+            ),
+            ("{consulSDConfigs: [{server: ' '}]}".to_owned(), JobLeftOut, "spec"),
             ("{azureSDConfigs: [{subscriptionID: a}]}".to_owned(), Refused, "spec.azureSDConfigs[0].tenantID"),
             (
                 "{azureSDConfigs: [{subscriptionID: a, authenticationMethod: SDK}]}".to_owned(),

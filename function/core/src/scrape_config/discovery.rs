@@ -3,6 +3,7 @@
 //! Each kind of service discovery has a file with its type, its defaults, how it is read and what is refused.
 //! A scrape config holds one list for each kind, as in a Prometheus config. Follows `discovery/` of Prometheus.
 
+mod consul;
 mod dns;
 mod ec2;
 mod file;
@@ -14,6 +15,7 @@ mod static_targets;
 use serde::Serialize;
 
 use super::fields::{Fields, Node, ParseError, Problem, Refusal};
+pub use consul::ConsulSd;
 pub use dns::DnsSd;
 pub use ec2::{Ec2Filter, Ec2Sd};
 pub use file::FileSd;
@@ -58,13 +60,13 @@ kinds! {
     dns: DnsSd = "dns_sd_configs",
     ec2: Ec2Sd = "ec2_sd_configs",
     file: FileSd = "file_sd_configs",
+    consul: ConsulSd = "consul_sd_configs",
 }
 
 /// The kinds that Prometheus 3.14 knows and that are not served here, without `_sd_configs`.
-pub const NOT_SERVED: [&str; 31] = [
+pub const NOT_SERVED: [&str; 30] = [
     "aws",
     "azure",
-    "consul",
     "digitalocean",
     "docker",
     "dockerswarm",

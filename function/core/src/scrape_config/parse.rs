@@ -314,7 +314,16 @@ scrape_configs:
             ("{job_name: a, kubernetes_sd_configs: [{}]}", "kubernetes_sd_configs[0]: role is missing"),
             ("{job_name: a, kubernetes_sd_configs: [{role: Pod}]}", "kubernetes_sd_configs[0].role: unknown role"),
             ("{job_name: a, static_configs: [{labels: {'': a}}]}", "label name is empty"),
-            ("{job_name: a, consul_sd_configs: [{server: b}]}", "not served here, name the targets by another: consul"),
+            ("{job_name: a, nomad_sd_configs: [{server: b}]}", "not served here, name the targets by another: nomad"),
+            ("{job_name: a, consul_sd_configs: [{server: ' '}]}", "consul_sd_configs.server is empty"),
+            (
+                "{job_name: a, consul_sd_configs: [{token: a, authorization: {}}]}",
+                "token beside authorization or oauth2",
+            ),
+            (
+                "{job_name: a, consul_sd_configs: [{username: a, basic_auth: {}}]}",
+                "both username or password and basic_auth",
+            ),
             ("{job_name: good}", "taken by an earlier job"),
         ];
         for (job, expected) in cases {
@@ -376,7 +385,7 @@ scrape_configs:
 
     #[test]
     fn a_kind_without_entries_is_no_kind() {
-        let config = read("scrape_configs: [{job_name: a, consul_sd_configs: [], azure_sd_configs: null}]");
+        let config = read("scrape_configs: [{job_name: a, nomad_sd_configs: [], azure_sd_configs: null}]");
         assert!(config.jobs[0].is_ok());
     }
 

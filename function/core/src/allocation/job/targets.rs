@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::{Discovered, Making, Means};
 use crate::allocation::plan::{self, PlannedJob};
-use crate::discovery::external::{Answer, External, ExternalGroup};
-use crate::discovery::{Group, static_groups};
+use crate::discovery::{Group, SourceAnswer, SourceAnswers, SourceGroup, static_groups};
 use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
 use crate::report::{ObjectRef, Outcome, Report};
@@ -60,7 +59,7 @@ impl PlannedJob {
     pub(super) fn named(
         &self,
         maker: &Maker<'_>,
-        answers: &[Arc<[ExternalGroup]>],
+        answers: &[Arc<[SourceGroup]>],
         places: &mut Locations,
     ) -> Result<Vec<Arc<GroupTargets>>, TooLarge> {
         let mut named = Vec::new();
@@ -82,29 +81,29 @@ impl PlannedJob {
     /// The last answers of the job's sources, or why one of them has none. Failures are reported.
     pub(super) fn answers(
         &self,
-        external: &External,
+        external: &SourceAnswers,
         report: &mut Report,
-    ) -> Result<Vec<Arc<[ExternalGroup]>>, String> {
-        if let Some(reason) = self.not_asked {
+    ) -> Result<Vec<Arc<[SourceGroup]>>, String> {
+        if let Some(reason) = &self.not_requested {
             report.push(self.object(), Outcome::Unknown, "", reason);
-            return Err(reason.to_owned());
+            return Err(reason.clone());
         }
         let mut groups = Vec::new();
         let mut unknown = None;
         for source in &self.sources {
             match external.answers.get(&source.key) {
-                Some(Answer::Known(known)) => groups.push(Arc::clone(known)),
-                Some(Answer::Kept(known, reason)) => {
+                Some(SourceAnswer::Known(known)) => groups.push(Arc::clone(known)),
+                Some(SourceAnswer::Kept(known, reason)) => {
                     groups.push(Arc::clone(known));
                     let reason = format!("the last targets stay, the source does not answer: {reason}");
-                    report.push(self.object(), Outcome::Adjusted, source.wanted.to_string(), reason);
+                    report.push(self.object(), Outcome::Adjusted, source.request.to_string(), reason);
                 }
-                Some(Answer::Unknown(reason)) => {
-                    report.push(self.object(), Outcome::Unknown, source.wanted.to_string(), reason);
-                    unknown.get_or_insert_with(|| format!("{}: {reason}", source.wanted));
+                Some(SourceAnswer::Unknown(reason)) => {
+                    report.push(self.object(), Outcome::Unknown, source.request.to_string(), reason);
+                    unknown.get_or_insert_with(|| format!("{}: {reason}", source.request));
                 }
                 None => {
-                    unknown.get_or_insert_with(|| format!("{}: it was not asked", source.wanted));
+                    unknown.get_or_insert_with(|| format!("{}: it was not asked", source.request));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::discovery::external::{Answer, ExternalGroup, SourceKey};
+use crate::discovery::{SourceAnswer, SourceGroup, SourceKey};
 use crate::report::Outcome;
 
 const JOBS: &str = "
@@ -29,18 +29,18 @@ config:
 struct Moment {
     config: Config,
     second: i64,
-    outside: Option<Answer>,
+    outside: Option<SourceAnswer>,
 }
 
 impl Moment {
-    fn new(second: i64, outside: Option<Answer>) -> Self {
+    fn new(second: i64, outside: Option<SourceAnswer>) -> Self {
         Self { config: Config::parse(JOBS, None).unwrap(), second, outside }
     }
 
     fn allocated(&self, before: Option<&Allocation>) -> Allocation {
         let (config, cluster) = (&self.config, &Cluster::default());
         let plan = Arc::new(plan(config, cluster, before.map(|before| before.plan().as_ref())));
-        let answers: BTreeMap<SourceKey, Answer> = plan
+        let answers: BTreeMap<SourceKey, SourceAnswer> = plan
             .owned_sources()
             .into_iter()
             .filter_map(|owned| Some((owned.source.key, self.outside.clone()?)))
@@ -49,7 +49,7 @@ impl Moment {
             config,
             plan: &plan,
             cluster,
-            external: &External { answers },
+            external: &SourceAnswers { answers },
             served: ServedLabels::Referenced,
             views: Views { plain: true, merged: true },
             now: Timestamp::from_second(self.second).unwrap(),
@@ -58,13 +58,13 @@ impl Moment {
     }
 }
 
-fn known() -> Option<Answer> {
+fn known() -> Option<SourceAnswer> {
     let target = BTreeMap::from([("__address__".to_owned(), "outside:80".to_owned())]);
-    Some(Answer::Known([ExternalGroup { targets: vec![target], ..ExternalGroup::default() }].into()))
+    Some(SourceAnswer::Known([SourceGroup { targets: vec![target], ..SourceGroup::default() }].into()))
 }
 
-fn unknown() -> Option<Answer> {
-    Some(Answer::Unknown("refused".to_owned()))
+fn unknown() -> Option<SourceAnswer> {
+    Some(SourceAnswer::Unknown("refused".to_owned()))
 }
 
 /// The addresses in the list of all relabelled targets.

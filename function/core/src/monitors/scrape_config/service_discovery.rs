@@ -4,7 +4,7 @@
 //! file beside this one. Follows the `validate...SDConfigs` functions of `pkg/prometheus/resource_selector.go` and
 //! `generateScrapeConfig` of `promcfg.go`.
 
-use super::{dns, ec2, file, http, kubernetes, not_served, static_targets};
+use super::{consul, dns, ec2, file, http, kubernetes, not_served, static_targets};
 use crate::monitors::assets::Assets;
 use crate::monitors::finding::{Finding, Within};
 use crate::objects::monitoring::scrape_config::ScrapeConfigSpec;
@@ -26,6 +26,7 @@ pub(super) fn service_discovery(
         kubernetes: each(&spec.kubernetes_sd_configs, "kubernetesSDConfigs", |config| {
             kubernetes::sd_config(config, assets, notes)
         })?,
+        consul: each(&spec.consul_sd_configs, "consulSDConfigs", |config| consul::sd_config(config, assets, notes))?,
         dns: each(&spec.dns_sd_configs, "dnsSDConfigs", dns::sd_config)?,
         ec2: each(&spec.ec2_sd_configs, "ec2SDConfigs", |config| ec2::sd_config(config, assets, notes))?,
         file: each(&spec.file_sd_configs, "fileSDConfigs", file::sd_config)?,

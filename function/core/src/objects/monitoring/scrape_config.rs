@@ -40,6 +40,8 @@ pub struct ScrapeConfigSpec {
     pub dns_sd_configs: Vec<DnsSdConfig>,
     #[serde(rename = "ec2SDConfigs", deserialize_with = "null_to_default")]
     pub ec2_sd_configs: Vec<Ec2SdConfig>,
+    #[serde(rename = "consulSDConfigs", deserialize_with = "null_to_default")]
+    pub consul_sd_configs: Vec<ConsulSdConfig>,
     #[serde(flatten)]
     pub other_sd_configs: OtherSdConfigs,
     #[serde(deserialize_with = "null_to_default")]
@@ -83,6 +85,7 @@ impl ScrapeConfigSpec {
         let kubernetes = self.kubernetes_sd_configs.iter().map(|config| &config.client);
         let clients = kubernetes.chain(self.http_sd_configs.iter().map(|config| &config.client));
         let ec2 = self.ec2_sd_configs.iter().flat_map(Ec2SdConfig::references);
+        let consul = self.consul_sd_configs.iter().flat_map(ConsulSdConfig::references);
         let others = self.other_sd_configs.each().flat_map(|(_, config)| config.references());
         let own = [credential_references(&self.basic_auth, &self.authorization, &self.oauth2)].into_iter().flatten();
         let tls = self.tls_config.iter().flat_map(SafeTlsConfig::references);
@@ -90,6 +93,7 @@ impl ScrapeConfigSpec {
             .chain(self.proxy.references())
             .chain(clients.flat_map(SdClient::references))
             .chain(ec2)
+            .chain(consul)
             .chain(others)
     }
 }
@@ -262,6 +266,40 @@ impl Ec2SdConfig {
     }
 }
 
+/// The services of a Consul catalog.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "named as in the CRD")]
+pub struct ConsulSdConfig {
+    #[serde(deserialize_with = "null_to_default")]
+    pub server: String,
+    pub path_prefix: Option<String>,
+    pub token_ref: Option<KeySelector>,
+    pub datacenter: Option<String>,
+    pub namespace: Option<String>,
+    pub partition: Option<String>,
+    pub scheme: Option<Scheme>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub services: Vec<String>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub tags: Vec<String>,
+    pub tag_separator: Option<String>,
+    #[serde(deserialize_with = "null_to_default")]
+    pub node_meta: BTreeMap<String, String>,
+    pub filter: Option<String>,
+    pub health_filter: Option<String>,
+    pub allow_stale: Option<bool>,
+    pub refresh_interval: Option<String>,
+    #[serde(flatten)]
+    pub client: SdClient,
+}
+
+impl ConsulSdConfig {
+    fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        self.token_ref.iter().map(Reference::Secret).chain(self.client.references())
+    }
+}
+
 /// A filter for AWS resources. A resource must have one of the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "named as in the CRD")]
@@ -275,7 +313,6 @@ pub struct Filter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "one variant per kind")]
 pub enum OtherSdKind {
-    Consul,
     Azure,
     Gce,
     OpenStack,
@@ -326,7 +363,6 @@ macro_rules! other_sd_configs {
 }
 
 other_sd_configs! {
-    consul: "consulSDConfigs" = Consul,
     azure: "azureSDConfigs" = Azure,
     gce: "gceSDConfigs" = Gce,
     openstack: "openstackSDConfigs" = OpenStack,
@@ -352,7 +388,6 @@ other_sd_configs! {
 pub struct OtherSdConfig {
     #[serde(flatten)]
     pub client: SdClient,
-    pub token_ref: Option<KeySelector>,
     pub client_secret: Option<KeySelector>,
     pub password: Option<KeySelector>,
     pub application_credential_secret: Option<KeySelector>,
@@ -390,9 +425,8 @@ impl OtherSdConfig {
             TextOrKey::Key(key) => Some(key),
             TextOrKey::Text(_) => None,
         });
-        self.token_ref
+        self.client_secret
             .iter()
-            .chain(&self.client_secret)
             .chain(&self.password)
             .chain(&self.application_credential_secret)
             .chain(access_key)
@@ -471,15 +505,16 @@ mod tests {
 
     #[test]
     fn a_null_field_equals_an_absent_field() {
-        let spec = "{staticConfigs: null, consulSDConfigs: null, params: null, tlsConfig: null, scheme: null}";
+        let spec = "{staticConfigs: null, consulSDConfigs: null, gceSDConfigs: null, params: null, tlsConfig: null}";
         assert_eq!(read(spec).unwrap(), read("{}").unwrap());
     }
 
     #[test]
     fn unsupported_kinds_are_listed_in_order() {
-        let spec = "{gceSDConfigs: [{project: a, zone: b}], consulSDConfigs: [{server: a}, {server: b}]}";
+        let spec =
+            "{gceSDConfigs: [{project: a, zone: b}], azureSDConfigs: [{subscriptionID: a}, {subscriptionID: b}]}";
         let config = read(spec).unwrap();
         let kinds: Vec<&str> = config.spec.other_sd_configs.each().map(|(kind, _)| kind.field()).collect();
-        assert_eq!(kinds, ["consulSDConfigs", "consulSDConfigs", "gceSDConfigs"]);
+        assert_eq!(kinds, ["azureSDConfigs", "azureSDConfigs", "gceSDConfigs"]);
     }
 }

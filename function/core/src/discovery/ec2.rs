@@ -1,7 +1,7 @@
-//! EC2 SD: the instances of an account in a region.
+//! `ec2_sd_configs`: the instances of an AWS account in a region.
 //!
-//! Input: an `ec2_sd` config, and what the EC2 API answers, as XML. Output: what to
-//! ask, and a target group. Follows `discovery/aws/ec2.go` of Prometheus.
+//! Input: an SD config, and responses of the EC2 API as XML. Output: the parameters of requests, and a target group.
+//! Follows `discovery/aws/ec2.go` of Prometheus.
 
 mod answer;
 
@@ -9,9 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use answer::{Ec2Error, Page, failure, zones};
 
-use super::{ExternalGroup, host_port};
+use super::source_config::{SourceConfig, TenantRule};
+use super::source_group::{SourceGroup, host_port};
+use crate::duration::Duration;
 use crate::labels::{ADDRESS, sanitized};
 use crate::scrape_config::discovery::Ec2Sd;
+use crate::scrape_config::http_client::{HttpClientConfig, TlsConfig};
 use answer::{Instance, Reservation};
 
 /// The version of the API that is spoken.
@@ -19,6 +22,43 @@ const VERSION: &str = "2016-11-15";
 
 /// Instances in a page, the most that EC2 takes.
 const MOST_IN_PAGE: &str = "1000";
+
+const OVERHEARD: &str = "an object cannot choose a proxy or TLS for what is signed with the function's credentials, \
+    give it keys or leave those out";
+
+impl SourceConfig for Ec2Sd {
+    const FIELD: &'static str = "ec2_sd_configs";
+    type Request = Box<Self>;
+
+    fn requests(&self) -> Vec<Box<Self>> {
+        vec![Box::new(self.clone())]
+    }
+
+    fn describe(request: &Box<Self>) -> String {
+        let region = request.region.as_str();
+        if region.is_empty() { "the function's region" } else { region }.to_owned()
+    }
+
+    fn refresh_interval(&self) -> Duration {
+        self.refresh_interval
+    }
+
+    fn client(&self) -> Option<&HttpClientConfig> {
+        Some(&self.http_client)
+    }
+
+    /// Without own keys, the function signs the requests with its own credentials. Then a proxy or a server that the
+    /// tenant chose could read the signed requests.
+    fn tenant_rule(&self) -> TenantRule {
+        let own_keys = !self.access_key.is_empty() && !self.secret_key.expose().is_empty();
+        let HttpClientConfig { tls_config, proxy, .. } = &self.http_client;
+        let own_proxy = proxy.proxy_url.as_ref().is_some_and(|url| !url.is_empty());
+        if !own_keys && (own_proxy || *tls_config != TlsConfig::default()) {
+            return TenantRule::NotRequested(OVERHEARD);
+        }
+        TenantRule::Served
+    }
+}
 
 /// The host of EC2 in a region; `None` if that is no name of one. It must not be able to name another
 /// host: requests to it may be signed with the function's own credentials.
@@ -61,13 +101,13 @@ fn action(name: &str) -> Vec<(String, String)> {
 
 /// The group of all instances that have an address. `zones` gives the zones' identifiers, if they are known.
 #[must_use]
-pub fn group(region: &str, port: i64, zones: &BTreeMap<String, String>, pages: &[Page]) -> ExternalGroup {
+pub fn group(region: &str, port: i64, zones: &BTreeMap<String, String>, pages: &[Page]) -> SourceGroup {
     let reservations = pages.iter().flat_map(|page| &page.reservations.item);
     let targets = reservations.flat_map(|reservation| {
         let instances = reservation.instances.item.iter();
         instances.filter_map(move |instance| target(reservation, instance, region, port, zones))
     });
-    ExternalGroup { source: region.to_owned(), labels: BTreeMap::new(), targets: targets.collect() }
+    SourceGroup { source: region.to_owned(), labels: BTreeMap::new(), targets: targets.collect() }
 }
 
 fn target(

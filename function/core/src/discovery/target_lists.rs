@@ -1,7 +1,7 @@
-//! Lists of target groups as URLs answer them and files hold them.
+//! Lists of target groups in responses of HTTP SD and in files.
 //!
-//! Input: JSON, or YAML of a file. Output: groups. As strict as Prometheus'
-//! `discovery/targetgroup`: what it refuses is an error here, never fewer targets.
+//! Input: JSON or YAML. Output: target groups. As strict as Prometheus' `discovery/targetgroup`: a text that Prometheus
+//! refuses is an error here, never a shorter list.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{ExternalGroup, address_only};
-use crate::discovery::MOST_TARGETS;
+use super::bounded::MOST_TARGETS;
+use super::source_group::{SourceGroup, address_only};
 use crate::scrape_config::discovery::StaticSd;
 use crate::scrape_config::parse::{self, ParseError};
 use crate::yaml::{self, YamlError};
@@ -18,7 +18,7 @@ use crate::yaml::{self, YamlError};
 /// Why a text is not a list of target groups.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
-pub enum GroupsError {
+pub enum TargetListError {
     #[error("not json")]
     Json(#[source] serde_json::Error),
     #[error(transparent)]
@@ -42,48 +42,37 @@ pub enum GroupsError {
 }
 
 /// Reads JSON. Each group also has the label `origin`; its source is the origin's value and a number.
-pub(super) fn json(body: &[u8], origin: (&str, &str)) -> Result<Vec<ExternalGroup>, GroupsError> {
+pub(super) fn json(body: &[u8], origin: (&str, &str)) -> Result<Vec<SourceGroup>, TargetListError> {
     // Go takes bytes that are no text, and escapes of half a character, for U+FFFD.
     let text = String::from_utf8_lossy(body);
     let parsed = serde_json::from_str(&text).or_else(|_| serde_json::from_str(&whole_characters(&text)));
-    let groups = match parsed.map_err(GroupsError::Json)? {
+    let groups = match parsed.map_err(TargetListError::Json)? {
         // What a Go server writes for a list that it never made.
         Written::Null => Vec::new(),
         Written::List(groups) => groups,
-        Written::Text(_) | Written::Fields(_) | Written::Other => return Err(GroupsError::NoList),
+        Written::Text(_) | Written::Fields(_) | Written::Other => return Err(TargetListError::NoList),
     };
     let groups = groups.into_iter().enumerate().map(|(at, group)| json_group(at, group));
     all_named(groups.collect::<Result<_, _>>()?, origin)
 }
 
-/// Reads the content of a file by the path's ending.
-///
-/// # Errors
-/// When Prometheus would not take the file.
-pub fn file(path: &str, content: &[u8]) -> Result<Vec<ExternalGroup>, GroupsError> {
-    const FILEPATH: &str = "__meta_filepath";
-    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
-    match ending.as_deref() {
-        Some("json") => json(content, (FILEPATH, path)),
-        Some("yml" | "yaml") => {
-            all_named(parse::target_groups(&yaml::parse(&String::from_utf8_lossy(content))?)?, (FILEPATH, path))
-        }
-        _ => Err(GroupsError::Ending(path.to_owned())),
-    }
+/// Reads YAML. The labels and names of groups are those of [`json`].
+pub(super) fn yaml(content: &[u8], origin: (&str, &str)) -> Result<Vec<SourceGroup>, TargetListError> {
+    all_named(parse::target_groups(&yaml::parse(&String::from_utf8_lossy(content))?)?, origin)
 }
 
 /// A target takes many times as much memory as the few bytes that name it.
-fn all_named(groups: Vec<StaticSd>, origin: (&str, &str)) -> Result<Vec<ExternalGroup>, GroupsError> {
+fn all_named(groups: Vec<StaticSd>, origin: (&str, &str)) -> Result<Vec<SourceGroup>, TargetListError> {
     if groups.iter().map(|group| group.targets.len()).sum::<usize>() > MOST_TARGETS {
-        return Err(GroupsError::TooMany);
+        return Err(TargetListError::TooMany);
     }
     Ok(groups.into_iter().enumerate().map(|(at, group)| named(group, at, origin)).collect())
 }
 
-fn named(group: StaticSd, at: usize, (label, origin): (&str, &str)) -> ExternalGroup {
+fn named(group: StaticSd, at: usize, (label, origin): (&str, &str)) -> SourceGroup {
     let StaticSd { targets, mut labels } = group;
     labels.insert(label.to_owned(), origin.to_owned());
-    ExternalGroup { source: format!("{origin}:{at}"), labels, targets: targets.into_iter().map(address_only).collect() }
+    SourceGroup { source: format!("{origin}:{at}"), labels, targets: targets.into_iter().map(address_only).collect() }
 }
 
 /// JSON with its fields in the order in which they are written: of a field that is
@@ -97,15 +86,15 @@ enum Written {
     Other,
 }
 
-fn json_group(at: usize, group: Written) -> Result<StaticSd, GroupsError> {
-    let Written::Fields(fields) = group else { return Err(GroupsError::NoGroup(at)) };
+fn json_group(at: usize, group: Written) -> Result<StaticSd, TargetListError> {
+    let Written::Fields(fields) = group else { return Err(TargetListError::NoGroup(at)) };
     let mut read = StaticSd::default();
     for (field, value) in fields {
         // Go does not care for the case of a field, and to it the long s is one.
         match field.to_lowercase().replace('ſ', "s").as_str() {
-            "targets" => read.targets = texts(value).ok_or(GroupsError::Targets(at))?,
-            "labels" => read.labels = text_map(value).ok_or(GroupsError::Labels(at))?,
-            _ => return Err(GroupsError::UnknownField { at, field }),
+            "targets" => read.targets = texts(value).ok_or(TargetListError::Targets(at))?,
+            "labels" => read.labels = text_map(value).ok_or(TargetListError::Labels(at))?,
+            _ => return Err(TargetListError::UnknownField { at, field }),
         }
     }
     Ok(read)
@@ -259,7 +248,7 @@ mod tests {
             let expected: Vec<_> = expected
                 .into_iter()
                 .enumerate()
-                .map(|(at, (targets, labels))| ExternalGroup {
+                .map(|(at, (targets, labels))| SourceGroup {
                     source: format!("http://sd/:{at}"),
                     labels,
                     targets: targets.iter().map(|target| map(&[("__address__", target)])).collect(),
@@ -293,36 +282,6 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(json(body.as_bytes(), URL).unwrap_err().to_string(), expected, "{body}");
-        }
-    }
-
-    #[test]
-    fn files_are_read_by_their_ending() {
-        let one = |labels: &[(&str, &str)], path: &str, targets: &[&str]| {
-            let mut labels = map(labels);
-            labels.insert("__meta_filepath".to_owned(), path.to_owned());
-            let targets = targets.iter().map(|target| map(&[("__address__", target)])).collect();
-            ExternalGroup { source: format!("{path}:0"), labels, targets }
-        };
-        let cases = [
-            ("a.json", r#"[{"targets":["a:1"],"labels":{"x":"y"}}]"#, vec![one(&[("x", "y")], "a.json", &["a:1"])]),
-            ("d/a.yml", "- targets: [a:1, 2]\n  labels: {x: 1}\n", vec![one(&[("x", "1")], "d/a.yml", &["a:1", "2"])]),
-            ("a.YAML", "", vec![]),
-            ("a.yaml", "[]", vec![]),
-        ];
-        for (path, content, expected) in cases {
-            assert_eq!(file(path, content.as_bytes()).unwrap(), expected, "{path}");
-        }
-        let refused = [
-            ("a.json", "- targets: [a]"),
-            ("a.yml", "a: 1"),
-            ("a.yml", "[null]"),
-            ("a.yml", "[{targets: [a], other: 1}]"),
-            ("a.yml", "- {targets: [a]"),
-            ("a.txt", "[]"),
-        ];
-        for (path, content) in refused {
-            assert!(file(path, content.as_bytes()).is_err(), "{path}: {content}");
         }
     }
 }

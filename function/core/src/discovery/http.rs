@@ -1,10 +1,40 @@
-//! HTTP SD: what a URL answers.
+//! `http_sd_configs`: lists of targets at URLs.
 //!
-//! Input: type and body of an answer. Output: target groups with `__meta_url`.
-//! Follows `discovery/http/http.go` of Prometheus.
+//! Input: type and body of a response. Output: target groups with `__meta_url`. Follows `discovery/http/http.go` of
+//! Prometheus.
 
-use super::ExternalGroup;
-use super::groups::{self, GroupsError};
+use super::source_config::{SourceConfig, TenantRule};
+use super::source_group::SourceGroup;
+use super::target_lists::{self, TargetListError};
+use crate::duration::Duration;
+use crate::scrape_config::discovery::HttpSd;
+use crate::scrape_config::http_client::HttpClientConfig;
+
+impl SourceConfig for HttpSd {
+    const FIELD: &'static str = "http_sd_configs";
+    type Request = Box<Self>;
+
+    fn requests(&self) -> Vec<Box<Self>> {
+        vec![Box::new(self.clone())]
+    }
+
+    fn describe(request: &Box<Self>) -> String {
+        shown(request.url.expose())
+    }
+
+    fn refresh_interval(&self) -> Duration {
+        self.refresh_interval
+    }
+
+    fn client(&self) -> Option<&HttpClientConfig> {
+        Some(&self.http_client)
+    }
+
+    /// `http_sd_allow` says which addresses the requests may reach.
+    fn tenant_rule(&self) -> TenantRule {
+        TenantRule::Served
+    }
+}
 
 /// Whether an answer's content type is the one that Prometheus takes.
 #[must_use]
@@ -19,8 +49,8 @@ pub fn is_json(content_type: &str) -> bool {
 ///
 /// # Errors
 /// When Prometheus would not take the body.
-pub fn groups(url: &str, body: &[u8]) -> Result<Vec<ExternalGroup>, GroupsError> {
-    groups::json(body, ("__meta_url", url))
+pub fn groups(url: &str, body: &[u8]) -> Result<Vec<SourceGroup>, TargetListError> {
+    target_lists::json(body, ("__meta_url", url))
 }
 
 /// A URL without what may be secret: user, password and query.

@@ -1,7 +1,6 @@
-//! DNS SD: the records of a name.
+//! `dns_sd_configs`: the records of DNS names.
 //!
-//! Input: a question and its records. Output: a target group. Follows
-//! `discovery/dns/dns.go` of Prometheus.
+//! Input: a question and its records. Output: a target group. Follows `discovery/dns/dns.go` of Prometheus.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +8,39 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
 
-use super::{ExternalGroup, host_port};
+use super::source_config::{SourceConfig, TenantRule};
+use super::source_group::{SourceGroup, host_port};
+use crate::duration::Duration;
 use crate::labels::ADDRESS;
 use crate::scrape_config::discovery::DnsSd;
+use crate::scrape_config::http_client::HttpClientConfig;
 
-/// A name and what is asked about it.
+impl SourceConfig for DnsSd {
+    const FIELD: &'static str = "dns_sd_configs";
+    type Request = DnsQuestion;
+
+    fn requests(&self) -> Vec<DnsQuestion> {
+        self.names.iter().map(|name| DnsQuestion::new(self, name)).collect()
+    }
+
+    fn describe(question: &DnsQuestion) -> String {
+        format!("{} {}", question.record, question.name)
+    }
+
+    fn refresh_interval(&self) -> Duration {
+        self.refresh_interval
+    }
+
+    fn client(&self) -> Option<&HttpClientConfig> {
+        None
+    }
+
+    fn tenant_rule(&self) -> TenantRule {
+        TenantRule::Served
+    }
+}
+
+/// A name, and the type of records to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DnsQuestion {
     /// The name as the config has it.
@@ -59,7 +86,7 @@ impl fmt::Display for RecordType {
 }
 
 impl DnsQuestion {
-    pub(super) fn new(config: &DnsSd, name: &str) -> Self {
+    fn new(config: &DnsSd, name: &str) -> Self {
         let record = match config.r#type.to_ascii_uppercase().as_str() {
             "A" => RecordType::A,
             "AAAA" => RecordType::Aaaa,
@@ -73,9 +100,9 @@ impl DnsQuestion {
 
     /// The group of the name's records.
     #[must_use]
-    pub fn group(&self, records: &[Record]) -> ExternalGroup {
+    pub fn group(&self, records: &[Record]) -> SourceGroup {
         let targets = records.iter().map(|record| self.target(record)).collect();
-        ExternalGroup { source: self.name.clone(), labels: BTreeMap::new(), targets }
+        SourceGroup { source: self.name.clone(), labels: BTreeMap::new(), targets }
     }
 
     fn target(&self, record: &Record) -> BTreeMap<String, String> {
@@ -96,7 +123,7 @@ impl DnsQuestion {
             Record::A(address) => host_port(&address.to_string(), self.port),
             Record::Aaaa(address) => host_port(&go_text(*address), self.port),
         };
-        // Those without a value are there too.
+        // Prometheus sets labels without a value too.
         BTreeMap::from(
             [
                 (ADDRESS, address),

@@ -3,12 +3,13 @@
 //! Input: a connection and the settings. Output: the same, encrypted, its server's
 //! certificate judged by the settings.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, version};
 use target_allocator_core::scrape_config::http_client::TlsConfig;
@@ -16,8 +17,30 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::error::chain;
-use crate::external::file::read_file;
+use crate::external::file::{ReadError, read_file};
+
+/// Why a connection is not encrypted.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("not a server name: {0}")]
+    ServerName(String),
+    #[error("{path}")]
+    File {
+        path: String,
+        #[source]
+        source: ReadError,
+    },
+    #[error("tls_config has a key that is no pem key")]
+    Key,
+    #[error("tls_config has a certificate that is no pem")]
+    Certificate(#[from] pem::Error),
+    #[error("tls_config has a text without a certificate")]
+    NoCertificate,
+    #[error(transparent)]
+    Settings(#[from] rustls::Error),
+    #[error(transparent)]
+    Handshake(#[from] io::Error),
+}
 
 /// Encrypts a connection to `host`.
 pub async fn wrap<S: AsyncRead + AsyncWrite + Unpin>(
@@ -25,19 +48,19 @@ pub async fn wrap<S: AsyncRead + AsyncWrite + Unpin>(
     host: &str,
     settings: &TlsConfig,
     folder: &Path,
-) -> Result<TlsStream<S>, String> {
+) -> Result<TlsStream<S>, TlsError> {
     let name = if settings.server_name.is_empty() { host } else { &settings.server_name };
-    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("not a server name: {name}"))?;
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName(name.to_owned()))?;
     let connector = TlsConnector::from(Arc::new(client_config(settings, folder)?));
-    connector.connect(name, stream).await.map_err(|error| chain(&error))
+    Ok(connector.connect(name, stream).await?)
 }
 
-fn client_config(settings: &TlsConfig, folder: &Path) -> Result<ClientConfig, String> {
-    let pem = |inline: &str, file: &str| -> Result<Vec<u8>, String> {
+fn client_config(settings: &TlsConfig, folder: &Path) -> Result<ClientConfig, TlsError> {
+    let text = |inline: &str, file: &str| -> Result<Vec<u8>, TlsError> {
         if file.is_empty() {
             return Ok(inline.as_bytes().to_vec());
         }
-        read_file(&folder.join(file)).map_err(|reason| format!("{file}: {reason}"))
+        read_file(&folder.join(file)).map_err(|source| TlsError::File { path: file.to_owned(), source })
     };
     let versions: &[&rustls::SupportedProtocolVersion] =
         match (settings.min_version.as_str(), settings.max_version.as_str()) {
@@ -46,34 +69,32 @@ fn client_config(settings: &TlsConfig, folder: &Path) -> Result<ClientConfig, St
             _ => &[&version::TLS13, &version::TLS12],
         };
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions);
-    let builder = builder.map_err(|error| chain(&error))?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions)?;
     let builder = if settings.insecure_skip_verify {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
     } else {
-        let ca = pem(&settings.ca, &settings.ca_file)?;
+        let ca = text(&settings.ca, &settings.ca_file)?;
         let roots = if ca.is_empty() { system_roots() } else { Arc::new(roots(&ca)?) };
         builder.with_root_certificates(roots)
     };
-    let certificate = pem(&settings.cert, &settings.cert_file)?;
+    let certificate = text(&settings.cert, &settings.cert_file)?;
     if certificate.is_empty() {
         return Ok(builder.with_no_client_auth());
     }
-    let key = PrivateKeyDer::from_pem_slice(&pem(settings.key.expose(), &settings.key_file)?);
-    let key = key.map_err(|_| "tls_config has a key that is no pem key")?;
-    builder.with_client_auth_cert(certificates(&certificate)?, key).map_err(|error| chain(&error))
+    let key = PrivateKeyDer::from_pem_slice(&text(settings.key.expose(), &settings.key_file)?);
+    let key = key.map_err(|_| TlsError::Key)?;
+    Ok(builder.with_client_auth_cert(certificates(&certificate)?, key)?)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let all = all.map_err(|error| format!("tls_config has a certificate that is no pem: {error}"))?;
-    if all.is_empty() { Err("tls_config has a text without a certificate".to_owned()) } else { Ok(all) }
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
+    if all.is_empty() { Err(TlsError::NoCertificate) } else { Ok(all) }
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
+fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|error| chain(&error))?;
+        roots.add(certificate)?;
     }
     Ok(roots)
 }

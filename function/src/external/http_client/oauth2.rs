@@ -10,16 +10,45 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use ::http::{HeaderMap, HeaderValue, Method, response};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use bytes::Bytes;
 use serde_json::Value;
 use target_allocator_core::scrape_config::http_client::OAuth2;
 use url::Url;
 use url::form_urlencoded::{self, byte_serialize};
 
-use super::connection::Connector;
-use super::{basic, collected, sensitive, user_agent};
+use super::body::{BodyError, collected};
+use super::connection::{ConnectionError, Connector};
+use super::credentials::{CredentialsError, basic, sensitive};
+use super::user_agent;
 use crate::moment::Moment;
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum OAuth2Error {
+    #[error("oauth2.token_url")]
+    Token(#[source] Box<Self>),
+    #[error("endpoint_params sets what scopes does: scope")]
+    Scope,
+    #[error("not a url")]
+    NotUrl(#[from] url::ParseError),
+    #[error("the server answered {0}")]
+    Status(StatusCode),
+    #[error("the server answered {status}: {reason}")]
+    Refused { status: StatusCode, reason: String },
+    #[error("the server answered no access_token")]
+    NoToken,
+    #[error(transparent)]
+    Key(#[from] serde_json::Error),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+type Result<T> = std::result::Result<T, OAuth2Error>;
 
 /// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(10);
@@ -47,7 +76,7 @@ impl Token {
 
 impl Tokens {
     /// A header with a token that counts.
-    pub async fn header(&self, connector: &Connector, config: &OAuth2, secret: &str) -> Result<HeaderValue, String> {
+    pub async fn header(&self, connector: &Connector, config: &OAuth2, secret: &str) -> Result<HeaderValue> {
         let key = key(config, secret)?;
         let known = |tokens: &Self| {
             let known = tokens.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +85,7 @@ impl Tokens {
         if let Some(header) = known(self) {
             return Ok(header);
         }
-        let token = fetch(connector, config, secret).await.map_err(|reason| format!("oauth2.token_url: {reason}"))?;
+        let token = fetch(connector, config, secret).await.map_err(|error| OAuth2Error::Token(Box::new(error)))?;
         let header = token.header.clone();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, token| token.is_fresh());
@@ -72,12 +101,11 @@ impl Tokens {
     }
 }
 
-fn key(config: &OAuth2, secret: &str) -> Result<Key, String> {
-    let config = serde_json::to_string(config).map_err(|error| error.to_string())?;
-    Ok((config, secret.to_owned()))
+fn key(config: &OAuth2, secret: &str) -> Result<Key> {
+    Ok((serde_json::to_string(config)?, secret.to_owned()))
 }
 
-async fn fetch(connector: &Connector, config: &OAuth2, secret: &str) -> Result<Token, String> {
+async fn fetch(connector: &Connector, config: &OAuth2, secret: &str) -> Result<Token> {
     let form = form(config)?;
     let escaped = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let header = sensitive(&basic(&escaped(&config.client_id), &escaped(secret)))?;
@@ -95,13 +123,13 @@ async fn fetch(connector: &Connector, config: &OAuth2, secret: &str) -> Result<T
 }
 
 /// The parameters of a request for a token.
-fn form(config: &OAuth2) -> Result<Vec<(&str, &str)>, String> {
+fn form(config: &OAuth2) -> Result<Vec<(&str, &str)>> {
     let mut form = Vec::new();
     if !config.endpoint_params.contains_key("grant_type") {
         form.push(("grant_type", "client_credentials"));
     }
     if !config.scopes.is_empty() && config.endpoint_params.contains_key("scope") {
-        return Err("endpoint_params sets what scopes does: scope".to_owned());
+        return Err(OAuth2Error::Scope);
     }
     form.extend(config.endpoint_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     Ok(form)
@@ -112,8 +140,8 @@ async fn ask(
     config: &OAuth2,
     form: &[(&str, &str)],
     authorization: Option<HeaderValue>,
-) -> Result<(response::Parts, Bytes), String> {
-    let url = Url::parse(&config.token_url).map_err(|error| format!("not a url: {error}"))?;
+) -> Result<(response::Parts, Bytes)> {
+    let url = Url::parse(&config.token_url)?;
     let scope = (!config.scopes.is_empty()).then(|| ("scope", config.scopes.join(" ")));
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(scope).finish();
     let mut headers = HeaderMap::from_iter([
@@ -123,10 +151,10 @@ async fn ask(
     ]);
     headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
     let mut connection = connector.connect(&url, &config.tls_config, &config.proxy).await?;
-    collected(connection.send(&Method::POST, &url, headers, body.into()).await?, None).await
+    Ok(collected(connection.send(&Method::POST, &url, headers, body.into()).await?, None).await?)
 }
 
-fn read(parts: &response::Parts, body: &[u8], since: Moment) -> Result<Token, String> {
+fn read(parts: &response::Parts, body: &[u8], since: Moment) -> Result<Token> {
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_form = matches!(
         content_type.split(';').next().unwrap_or_default().trim(),
@@ -139,16 +167,13 @@ fn read(parts: &response::Parts, body: &[u8], since: Moment) -> Result<Token, St
     };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     if !parts.status.is_success() {
-        let reason = text("error");
-        return Err(if reason.is_empty() {
-            format!("the server answered {}", parts.status)
-        } else {
-            format!("the server answered {}: {reason}", parts.status)
-        });
+        let (status, reason) = (parts.status, text("error").to_owned());
+        let explained = !reason.is_empty();
+        return Err(if explained { OAuth2Error::Refused { status, reason } } else { OAuth2Error::Status(status) });
     }
     let (kind, token) = (text("token_type"), text("access_token"));
     if token.is_empty() {
-        return Err("the server answered no access_token".to_owned());
+        return Err(OAuth2Error::NoToken);
     }
     let kind = match kind.to_ascii_lowercase().as_str() {
         "" | "bearer" => "Bearer",

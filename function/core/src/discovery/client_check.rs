@@ -1,19 +1,11 @@
 //! Which HTTP clients of SD configs can be served.
 //!
-//! Input: the client's settings. Output: why it cannot be served; such a job is left
-//! out before anything is asked.
+//! Input: the settings of a client, and who wrote them. Output: why the client cannot be served. A job with a client
+//! that cannot be served is left out before any request.
 
+use super::source_config::Author;
 use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpClientConfig, ProxyConfig, TlsConfig};
 use crate::scrape_config::secret::SecretUrl;
-
-/// Whether settings may name files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Files {
-    /// They are read: the config is as trusted as the function.
-    Read,
-    /// The settings come from an object of the cluster.
-    Refused,
-}
 
 /// Why a client cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +23,11 @@ pub enum ClientError {
     OldTls,
 }
 
-/// Refuses what cannot be served.
+/// Refuses a client that cannot be served. Only the operator's settings may name files.
 ///
 /// # Errors
 /// The first setting that cannot be served.
-pub fn check_client(client: &HttpClientConfig, files: Files) -> Result<(), ClientError> {
+pub fn check_client(client: &HttpClientConfig, author: Author) -> Result<(), ClientError> {
     let HttpClientConfig {
         basic_auth,
         authorization,
@@ -47,28 +39,28 @@ pub fn check_client(client: &HttpClientConfig, files: Files) -> Result<(), Clien
         http_headers,
     } = client;
     check_proxy(proxy)?;
-    check_tls(tls_config, files)?;
+    check_tls(tls_config, author)?;
     if let Some(basic) = basic_auth {
         let BasicAuth { username: _, username_file, username_ref, password: _, password_file, password_ref } = basic;
         not_by_reference(&[(username_ref, "basic_auth.username_ref"), (password_ref, "basic_auth.password_ref")])?;
         let paths = [(username_file, "basic_auth.username_file"), (password_file, "basic_auth.password_file")];
-        not_by_file(files, &paths)?;
+        not_by_file(author, &paths)?;
     }
     if let Some(Authorization { r#type: _, credentials: _, credentials_file, credentials_ref }) = authorization {
         not_by_reference(&[(credentials_ref, "authorization.credentials_ref")])?;
-        not_by_file(files, &[(credentials_file, "authorization.credentials_file")])?;
+        not_by_file(author, &[(credentials_file, "authorization.credentials_file")])?;
     }
     if let Some(oauth2) = oauth2 {
         check_proxy(&oauth2.proxy)?;
-        check_tls(&oauth2.tls_config, files)?;
+        check_tls(&oauth2.tls_config, author)?;
         if !matches!(oauth2.grant_type.as_str(), "" | "client_credentials") {
             return Err(ClientError::GrantType(oauth2.grant_type.clone()));
         }
         not_by_reference(&[(&oauth2.client_secret_ref, "oauth2.client_secret_ref")])?;
-        not_by_file(files, &[(&oauth2.client_secret_file, "oauth2.client_secret_file")])?;
+        not_by_file(author, &[(&oauth2.client_secret_file, "oauth2.client_secret_file")])?;
     }
     let mut paths = http_headers.values().flat_map(|header| &header.files);
-    paths.try_for_each(|path| not_by_file(files, &[(path, "http_headers.files")]))
+    paths.try_for_each(|path| not_by_file(author, &[(path, "http_headers.files")]))
 }
 
 fn check_proxy(proxy: &ProxyConfig) -> Result<(), ClientError> {
@@ -80,7 +72,7 @@ fn check_proxy(proxy: &ProxyConfig) -> Result<(), ClientError> {
     }
 }
 
-fn check_tls(tls: &TlsConfig, files: Files) -> Result<(), ClientError> {
+fn check_tls(tls: &TlsConfig, author: Author) -> Result<(), ClientError> {
     let TlsConfig { ca_file, cert_file, key_file, ca_ref, cert_ref, key_ref, max_version, .. } = tls;
     if matches!(max_version.as_str(), "TLS10" | "TLS11") {
         return Err(ClientError::OldTls);
@@ -90,7 +82,7 @@ fn check_tls(tls: &TlsConfig, files: Files) -> Result<(), ClientError> {
     not_by_reference(&references)?;
     let paths =
         [(ca_file, "tls_config.ca_file"), (cert_file, "tls_config.cert_file"), (key_file, "tls_config.key_file")];
-    not_by_file(files, &paths)
+    not_by_file(author, &paths)
 }
 
 fn not_by_reference(references: &[(&String, &'static str)]) -> Result<(), ClientError> {
@@ -98,8 +90,8 @@ fn not_by_reference(references: &[(&String, &'static str)]) -> Result<(), Client
     set.map_or(Ok(()), |(_, field)| Err(ClientError::Reference(field)))
 }
 
-fn not_by_file(files: Files, paths: &[(&String, &'static str)]) -> Result<(), ClientError> {
-    let set = paths.iter().find(|(text, _)| !text.is_empty() && files == Files::Refused);
+fn not_by_file(author: Author, paths: &[(&String, &'static str)]) -> Result<(), ClientError> {
+    let set = paths.iter().find(|(text, _)| !text.is_empty() && author == Author::Tenant);
     set.map_or(Ok(()), |(_, field)| Err(ClientError::File(field)))
 }
 
@@ -109,7 +101,7 @@ mod tests {
     use crate::scrape_config::http_client::{HttpHeader, OAuth2};
 
     #[test]
-    fn only_what_can_be_served_passes() {
+    fn clients_that_cannot_be_served_are_refused() {
         let client = |change: fn(&mut HttpClientConfig)| {
             let mut client = HttpClientConfig::default();
             change(&mut client);
@@ -164,8 +156,8 @@ mod tests {
             (client(|c| c.tls_config.max_version = "TLS11".to_owned()), never(ClientError::OldTls)),
         ];
         for (client, (for_object, for_config)) in cases {
-            assert_eq!(check_client(&client, Files::Refused).err(), for_object, "{client:?}");
-            assert_eq!(check_client(&client, Files::Read).err(), for_config, "{client:?}");
+            assert_eq!(check_client(&client, Author::Tenant).err(), for_object, "{client:?}");
+            assert_eq!(check_client(&client, Author::Operator).err(), for_config, "{client:?}");
         }
     }
 }

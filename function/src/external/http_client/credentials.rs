@@ -1,0 +1,34 @@
+//! Credentials as headers.
+//!
+//! Input: a user and a password, or another secret. Output: a header value that logs do not show.
+
+use ::http::HeaderValue;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use url::Url;
+
+/// The credentials hold a character that a header cannot hold.
+#[derive(Debug, thiserror::Error)]
+#[error("the credentials do not fit into a header")]
+pub struct CredentialsError;
+
+/// Basic authentication.
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// A header value with a secret.
+pub fn sensitive(text: &str) -> Result<HeaderValue, CredentialsError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| CredentialsError)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The credentials of a URL's user, if it has one.
+pub fn of_user(url: &Url) -> Result<Option<HeaderValue>, CredentialsError> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    sensitive(&basic(&decode(url.username()), &decode(url.password().unwrap_or_default()))).map(Some)
+}
