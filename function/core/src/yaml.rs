@@ -71,10 +71,16 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
     loop {
         match reader.next()? {
             Event::StreamEnd => return Ok(document.unwrap_or_default()),
-            Event::DocumentStart(_) if document.is_some() => return Err(YamlError::SeveralDocuments(reader.line)),
             Event::DocumentStart(_) => {
+                let line = reader.line;
                 let event = reader.next()?;
-                document = Some(reader.value(event, 0)?);
+                let value = reader.value(event, 0)?;
+                document = match document {
+                    None | Some(Value::Null) => Some(value),
+                    // Nothing but `---` or comments follows.
+                    Some(first) if value.is_null() => Some(first),
+                    Some(_) => return Err(YamlError::SeveralDocuments(line)),
+                };
             }
             _ => {}
         }
