@@ -64,7 +64,7 @@ fn manifests_read_as_kubectl_reads_them() {
             continue;
         }
         let read: Result<Vec<Value>, YamlError> =
-            documents(text).map(|document| document.and_then(|document| document.value)).collect();
+            documents(text, 0).map(|document| document.and_then(|document| document.value)).collect();
         match (case.get("json"), read) {
             (Some(expected), Ok(mut read)) => {
                 read.iter_mut().for_each(letters_to_booleans);
@@ -105,7 +105,7 @@ fn an_unreadable_document_leaves_the_others_alone() {
         ("", ""),
     ];
     for (text, expected) in cases {
-        let read = documents(text).map(|document| match document.map(|document| document.value) {
+        let read = documents(text, 0).map(|document| match document.map(|document| document.value) {
             Ok(Ok(Value::Object(map))) => map.keys().next().unwrap().clone(),
             Ok(Ok(other)) => other.to_string(),
             Ok(Err(_)) => "error".to_owned(),
