@@ -51,6 +51,18 @@ fn static_targets(count: usize) -> Value {
         "metadata": {"namespace": "tenant", "name": "bad"}, "spec": {"staticConfigs": [{"targets": targets}]}})
 }
 
+/// A scrape config that refers to one secret many times, and the secret.
+fn large_secret(references: usize) -> Value {
+    let reference = json!({"name": "large", "key": "k"});
+    let scrape_config = json!({"apiVersion": "monitoring.coreos.com/v1alpha1", "kind": "ScrapeConfig",
+        "metadata": {"namespace": "tenant", "name": "bad"},
+        "spec": {"staticConfigs": [{"targets": ["h:80"]}], "proxyUrl": "http://proxy:1",
+            "proxyConnectHeader": {"x-large": repeated(&reference, references)}}});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "tenant", "name": "large"},
+        "stringData": {"k": "x".repeat(1_000_000)}});
+    json!({"apiVersion": "v1", "kind": "List", "items": [scrape_config, secret]})
+}
+
 async fn start(objects: Vec<Value>, config: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Function) {
     let folder = tempfile::tempdir().unwrap();
     let items = [good(), objects].concat();
@@ -113,6 +125,12 @@ async fn monitors_that_make_too_much_are_refused_and_the_others_are_served() {
             monitor("bad", &repeated(&http, 200), &json!({"namespaceSelector": {"matchNames": namespaces}})),
             "bad refused spec.endpoints[3]: the scrape configs of this object take more than 2097152 bytes",
         ),
+        // Before, this monitor took 2.5 GB, and nobody got an answer.
+        (
+            "2,500 references to one secret of 1 MB",
+            large_secret(2_500),
+            "bad refused spec.proxyConnectHeader[x-large][2]: the values that the object takes of secrets and configmaps",
+        ),
         ("150,000 static targets", static_targets(150_000), "bad refused spec: the scrape configs of this object"),
     ];
     for (case, object, expected) in cases {
@@ -162,19 +180,37 @@ async fn jobs_that_collectors_cannot_load_are_left_out_alone() {
     let rule = json!({"action": "drop", "sourceLabels": ["__name__"], "regex": "x{2,$(SHARD)}"});
     let cases = [
         ("a good certificate", with_ca.clone(), secret(&pem), None),
-        ("a trusted certificate", with_ca.clone(), secret(&trusted), Some("tlsConfig.ca: holds no certificate that")),
-        ("a certificate with a header", with_ca, secret(&with_header), Some("tlsConfig.ca: holds no certificate that")),
+        ("a trusted certificate", with_ca.clone(), secret(&trusted), Some(".tlsConfig.ca: holds no certificate that")),
+        (
+            "a certificate with a header",
+            with_ca,
+            secret(&with_header),
+            Some(".tlsConfig.ca: holds no certificate that"),
+        ),
+        (
+            "a parameter with a long name",
+            json!({"port": "http", "params": {"x".repeat(1_023): ["a"]}}),
+            secret(""),
+            Some(": a name has more than 1000 characters, which no collector can read"),
+        ),
+        // YAML does not take these characters as they stand.
+        (
+            "characters that are escaped",
+            json!({"port": "http", "params": {"\u{7f}": ["\u{80}\u{2028}\u{ffff}"]}}),
+            secret(""),
+            None,
+        ),
         (
             "a file",
             json!({"port": "http", "tlsConfig": {"caFile": "/does/not/exist"}}),
             secret(""),
-            Some("tlsConfig.caFile: names a file"),
+            Some(".tlsConfig.caFile: names a file"),
         ),
         (
             "a shard in a repetition",
             json!({"port": "http", "metricRelabelings": [rule]}),
             secret(""),
-            Some("metricRelabelings[0]: metric_relabel_configs holds a rule that a collector cannot use"),
+            Some(".metricRelabelings[0]: metric_relabel_configs holds a rule that a collector cannot use"),
         ),
     ];
     for (case, endpoint, secret, expected) in cases {
@@ -184,7 +220,10 @@ async fn jobs_that_collectors_cannot_load_are_left_out_alone() {
         let report = report(&function).await;
         assert_eq!(jobs.len(), 2 - usize::from(expected.is_some()), "{case}: {report:?}");
         let expected: Vec<_> =
-            expected.iter().map(|reason| format!("bad job-left-out spec.endpoints[0].{reason}")).collect();
+            expected.iter().map(|reason| format!("bad job-left-out spec.endpoints[0]{reason}")).collect();
+        let body = function.invoke(http_api("/scrape_configs")).await.body;
+        let text = String::from_utf8(body).unwrap();
+        assert!(!text.contains(['\u{7f}', '\u{80}', '\u{2028}', '\u{ffff}']), "{case}: {text}");
         let is_expected = report.iter().zip(&expected).all(|(entry, expected)| entry.starts_with(expected));
         assert!(report.len() == expected.len() && is_expected, "{case}: {report:?}");
     }

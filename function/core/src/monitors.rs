@@ -36,7 +36,7 @@ pub use crate::objects::ReferencedObject;
 use crate::report::{ObjectRef, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
-use assets::Assets;
+use assets::{Assets, Budget};
 use bounds::{Bounds, Kept};
 use draft::{Context, Files};
 use finding::Finding;
@@ -134,10 +134,11 @@ impl<'a> Jobs<'a> {
     fn add<T: Refers>(
         &mut self,
         monitor: &'a T,
-        build: impl FnOnce(&T, &mut Context<'a>, &mut Builder<'a>) -> Result<(), Finding>,
+        build: impl for<'b> FnOnce(&T, &mut Context<'b>, &mut Builder<'b>) -> Result<(), Finding>,
     ) {
         let object = monitor.object_ref();
-        let assets = Assets::new(self.cluster, &monitor.metadata().namespace);
+        let budget = Budget::new(self.settings.bounds.object_bytes);
+        let assets = Assets::new(self.cluster, &monitor.metadata().namespace, &budget);
         let mut context = Context { settings: self.settings, assets, notes: Vec::new() };
         let mut builder = Builder::new(object.clone(), self.settings, self.globals);
         let built = references::check_number(monitor).and_then(|()| build(monitor, &mut context, &mut builder));

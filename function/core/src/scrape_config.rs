@@ -13,6 +13,7 @@ pub mod secret;
 pub mod shard;
 pub mod url;
 pub mod validation;
+pub mod yaml_text;
 
 use std::collections::BTreeMap;
 

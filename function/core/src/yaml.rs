@@ -72,10 +72,16 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
     loop {
         match reader.next()? {
             Event::StreamEnd => return Ok(document.unwrap_or_default()),
-            Event::DocumentStart(_) if document.is_some() => return Err(YamlError::SeveralDocuments(reader.line)),
             Event::DocumentStart(_) => {
+                let line = reader.line;
                 let event = reader.next()?;
-                document = Some(reader.value(event, 0)?);
+                let value = reader.value(event, 0)?;
+                document = match document {
+                    None | Some(Value::Null) => Some(value),
+                    // Nothing but `---` or comments follows.
+                    Some(first) if value.is_null() => Some(first),
+                    Some(_) => return Err(YamlError::SeveralDocuments(line)),
+                };
             }
             _ => {}
         }
@@ -103,9 +109,11 @@ pub struct Documents<'input> {
 /// counts, `.inf` and `.nan` are refused. `y` and `n` are texts ([`letters_to_booleans`] reads them as booleans).
 /// DIFFERENCE(manifest-aliases): aliases that stand for more than a million values are refused.
 /// DIFFERENCE(manifest-tab): a tab between a key and its value is refused.
+///
+/// `lines_before` is the number of lines of the file that stand before the text.
 #[must_use]
-pub fn documents(text: &str) -> Documents<'_> {
-    Documents { reader: Reader::new(text, Dialect::Manifests), over: false }
+pub fn documents(text: &str, lines_before: usize) -> Documents<'_> {
+    Documents { reader: Reader { lines_before, ..Reader::new(text, Dialect::Manifests) }, over: false }
 }
 
 impl Iterator for Documents<'_> {
@@ -148,6 +156,7 @@ impl Documents<'_> {
 struct Reader<'input> {
     parser: Parser<'input, StrInput<'input>>,
     dialect: Dialect,
+    lines_before: usize,
     line: usize,
     /// What each anchor stands for, and how many values that is; `None` while it is being read.
     anchors: BTreeMap<usize, Option<(Value, usize)>>,
@@ -160,16 +169,16 @@ struct Reader<'input> {
 impl<'input> Reader<'input> {
     fn new(text: &'input str, dialect: Dialect) -> Self {
         let parser = Parser::new_from_str(text);
-        Self { parser, dialect, line: 0, anchors: BTreeMap::new(), values: 0, aliased: 0 }
+        Self { parser, dialect, lines_before: 0, line: 0, anchors: BTreeMap::new(), values: 0, aliased: 0 }
     }
 
     fn next(&mut self) -> Result<Event<'input>, YamlError> {
         let Some(event) = self.parser.next_event() else { return Ok(Event::StreamEnd) };
         let (event, span) = event.map_err(|error: ScanError| YamlError::Syntax {
-            line: error.marker().line(),
+            line: self.lines_before + error.marker().line(),
             reason: error.info().to_owned(),
         })?;
-        self.line = span.start.line();
+        self.line = self.lines_before + span.start.line();
         Ok(event)
     }
 

@@ -170,7 +170,8 @@ fn insert<T: Object + PartialEq + DeserializeOwned>(
         report.push(name::<T>(&document), Outcome::Malformed, field, reason);
     };
     if let Some(field) = required::missing(T::KIND, &document) {
-        return refused(field, "the field is required", report);
+        let reason = format!("the field is required, write {}", field.wanted);
+        return refused(field.path, &reason, report);
     }
     let read = T::deserialize(&document).or_else(|error| {
         let mut other = document.clone();
@@ -198,7 +199,12 @@ fn field(path: &serde_path_to_error::Path) -> String {
 
 /// Names an object by as much of its metadata as can be read.
 fn name<T: Object>(document: &Value) -> ObjectRef {
-    let text = |key: &str| document.pointer(&format!("/metadata/{key}")).and_then(Value::as_str).unwrap_or_default();
+    let text = |key: &str| match document.pointer(&format!("/metadata/{key}")) {
+        Some(value) if value.is_string() || value.is_number() || value.is_boolean() => {
+            yaml::to_text(value).into_owned()
+        }
+        _ => String::new(),
+    };
     ObjectRef::new(T::KIND, text("namespace"), text("name"))
 }
 

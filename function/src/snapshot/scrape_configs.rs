@@ -9,6 +9,7 @@ use serde_json::to_value;
 use target_allocator_core::access::Reader;
 use target_allocator_core::scrape_config::ScrapeConfig;
 use target_allocator_core::scrape_config::secret::WithSecrets;
+use target_allocator_core::scrape_config::yaml_text::escape;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Payload;
@@ -58,7 +59,7 @@ impl ScrapeConfigs {
     }
 }
 
-/// A JSON object while it is written.
+/// A JSON object while it is written. Collectors read it as YAML.
 #[derive(Default)]
 struct Writer {
     text: String,
@@ -67,9 +68,9 @@ struct Writer {
 impl Writer {
     fn write(&mut self, name: &str, value: &str) -> Result<(), serde_json::Error> {
         self.text.push(if self.text.is_empty() { '{' } else { ',' });
-        self.text.push_str(&serde_json::to_string(name)?);
+        self.text.push_str(&escape(&serde_json::to_string(name)?));
         self.text.push(':');
-        self.text.push_str(value);
+        self.text.push_str(&escape(value));
         Ok(())
     }
 

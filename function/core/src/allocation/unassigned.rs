@@ -23,7 +23,9 @@ pub(super) fn report(job: &Job, first: usize, owners: &Owners, report: &mut Repo
     let name = &job.scrape_config().job_name;
     let object = job.monitor().cloned().unwrap_or_else(|| ObjectRef::new("Config", "", name));
     let reason = format!(
-        "no collector has {count} of its {} targets, run one on their nodes or set a fallback strategy: nodes {nodes}{more}",
+        "no collector has {count} of its {} targets, run a collector on their nodes, or set \
+         allocation_fallback_strategy for targets without a node, and allocation_fallback_without_collector too for \
+         nodes without a collector: nodes {nodes}{more}",
         job.len()
     );
     report.push(object, Outcome::Unassigned, name, reason);

@@ -22,6 +22,7 @@ use crate::monitors::selection::{KindSelection, NamespaceRules};
 use crate::objects::monitoring::ScrapeClass;
 use crate::objects::null_to_default;
 use crate::scrape_config::parse;
+use crate::scrape_config::validation::check_protocols;
 use crate::unknown_key::UnknownKey;
 
 /// All keys, the peer's and ours.
@@ -198,7 +199,9 @@ impl PrometheusCr {
         if self.enabled != Some(true) {
             return Ok(None);
         }
-        let allow_namespaces = self.allow_namespaces.unwrap_or_default();
+        // An empty name stands for all namespaces, as for the operator (`NamespaceAll`).
+        let allow_namespaces =
+            self.allow_namespaces.filter(|names| names.iter().all(|name| !name.is_empty())).unwrap_or_default();
         let deny_namespaces = self.deny_namespaces.unwrap_or_default();
         if !allow_namespaces.is_empty() && !deny_namespaces.is_empty() {
             let reason = "only one of prometheus_cr.allow_namespaces and prometheus_cr.deny_namespaces can be set";
@@ -210,7 +213,10 @@ impl PrometheusCr {
                 message: reason,
             },
         )?;
-        let protocols = || SCRAPE_PROTOCOLS.map(str::to_owned).to_vec();
+        let protocols = self.scrape_protocols.unwrap_or_else(|| SCRAPE_PROTOCOLS.map(str::to_owned).to_vec());
+        // With a wrong name here, the jobs of all monitors would be left out.
+        check_protocols(&protocols)
+            .map_err(|error| ConfigError::key("prometheus_cr.scrape_protocols", error.to_string()))?;
         let select = |key, selector: Option<Selector>, namespaces: Option<Selector>| {
             // Without a namespace selector the peer's default config means all namespaces.
             let namespaces = namespaces.map(|selector| selector.0).unwrap_or_default();
@@ -240,7 +246,7 @@ impl PrometheusCr {
                 self.scrape_config_namespace_selector,
             )?,
             scrape_interval: self.scrape_interval.map_or(SCRAPE_INTERVAL, |given| given.0),
-            scrape_protocols: self.scrape_protocols.unwrap_or_else(protocols),
+            scrape_protocols: protocols,
             scrape_classes,
             files: match self.deny_fs_access_through_sms {
                 None => Files::WithoutTls,

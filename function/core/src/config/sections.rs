@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 use super::file::{File, PrometheusCr};
 use super::strategy::{FallbackKey, PerNodeKey, StrategyConfigKey};
-use crate::unknown_key::UnknownKey;
+use crate::unknown_key::{UnknownKey, similar};
 
 /// A section: where it stands, and its keys.
 struct Section {
@@ -41,6 +41,10 @@ const SECTIONS: [Section; 8] = [
     },
 ];
 
+/// Keys that restrict access. The operator has none of them. A config without them grants more access, so a slip in
+/// one of their names stops the start, wherever the key stands.
+const RESTRICTING: [&str; 2] = ["allowed_subjects", "collector_identity"];
+
 /// The keys that have an effect, or are named in the report, in the section `path` (`prometheus_cr`; empty: the file).
 #[must_use]
 pub fn known_keys(path: &str) -> &'static [&'static str] {
@@ -55,7 +59,7 @@ pub(super) fn take_unknown(file: &mut Value) -> Result<Vec<UnknownKey>, ConfigEr
         let name = path.join(".");
         match section {
             None | Some(Value::Null) => {}
-            Some(Value::Object(section)) => keep_known(section, &name, keys(), &mut unknown),
+            Some(Value::Object(section)) => keep_known(section, &name, keys(), &mut unknown)?,
             Some(other) => {
                 let path = if name.is_empty() { ".".to_owned() } else { name };
                 return Err(ConfigError::File { path, message: format!("is not a map: {other}") });
@@ -70,7 +74,7 @@ fn keep_known(
     path: &str,
     known: &'static [&'static str],
     unknown: &mut Vec<UnknownKey>,
-) {
+) -> Result<(), ConfigError> {
     let others: Vec<String> = section.keys().filter(|key| !known.contains(&key.as_str())).cloned().collect();
     for key in others {
         let value = section.remove(&key);
@@ -79,8 +83,27 @@ fn keep_known(
             (Some(name), Some(value)) => {
                 section.insert((*name).to_owned(), value);
             }
-            _ => unknown.push(UnknownKey::new(path, &key, known)),
+            _ => {
+                let ignored = UnknownKey::new(path, &key, known);
+                check_access_stays(&ignored, &key, known)?;
+                unknown.push(ignored);
+            }
         }
+    }
+    Ok(())
+}
+
+/// Refuses a key that resembles a restricting key more than any other key of its section.
+fn check_access_stays(ignored: &UnknownKey, key: &str, known: &[&'static str]) -> Result<(), ConfigError> {
+    let candidates: Vec<&'static str> = known.iter().copied().chain(RESTRICTING).collect();
+    match similar(key, &candidates).filter(|name| RESTRICTING.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(ConfigError::File {
+            path: ignored.path.clone(),
+            message: format!(
+                "unknown key, and access would be open without {name}: write {name} at the top of the file"
+            ),
+        }),
     }
 }
 

@@ -126,6 +126,8 @@ fn the_peers_meaning_of_absent_selectors_holds() {
     assert!(!with_config.service_monitors.selects_any(), "an absent selector selects nothing");
     let without = Config::default().monitors.unwrap();
     assert!(without.service_monitors.selects_any(), "without a config everything is selected");
+    let all = parse("prometheus_cr: {enabled: true, allow_namespaces: [a, '']}").unwrap().monitors.unwrap();
+    assert!(all.namespaces.allowed.is_empty(), "an empty name stands for all namespaces");
     let namespaced = Config::parse(ENABLED, Some("monitoring")).unwrap().monitors.unwrap();
     assert_eq!(namespaced.namespaces.own, "monitoring");
 }
@@ -217,18 +219,28 @@ fn a_wrong_key_is_an_error_that_names_it() {
         ("prometheus_cr: {enabled: true}\nallowed_subjects: []", "allowed_subjects", "the list is empty"),
         ("prometheus_cr: {enabled: true}\nallowed_subjects: [a, '']", "allowed_subjects", "a subject is empty"),
         ("prometheus_cr: {enabled: true}\nviewers: [a, '']", "viewers", "a subject is empty"),
-        ("prometheus_cr: {enabled: true, probe_selector: []}", "prometheus_cr.probe_selector", "a selector is a map such as"),
+        ("prometheus_cr: {enabled: true, probe_selector: []}", "prometheus_cr.probe_selector", "a selector is a map"),
         (
-            "prometheus_cr: {enabled: true, service_monitor_selector: []}",
-            "prometheus_cr.service_monitor_selector",
-            "a selector is a map such as {matchlabels: {app: web}}, found: []",
+            "prometheus_cr: {enabled: true, scrape_protocols: [Text]}",
+            "prometheus_cr.scrape_protocols",
+            "names an unknown protocol",
+        ),
+        (
+            "prometheus_cr: {enabled: true, scrape_protocols: [PrometheusProto, PrometheusProto]}",
+            "prometheus_cr.scrape_protocols",
+            "names a protocol twice",
+        ),
+        (
+            "prometheus_cr: {enabled: true, scrape_classes: [{name: a, default: true, relabelings: [{action: nope}]}]}",
+            "prometheus_cr.scrape_classes[0].relabelings[0].action",
+            "is unknown",
         ),
         (
             "prometheus_cr: {enabled: true, pod_monitor_namespace_selector: all}",
             "prometheus_cr.pod_monitor_namespace_selector",
-            "a selector is a map such as",
+            "a selector is a map",
         ),
-        ("prometheus_cr: {enabled: true}\ncollector_selector: [a]", "collector_selector", "a selector is a map such as"),
+        ("prometheus_cr: {enabled: true}\ncollector_selector: [a]", "collector_selector", "a selector is a map"),
         ("prometheus_cr: {enabled: true}\ncollector_identity: podd", "collector_identity", "must be pod, any, or"),
         ("prometheus_cr: {enabled: true}\ncollector_identity: '{ip}'", "collector_identity", "must be pod, any, or"),
         ("prometheus_cr: {enabled: true}\ncollector_identity: '{pod'", "collector_identity", "must be pod, any, or"),
@@ -269,6 +281,36 @@ fn unknown_keys_are_ignored_and_named() {
     for (text, expected) in cases {
         let config = parse(text).unwrap();
         assert_eq!(config.unknown.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
+    }
+}
+
+/// Without these keys, more callers may ask for more. So a slip in their names is not only reported.
+#[test]
+fn a_slip_in_a_key_that_restricts_access_is_an_error() {
+    let cases = [
+        ("allowed_subject: [a]", "allowed_subject", "allowed_subjects"),
+        ("allowedSubjects: [a]", "allowedSubjects", "allowed_subjects"),
+        ("allow_subjects: [a]", "allow_subjects", "allowed_subjects"),
+        ("subjects: [a]", "subjects", "allowed_subjects"),
+        ("allowed_subjects: [a]\nAllowed_Subjects: [b]", "Allowed_Subjects", "allowed_subjects"),
+        ("collector_identiy: pod", "collector_identiy", "collector_identity"),
+        ("collector-identity: pod", "collector-identity", "collector_identity"),
+        ("collectors_identity: pod", "collectors_identity", "collector_identity"),
+        ("https: {allowed_subjects: [a]}", "https.allowed_subjects", "allowed_subjects"),
+        ("telemetry: {metrics: {collector_identty: pod}}", "telemetry.metrics.collector_identty", "collector_identity"),
+    ];
+    for (text, path, name) in cases {
+        assert_eq!(
+            parse(&format!("{ENABLED}{text}")).unwrap_err().to_string(),
+            format!(
+                "{path}: unknown key, and access would be open without {name}: write {name} at the top of the file"
+            ),
+            "{text}"
+        );
+    }
+    // Without `viewers` nobody gains access. The other keys resemble known keys more.
+    for text in ["viewer: [a]", "collector: {}", "collector_selectors: {}", "collector_names: [a]"] {
+        assert_eq!(parse(&format!("{ENABLED}{text}")).unwrap().unknown.len(), 1, "{text}");
     }
 }
 

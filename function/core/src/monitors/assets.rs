@@ -4,6 +4,7 @@
 //! missing. No value ever reaches a message.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -30,6 +31,11 @@ pub enum AssetError {
     NoKey { kind: &'static str, namespace: String, name: String, key: String },
     #[error("secret {namespace}/{name} holds something else than base64 in the key {key:?}, use stringData for text")]
     NotBase64 { namespace: String, name: String, key: String },
+    #[error(
+        "the values that the object takes of secrets and configmaps have more than {0} bytes together, refer to fewer \
+         or raise OBJECT_LIMIT_BYTES"
+    )]
+    TooMuch(usize),
 }
 
 impl From<AssetError> for Finding {
@@ -45,18 +51,41 @@ const CONFIG_MAP: &str = "configmap";
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// The secrets and config maps of one namespace.
+/// How many bytes of values one object may still take. An object can refer to one large secret in thousands of places,
+/// and each place holds a copy.
+#[derive(Debug)]
+pub struct Budget {
+    most: usize,
+    left: Cell<usize>,
+}
+
+impl Budget {
+    /// A budget of `most` bytes.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { most, left: Cell::new(most) }
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), AssetError> {
+        let left = self.left.get().checked_sub(bytes).ok_or(AssetError::TooMuch(self.most))?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+/// The secrets and config maps of one namespace, for one object.
 #[derive(Debug, Clone, Copy)]
 pub struct Assets<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
+    budget: &'a Budget,
 }
 
 impl<'a> Assets<'a> {
-    /// The Secrets and ConfigMaps that monitors of `namespace` can refer to.
+    /// The Secrets and ConfigMaps that a monitor of `namespace` can refer to.
     #[must_use]
-    pub const fn new(cluster: &'a Cluster, namespace: &'a str) -> Self {
-        Self { cluster, namespace }
+    pub const fn new(cluster: &'a Cluster, namespace: &'a str, budget: &'a Budget) -> Self {
+        Self { cluster, namespace, budget }
     }
 
     /// The value of a secret.
@@ -69,9 +98,11 @@ impl<'a> Assets<'a> {
         let secret = self.cluster.secrets.get(self.namespace, name).ok_or_else(|| self.no_secret(name))?;
         let Secret { metadata: _, data, string_data } = &**secret;
         if let Some(text) = string_data.get(key) {
+            self.budget.take(text.len())?;
             return Ok(text.clone());
         }
         let encoded = data.get(key).ok_or_else(|| self.no_key(SECRET, selector))?;
+        self.budget.take(encoded.len() / 4 * 3)?;
         let encoded: Vec<u8> = encoded.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
         let bytes = BASE64.decode(encoded).map_err(|_| AssetError::NotBase64 {
             namespace: self.namespace.to_owned(),
@@ -98,7 +129,9 @@ impl<'a> Assets<'a> {
         let KeySelector { name, key, optional: _ } = selector;
         check(CONFIG_MAP, name)?;
         let config_map = self.cluster.config_maps.get(self.namespace, name).ok_or_else(|| self.no_config_map(name))?;
-        config_map.data.get(key).map(String::as_str).ok_or_else(|| self.no_key(CONFIG_MAP, selector))
+        let value = config_map.data.get(key).ok_or_else(|| self.no_key(CONFIG_MAP, selector))?;
+        self.budget.take(value.len())?;
+        Ok(value)
     }
 
     fn no_secret(&self, name: &str) -> AssetError {
@@ -181,11 +214,30 @@ mod tests {
         ];
         for (namespace, selector, expected) in cases {
             let selector: SecretOrConfigMap = serde_norway::from_str(selector).unwrap();
-            match (Assets::new(&cluster, namespace).either(&selector), expected) {
+            let budget = Budget::new(100);
+            match (Assets::new(&cluster, namespace, &budget).either(&selector), expected) {
                 (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{selector:?}"),
                 (Err(got), Err(expected)) => assert!(got.to_string().contains(expected), "{selector:?}: {got}"),
                 (got, expected) => panic!("{selector:?}: {got:?}, expected {expected:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn the_values_of_one_object_are_bounded_however_often_it_refers_to_them() {
+        let cluster = cluster();
+        for (selector, bytes) in [
+            ("{secret: {name: auth, key: plain}}", 6),
+            ("{secret: {name: auth, key: clear}}", 4),
+            ("{configMap: {name: cm, key: a}}", 1),
+        ] {
+            let selector: SecretOrConfigMap = serde_norway::from_str(selector).unwrap();
+            let budget = Budget::new(3 * bytes);
+            let assets = Assets::new(&cluster, "shop", &budget);
+            for _ in 0..3 {
+                assert!(assets.either(&selector).is_ok(), "{selector:?}");
+            }
+            assert_eq!(assets.either(&selector), Err(AssetError::TooMuch(3 * bytes)), "{selector:?}");
         }
     }
 }

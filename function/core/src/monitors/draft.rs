@@ -13,6 +13,7 @@ use crate::objects::monitoring::ScrapeClass;
 use crate::relabel::{RelabelConfig, RelabelError};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
+use crate::scrape_config::secret::WithSecrets;
 use crate::scrape_config::shard::{self, ShardError};
 use crate::scrape_config::validation::ScrapeConfigError;
 
@@ -160,7 +161,9 @@ impl Draft {
             .map_err(|NotLoadable { field, reason }| Finding::left_out(reason).within(field).within("tlsConfig"))?;
         let text = serde_json::to_string(&self.config).map_err(Finding::left_out)?;
         shard::check(&self.config, &text).map_err(|error| self.shard_finding(&error))?;
-        Ok(text.len())
+        // With `SECRETS=inline` collectors read the credentials too.
+        let shown = serde_json::to_vec(&WithSecrets(&self.config)).map_err(Finding::left_out)?;
+        Ok(shown.len())
     }
 
     fn shard_finding(&self, error: &ShardError) -> Finding {

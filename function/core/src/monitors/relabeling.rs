@@ -8,7 +8,8 @@ use super::finding::{Finding, Within};
 use crate::labels::sanitized;
 use crate::objects::monitoring::relabeling::Relabeling;
 use crate::regex::GoRegex;
-use crate::relabel::{Action, RelabelConfig};
+use crate::relabel::{Action, RelabelConfig, RelabelError, Rules};
+use crate::scrape_config::NameValidation;
 use crate::scrape_config::shard::OPERATORS_EXPRESSION;
 use crate::selector::LabelSelector;
 
@@ -28,6 +29,15 @@ pub fn check(rules: &[Relabeling]) -> Result<(), Finding> {
 pub fn checked(rules: &[Relabeling]) -> Result<Vec<RelabelConfig>, Finding> {
     check(rules)?;
     converted(rules)
+}
+
+/// Refuses rules that the operator or Prometheus refuses.
+///
+/// # Errors
+/// The first rule at fault.
+pub fn check_loadable(rules: &[Relabeling]) -> Result<(), Finding> {
+    let refused = |RelabelError { index, refusal }| Finding::refused(refusal).within(&format!("[{index}]"));
+    Rules::check(&checked(rules)?, NameValidation::default()).map_err(refused)
 }
 
 /// Rules as Prometheus holds them; what the operator refuses has been refused already.

@@ -1,6 +1,8 @@
 //! Scrape classes, checked once: settings that monitors take by name or by default.
 //!
 //! Follows `getScrapeClassConfig` and `getScrapeClassOrDefault` of the Prometheus operator.
+//! DIFFERENCE: a class that Prometheus cannot load is refused too. The operator leaves it to Prometheus, which then
+//! loads no job. Here the jobs of all monitors of the class would be left out, and collectors would lose them.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,9 @@ use super::finding::{Finding, Within};
 use super::http_client;
 use super::relabeling;
 use crate::objects::monitoring::ScrapeClass;
-use crate::objects::monitoring::http::Authorization;
+use crate::objects::monitoring::http::{Authorization, TlsConfig};
+use crate::scrape_config::http_client::TLS_VERSIONS;
+use crate::scrape_config::validation::PROTOCOLS;
 
 /// Checked scrape classes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +26,7 @@ impl ScrapeClasses {
     /// Checks scrape classes. Of several with one name the last counts.
     ///
     /// # Errors
-    /// What the operator would not start with; the field is that in the list.
+    /// A class that makes no job that Prometheus can load. The field is the field in the list.
     pub fn new(classes: Vec<ScrapeClass>) -> Result<Self, Finding> {
         let mut default_name: Option<String> = None;
         let mut by_name = BTreeMap::new();
@@ -65,17 +69,35 @@ fn check(class: &ScrapeClass) -> Result<(), Finding> {
     let ScrapeClass {
         name: _,
         default: _,
-        fallback_scrape_protocol: _,
+        fallback_scrape_protocol,
         tls_config,
         authorization,
         relabelings,
         metric_relabelings,
         attach_metadata: _,
     } = class;
-    relabeling::check(relabelings).within("relabelings")?;
-    relabeling::check(metric_relabelings).within("metricRelabelings")?;
-    tls_config.as_ref().map_or(Ok(()), http_client::check_tls).within("tlsConfig")?;
+    check_name("fallbackScrapeProtocol", fallback_scrape_protocol.as_deref(), &PROTOCOLS)?;
+    relabeling::check_loadable(relabelings).within("relabelings")?;
+    relabeling::check_loadable(metric_relabelings).within("metricRelabelings")?;
+    tls_config.as_ref().map_or(Ok(()), check_tls).within("tlsConfig")?;
     authorization.as_ref().map_or(Ok(()), check_authorization).within("authorization")
+}
+
+fn check_tls(config: &TlsConfig) -> Result<(), Finding> {
+    check_name("minVersion", config.safe.min_version.as_deref(), &TLS_VERSIONS)?;
+    check_name("maxVersion", config.safe.max_version.as_deref(), &TLS_VERSIONS)?;
+    http_client::check_tls(config)
+}
+
+/// Refuses a name that Prometheus does not know. An empty name is none.
+fn check_name(field: &str, name: Option<&str>, known: &[&str]) -> Result<(), Finding> {
+    match name.filter(|name| !name.is_empty() && !known.contains(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let reason = format!("is unknown, use one of {}: {name:?}", known.join(", "));
+            Err(Finding::refused(reason).within(field))
+        }
+    }
 }
 
 fn check_authorization(authorization: &Authorization) -> Result<(), Finding> {

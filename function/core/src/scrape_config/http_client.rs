@@ -23,7 +23,7 @@ pub use error::HttpClientError;
 pub use headers::HttpHeader;
 pub use oauth2::OAuth2;
 pub use proxy::ProxyConfig;
-pub use tls::TlsConfig;
+pub use tls::{TlsConfig, VERSIONS as TLS_VERSIONS};
 
 /// How a client connects and authenticates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

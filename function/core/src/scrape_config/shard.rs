@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::ScrapeConfig;
 use super::parse::{ParseError, parse};
+use super::yaml_text::{self, LongName};
 use crate::relabel::{RelabelConfig, RelabelError, Rules};
 
 /// The text that collectors replace. They know no other spelling of it.
@@ -63,6 +64,9 @@ pub enum ShardError {
         /// The name with the number.
         name: String,
     },
+    /// A name that the parser of collectors refuses, with any number.
+    #[error(transparent)]
+    Name(#[from] LongName),
     /// Something else is not valid with a number.
     #[error("a collector cannot use it: it replaces $(SHARD) by a number such as {number}")]
     Other {
@@ -74,11 +78,15 @@ pub enum ShardError {
     },
 }
 
-/// Refuses a job that a collector cannot load once it has replaced `$(SHARD)`. `text` is the job as JSON.
+/// Refuses a job that a collector cannot read, or cannot load once it has replaced `$(SHARD)`. `text` is the job as
+/// JSON.
 ///
 /// # Errors
 /// The first thing that is not valid with every number.
 pub fn check(config: &ScrapeConfig, text: &str) -> Result<(), ShardError> {
+    // Its name is the name of its field in `/scrape_configs`.
+    yaml_text::check_name(&config.job_name)?;
+    yaml_text::check_names(text)?;
     let rules = [&config.relabel_configs, &config.metric_relabel_configs].into_iter().flatten();
     let known = rules.filter(|rule| is_operators_rule(rule)).count();
     if text.matches(SHARD).count() == known {
@@ -87,8 +95,11 @@ pub fn check(config: &ScrapeConfig, text: &str) -> Result<(), ShardError> {
     check_rules("relabel_configs", &config.relabel_configs, config)?;
     check_rules("metric_relabel_configs", &config.metric_relabel_configs, config)?;
     let Ok(Value::Object(mut job)) = serde_json::from_str(text) else { return Ok(()) };
-    job.remove("relabel_configs");
     job.remove("metric_relabel_configs");
+    // Prometheus refuses URLs as targets only where a job has no rules, so one rule must stay.
+    if let Some(rules) = job.get_mut("relabel_configs").filter(|rules| rules != &&json!([])) {
+        *rules = json!([{ "target_label": "rules_were_checked_before" }]);
+    }
     let job = Value::Object(job);
     check_names(&job)?;
     NUMBERS_OF_THE_REST.into_iter().try_for_each(|number| check_rest(&job, number))
@@ -260,6 +271,12 @@ mod tests {
                 config.params.insert("shard".to_owned(), vec![SHARD.to_owned()]);
             },
             |config| config.service_discovery.http = vec![HttpSd::new("http://targets.example/$(SHARD)")],
+            // A probe: its rules make a parameter of the URL.
+            |config| {
+                let targets = vec!["http://web-$(SHARD).example/health".to_owned()];
+                config.service_discovery.r#static = vec![StaticSd { targets, ..StaticSd::default() }];
+                config.relabel_configs = vec![keep("$(SHARD)")];
+            },
             |config| {
                 let replacement = "shard-$(SHARD)".to_owned();
                 let rule = RelabelConfig { target_label: "a".to_owned(), replacement, ..RelabelConfig::default() };

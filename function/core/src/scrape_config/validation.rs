@@ -12,7 +12,7 @@ use super::{NameValidation, ScrapeConfig};
 use crate::relabel::{RelabelError, Rules};
 
 /// The protocols that a target can be scraped with.
-const PROTOCOLS: [&str; 5] =
+pub const PROTOCOLS: [&str; 5] =
     ["PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"];
 
 /// Why Prometheus would not load a scrape config.

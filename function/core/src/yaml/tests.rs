@@ -18,6 +18,8 @@ fn a_config_is_read_as_the_operator_reads_it() {
         ("a: |\n  x\n  y\n", json!({"a": "x\ny\n"})),
         ("a:\n- 1\n- b", json!({"a": [1, "b"]})),
         ("--- {a: 1}\n...\n", json!({"a": 1})),
+        ("a: 1\n---\n", json!({"a": 1})),
+        ("---\n# only a comment\n---\na: 1\n---\n", json!({"a": 1})),
     ];
     for (text, expected) in cases {
         assert_eq!(parse(text), Ok(expected), "{text}");
@@ -31,6 +33,7 @@ fn an_unreadable_config_is_refused_with_its_line() {
         ("a: 1\na: 2".to_owned(), "has a key twice, line 2"),
         ("a: [".to_owned(), "not valid yaml"),
         ("a: 1\n---\nb: 2".to_owned(), "more than one document"),
+        ("a: 1\n---\n---\nb: 2".to_owned(), "more than one document"),
         ("[a]: 1".to_owned(), "list, a map or null"),
         ("<<: 1".to_owned(), "merges something"),
         ("a: &a [*a]".to_owned(), "inside of what"),
@@ -61,7 +64,7 @@ fn manifests_read_as_kubectl_reads_them() {
             continue;
         }
         let read: Result<Vec<Value>, YamlError> =
-            documents(text).map(|document| document.and_then(|document| document.value)).collect();
+            documents(text, 0).map(|document| document.and_then(|document| document.value)).collect();
         match (case.get("json"), read) {
             (Some(expected), Ok(mut read)) => {
                 read.iter_mut().for_each(letters_to_booleans);
@@ -102,7 +105,7 @@ fn an_unreadable_document_leaves_the_others_alone() {
         ("", ""),
     ];
     for (text, expected) in cases {
-        let read = documents(text).map(|document| match document.map(|document| document.value) {
+        let read = documents(text, 0).map(|document| match document.map(|document| document.value) {
             Ok(Ok(Value::Object(map))) => map.keys().next().unwrap().clone(),
             Ok(Ok(other)) => other.to_string(),
             Ok(Err(_)) => "error".to_owned(),

@@ -11,12 +11,20 @@ use serde_json::value::RawValue;
 use target_allocator_core::yaml::{self, Document, YamlError};
 use thiserror::Error;
 
+use super::files::is_separator;
+
 /// Why a file or folder of manifests cannot be used. All of it is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ManifestError {
     /// The folder has no manifest files.
     #[error("the folder has no .yaml, .yml or .json file")]
     NoFile,
+    /// A pipe, a socket or a device.
+    #[error("neither a file nor a folder: name a file, or rename it so that it does not end with .yaml, .yml or .json")]
+    NotAFile,
+    /// The file has another encoding.
+    #[error("the file is not UTF-8: save it as UTF-8, PowerShell needs Out-File -Encoding utf8 for that")]
+    NotUtf8,
     /// The file has no objects.
     #[error("the file holds no object: write the objects, a List with items: [], or remove the file")]
     NoObject,
@@ -99,14 +107,20 @@ pub fn read(text: &str, mut take: impl FnMut(Item)) -> Result<usize, ManifestErr
 
 fn read_yaml(text: &str, take: &mut impl FnMut(Item)) -> Result<usize, ManifestError> {
     let (mut count, mut unreadable) = (0, Vec::new());
-    for document in yaml::documents(text) {
-        match document? {
-            Document { value: Ok(Value::Null), .. } => {}
-            Document { line, value: Ok(value) } => {
-                read_value(value, line, take)?;
-                count += 1;
+    let pieces = pieces(text);
+    for (at, Piece { text, lines_before }) in pieces.iter().enumerate() {
+        for document in yaml::documents(text, *lines_before) {
+            match document {
+                Ok(Document { value: Ok(Value::Null), .. }) => {}
+                Ok(Document { line, value: Ok(value) }) => {
+                    read_value(value, line, take)?;
+                    count += 1;
+                }
+                Ok(Document { line, value: Err(error) }) => unreadable.push((line, error)),
+                // The file may be cut or half written.
+                Err(error) if at + 1 == pieces.len() => return Err(error.into()),
+                Err(error) => unreadable.push((lines_before + 1, error)),
             }
-            Document { line, value: Err(error) } => unreadable.push((line, error)),
         }
     }
     match unreadable.first() {
@@ -118,6 +132,28 @@ fn read_yaml(text: &str, take: &mut impl FnMut(Item)) -> Result<usize, ManifestE
     count += unreadable.len();
     unreadable.into_iter().for_each(|(line, error)| take(Item::Unreadable(line, error)));
     Ok(count)
+}
+
+/// A part of a file between two separators.
+struct Piece<'t> {
+    text: &'t str,
+    lines_before: usize,
+}
+
+/// Splits a text where `kubectl` splits it, so that a document that is not YAML does not affect the others.
+/// Directives such as `%YAML 1.1` stay with the document after them.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut start, mut at, mut lines_before) = (Vec::new(), 0, 0, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let piece = &text[start..at];
+        if is_separator(line) && !piece.lines().any(|line| line.starts_with('%')) {
+            pieces.push(Piece { text: piece, lines_before });
+            (start, lines_before) = (at, number);
+        }
+        at += line.len();
+    }
+    pieces.push(Piece { text: &text[start..], lines_before });
+    pieces
 }
 
 fn split_json(text: &str) -> serde_json::Result<Vec<&RawValue>> {

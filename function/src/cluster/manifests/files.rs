@@ -24,6 +24,9 @@ pub struct FileText {
 const SETTLED: Duration = Duration::from_secs(10);
 
 /// The file itself, or all YAML and JSON files below a folder, in the order of their names.
+///
+/// Names that begin with a dot are skipped: they are not manifests. Examples are `.git`, the locks of editors, and
+/// `..data` of a mounted ConfigMap, whose files are linked beside it.
 pub fn find(path: &Path) -> Result<Vec<PathBuf>, ClusterError> {
     let mut files = Vec::new();
     add(path, &mut files)?;
@@ -35,15 +38,20 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, ClusterError> {
 
 fn add(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ClusterError> {
     let failed = |source| ClusterError::File { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.is_file() {
         files.push(path.to_owned());
         return Ok(());
+    }
+    if !metadata.is_dir() {
+        // Opening a pipe would wait for its writer for ever.
+        return Err(ClusterError::Manifest { path: path.to_owned(), source: ManifestError::NotAFile });
     }
     let entries = std::fs::read_dir(path).map_err(failed)?;
     let mut entries =
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     entries.sort();
-    for entry in entries {
+    for entry in entries.into_iter().filter(|entry| !is_hidden(entry)) {
         let is_manifest =
             entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
         if is_manifest || entry.is_dir() {
@@ -53,6 +61,10 @@ fn add(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ClusterError> {
     Ok(())
 }
 
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 /// Reads a file.
 ///
 /// Rule 1: size and time of modification must be the same before and after.
@@ -60,13 +72,15 @@ pub fn read(path: &Path) -> Result<FileText, ClusterError> {
     let failed = |source| ClusterError::File { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     let before = file.metadata().map_err(failed)?;
-    let mut text = String::new();
-    let length = file.read_to_string(&mut text).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let length = file.read_to_end(&mut bytes).map_err(failed)?;
     let after = file.metadata().map_err(failed)?;
     let same = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
     if same(&before) != same(&after) || u64::try_from(length).ok() != Some(after.len()) {
         return Err(ClusterError::Manifest { path: path.to_owned(), source: ManifestError::Changing });
     }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| ClusterError::Manifest { path: path.to_owned(), source: ManifestError::NotUtf8 })?;
     Ok(FileText { text, modified: after.modified().ok() })
 }
 
@@ -94,7 +108,7 @@ pub fn check_whole(file: &FileText, before: Option<usize>, now: usize, clock: Sy
 }
 
 /// As `kubectl` splits a file: three dashes, and nothing else but blanks or a comment.
-fn is_separator(line: &str) -> bool {
+pub fn is_separator(line: &str) -> bool {
     line.strip_prefix("---").is_some_and(|rest| {
         let rest = rest.trim();
         rest.is_empty() || rest.starts_with('#')

@@ -6,25 +6,30 @@
 use serde_json::Value;
 
 /// A field that an object must have, and its JSON type.
-struct Field {
-    path: &'static str,
+pub struct Field {
+    pub path: &'static str,
+    pub wanted: &'static str,
     fits: fn(&Value) -> bool,
 }
 
-const NAME: Field = Field { path: "metadata.name", fits: |value| value.as_str().is_some_and(|name| !name.is_empty()) };
-const SPEC: Field = Field { path: "spec", fits: Value::is_object };
+const NAME: Field = Field {
+    path: "metadata.name",
+    wanted: "a text, in quotes if it looks like a number or a boolean",
+    fits: |value| value.as_str().is_some_and(|name| !name.is_empty()),
+};
+const SPEC: Field = Field { path: "spec", wanted: "a map", fits: Value::is_object };
 /// An absent selector would select every object of the namespace.
-const SELECTOR: Field = Field { path: "spec.selector", fits: Value::is_object };
-const ENDPOINTS: Field = Field { path: "spec.endpoints", fits: Value::is_array };
+const SELECTOR: Field = Field { path: "spec.selector", wanted: "a map", fits: Value::is_object };
+const ENDPOINTS: Field = Field { path: "spec.endpoints", wanted: "a list", fits: Value::is_array };
 
-/// The first required field that an object of this kind lacks.
-pub fn missing(kind: &str, object: &Value) -> Option<&'static str> {
-    let required: &[Field] = match kind {
+/// The first required field that an object of this kind lacks, or that has another type.
+pub fn missing(kind: &str, object: &Value) -> Option<&'static Field> {
+    let required: &'static [Field] = match kind {
         "ServiceMonitor" => &[NAME, SPEC, SELECTOR, ENDPOINTS],
         "PodMonitor" => &[NAME, SPEC, SELECTOR],
         "Probe" | "ScrapeConfig" => &[NAME, SPEC],
         _ => &[NAME],
     };
     let found = |path: &str| path.split('.').try_fold(object, |value, key| value.get(key));
-    required.iter().find(|field| !found(field.path).is_some_and(field.fits)).map(|field| field.path)
+    required.iter().find(|field| !found(field.path).is_some_and(field.fits))
 }

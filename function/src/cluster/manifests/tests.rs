@@ -68,6 +68,44 @@ fn a_folder_is_read_with_its_folders_and_without_other_files() {
     assert_eq!(names, ["a", "b", "c"]);
 }
 
+/// Without this, the lock of an editor would be an error, and a mounted `ConfigMap` would be read three times.
+#[test]
+fn names_that_begin_with_a_dot_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("a.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\n").unwrap();
+    std::fs::write(path("._a.yaml"), [0, 5, 22, 7, 255]).unwrap();
+    std::os::unix::fs::symlink("me@host", path(".#a.yaml")).unwrap();
+    for hidden in [".git", "..2026_11_30"] {
+        std::fs::create_dir(path(hidden)).unwrap();
+        std::fs::write(path(hidden).join("b.yaml"), "nonsense").unwrap();
+    }
+    std::os::unix::fs::symlink("..2026_11_30", path("..data")).unwrap();
+    let (cluster, report) = Manifests::new(folder.path().to_owned()).read().unwrap();
+    assert_eq!((cluster.pods.len(), report.entries()), (1, [].as_slice()));
+}
+
+#[test]
+fn a_document_that_is_not_yaml_leaves_the_others_alone() {
+    let pod = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: n}}\n");
+    let cases = ["a: [\n", "a: 'b\n", "a:\n\tb: 1\n", "a: b: c\n", "{{- if .Values.x }}\na: 1\n", "a: *b\n"];
+    for wrong in cases {
+        let (cluster, report) = read(&format!("{}---\n{wrong}--- # next\n{}", pod("a"), pod("b")));
+        assert_eq!(cluster.pods.len(), 2, "{wrong}");
+        let reported = reported(&report);
+        assert!(reported.len() == 1 && reported[0].contains(".yaml:"), "{wrong}: {reported:?}");
+        assert!(reported[0].contains("the document is skipped"), "{wrong}: {reported:?}");
+    }
+    // Lines are those of the file. Directives belong to the document after them.
+    let (_, report) = read(&format!("{}---\na: 1\nb: [\n---\n{}", pod("a"), pod("b")));
+    assert!(
+        report.entries()[0].reason.contains("line 6") || report.entries()[0].reason.contains("line 7"),
+        "{report:?}"
+    );
+    let (cluster, report) = read(&format!("%YAML 1.1\n---\n{}---\n{}", pod("a"), pod("b")));
+    assert_eq!((cluster.pods.len(), report.entries()), (2, [].as_slice()));
+}
+
 #[test]
 fn a_file_that_holds_no_cluster_is_an_error_that_names_it() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n}\n";
@@ -117,7 +155,9 @@ fn a_path_without_manifests_is_an_error_that_names_it() {
     let cases = [
         (folder.path().to_owned(), "the folder has no .yaml, .yml or .json file"),
         (folder.path().join("missing.yaml"), "missing.yaml"),
-        (folder.path().join("latin.txt"), "UTF-8"),
+        (folder.path().join("latin.txt"), "the file is not UTF-8: save it as UTF-8"),
+        // A pipe without a writer would not answer.
+        (PathBuf::from("/dev/null"), "neither a file nor a folder"),
     ];
     for (path, expected) in cases {
         let error = chain(&Manifests::new(path).read().map(drop).unwrap_err());
@@ -214,6 +254,11 @@ fn an_object_that_an_api_server_refuses_is_reported_by_field_and_the_rest_is_rea
             "ServiceMonitor/n/m: spec.endpoints[0].honorLabels: ",
         ),
         ("apiVersion: v1\nkind: Pod\nmetadata: {namespace: n}\n".to_owned(), "Pod/n/: metadata.name: "),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {namespace: n, name: 5}\n".to_owned(),
+            "Pod/n/5: metadata.name: an API server refuses the object, so it is skipped: the field is required, write a \
+             text, in quotes if it looks like a number",
+        ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n, labels: {a: 5}}\n".to_owned(),
             "Pod/n/p: metadata.labels",

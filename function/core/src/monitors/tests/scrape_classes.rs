@@ -97,6 +97,14 @@ fn scrape_classes_are_checked_at_start() {
         ("[{name: a, default: true}, {name: b, default: true}]", "[1].default"),
         ("[{name: a, relabelings: [{}]}]", "[0].relabelings[0].targetLabel"),
         ("[{name: a}, {name: b, metricRelabelings: [{action: keep, regex: '('}]}]", "[1].metricRelabelings[0].regex"),
+        ("[{name: a, relabelings: [{action: nope}]}]", "[0].relabelings[0].action"),
+        (
+            "[{name: a, metricRelabelings: [{action: keep}, {action: keep, modulus: -1}]}]",
+            "[0].metricRelabelings[1].modulus",
+        ),
+        ("[{name: a, fallbackScrapeProtocol: Text}]", "[0].fallbackScrapeProtocol"),
+        ("[{name: a, tlsConfig: {minVersion: TLS9}}]", "[0].tlsConfig.minVersion"),
+        ("[{name: a, tlsConfig: {maxVersion: tls13}}]", "[0].tlsConfig.maxVersion"),
         ("[{name: a, tlsConfig: {certFile: /f}}]", "[0].tlsConfig.cert"),
         ("[{name: a, authorization: {type: basic}}]", "[0].authorization.type"),
         (

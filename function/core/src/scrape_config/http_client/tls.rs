@@ -9,6 +9,9 @@ use crate::scrape_config::fields::{Node, ParseError};
 use crate::scrape_config::is_default;
 use crate::scrape_config::secret::Secret;
 
+/// The names of TLS versions.
+pub const VERSIONS: [&str; 4] = ["TLS10", "TLS11", "TLS12", "TLS13"];
+
 /// Certificates and how to judge those of the other side. Texts are PEM.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -109,7 +112,7 @@ impl TlsConfig {
             _ => {}
         }
         for (field, version) in [("min_version", min_version), ("max_version", max_version)] {
-            if !matches!(version.as_str(), "" | "TLS10" | "TLS11" | "TLS12" | "TLS13") {
+            if !version.is_empty() && !VERSIONS.contains(&version.as_str()) {
                 return Err(HttpClientError::UnknownTlsVersion { field, value: version.clone() });
             }
         }
