@@ -100,7 +100,8 @@ impl Answers {
 fn slices(name: &str) -> String {
     let slice = json!({"metadata": {"namespace": "shop", "name": name, "resourceVersion": "1"}, "addressType": "IPv4", "endpoints": []});
     let metadata = json!({"resourceVersion": "1"});
-    json!({"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "metadata": metadata, "items": [slice]}).to_string()
+    json!({"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "metadata": metadata, "items": [slice]})
+        .to_string()
 }
 
 /// A response that begins with a text. The other text follows after each pause, without an end.

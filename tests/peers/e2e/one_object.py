@@ -21,6 +21,8 @@ http_sd_allow: [127.0.0.1/32]
 prometheus_cr:
   enabled: true
 """
+# A refresh of all cases together takes seconds on a small machine.
+TTL = 5
 KINDS = ("service_monitor", "pod_monitor", "probe", "scrape_config")
 MONITORS = "monitoring.coreos.com/"
 # The shop's jobs.
@@ -148,7 +150,7 @@ def served(world: "World") -> tuple[set, set]:
 
 def shop_is_served(world: "World", before: tuple[set, set]) -> None:
     """The shop's targets are fresh, and the same in both views."""
-    fresh(world)
+    fresh(world, TTL)
     for view, wanted, found in zip(("plain", "merged"), before, served(world)):
         assert found >= wanted, f"{view}: {len(wanted - found)} of {len(wanted)} are missing: {sorted(map(str, wanted - found))[:1]}"
 
@@ -208,8 +210,7 @@ def one_object(world: "World") -> str:
         every = cases(f"http://127.0.0.1:{silent.getsockname()[1]}/")
         for name in ("function", *COLLECTORS):
             world.stop(name)
-        # A refresh with everything in it takes several seconds on a small machine.
-        world.start_function(ALLOCATOR_CONFIG_FILE=config(world), SNAPSHOT_MAX_STALE="120")
+        world.start_function(ALLOCATOR_CONFIG_FILE=config(world), SNAPSHOT_TTL=str(TTL), SNAPSHOT_MAX_STALE="120")
         url = f"{world.function}/merged/targets?collector_id={merged.SHARE}"
         before, listed = served(world), merged.told(get(url))
         assert listed, "the share has no merged targets"
