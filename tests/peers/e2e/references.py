@@ -67,17 +67,16 @@ def served(world: "World") -> tuple:
     return expected(world), json.dumps(merged, sort_keys=True)
 
 
-def fresh(world: "World", ttl: int | None = None) -> None:
+def fresh(world: "World") -> None:
     """The answers are of a refresh that came after the change."""
     from parts import TTL, eventually
 
-    ttl = ttl or TTL
-    time.sleep(2 * ttl)
+    time.sleep(2 * TTL)
 
     def young() -> None:
         with urllib.request.urlopen(f"{world.function}/scrape_configs", timeout=20) as answer:
             age = int(answer.headers["Age"])
-        assert age <= ttl, f"{age} s old"
+        assert age <= TTL, f"{age} s old"
 
     eventually("an answer is fresh", young)
 
