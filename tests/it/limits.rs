@@ -1,17 +1,20 @@
-//! Answers of an API server without an end, and connections that die: a refresh is bounded, and one broken
+//! Responses of an API server without an end, and connections that die: a refresh is bounded, and one broken
 //! connection costs nobody an answer.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
+use futures::{StreamExt, stream};
 use serde_json::json;
+use target_allocator::cluster::{Kind, Objects, Reading};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::faults::service;
 use crate::function::Function;
@@ -70,6 +73,95 @@ async fn an_answer_without_an_end_fails_the_refresh_within_bounds() {
         // However slow the machine is, the refresh itself ends after 60 s.
         assert!(tokio::time::timeout(Duration::from_secs(180), failure).await.is_ok(), "{what}: no failure");
         assert!(function.peak_memory() < 200 << 20, "{what}: {} MiB", function.peak_memory() >> 20);
+    }
+}
+
+/// How a server in memory answers requests for slices.
+#[derive(Debug, Clone, Copy)]
+enum Answers {
+    /// A list, with a slice of this name. A watch ends at once.
+    Named(&'static str),
+    /// The beginning of a response, then one space each second.
+    Bytes(&'static str),
+    /// Lists with a slice of this name. A watch sends bookmarks, with pauses that are too short to end it.
+    Bookmarks(&'static str),
+    /// Lists with a slice of this name. A watch stops in the middle of an event.
+    HalfAnEvent(&'static str),
+}
+
+impl Answers {
+    fn body(self, is_watch: bool) -> Body {
+        const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"kind":"EndpointSlice","apiVersion":"discovery.k8s.io/v1","metadata":{"resourceVersion":"1"}}}"#;
+        match self {
+            Self::Bytes(start) => endless_pieces(start, " ", Duration::from_secs(1)),
+            Self::Bookmarks(_) if is_watch => endless_pieces("", &format!("{BOOKMARK}\n"), Duration::from_millis(50)),
+            Self::HalfAnEvent(_) if is_watch => endless_pieces(r#"{"type":"BOOKM"#, "", Duration::from_secs(1)),
+            Self::Named(_) if is_watch => Body::empty(),
+            Self::Named(name) | Self::Bookmarks(name) | Self::HalfAnEvent(name) => slices(name).into(),
+        }
+    }
+}
+
+fn slices(name: &str) -> String {
+    let slice = json!({"metadata": {"namespace": "shop", "name": name, "resourceVersion": "1"}, "addressType": "IPv4", "endpoints": []});
+    let metadata = json!({"resourceVersion": "1"});
+    json!({"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "metadata": metadata, "items": [slice]})
+        .to_string()
+}
+
+/// A response that begins with a text. The other text follows after each pause, without an end.
+fn endless_pieces(start: &str, more: &str, pause: Duration) -> Body {
+    let start = Bytes::from(start.to_owned());
+    let first = stream::once(async { Ok::<_, Infallible>(start) });
+    let more = Bytes::from(more.to_owned());
+    let others = stream::repeat(more).then(move |piece| async move {
+        sleep(pause).await;
+        Ok(piece)
+    });
+    Body::from_stream(first.chain(others))
+}
+
+/// Reads the slices of a server in memory. Watches follow lists of any size. Returns the names of the slices, or the
+/// error with its causes, and how long it took.
+async fn read(answers: Answers, reading: &mut Reading) -> (Result<Vec<String>, String>, Duration) {
+    let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| async move {
+        let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=1"));
+        let response = Response::builder().header("content-type", "application/json");
+        Ok::<_, Infallible>(response.body(answers.body(is_watch)).unwrap())
+    });
+    let objects = Objects::behind(kube::Client::new(service, "default"), 0).unwrap();
+    let began = Instant::now();
+    let mut next = reading.clone();
+    next.begin(Duration::from_secs(600));
+    let listed = objects.list(&BTreeSet::from([Kind::EndpointSlice]), &mut next).await;
+    let names = listed.map_err(|error| format!("{:#}", anyhow::Error::from(error))).map(|()| {
+        *reading = next;
+        reading.cluster.endpoint_slices.iter().map(|slice| slice.metadata.name.to_string()).collect()
+    });
+    (names, began.elapsed())
+}
+
+/// The test moves the clock, so these durations do not depend on the machine.
+#[tokio::test(start_paused = true)]
+async fn bytes_one_by_one_and_endless_watches_end_in_time() {
+    const LIST: &str = r#"{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","metadata":{"resourceVersion":"1"},"items":["#;
+    let cases = [
+        ("a list byte by byte", Answers::Bytes(LIST), Err("a refresh may take 60 s"), 60),
+        ("nothing but white space", Answers::Bytes(""), Err("a refresh may take 60 s"), 60),
+        ("endless bookmarks", Answers::Bookmarks("second"), Ok("second"), 10),
+        ("half an event", Answers::HalfAnEvent("second"), Ok("second"), 10),
+    ];
+    for (case, answers, expected, seconds) in cases {
+        let mut reading = Reading::default();
+        assert_eq!(read(Answers::Named("first"), &mut reading).await.0.unwrap(), ["first"], "{case}");
+        let (names, took) = read(answers, &mut reading).await;
+        match expected {
+            Ok(name) => assert_eq!(names.unwrap(), [name], "{case}: the function lists again"),
+            Err(reason) => assert!(names.as_ref().is_err_and(|error| error.contains(reason)), "{case}: {names:?}"),
+        }
+        assert!(took.as_secs().abs_diff(seconds) <= 1, "{case}: {took:?}");
+        // After a refresh that failed, the next one starts from the last reading.
+        assert_eq!(read(Answers::Named("third"), &mut reading).await.0.unwrap(), ["third"], "{case}");
     }
 }
 

@@ -33,6 +33,7 @@ mod limits;
 mod log;
 mod merged;
 mod modules;
+mod one_object;
 mod preview;
 mod references;
 mod security;

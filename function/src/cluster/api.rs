@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{FutureExt, try_join, try_join_all};
@@ -21,6 +22,7 @@ use target_allocator_core::objects::{Collection, Object};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 use tokio::select;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use super::bearer::Bearer;
@@ -380,9 +382,13 @@ impl Api {
             Err(lost) => return Ok(Err(lost)),
         };
         let (answered, mut unfinished) = (answered.shared(), 0);
+        // The API server ends a watch in time. Another server may send bookmarks without an end, or stop in the middle
+        // of an event.
+        let mut too_long = pin!(sleep_until(began + follow::LONGEST));
         loop {
             let piece = select! {
                 biased;
+                () = &mut too_long => return Ok(Err(Lost("the watch does not end".to_owned()))),
                 piece = next_piece(&mut body, Verb::Watch, name) => piece,
                 () = follow::silence(answered.clone()), if events.is_complete() => return Ok(Ok(())),
             };
@@ -393,10 +399,9 @@ impl Api {
                 Err(error) => return Ok(Err(Lost(chain(&error)))),
             };
             known.bytes += piece.len();
-            // The API server ends a watch in time. Something else may send bookmarks for ever.
             unfinished += piece.len();
-            if began.elapsed() > follow::LONGEST || unfinished > MOST_WHOLE {
-                return Ok(Err(Lost("the watch does not end".to_owned())));
+            if unfinished > MOST_WHOLE {
+                return Ok(Err(Lost("an event of the watch does not end".to_owned())));
             }
             if let Err(lost) = events.feed(&piece, known, collection) {
                 return Ok(Err(lost));

@@ -8,6 +8,7 @@ import urllib.request
 import canaries
 import generated
 import merged
+import one_object
 import references
 import shop
 import tokens
@@ -390,6 +391,7 @@ CASES = [
     ("unloadable", unloadable),
     ("collectors", collectors),
     ("references", references.narrowed),
+    ("one_object", one_object.one_object),
     ("faults", faults),
     ("wrong_lists", wrong_lists),
     ("canaries", canaries.find),

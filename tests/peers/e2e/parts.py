@@ -137,7 +137,10 @@ class World:
         raise AssertionError(f"{name} did not start")
 
     def stop(self, name: str) -> None:
-        process = self.processes.pop(name)
+        """Stops a process, if it runs."""
+        process = self.processes.pop(name, None)
+        if process is None:
+            return
         # Stops the whole process group, because cargo lambda has children.
         try:
             os.killpg(process.pid, signal.SIGTERM)
@@ -179,8 +182,7 @@ class World:
         )
 
     def start_function(self, **settings: str) -> str:
-        """Starts the function, always at the same address."""
-        tools = subprocess.run([ROOT / "scripts/tool", "cargo-lambda"], check=True, capture_output=True, text=True)
+        """Starts the function, always at the same address: by `cargo lambda watch`, or the built FUNCTION_BINARY."""
         kubeconfig = self.folder / "function.kubeconfig"
         kubeconfig.write_text(self.kubeconfig(READER))
         port = self.function_port
@@ -192,13 +194,19 @@ class World:
             "SECRETS": "inline",
             "SECRET_ROTATION": "on",
         } | settings
-        env = os.environ | {"PATH": f"{tools.stdout.strip()}:{os.environ['PATH']}"} | settings
-        watch = ["cargo", "lambda", "watch", "--bin", "target-allocator", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port]
-        self.start("function", *watch, env=env, cwd=ROOT)
+        if binary := os.environ.get("FUNCTION_BINARY"):
+            command = [PEERS / "lambda", "-listen", f"127.0.0.1:{port}", "-freeze=false", "--", binary]
+            path = os.environ["PATH"]
+        else:
+            tools = subprocess.run([ROOT / "scripts/tool", "cargo-lambda"], check=True, capture_output=True, text=True)
+            command = ["cargo", "lambda", "watch", "--bin", "target-allocator", "--ignore-changes"]
+            command += ["--invoke-address", "127.0.0.1", "--invoke-port", port]
+            path = f"{tools.stdout.strip()}:{os.environ['PATH']}"
+        self.start("function", *command, env=os.environ | {"PATH": path} | settings, cwd=ROOT)
         url = f"http://127.0.0.1:{port}"
 
         def ready() -> None:
-            assert self.processes["function"].poll() is None, "cargo lambda watch has ended"
+            assert self.processes["function"].poll() is None, "the program that runs the function has ended"
             get(f"{url}/jobs")
 
         eventually("the function answers", ready, 600)

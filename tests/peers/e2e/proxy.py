@@ -13,10 +13,12 @@ import json
 import ssl
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from serving import serve
+from serving import Answer, serve
 
 JSON = {"Content-Type": "application/json"}
 
@@ -139,28 +141,40 @@ def kind_of(path: str) -> tuple[bool, bool]:
     return "watch" in query, "watch" not in query and query.get("resourceVersion") == ["0"]
 
 
+def pieces(connection: http.client.HTTPSConnection, response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The body, as it arrives."""
+    with closing(connection):
+        while piece := response.read1():
+            yield piece
+
+
 def main(apiserver: Path, port: int, fault_file: Path, certificate: Path | None = None) -> None:
     context = ssl.create_default_context(cafile=str(apiserver / "apiserver.crt"))
     faults = Faults(fault_file)
 
-    def answer(path: str, headers: dict) -> tuple[int, dict, bytes]:
+    def answer(path: str, headers: dict) -> Answer:
         fault = faults.of(path)
         known = faults.before(fault, path)
         if known is not None:
             return known
+        wanted = {name.lower(): value for name, value in headers.items()}
+        wanted = {name: wanted[name] for name in ("authorization", "accept") if name in wanted}
+        if fault == "nothing" or fault in WRONG_LISTS:
+            # Its answer is changed, which is easy in JSON.
+            wanted |= {"accept": "application/json"}
         connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
         try:
-            wanted = {name.lower(): value for name, value in headers.items()}
-            wanted = {name: wanted[name] for name in ("authorization", "accept") if name in wanted}
-            if fault == "nothing" or fault in WRONG_LISTS:
-                # Its answer is changed, which is easy in JSON.
-                wanted |= {"accept": "application/json"}
             connection.request("GET", path, headers=wanted)
             response = connection.getresponse()
+            kind = {"Content-Type": response.headers["Content-Type"]}
+            if response.status == 200 and fault != "truncated" and kind_of(path)[0]:
+                # A client of a watch must not wait for its end.
+                connection, watch = None, pieces(connection, response)
+                return 200, kind, watch
             body = response.read()
         finally:
-            connection.close()
-        kind = {"Content-Type": response.headers["Content-Type"]}
+            if connection is not None:
+                connection.close()
         return response.status, *faults.after(fault, path, response.status, kind, body)
 
     own = None

@@ -14,6 +14,8 @@ NAMESPACE = "tenant"
 NAMES = ("%", "a/b", ".", "..", "%2e%2e", "../../pods", "a?b", "a b", "A", "x" * 300)
 TOO_MANY = 200
 ROLE = "target-allocator"
+# The namespaces of the shop whose monitors name Secrets.
+SHOP = ("shop", "payments")
 
 
 def monitor(name: str, *endpoints: dict) -> dict:
@@ -98,23 +100,35 @@ def narrowed(world: "World") -> str:
             assert wanted in entry["reason"] and entry["field"].startswith("spec"), f"{name}: {entry}"
         return f"{len(made)} monitors are refused, {with_less(world, role, before)}"
     finally:
-        world.kubectl("replace", "-f", "-", stdin={**role, "metadata": {"name": ROLE, "labels": role["metadata"].get("labels", {})}})
+        restore(world, role)
         world.kubectl("delete", "servicemonitors", "--all", "-n", NAMESPACE)
         eventually("the role is back", lambda: _same(set(), set(refused(world))))
 
 
-def with_less(world: "World", role: dict, before: tuple) -> str:
-    """The same with a role that reads Secrets in the shop's namespaces alone."""
-    from parts import eventually
-
+def narrow(world: "World", role: dict) -> None:
+    """Takes the right to read Secrets and ConfigMaps away, except in the namespaces of the shop."""
     secrets = [rule for rule in role["rules"] if "secrets" in rule["resources"]]
-    for namespace in ("shop", "payments"):
+    for namespace in SHOP:
         own = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"namespace": namespace, "name": ROLE}}
         subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": ROLE}
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROLE}
         create(world, [own | {"kind": "Role", "rules": secrets}, own | {"kind": "RoleBinding", "roleRef": reference, "subjects": [subject]}])
     rules = [rule for rule in role["rules"] if "secrets" not in rule["resources"]]
     world.kubectl("patch", "clusterrole", ROLE, "--type", "merge", "-p", json.dumps({"rules": rules}))
+
+
+def restore(world: "World", role: dict) -> None:
+    """Gives the role its rules back."""
+    world.kubectl("patch", "clusterrole", ROLE, "--type", "merge", "-p", json.dumps({"rules": role["rules"]}))
+    for namespace in SHOP:
+        world.kubectl("delete", "role,rolebinding", ROLE, "-n", namespace, "--ignore-not-found")
+
+
+def with_less(world: "World", role: dict, before: tuple) -> str:
+    """The same with a role that reads Secrets in the shop's namespaces alone."""
+    from parts import eventually
+
+    narrow(world, role)
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": NAMESPACE, "name": "locked"}, "stringData": {"token": "t"}}
     create(world, [secret, monitor("locked", {"authorization": {"credentials": key("locked")}})])
 

@@ -1,15 +1,19 @@
 """An HTTP server that passes requests on. The proxy and the gateway share it."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 # Headers that describe the connection, not the answer.
 HOP = ("content-length", "connection", "transfer-encoding")
 
 
-def serve(answer: Callable[[str, dict], tuple[int, dict, bytes]], context: ssl.SSLContext | None = None) -> None:
-    """Answers each GET with the result of `answer(path, headers)`: status, headers and body. An OSError gives no answer."""
+# Status, headers and body. A body in pieces is sent piece by piece.
+Answer = tuple[int, dict, bytes | Iterator[bytes]]
+
+
+def serve(answer: Callable[[str, dict], Answer], context: ssl.SSLContext | None = None) -> None:
+    """Answers each GET with the result of `answer(path, headers)`. An OSError gives no answer."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -26,9 +30,21 @@ def serve(answer: Callable[[str, dict], tuple[int, dict, bytes]], context: ssl.S
             for name, value in headers.items():
                 if name.lower() not in HOP:
                     self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            if isinstance(body, bytes):
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            else:
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.send_pieces(body)
+
+        def send_pieces(self, pieces: Iterator[bytes]) -> None:
+            self.wfile.flush()
+            for piece in pieces:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: object) -> None:
             pass
