@@ -1,4 +1,4 @@
-//! A job with its targets. Only the targets that changed since the allocation before are made again.
+//! A job with its targets. Only the targets of changed objects are rebuilt.
 
 mod targets;
 
@@ -31,17 +31,17 @@ pub struct Job {
     named: Vec<Arc<GroupTargets>>,
     answers: Vec<Arc<[ExternalGroup]>>,
     targets: Vec<Place>,
-    /// The number of targets to which the rules write more than is allowed.
+    /// The number of targets whose labels exceed the size limit after relabelling.
     too_large: usize,
     unknown: Option<String>,
-    /// When the targets were last known, if they are kept from then.
+    /// The time when the targets were last known. `None` if they are known now.
     kept_since: Option<Timestamp>,
 }
 
-/// Targets of objects, by query and object.
+/// The targets of Kubernetes objects, by query and object.
 type Discovered = BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>;
 
-/// The means by which a job makes the targets of objects.
+/// The inputs for the targets of one job.
 struct Means<'a> {
     making: &'a Making<'a>,
     maker: Maker<'a>,
@@ -49,99 +49,98 @@ struct Means<'a> {
     before: &'a Discovered,
 }
 
-/// The inputs that all jobs have in common.
+/// The inputs that all jobs share.
 pub(super) struct Making<'a> {
     pub index: &'a Index,
-    /// The differences from the index of the allocation before.
+    /// The differences from the index of the previous allocation.
     pub changes: &'a Changes,
     pub external: &'a External,
     pub filter: bool,
     pub served: ServedLabels,
-    /// How many bytes the targets of a job may take.
+    /// The maximum size of the targets of a job, in bytes.
     pub most: usize,
     pub keeping: Keeping,
 }
 
 impl Job {
-    /// The scrape config that collectors get.
+    /// The scrape config that collectors receive.
     #[must_use]
     pub fn scrape_config(&self) -> &ScrapeConfig {
         &self.planned.scrape_config
     }
 
-    /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
+    /// The monitor of the job. `None` for a job of `config.scrape_configs`.
     #[must_use]
     pub fn monitor(&self) -> Option<&ObjectRef> {
         self.planned.monitor.as_ref()
     }
 
-    /// How it was planned.
+    /// The plan of the job.
     #[must_use]
     pub fn planned(&self) -> &PlannedJob {
         &self.planned
     }
 
-    /// Why its targets are not known. Then a request for them fails: the job has no targets here, or those
-    /// that shared lists keep (see [`Job::is_kept`]).
+    /// The reason why the targets are unknown. A request for them then fails. The job has no targets here, or the
+    /// targets that shared lists keep (see [`Job::is_kept`]).
     #[must_use]
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
     }
 
-    /// Whether its targets are not known, but those from before are kept for lists that it shares with other jobs.
+    /// Whether the targets are unknown, and shared lists keep the last known targets.
     #[must_use]
     pub const fn is_kept(&self) -> bool {
         self.kept_since.is_some()
     }
 
-    /// How many targets it has.
+    /// The number of targets.
     #[must_use]
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether it has no targets.
+    /// Whether the job has no targets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Its targets with the groups that hold their texts, in the order of discovery.
+    /// The targets with their groups, in the order of discovery.
     pub fn targets(&self) -> impl ExactSizeIterator<Item = (&GroupTargets, &Target)> {
         self.targets.iter().map(Place::target)
     }
 
-    /// All targets that its rules kept, duplicates too, with the object that each comes from, if there is one.
+    /// All targets that the rules keep, including duplicates. Each has the object that it comes from, if there is one.
     pub fn made(&self) -> impl Iterator<Item = (Option<&ObjectKey>, &Target)> {
         let discovered = self.discovered.iter().map(|((_, key), group)| (Some(key), group));
         let groups = discovered.chain(self.named.iter().map(|group| (None, group)));
         groups.flat_map(|(key, group)| group.targets.iter().map(move |target| (key, target)))
     }
 
-    /// The target at `position`, which must be one of the job's.
+    /// The target at `position`, which must be less than the number of targets.
     #[must_use]
     pub fn target(&self, position: usize) -> (&GroupTargets, &Target) {
         self.targets[position].target()
     }
 
-    /// Whether the merged view can serve all its targets.
+    /// Whether the merged view can serve all targets of the job.
     pub(super) fn is_expressible(&self) -> bool {
         self.groups().all(|group| group.is_expressible())
     }
 
-    /// How many of its targets the merged view cannot serve.
+    /// The number of targets that the merged view cannot serve.
     pub(super) fn inexpressible(&self) -> usize {
         self.groups().map(|group| group.inexpressible()).sum()
     }
 
-    /// Its targets as they would be kept if nothing were known of the job any more; `since` says when all
-    /// jobs were looked at last.
+    /// The targets to keep if the job becomes unknown. `since` is the time of the previous allocation.
     pub(super) fn former(&self, since: Timestamp) -> Option<Former> {
         let since = if self.unknown.is_some() { self.kept_since? } else { since };
         self.views.merged.then(|| Former { targets: self.targets.clone(), views: self.views, since })
     }
 
-    /// The job with the targets of a later state; `before` itself if nothing changed.
+    /// The job with the targets of the new state. Returns `before` if nothing changed.
     pub(super) fn next(
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
@@ -163,7 +162,7 @@ impl Job {
         job
     }
 
-    /// Reports the targets to which the rules write more than is allowed.
+    /// Reports the targets whose labels exceed the size limit after relabelling.
     fn report_too_large(&self, filter: bool, report: &mut Report) {
         let too_large = self.too_large;
         if too_large > 0 {
@@ -175,7 +174,7 @@ impl Job {
         }
     }
 
-    /// A job without targets, or with those from before that shared lists keep.
+    /// A job with unknown targets. It has no targets, or the last known targets that shared lists keep.
     fn not_known(
         reason: String,
         before: Option<&Arc<Self>>,
@@ -255,7 +254,7 @@ impl Job {
         Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(making.most)
     }
 
-    /// The job with the targets of changed objects made again.
+    /// The job with the targets of changed objects rebuilt.
     fn updated(
         self: &Arc<Self>,
         answers: Vec<Arc<[ExternalGroup]>>,
@@ -298,13 +297,13 @@ impl Job {
         Self { wanted, discovered, named, answers, ..rest }.listed().within(making.most).map(Arc::new)
     }
 
-    /// The job itself, unless its targets take more bytes than `most`.
+    /// Returns the job, unless its targets take more than `most` bytes.
     fn within(self, most: usize) -> Result<Self, TooLarge> {
         if self.groups().map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
     }
 
-    /// Lists the targets, each identity once. Of several targets with one identity the last one is served, in
-    /// the place of the first. The operator's allocator does so within a group; between groups it takes any.
+    /// Lists the targets without duplicates. Of several targets with equal labels, the last one is served at the
+    /// position of the first. The operator's allocator does so within a group, and picks any target between groups.
     fn listed(mut self) -> Self {
         let groups = self.groups();
         let count = groups.clone().map(|group| group.targets.len()).sum();

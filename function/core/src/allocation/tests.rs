@@ -1,4 +1,4 @@
-//! An allocation made of the one before is the one that would be made anew.
+//! An incremental allocation equals an allocation from scratch.
 
 mod shared;
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::discovery::tests::{add, bytes, cluster, objects};
 
-/// Jobs of all roles, some that decide by what groups share, some that cannot be merged.
+/// Jobs of all roles. Some have rules on shared labels only, and some cannot be merged.
 const CONFIG: &str = "
 collectors: {names: [one, two, three]}
 config:
@@ -50,7 +50,7 @@ fn allocated(cluster: &Cluster, views: Views, before: Option<&Allocation>) -> Al
     allocate(inputs, before).unwrap()
 }
 
-/// What each collector is told of each job, in both forms.
+/// The targets that each collector receives for each job, in both views.
 fn served(allocation: &Allocation) -> BTreeMap<(String, String), Vec<String>> {
     let members = allocation.members().unwrap().collectors().iter();
     let mut served = BTreeMap::new();
@@ -87,7 +87,7 @@ proptest! {
         let views = Views { plain, merged };
         let before = allocated(&before, views, None);
         let (later, anew) = (allocated(&now, views, Some(&before)), allocated(&now, views, None));
-        // A job whose targets once could not be merged keeps both forms of them.
+        // After a job could once not be merged, it keeps its targets in both views.
         let comparable = |allocation: &Allocation| {
             let mut served = served(allocation);
             if !plain {

@@ -1,6 +1,7 @@
-//! Scrape classes, checked once: settings that monitors take by name or by default.
+//! Scrape classes: settings that a monitor takes by name or by default.
 //!
-//! Follows `getScrapeClassConfig` and `getScrapeClassOrDefault` of the Prometheus operator.
+//! Input: the classes of the config. Output: checked classes. Follows `getScrapeClassConfig` and
+//! `getScrapeClassOrDefault` of the Prometheus operator.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +15,15 @@ use crate::objects::monitoring::http::Authorization;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScrapeClasses {
     by_name: BTreeMap<String, ScrapeClass>,
-    /// What monitors take that name no class; empty if no class is the default.
+    /// The class of monitors that do not name one. Empty if no class is the default.
     default: ScrapeClass,
 }
 
 impl ScrapeClasses {
-    /// Checks scrape classes. Of several with one name the last counts.
+    /// Checks scrape classes. If several classes have one name, the last one wins.
     ///
     /// # Errors
-    /// What the operator would not start with; the field is that in the list.
+    /// [`Finding`] if the operator would not start with the classes. Its field starts with the index of the class.
     pub fn new(classes: Vec<ScrapeClass>) -> Result<Self, Finding> {
         let mut default_name: Option<String> = None;
         let mut by_name = BTreeMap::new();
@@ -41,10 +42,10 @@ impl ScrapeClasses {
         Ok(Self { by_name, default })
     }
 
-    /// The class of a monitor that names `name`; an empty one where none applies.
+    /// The scrape class of a monitor. Without a name, the default class, or an empty class if there is no default.
     ///
     /// # Errors
-    /// If there is no class of that name.
+    /// [`Finding`] if no class has this name.
     pub fn of(&self, name: Option<&str>) -> Result<&ScrapeClass, Finding> {
         match name {
             None | Some("") => Ok(&self.default),
@@ -55,7 +56,7 @@ impl ScrapeClasses {
         }
     }
 
-    /// All classes.
+    /// All classes, each name once.
     pub fn iter(&self) -> impl Iterator<Item = &ScrapeClass> {
         self.by_name.values()
     }

@@ -1,4 +1,4 @@
-//! The targets of a job: those of the cluster's objects, of static configs and of sources outside of the cluster.
+//! The targets of a job: from Kubernetes objects, from static configs and from external sources.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl PlannedJob {
         Ok(())
     }
 
-    /// The targets of a group, if the rules keep any. Targets that did not change are taken over.
+    /// The targets of a group. `None` if the rules drop all of them. Unchanged targets are reused.
     pub(super) fn make(
         &self,
         key: &(usize, ObjectKey),
@@ -56,7 +56,7 @@ impl PlannedJob {
         Ok((!made.targets.is_empty() || made.too_large() > 0).then(|| Arc::new(made)))
     }
 
-    /// The targets of the job's static configs, and those of its sources.
+    /// The targets of the static configs and external sources of a job.
     pub(super) fn named(
         &self,
         maker: &Maker<'_>,
@@ -79,7 +79,7 @@ impl PlannedJob {
         Ok(named)
     }
 
-    /// The last answers of the job's sources, or why one of them has none. Failures are reported.
+    /// The last answers of the external sources of a job, or the reason why a source has none. Failures are reported.
     pub(super) fn answers(
         &self,
         external: &External,
@@ -111,7 +111,7 @@ impl PlannedJob {
         unknown.map_or(Ok(groups), Err)
     }
 
-    /// How reports name what the job comes from.
+    /// The object that report entries about the job name.
     pub(in crate::allocation) fn object(&self) -> ObjectRef {
         self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
     }

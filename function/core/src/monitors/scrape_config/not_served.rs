@@ -1,11 +1,11 @@
-//! Kinds of service discovery that are not served here: only what the operator checks of them.
+//! The operator's checks of kinds of service discovery that are not supported here.
 
 use super::client::{check_url, sd_client};
 use crate::monitors::assets::Assets;
 use crate::monitors::finding::{Finding, Within};
 use crate::objects::monitoring::scrape_config::{OtherSdConfig, OtherSdKind};
 
-/// What the operator checks of a config whose kind is not served here.
+/// Checks an unsupported SD config as the operator does.
 pub(super) fn check(
     kind: OtherSdKind,
     config: &OtherSdConfig,

@@ -1,4 +1,4 @@
-//! What is wrong with monitors, and how it is named.
+//! Errors in monitors, and the findings that report them.
 
 use super::*;
 use crate::monitors::draft::SERVICE_ACCOUNT_CA;
@@ -152,7 +152,7 @@ fn what_is_wrong_is_named() {
     for ((kind, spec), expected) in cases {
         let (jobs, report) = outcome(&settings(), kind, &spec);
         assert!(matches!(report.as_slice(), [entry] if entry.starts_with(expected)), "{spec}: {report:?}");
-        // A refused monitor has no job; otherwise the endpoint that is beyond reproach has.
+        // A refused monitor has no job. If only a job is left out, the job of the valid endpoint remains.
         let left = usize::from(expected.starts_with("job-left-out") && spec.contains("other"));
         assert_eq!(jobs.len(), left, "{spec}");
         assert!(!report[0].contains("t0ken") && !report[0].contains("p&w"), "{report:?}");
@@ -179,7 +179,7 @@ fn files_of_collectors_are_denied_as_the_settings_say() {
     let (unset, denied, allowed) = (with(Files::WithoutTls), with(Files::Denied), with(Files::Allowed));
     let reads = "job-left-out spec.endpoints[0]: reads a file";
     let service_account_ca = format!("tlsConfig: {{caFile: {SERVICE_ACCOUNT_CA}}}");
-    // The endpoint, and what becomes of it where the key is absent; `true` denies all, `false` none.
+    // The endpoint, and the finding if the key is absent. `true` denies all files, `false` allows all.
     let cases = [
         ("bearerTokenFile: /f", None),
         (&service_account_ca, None),

@@ -1,4 +1,4 @@
-//! The relabelling rules that monitors make.
+//! The relabelling rules that monitors generate.
 
 use super::*;
 
@@ -113,7 +113,7 @@ replace [] -> __address__ = prober
 
 #[test]
 fn ports_choose_targets_and_name_endpoints() {
-    // An endpoint; the rule that keeps its port and the one that names it.
+    // The endpoint, the rule that keeps its port, and the rule that sets the label `endpoint`.
     let cases = [
         ("ServiceMonitor", "{}", "", ""),
         ("ServiceMonitor", "{port: web, targetPort: 80}", "…endpointslice_port_name] ~ web", "endpoint = web"),
