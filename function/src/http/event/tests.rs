@@ -1,4 +1,4 @@
-//! What is asked, in every kind of event, however it is written.
+//! Requests of all kinds of events.
 
 use proptest::prelude::{any, prop_assert, proptest};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn gzip_is_sent_to_those_who_accept_it() {
     }
 }
 
-/// Found by fuzzing: the library's parameters panic over one that has no value.
+/// Found by fuzzing: `lambda_http` panics on a parameter with an empty list of values.
 #[test]
 fn a_parameter_without_values_is_none() {
     for field in ["queryStringParameters", "multiValueQueryStringParameters"] {
@@ -75,7 +75,7 @@ fn a_parameter_without_values_is_none() {
             let mut event = json!({"httpMethod": "GET", "path": "/jobs", "headers": {}, "multiValueHeaders": {},
                 "queryStringParameters": {}, "multiValueQueryStringParameters": {}, "requestContext": context});
             event[field] = json!({"collector_id": []});
-            // However the list is written.
+            // White space inside the list does not matter.
             for text in [event.to_string(), event.to_string().replace("[]", "[ \n]")] {
                 let Ok(mut event) = serde_json::from_str(&text) else { continue };
                 assert_eq!(Asked::take(&mut event).collector_id, None, "{text}");
@@ -120,7 +120,7 @@ proptest! {
         let event = [v1, v2, alb][which].to_string();
         let mut event: Event = serde_json::from_str(&event).unwrap();
         prop_assert!(Asked::take(&mut event).reads);
-        // What panicked with the whole event.
+        // This conversion panicked with the unchanged event.
         let left = lambda_http::Request::from(event.request);
         prop_assert!(left.uri().query().is_none());
     }
