@@ -100,7 +100,7 @@ fn unescaped(text: &str) -> Option<String> {
     percent_decode_str(&spaced(text)).decode_utf8().ok().map(Cow::into_owned)
 }
 
-/// Decodes a text until nothing changes. All encodings of one name then have equal texts.
+/// Decodes percent escapes and `+`. Texts that differ only in their encoding are then equal.
 fn folded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().replace('+', " ")
 }

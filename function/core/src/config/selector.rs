@@ -1,9 +1,8 @@
-//! Label selectors as `targetallocator.yaml` holds them.
+//! Label selectors in `targetallocator.yaml`.
 //!
-//! Follows `MapToLabelSelector` of the operator: keys in lower case (`matchlabels`) or camel case
-//! (`matchLabels`), where camel case wins, and scalars in place of texts.
-//! DIFFERENCE(selector-field): an unknown field is an error. The operator ignores it, and a selector without
-//! requirements selects everything.
+//! Follows `MapToLabelSelector` of the operator. Keys are in lower case (`matchlabels`) or camel case (`matchLabels`),
+//! and camel case wins. Scalars are accepted as texts. DIFFERENCE(selector-field): an unknown field is an error. The
+//! operator ignores it, and a selector without requirements selects everything.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,7 @@ use crate::selector::{LabelSelector, LabelSelectorRequirement};
 use crate::unknown_key::similar;
 use crate::yaml::to_text;
 
-/// A label selector of the config file.
+/// A label selector in the config file.
 #[derive(Debug)]
 pub(super) struct Selector(pub(super) LabelSelector);
 
@@ -24,7 +23,7 @@ impl<'de> Deserialize<'de> for Selector {
     }
 }
 
-/// Why a selector cannot be read.
+/// The reason why a selector cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Malformed {
     #[error("a selector is a map such as {{matchlabels: {{app: web}}}}, found: {0}")]
@@ -118,7 +117,7 @@ fn read_list<'a>(value: &'a Value, place: &str) -> Result<&'a [Value], Malformed
     }
 }
 
-/// A scalar as `yaml.v2` reads it into a text: null is empty.
+/// A scalar as `yaml.v2` parses it into a text. Null is empty.
 fn read_text(value: &Value, place: &str) -> Result<String, Malformed> {
     match value {
         Value::Array(_) | Value::Object(_) => Err(wrong_type(place, "a text", value)),

@@ -1,4 +1,4 @@
-//! What `targetallocator.yaml` means, key by key.
+//! The meaning of each key of `targetallocator.yaml`.
 
 use super::*;
 use crate::shard::rendezvous::Rendezvous;
@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, None)
 }
 
-/// A config that says as little as it may.
+/// The shortest valid config with monitors.
 const ENABLED: &str = "prometheus_cr: {enabled: true}\n";
 
 #[test]
@@ -263,7 +263,7 @@ fn unknown_keys_are_ignored_and_named() {
             "config: {scrape_configs: [{job_name: node, scrape_classic_histograms: true, static_configs: [{targets: ['n:9100']}]}]}",
             vec!["config.scrape_configs[0].scrape_classic_histograms (did you mean always_scrape_classic_histograms?)"],
         ),
-        // A key in another case is the known key, as in the operator.
+        // As in the operator, the case of a key does not matter.
         ("Prometheus_CR: {Enabled: true}", vec![]),
     ];
     for (text, expected) in cases {

@@ -1,9 +1,8 @@
-//! What Prometheus' parser refuses in a scrape config, and the defaults that it fills in.
+//! Checks a scrape config like the parser of Prometheus, and fills in the defaults.
 //!
-//! Input: a scrape config with unset values (zero, empty) and the globals. Output:
-//! the config as Prometheus would print it, or the first rule that it breaks.
-//! Follows `ScrapeConfig.UnmarshalYAML` and `ScrapeConfig.Validate` in `config/config.go`.
-//! What depends on how a value was written (`null`, an empty list) is the parser's.
+//! Input: a scrape config with unset values (zero, empty), and the globals. Output: the config as Prometheus prints it,
+//! or the first rule that the config breaks. Follows `ScrapeConfig.UnmarshalYAML` and `ScrapeConfig.Validate` in
+//! `config/config.go`. Rules about the notation of a value (`null`, an empty list) belong to the parser.
 
 use super::fields::Refusal;
 use super::globals::{ALLOW_UTF8, Globals, UNDERSCORES, default_escaping};
@@ -11,11 +10,11 @@ use super::http_client::HttpClientError;
 use super::{NameValidation, ScrapeConfig};
 use crate::relabel::{RelabelError, Rules};
 
-/// The protocols that a target can be scraped with.
+/// The scrape protocols that Prometheus supports.
 const PROTOCOLS: [&str; 5] =
     ["PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"];
 
-/// Why Prometheus would not load a scrape config.
+/// The reason why Prometheus rejects a scrape config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum ScrapeConfigError {
@@ -48,7 +47,7 @@ pub enum ScrapeConfigError {
 }
 
 impl ScrapeConfig {
-    /// Fills in what is unset and refuses what Prometheus refuses.
+    /// Fills in unset values, and rejects configs that Prometheus rejects.
     ///
     /// # Errors
     /// The first rule that the config breaks.
@@ -66,7 +65,7 @@ impl ScrapeConfig {
         self.check_rules()
     }
 
-    /// A URL in place of an address is refused, unless relabelling may still mend it.
+    /// Rejects a URL in place of an address, unless relabelling rules exist that could correct it.
     fn check_static_targets(&self) -> Result<(), ScrapeConfigError> {
         if !self.relabel_configs.is_empty() {
             return Ok(());
@@ -119,7 +118,8 @@ impl ScrapeConfig {
             self.scrape_protocols = if !globals.scrape_protocols.is_empty() {
                 globals.scrape_protocols.clone()
             } else {
-                // Native histograms come only with the first of them, which is not asked for otherwise.
+                // Only the first protocol of the list supports native histograms. It is skipped unless they are
+                // scraped.
                 let skipped = usize::from(!self.scrape_native_histograms);
                 PROTOCOLS[skipped..].iter().copied().map(str::to_owned).collect()
             };
@@ -153,10 +153,10 @@ impl ScrapeConfig {
     }
 }
 
-/// Refuses protocols that are unknown or named twice.
+/// Rejects unknown and duplicate protocols.
 ///
 /// # Errors
-/// The first protocol at fault.
+/// The first unknown or duplicate protocol.
 pub fn check_protocols(protocols: &[String]) -> Result<(), ScrapeConfigError> {
     for (at, protocol) in protocols.iter().enumerate() {
         if protocols[..at].iter().any(|earlier| earlier.eq_ignore_ascii_case(protocol)) {

@@ -1,4 +1,4 @@
-//! A requirement that does not hold, and what was found instead.
+//! A requirement that an object does not match, and the label that was found instead.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::{Requirement, Test};
 use crate::objects::TextMap;
 
-/// A requirement that labels do not satisfy.
+/// A requirement that labels do not match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// The requirement, as it prints: `app=web`.
+    /// The requirement in text form: `app=web`.
     pub wanted: String,
-    /// What was found: `app=website`, or that there is no such label.
+    /// The label that was found, such as `app=website`, or a note that it is absent.
     pub found: String,
-    /// A label with the wanted value under another key, if there is one: people mistake `app` for `app.kubernetes.io/name`.
+    /// A label with the required value under another key. People often confuse `app` with `app.kubernetes.io/name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub similar: Option<String>,
 }
