@@ -142,7 +142,7 @@ fn documented() -> String {
 }
 
 #[test]
-fn the_document_has_the_table_that_is_tried() {
+fn the_document_contains_the_tested_table() {
     let document = include_str!("../../docs/security.md");
     let table = documented();
     assert!(document.contains(&table), "docs/security.md must have these rows:\n{table}");
@@ -177,7 +177,7 @@ fn check(answer: &Answer, expected: u16, what: &str) {
 }
 
 #[tokio::test]
-async fn behind_an_authorizer_collectors_get_what_is_theirs() {
+async fn behind_an_authorizer_each_collector_gets_its_own_share() {
     let function = shop_with_viewers(&[("SECRETS", "inline")]).await;
     for (path, expected) in TABLE {
         let [as_nobody, ..] = expected;
@@ -206,7 +206,7 @@ async fn the_identity_supplies_the_collector() {
 }
 
 #[tokio::test]
-async fn subjects_that_the_config_names_are_asked_for_a_token() {
+async fn subjects_that_the_config_names_need_a_token() {
     let config = include_str!("../../examples/shop/targetallocator.yaml");
     let config = format!("{config}\nallowed_subjects: ['system:serviceaccount:monitoring:grafana']\n");
     let function = shop_with(&[("ALLOCATOR_CONFIG_FILE", ""), ("ALLOCATOR_CONFIG", &config)]).await;
@@ -225,7 +225,7 @@ async fn subjects_that_the_config_names_are_asked_for_a_token() {
 }
 
 #[tokio::test]
-async fn credentials_are_served_where_it_is_set_to_those_whom_an_authorizer_knows() {
+async fn credentials_are_served_only_to_verified_callers_and_if_enabled() {
     for mode in ["omit", "inline"] {
         let function = shop_with_viewers(&[("SECRETS", mode)]).await;
         for asker in [Asker::Unknown, Asker::Unverified, Asker::Collector, Asker::NoPod, Asker::Viewer] {

@@ -136,14 +136,14 @@ async fn check(resource: &str, name: &str, wrong: Behaviour) {
 }
 
 #[tokio::test]
-async fn wrong_lists_of_monitors_cost_nobody_their_targets() {
+async fn wrong_lists_of_monitors_cost_no_collector_its_targets() {
     for (name, wrong) in in_json(&MONITORS, "ServiceMonitor") {
         check("servicemonitors", name, wrong).await;
     }
 }
 
 #[tokio::test]
-async fn wrong_lists_of_slices_cost_nobody_their_targets() {
+async fn wrong_lists_of_slices_cost_no_collector_its_targets() {
     let unreadable = json!([{"metadata": {"namespace": "shop", "name": "web-1"}, "endpoints": 7}]);
     let all_unreadable = json_page(&spoiled(&SLICES, "EndpointSlice", "items", unreadable));
     let cases = in_json(&SLICES, "EndpointSlice").into_iter().chain(in_protobuf());
@@ -153,7 +153,7 @@ async fn wrong_lists_of_slices_cost_nobody_their_targets() {
 }
 
 #[tokio::test]
-async fn a_status_in_place_of_any_list_costs_nobody_their_targets() {
+async fn an_error_status_for_any_list_costs_no_collector_its_targets() {
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "code": 500});
     for resource in ["namespaces", "services", "pods"] {
         check(resource, "a Status", json_page(&status)).await;
@@ -161,7 +161,7 @@ async fn a_status_in_place_of_any_list_costs_nobody_their_targets() {
 }
 
 #[tokio::test]
-async fn a_function_that_begins_asks_past_an_empty_cache() {
+async fn a_starting_function_does_not_trust_an_empty_watch_cache() {
     for (resource, kind) in [
         ("servicemonitors", "ServiceMonitor"),
         ("namespaces", "Namespace"),
@@ -179,7 +179,7 @@ async fn a_function_that_begins_asks_past_an_empty_cache() {
 }
 
 #[tokio::test]
-async fn monitors_stay_while_discovery_does_not_say_whether_their_definition_goes() {
+async fn monitors_are_kept_while_the_state_of_their_definition_is_unknown() {
     let failures = [
         Behaviour::Status(403, r#"{"kind": "Status", "message": "forbidden"}"#.to_owned()),
         Behaviour::Status(404, "404 page not found".to_owned()),
@@ -228,7 +228,7 @@ async fn the_only_monitor_of_a_kind_is_left_out_alone_when_it_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn monitors_that_all_become_unreadable_at_once_are_not_believed() {
+async fn a_list_in_which_all_monitors_become_unreadable_is_not_trusted() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let monitor = |name: &str, bad: bool| {
         let mut monitor = objects("ServiceMonitor").remove(0);

@@ -92,7 +92,7 @@ async fn report(function: &Function) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn monitors_that_make_too_much_are_refused_and_the_others_are_served() {
+async fn monitors_over_a_bound_are_refused_and_the_others_are_served() {
     let labels: Vec<_> = (0..900).map(|n| format!("label-{n}")).collect();
     let namespaces: Vec<_> = (0..9_000).map(|n| format!("{}{n}", "n".repeat(60))).collect();
     let http = json!({"port": "http"});
@@ -215,7 +215,7 @@ async fn jobs_of_the_config_that_collectors_cannot_load_are_left_out_alone() {
 }
 
 #[tokio::test]
-async fn scrape_configs_that_do_not_fit_say_what_helps() {
+async fn scrape_configs_that_do_not_fit_are_an_error_with_advice() {
     let labels: Vec<_> = (0..90).map(|n| format!("label-{n}")).collect();
     let endpoints = repeated(&json!({"port": "http"}), 100);
     let monitors = (0..6).map(|n| monitor(&format!("m{n}"), &endpoints, &json!({"podTargetLabels": labels})));

@@ -111,7 +111,7 @@ fn has_value(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn credentials_are_in_no_answer_but_scrape_configs_for_those_who_are_known() {
+async fn credentials_are_only_in_scrape_configs_for_verified_callers() {
     let (folder, monitors) = cluster();
     let log = folder.path().join("log");
     let source = format!("manifests:{}", folder.path().display());

@@ -41,7 +41,7 @@ fn shows_credentials(answer: &Answer) -> bool {
 const ROUTES: [&str; 6] = ["/", "/scrape_configs", "/jobs", "/merged/scrape_configs", "/merged/jobs", "/debug/report"];
 
 #[tokio::test]
-async fn a_token_is_good_for_the_clusters_of_its_issuer() {
+async fn a_token_is_accepted_only_for_the_clusters_of_its_issuer() {
     let issuers = format!("prod={PROD},dev={DEV}");
     let function = two(&[("CLUSTER_ISSUERS", &issuers)]).await;
     for (gateway, event) in AUTHORIZED {
@@ -68,7 +68,7 @@ async fn a_token_is_good_for_the_clusters_of_its_issuer() {
 
 /// The bearer token tells the pod. It never tells the issuer: a Lambda authorizer may have verified another one.
 #[tokio::test]
-async fn the_bearer_token_alone_does_not_tell_the_issuer() {
+async fn the_issuer_is_never_read_from_the_bearer_token() {
     let issuers = "prod=https://issuer.example.com,dev=any";
     let function = two(&[("CLUSTER_ISSUERS", issuers)]).await;
     let event = |path| crate::events::verified(rest_api(path), COLLECTOR, Some("otel-collector-0"));
@@ -99,7 +99,7 @@ async fn without_settings_no_identity_reaches_two_clusters() {
 
 /// AWS credentials have no issuer: the settings name the subjects of each cluster.
 #[tokio::test]
-async fn aws_credentials_are_good_for_the_clusters_that_name_them() {
+async fn aws_credentials_are_accepted_only_for_the_clusters_that_name_them() {
     let subjects = format!("prod={ROLE}");
     let config = include_str!("../../examples/shop/targetallocator.yaml");
     let config = format!("{config}\nallowed_subjects: ['*']\n");
@@ -159,7 +159,7 @@ async fn only_the_exact_prefix_reaches_a_cluster() {
 
 /// The stage of an API, and the base path of a custom domain, are known from the event.
 #[tokio::test]
-async fn a_stage_or_a_base_path_may_have_a_clusters_name() {
+async fn a_stage_or_a_base_path_can_have_the_name_of_a_cluster() {
     let function = two(&[]).await;
     // REST APIs leave the stage `prod` out of the path.
     for path in ["/prod/scrape_configs", "/dev/scrape_configs"] {

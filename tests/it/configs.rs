@@ -99,7 +99,7 @@ async fn a_static_job_with_the_name_of_a_monitors_job_is_reported() {
 }
 
 #[tokio::test]
-async fn receivers_before_0_120_get_the_protocols_that_they_know() {
+async fn receivers_before_0_120_get_only_the_protocols_that_they_support() {
     let folder = tempfile::tempdir().unwrap();
     let config = "prometheus_cr: {enabled: true}\n\
                   config:\n  global: {scrape_protocols: [OpenMetricsText1.0.0, OpenMetricsText0.0.1, PrometheusText0.0.4]}\n  \

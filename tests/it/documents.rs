@@ -128,7 +128,7 @@ fn visit_rust_files(folder: &Path, visit: &mut impl FnMut(&Path, &str)) {
 
 /// A comment `DIFFERENCE(name)` marks a departure in the code. A row of `docs/differences.md` has `[name]`.
 #[test]
-fn each_departure_in_the_code_has_a_row_of_its_name() {
+fn each_difference_in_the_code_has_a_row_in_the_document() {
     let mut in_code = BTreeSet::new();
     for folder in ["function/core/src", "function/src"] {
         visit_rust_files(&root().join(folder), &mut |path, text| {

@@ -109,7 +109,7 @@ fn presigned(kubernetes: &Kubernetes) -> String {
 }
 
 #[tokio::test]
-async fn a_cluster_is_found_by_its_name_and_asked_with_a_signed_token() {
+async fn a_cluster_is_found_by_its_name_and_read_with_a_signed_token() {
     let kubernetes = Kubernetes::start(&[]).await;
     let aws = Aws::start().await;
     aws.put("shop", &kubernetes.server, true);
@@ -157,7 +157,7 @@ async fn a_token_of_one_eks_cluster_is_refused_by_another() {
 }
 
 #[tokio::test]
-async fn what_keeps_a_cluster_from_being_read_is_told_apart() {
+async fn each_reason_why_a_cluster_cannot_be_read_has_its_own_error() {
     let aws = Aws::start().await;
     aws.put("shop", "http://127.0.0.1:1", true);
     aws.put("inside", "http://127.0.0.1:1", false);
@@ -181,7 +181,7 @@ async fn what_keeps_a_cluster_from_being_read_is_told_apart() {
 }
 
 #[tokio::test]
-async fn what_the_cluster_refuses_says_what_to_set_up() {
+async fn a_request_that_the_cluster_forbids_is_an_error_with_advice() {
     let kubernetes = Kubernetes::start(&[]).await;
     let aws = Aws::start().await;
     aws.put("shop", &kubernetes.server, true);
@@ -218,7 +218,7 @@ async fn what_the_cluster_refuses_says_what_to_set_up() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_has_moved_is_looked_for() {
+async fn a_cluster_with_a_new_endpoint_is_looked_up_again() {
     let kubernetes = Kubernetes::start(&[]).await;
     let aws = Aws::start().await;
     aws.put("shop", "http://127.0.0.1:1", true);

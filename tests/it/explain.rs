@@ -84,7 +84,7 @@ async fn monitors_are_explained_as_they_are_served() {
 }
 
 #[tokio::test]
-async fn questions_come_through_every_gateway() {
+async fn questions_are_answered_through_every_gateway() {
     let folder = format!("{}/examples/shop", env!("CARGO_MANIFEST_DIR"));
     let function = Function::start(&[
         ("CLUSTER", &format!("manifests:{folder}/cluster")),

@@ -109,7 +109,7 @@ fn jobs(url: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_failing_url_keeps_its_last_targets_and_before_the_first_is_a_failure_of_its_job_alone() {
+async fn a_failing_url_keeps_its_last_targets_or_fails_only_its_own_job() {
     let text = |text: &str| text.to_owned();
     let faults = [
         (Reply::Body(500, "application/json", text(TARGETS)), "the server answered 500"),
@@ -163,7 +163,7 @@ async fn fails_and_recovers(fault: Reply, expected: &str) {
 }
 
 #[tokio::test]
-async fn a_url_is_asked_once_in_its_interval_with_the_configs_own_credentials() {
+async fn a_url_is_fetched_once_per_interval_with_the_configs_own_credentials() {
     let (server, address) = HttpServer::start().await;
     let (other, elsewhere) = HttpServer::start().await;
     let place = Place::new();
@@ -198,7 +198,7 @@ async fn a_url_is_asked_once_in_its_interval_with_the_configs_own_credentials() 
 }
 
 #[tokio::test]
-async fn what_only_the_function_reaches_is_not_fetched_from() {
+async fn addresses_that_only_the_function_can_reach_are_not_fetched() {
     let (server, address) = HttpServer::start().await;
     server.set("/sd", Reply::json(TARGETS));
     let port = address.port();
@@ -234,7 +234,7 @@ async fn what_only_the_function_reaches_is_not_fetched_from() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_function_talks_to_the_runtime_api() {
+async fn no_source_can_make_the_function_call_the_runtime_api() {
     let place = Place::new();
     let jobs = |api: &str| {
         let url = |host: &str| format!("http://{host}/2018-06-01/runtime/invocation/next");
@@ -255,7 +255,7 @@ async fn nobody_but_the_function_talks_to_the_runtime_api() {
 }
 
 #[tokio::test]
-async fn names_in_the_dns_become_targets_and_only_a_server_that_fails_keeps_the_last() {
+async fn dns_names_become_targets_and_only_a_failing_server_keeps_the_last_targets() {
     let (server, address) = DnsServer::start().await;
     let (a, ns, mx, aaaa, srv) = (1, 2, 15, 28, 33);
     server.set("web.shop", a, Said::Records(vec![vec![10, 0, 0, 1], vec![10, 0, 0, 2]]));
@@ -356,7 +356,7 @@ async fn files_of_the_function_become_targets() {
 }
 
 #[tokio::test]
-async fn an_object_has_urls_fetched_but_no_files_read() {
+async fn an_object_can_name_urls_but_no_files() {
     let (server, address) = HttpServer::start().await;
     server.set("/sd", Reply::json(TARGETS));
     let object = |name: &str, spec: &Value| {
@@ -384,7 +384,7 @@ async fn an_object_has_urls_fetched_but_no_files_read() {
 
 /// Few large answers are read at a time, and these never end.
 #[tokio::test]
-async fn large_answers_that_stall_do_not_keep_others_from_theirs() {
+async fn large_answers_that_stall_do_not_delay_others() {
     let (server, address) = HttpServer::start().await;
     let padded = format!("{TARGETS}{}", " ".repeat(2 << 20));
     server.set("/large", Reply::json(&padded));

@@ -56,7 +56,7 @@ pub fn addresses(answer: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn changes_are_seen_after_the_ttl_and_not_asked_for_before() {
+async fn changes_are_read_after_the_ttl_and_not_before() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let function = start(&kubernetes, "1", "600").await;
     assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
@@ -71,7 +71,7 @@ async fn changes_are_seen_after_the_ttl_and_not_asked_for_before() {
 }
 
 #[tokio::test]
-async fn every_fault_is_answered_from_the_last_snapshot_and_then_with_a_failure() {
+async fn during_every_fault_the_last_snapshot_is_served_until_it_is_too_old() {
     let forbidden = json!({"kind": "Status", "message": "pods is forbidden: no"}).to_string();
     let slices = ["apis", "discovery.k8s.io", "v1", "endpointslices"];
     let truncated = crate::kubernetes::list(&slices, &json!(web("web-1", "10.0.0.1"))).to_string();
@@ -139,7 +139,7 @@ async fn a_slow_cluster_does_not_delay_an_answer_from_a_young_snapshot() {
 }
 
 #[tokio::test]
-async fn one_refresh_runs_however_many_requests_run_out_of_time_meanwhile() {
+async fn requests_that_time_out_do_not_start_a_second_refresh() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let function = start(&kubernetes, "600", "600").await;
     let monitor = web("web-1", "10.0.0.1").pop().unwrap();
@@ -159,7 +159,7 @@ async fn one_refresh_runs_however_many_requests_run_out_of_time_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_snapshot_answers_while_the_cluster_does_not() {
+async fn the_last_snapshot_is_served_while_the_cluster_does_not_answer() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let function = start(&kubernetes, "0", "600").await;
     assert_eq!(function.get(SHARE).await.status, 200);
@@ -214,7 +214,7 @@ async fn a_missing_crd_is_an_empty_list_and_a_malformed_object_is_skipped_alone(
 }
 
 #[tokio::test]
-async fn wrong_settings_are_said_in_every_answer() {
+async fn wrong_settings_are_reported_in_every_answer() {
     let cases = [
         (vec![], "CLUSTER is not set"),
         (vec![("CLUSTER", "kubeconfig:/nonexistent/file")], "the kubeconfig cannot be used"),

@@ -288,7 +288,7 @@ fn many_targets(count: usize) -> String {
 
 /// Each in a namespace of its own, which has a good monitor too, and all in one cluster.
 #[tokio::test]
-async fn all_of_them_at_once_stay_within_bounds_and_the_others_are_served() {
+async fn all_hostile_monitors_together_stay_within_bounds_and_the_others_are_served() {
     let (server, address) = HttpServer::start().await;
     let mut all = cases();
     all.extend(hostile_sources(&server, address));
@@ -314,7 +314,7 @@ async fn all_of_them_at_once_stay_within_bounds_and_the_others_are_served() {
 
 /// Of an answer of millions of targets none is taken.
 #[tokio::test]
-async fn sources_outside_stay_within_bounds() {
+async fn hostile_external_sources_stay_within_bounds() {
     let (server, address) = HttpServer::start().await;
     let wide =
         format!(r#"[{{"targets":[{}],"labels":{{"a":"{}"}}}}]"#, vec![r#""a:1""#; 1000].join(","), "x".repeat(1 << 20));
@@ -442,7 +442,7 @@ fn bombs() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn yaml_cannot_grow() {
+async fn yaml_aliases_cannot_expand_without_bound() {
     for (name, text) in bombs() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bomb.yaml");
@@ -492,7 +492,7 @@ const NAMES: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn whatever_a_name_is_it_is_one_line_and_no_other() {
+async fn names_cannot_break_log_lines() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut items = good();

@@ -49,7 +49,7 @@ async fn http_server() -> (HttpServer, SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_as_tls_config_says() {
+async fn a_server_is_verified_as_tls_config_requires() {
     let (server, behind) = http_server().await;
     let (authority, other) = (Authority::new("shop"), Authority::new("other"));
     let own = authority.identity(&["127.0.0.1", "sd.shop"]);
@@ -88,7 +88,7 @@ async fn a_server_is_trusted_as_tls_config_says() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_asked_where_the_config_has_one() {
+async fn requests_go_through_the_proxy_of_the_config() {
     let (server, plain) = http_server().await;
     let authority = Authority::new("shop");
     let secure = encrypt(&authority.identity(&["sd.shop"]), None, &[&TLS13], plain).await;
@@ -228,7 +228,7 @@ async fn a_token_is_fetched_with_the_clients_own_credentials_and_used_until_it_e
 }
 
 #[tokio::test]
-async fn objects_have_all_of_it_with_their_own_secrets() {
+async fn objects_use_all_client_settings_with_their_own_secrets() {
     let (server, address) = http_server().await;
     let (proxy, way) = Proxy::start(&[("sd.shop", address)]).await;
     server.set("/token", Reply::json(r#"{"access_token":"a"}"#));

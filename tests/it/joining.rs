@@ -38,7 +38,7 @@ async fn share(function: &Function, path: &str, collector: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_collector_that_joins_has_its_share_with_its_first_request() {
+async fn a_new_collector_gets_its_share_with_its_first_request() {
     let (job, all) = ("/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets", "/merged/targets");
     let kubernetes = Kubernetes::start(&cluster(&[("otel-0", "a")])).await;
     let function = Function::start(&[

@@ -34,7 +34,7 @@ fn endless(bytes: Bytes) -> Response {
 }
 
 #[tokio::test]
-async fn an_answer_without_an_end_fails_the_refresh_within_bounds() {
+async fn an_endless_answer_fails_the_refresh_within_bounds() {
     // Each page names another one: a page that names itself is refused at once.
     let page = AtomicUsize::new(0);
     let pages = Make::new(move |_| {
@@ -137,7 +137,7 @@ fn kubeconfig(folder: &tempfile::TempDir, server: &str) -> String {
 }
 
 #[tokio::test]
-async fn connections_that_died_while_nobody_asked_cost_no_answer() {
+async fn connections_that_broke_while_idle_cost_no_answer() {
     let kubernetes = shop("10.0.0.1").await;
     let (proxy, folder) = (Breaking::default(), tempfile::tempdir().unwrap());
     let url = proxy.clone().start(&kubernetes.server).await;
@@ -153,7 +153,7 @@ async fn connections_that_died_while_nobody_asked_cost_no_answer() {
 }
 
 #[tokio::test]
-async fn a_request_is_sent_once_more_and_not_for_ever() {
+async fn a_failed_request_is_retried_once() {
     let kubernetes = shop("10.0.0.1").await;
     let (proxy, folder) = (Breaking::default(), tempfile::tempdir().unwrap());
     proxy.always.store(true, Ordering::SeqCst);

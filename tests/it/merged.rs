@@ -82,7 +82,7 @@ async fn a_source_that_never_answers_leaves_out_its_job_alone() {
 }
 
 #[tokio::test]
-async fn a_list_of_nothing_but_unknown_jobs_fails_instead_of_being_empty() {
+async fn a_list_with_only_unknown_jobs_fails_instead_of_being_empty() {
     let place = Place::new();
     write(&place, "tenant", "never", &json!({"httpSDConfigs": [{"url": "http://127.0.0.1:1/"}]}));
     let function = start(&place, &[]).await;
@@ -92,7 +92,7 @@ async fn a_list_of_nothing_but_unknown_jobs_fails_instead_of_being_empty() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_not_known_any_more_keeps_its_last_targets() {
+async fn a_job_whose_targets_become_unknown_keeps_its_last_targets() {
     let (server, address) = HttpServer::start().await;
     server.set("/sd", Reply::json(TARGETS));
     let place = place_with_good_job();
@@ -212,7 +212,7 @@ async fn jobs_that_need_settings_are_counted_and_named() {
 }
 
 #[tokio::test]
-async fn a_plain_scraper_with_a_wrong_name_is_told_so() {
+async fn a_plain_scraper_with_a_wrong_name_gets_an_error() {
     let place = place_with_good_job();
     let function = start(&place, &[]).await;
     let answer = function.get("/merged/targets?collector_id=typo").await;
@@ -226,7 +226,7 @@ async fn a_plain_scraper_with_a_wrong_name_is_told_so() {
 
 /// The other tenant's source has its turn in the first refresh of an environment that has just started.
 #[tokio::test]
-async fn a_thousand_slow_sources_of_one_object_do_not_keep_others_waiting() {
+async fn a_thousand_slow_sources_of_one_object_do_not_delay_others() {
     let (server, address) = HttpServer::start().await;
     server.set("/slow", Reply::Slow(Duration::from_secs(60)));
     server.set("/there", Reply::json(TARGETS));

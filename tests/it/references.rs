@@ -84,7 +84,7 @@ async fn refused(function: &Function) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn names_that_no_object_has_are_refused_by_field_and_never_requested() {
+async fn invalid_object_names_are_refused_by_field_and_never_requested() {
     let long = "a".repeat(100_000);
     let names = ["%", "a/b", ".", "..", "%2e%2e", "../../pods", "a?b", "a#b", "A", "a b", "\u{e4}", &long];
     let key = |name: &str| json!({"name": name, "key": "k"});
@@ -129,7 +129,7 @@ async fn names_that_no_object_has_are_refused_by_field_and_never_requested() {
 }
 
 #[tokio::test]
-async fn what_a_role_does_not_allow_refuses_the_monitors_that_name_it() {
+async fn a_forbidden_object_refuses_only_the_monitors_that_refer_to_it() {
     let monitors = [with_token("with", "open"), with_token("without", "locked"), with_token("nowhere", "gone")];
     let narrowed = Make::new(|Wanted { object, .. }: &Wanted| match object.as_ref().map(|(_, name)| name.as_str()) {
         Some("open") => secret("open", "1").to_string().into_response(),
@@ -180,7 +180,7 @@ async fn a_secret_that_was_read_before_is_kept_while_it_is_forbidden() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_such_secret_is_a_failed_refresh() {
+async fn an_answer_with_another_secret_fails_the_refresh() {
     let other = |change: fn(&mut Value)| {
         let mut object = secret("s", "1");
         change(&mut object);

@@ -35,7 +35,7 @@ async fn with_share_of(bytes: usize, variables: &[(&str, &str)]) -> (tempfile::T
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_fit_is_a_failure_that_says_what_to_do() {
+async fn an_answer_that_is_too_large_is_an_error_with_advice() {
     for (bytes, fits) in [(5_000_000, true), (6_200_000, true), (6_400_000, false), (20_000_000, false)] {
         let (_folder, function) = with_share_of(bytes, &[]).await;
         for (gateway, event) in GATEWAYS {
@@ -78,7 +78,7 @@ async fn a_stream_holds_fifty_megabytes() {
 }
 
 #[tokio::test]
-async fn wrong_settings_are_said_in_the_form_that_the_gateway_expects() {
+async fn wrong_settings_are_reported_in_the_format_that_the_gateway_expects() {
     let function = Function::start(&[("RESPONSE_MODE", "stream")]).await;
     let answer = function.invoke(crate::events::rest_api("/scrape_configs")).await;
     assert_eq!((answer.streamed, answer.status), (true, 500));
@@ -89,7 +89,7 @@ async fn wrong_settings_are_said_in_the_form_that_the_gateway_expects() {
 const A_WHILE: Duration = Duration::from_millis(500);
 
 #[tokio::test]
-async fn one_environment_answers_several_at_once_where_lambda_says_so() {
+async fn one_environment_answers_concurrent_requests_if_lambda_sends_them() {
     let kubernetes = Kubernetes::start(&[]).await;
     for (most, at_once) in [("1", false), ("4", true)] {
         let gate = Gate::closed();

@@ -26,7 +26,7 @@ fn known(section: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_setting_is_documented_and_nothing_else() {
+fn the_document_has_exactly_the_settings_of_the_code() {
     let read = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
         read.borrow_mut().insert(name.to_owned());

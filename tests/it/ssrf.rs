@@ -68,7 +68,7 @@ async fn listen(port: u16) -> (u16, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn no_way_of_writing_an_address_leads_where_only_the_function_is() {
+async fn no_notation_of_an_address_reaches_endpoints_of_the_function() {
     let (port, connections) = listen(0).await;
     let (server, address) = HttpServer::start().await;
     let mut jobs = Vec::new();
@@ -192,7 +192,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
 
 /// A name may mean a permitted address when it is checked and another when it is connected to, were it resolved twice.
 #[tokio::test]
-async fn a_name_that_changes_its_meaning_leads_nowhere_else() {
+async fn a_dns_name_that_changes_its_address_reaches_no_forbidden_address() {
     let (server, address) = HttpServer::start().await;
     let port = address.port();
     let (_, connections) = listen(port).await;
@@ -255,7 +255,7 @@ fn check_fate(answer: &Answer, report: &[(String, String)], name: &str, fate: Fa
 
 /// What is signed with the function's own credentials goes to AWS, by a way that the operator has chosen.
 #[tokio::test]
-async fn a_tenant_cannot_have_the_functions_signatures_sent_to_a_server_of_theirs() {
+async fn a_tenant_cannot_get_requests_signed_by_the_function() {
     let object = |name: &str, sd: Value| {
         json!({"apiVersion": "monitoring.coreos.com/v1alpha1", "kind": "ScrapeConfig",
             "metadata": {"namespace": "shop", "name": name}, "spec": {"ec2SDConfigs": [sd]}})

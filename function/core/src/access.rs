@@ -84,7 +84,7 @@ pub enum Denied {
     )]
     NoIssuerOfCaller(String),
     /// The share belongs to another collector.
-    #[error("collector_identity does not let {caller} ask for the share of this collector: {asked:?}")]
+    #[error("collector_identity does not let {caller} request the share of this collector: {asked:?}")]
     Share {
         /// The caller, by pod or subject.
         caller: String,
@@ -92,9 +92,7 @@ pub enum Denied {
         asked: String,
     },
     /// The caller may see one share only, and requested all shares.
-    #[error(
-        "collector_identity does not let {0} ask for all shares: name one by collector_id, or name the subject in viewers"
-    )]
+    #[error("collector_identity does not let {0} request all shares: set collector_id, or add the subject to viewers")]
     AllShares(String),
     /// The token lacks a property that `collector_identity` compares.
     #[error(

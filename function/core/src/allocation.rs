@@ -45,7 +45,7 @@ use crate::shard::{self, Collector, Members, Owners, TargetKey};
 use crate::targets::{GroupTargets, Locations, ServedLabels, Target, Views};
 use collectors::zone_of_node;
 use former::Keeping;
-use job::Making;
+use job::CommonInputs;
 use shares::Shares;
 
 /// Jobs, their targets, and the collectors of each target. All answers are built from it.
@@ -205,7 +205,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         None => (Index::new(cluster), Changes::default()),
     };
     let mut places = before.map(|before| before.places.clone()).unwrap_or_default();
-    let making = Making {
+    let common = CommonInputs {
         index: &index,
         changes: &changes,
         external,
@@ -218,7 +218,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
     for planned in &plan.jobs {
         let name = &planned.scrape_config.job_name;
         let known = before.and_then(|before| before.jobs.get(name)).map(|entry| &entry.job);
-        jobs.insert(name.clone(), Job::next(known, planned, views, &making, &mut places, &mut report));
+        jobs.insert(name.clone(), Job::next(known, planned, views, &common, &mut places, &mut report));
     }
     let owners = owners(config, cluster, members.as_ref(), &jobs)?;
     let jobs = shared(jobs, members.as_ref(), &owners, &mut report);

@@ -119,7 +119,7 @@ fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
     let Some(collector) = &asked.collector_id else {
-        return Answer::error(Status::BadRequest, "name the collector whose targets are asked for: ?collector_id=ID");
+        return Answer::error(Status::BadRequest, "name the collector of the requested targets: ?collector_id=ID");
     };
     // With a wrong name, a plain scraper would silently scrape nothing.
     if let Some(members) = allocation.fixed_members().filter(|members| members.index_of(collector).is_none()) {

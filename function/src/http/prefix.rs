@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_of_an_http_api_is_no_part_of_the_path() {
+    fn the_stage_of_an_http_api_is_removed_from_the_path() {
         let cases = [
             ("/jobs", "$default", "$default", None, "/jobs"),
             ("/live/jobs", "live", "$default", None, "/jobs"),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_api_tells_the_base_path_by_its_resource() {
+    fn the_base_path_of_a_rest_api_is_found_by_its_resource() {
         let cases = [
             // The generated domain: the path does not contain the stage.
             ("/jobs", "/live/jobs", "/{proxy+}", Some("jobs"), "/jobs"),

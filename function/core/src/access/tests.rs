@@ -40,7 +40,7 @@ const PODS: &str = "collector_namespace: monitoring\ncollector_selector: {matchL
 const COLLECTOR: &str = "system:serviceaccount:monitoring:collector";
 
 #[test]
-fn the_collectors_are_answered_or_those_whom_the_config_names() {
+fn the_config_can_name_the_admitted_subjects() {
     let bare = PODS.replace("monitoring", "bare");
     let named = |subjects: &str| format!("{PODS}allowed_subjects: {subjects}");
     let everybody_of_it = "collector_namespace: monitoring\ncollectors: {names: [a]}";
@@ -76,7 +76,7 @@ fn the_collectors_are_answered_or_those_whom_the_config_names() {
 }
 
 #[test]
-fn without_an_authorizer_everybody_is_answered_unless_the_config_names_subjects() {
+fn anonymous_callers_are_admitted_unless_the_config_names_subjects() {
     let named = format!("{PODS}allowed_subjects: ['*']");
     let refused = Err(Denied::Unauthenticated { setting: "allowed_subjects" });
     for (keys, expected) in [(PODS, Ok(Reader::Anonymous)), ("", Ok(Reader::Anonymous)), (&named, refused)] {
@@ -89,14 +89,14 @@ fn without_an_authorizer_everybody_is_answered_unless_the_config_names_subjects(
 }
 
 #[test]
-fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
+fn a_collector_may_request_its_own_share_and_the_shares_that_the_config_allows() {
     let identity = |pattern: &str| format!("{PODS}collector_identity: '{pattern}'");
     let cases = [
         // The default: a collector may see only its own share.
         (PODS.to_owned(), Some("c-0"), None, Ok(Some("c-0"))),
         (PODS.to_owned(), Some("c-0"), Some("c-0"), Ok(Some("c-0"))),
-        (PODS.to_owned(), Some("c-0"), Some("c-1"), Err("does not let the pod \"c-0\" ask for the share")),
-        (PODS.to_owned(), Some("c-0"), Some(""), Err("does not let the pod \"c-0\" ask for the share")),
+        (PODS.to_owned(), Some("c-0"), Some("c-1"), Err("does not let the pod \"c-0\" request the share")),
+        (PODS.to_owned(), Some("c-0"), Some(""), Err("does not let the pod \"c-0\" request the share")),
         (PODS.to_owned(), None, None, Err("compares the caller's pod")),
         (PODS.to_owned(), None, Some("c-0"), Err("compares the caller's pod")),
         (identity("pod"), Some("c-0"), Some("c-1"), Err("does not let")),
@@ -105,7 +105,7 @@ fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
         (identity("any"), None, None, Ok(None)),
         (identity("edge-*"), None, Some("edge-7"), Ok(Some("edge-7"))),
         (identity("edge-*"), None, Some("core-7"), Err("does not let \"system:serviceaccount:monitoring:collector\"")),
-        (identity("edge-*"), Some("c-0"), None, Err("ask for all shares: name one by collector_id")),
+        (identity("edge-*"), Some("c-0"), None, Err("request all shares: set collector_id")),
         (identity("{pod}-*"), Some("c-0"), Some("c-0-b"), Ok(Some("c-0-b"))),
         (identity("{pod}-*"), Some("c-0"), Some("c-1-b"), Err("does not let")),
         (identity("*-of-{pod}-*-x"), Some("c-0"), Some("a-of-c-0-of-c-0-x-x"), Ok(Some("a-of-c-0-of-c-0-x-x"))),

@@ -44,7 +44,7 @@ pub enum NotCollecting {
     #[error("collector_selector does not match its labels")]
     Labels,
     /// The pod is not scheduled yet.
-    #[error("it is on no node yet")]
+    #[error("it is not scheduled to a node yet")]
     NoNode,
     /// The pod is being deleted.
     #[error("it is being deleted")]
@@ -122,7 +122,7 @@ mod tests {
     type Change = fn(&mut Value);
 
     #[test]
-    fn pods_are_collectors_while_they_can_be() {
+    fn pods_are_collectors_while_they_are_healthy() {
         let cases: [(&str, Change, bool); 14] = [
             ("ready", |_| {}, true),
             ("other-labels", |pod| pod["metadata"]["labels"]["app"] = json!("web"), false),

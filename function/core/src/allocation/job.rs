@@ -42,15 +42,15 @@ pub struct Job {
 type Discovered = BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>;
 
 /// The inputs for the targets of one job.
-struct Means<'a> {
-    making: &'a Making<'a>,
+struct JobInputs<'a> {
+    common: &'a CommonInputs<'a>,
     maker: Maker<'a>,
     wanted: LabelFilter,
     before: &'a Discovered,
 }
 
 /// The inputs that all jobs share.
-pub(super) struct Making<'a> {
+pub(super) struct CommonInputs<'a> {
     pub index: &'a Index,
     /// The differences from the index of the previous allocation.
     pub changes: &'a Changes,
@@ -145,20 +145,20 @@ impl Job {
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
         views: Views,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
         report: &mut Report,
     ) -> Arc<Self> {
-        let answers = match planned.answers(making.external, report) {
+        let answers = match planned.answers(common.external, report) {
             Ok(answers) => answers,
-            Err(reason) => return Arc::new(Self::not_known(reason, before, planned, views, making)),
+            Err(reason) => return Arc::new(Self::with_unknown_targets(reason, before, planned, views, common)),
         };
-        let job = Self::made_of(answers, before, planned, views, making, places).unwrap_or_else(|error| {
+        let job = Self::with_known_targets(answers, before, planned, views, common, places).unwrap_or_else(|error| {
             let reason = error.to_string();
             report.push(planned.object(), Outcome::Unknown, "", &reason);
-            Arc::new(Self::not_known(reason, before, planned, views, making))
+            Arc::new(Self::with_unknown_targets(reason, before, planned, views, common))
         });
-        job.report_too_large(making.filter, report);
+        job.report_too_large(common.filter, report);
         job
     }
 
@@ -175,17 +175,17 @@ impl Job {
     }
 
     /// A job with unknown targets. It has no targets, or the last known targets that shared lists keep.
-    fn not_known(
+    fn with_unknown_targets(
         reason: String,
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
         views: Views,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
     ) -> Self {
         let nothing = Self { unknown: Some(reason), ..Self::nothing(planned, views) };
         let former = before
-            .and_then(|before| before.former(making.keeping.before?))
-            .and_then(|former| making.keeping.kept(former))
+            .and_then(|before| before.former(common.keeping.before?))
+            .and_then(|former| common.keeping.kept(former))
             .filter(|_| views.merged);
         match former {
             Some(Former { targets, views, since }) => Self { targets, views, kept_since: Some(since), ..nothing },
@@ -197,24 +197,24 @@ impl Job {
         self.discovered.values().chain(&self.named)
     }
 
-    fn made_of(
+    fn with_known_targets(
         answers: Vec<Arc<[ExternalGroup]>>,
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
         views: Views,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
         let views = views_of(planned, views);
         let job = match before.filter(|before| before.views.cover(views)) {
-            Some(before) => before.updated(answers.clone(), making, places)?,
-            None => Arc::new(Self::new(planned, views, answers.clone(), making, places)?),
+            Some(before) => before.updated(answers.clone(), common, places)?,
+            None => Arc::new(Self::new(planned, views, answers.clone(), common, places)?),
         };
         if job.views.plain || job.is_expressible() {
             return Ok(job);
         }
-        Self::new(planned, Views { plain: true, ..views }, answers, making, places).map(Arc::new)
+        Self::new(planned, Views { plain: true, ..views }, answers, common, places).map(Arc::new)
     }
 
     fn nothing(planned: &Arc<PlannedJob>, views: Views) -> Self {
@@ -236,53 +236,53 @@ impl Job {
         planned: &Arc<PlannedJob>,
         views: Views,
         answers: Vec<Arc<[ExternalGroup]>>,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
     ) -> Result<Self, TooLarge> {
-        let maker = planned.maker(views, making);
-        let wanted = match making.served {
+        let maker = planned.maker(views, common);
+        let wanted = match common.served {
             ServedLabels::All if views.plain => LabelFilter::ALL,
-            _ => LabelFilter::new(making.index, |name| maker.wants(name)),
+            _ => LabelFilter::new(common.index, |name| maker.wants(name)),
         };
         let (mut discovered, before) = (Discovered::new(), &Discovered::new());
-        let means = Means { making, maker, wanted, before };
+        let inputs = JobInputs { common, maker, wanted, before };
         for query in 0..planned.queries.len() {
-            planned.discover_all(query, &means, places, &mut discovered)?;
+            planned.discover_all(query, &inputs, places, &mut discovered)?;
         }
-        let Means { maker, wanted, .. } = means;
+        let JobInputs { maker, wanted, .. } = inputs;
         let named = planned.named(&maker, &answers, places)?;
-        Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(making.most)
+        Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(common.most)
     }
 
     /// The job with the targets of changed objects rebuilt.
     fn updated(
         self: &Arc<Self>,
         answers: Vec<Arc<[ExternalGroup]>>,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let planned = &self.planned;
-        let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(making.changes)).collect();
+        let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(common.changes)).collect();
         let untouched = touched.iter().all(|touched| matches!(touched, Touched::Only(keys) if keys.is_empty()));
         let same_answers = same_answers(&self.answers, &answers);
         if untouched && same_answers {
             return Ok(Arc::clone(self));
         }
-        let maker = planned.maker(self.views, making);
-        let wanted = self.wanted.next(making.index, |name| maker.wants(name));
+        let maker = planned.maker(self.views, common);
+        let wanted = self.wanted.next(common.index, |name| maker.wants(name));
         let mut discovered = self.discovered.clone();
-        let means = Means { making, maker, wanted, before: &self.discovered };
+        let inputs = JobInputs { common, maker, wanted, before: &self.discovered };
         for (query, touched) in touched.into_iter().enumerate() {
             match touched {
                 Touched::All => {
                     discovered.retain(|(of, _), _| *of != query);
-                    planned.discover_all(query, &means, places, &mut discovered)?;
+                    planned.discover_all(query, &inputs, places, &mut discovered)?;
                 }
                 Touched::Only(keys) => {
                     for (namespace, name) in keys {
                         let key = (query, ObjectKey { namespace: namespace.into(), name: name.into() });
-                        let group = planned.queries[query].group(making.index, &means.wanted, namespace, name);
-                        let made = group.map(|group| planned.make(&key, &group, &means, places));
+                        let group = planned.queries[query].group(common.index, &inputs.wanted, namespace, name);
+                        let made = group.map(|group| planned.make(&key, &group, &inputs, places));
                         match made.transpose()?.flatten() {
                             Some(targets) => discovered.insert(key, targets),
                             None => discovered.remove(&key),
@@ -291,10 +291,10 @@ impl Job {
                 }
             }
         }
-        let Means { maker, wanted, .. } = means;
+        let JobInputs { maker, wanted, .. } = inputs;
         let named = if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places)? };
         let rest = Self::nothing(planned, self.views);
-        Self { wanted, discovered, named, answers, ..rest }.listed().within(making.most).map(Arc::new)
+        Self { wanted, discovered, named, answers, ..rest }.listed().within(common.most).map(Arc::new)
     }
 
     /// Returns the job, unless its targets take more than `most` bytes.

@@ -74,7 +74,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_way_that_led_to_a_state_changes_nothing(
+    fn an_incremental_allocation_equals_a_new_one(
         bytes in bytes(),
         earlier in bytes(),
         few in 1_usize..30,
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn every_target_has_one_owner(bytes in bytes()) {
+    fn every_target_is_assigned_once(bytes in bytes()) {
         let allocation = allocated(&cluster(objects(&bytes)), Views { plain: true, merged: false }, None);
         let shared: usize = served(&allocation).values().map(Vec::len).sum();
         prop_assert_eq!((shared, 0), allocation.counts());
@@ -110,7 +110,7 @@ proptest! {
 }
 
 #[test]
-fn nothing_is_made_again_without_a_change() {
+fn unchanged_jobs_are_reused() {
     let cluster = cluster(objects(&[7; 1000]));
     let views = Views { plain: true, merged: true };
     let before = allocated(&cluster, views, None);
@@ -121,7 +121,7 @@ fn nothing_is_made_again_without_a_change() {
 }
 
 #[test]
-fn jobs_with_the_same_settings_are_merged() {
+fn jobs_with_equal_settings_are_merged() {
     let allocation = allocated(&Cluster::default(), Views { plain: false, merged: true }, None);
     let jobs: Vec<_> = allocation.merged().values().map(|job| (job.jobs.join(", "), job.form)).collect();
     let expected = [

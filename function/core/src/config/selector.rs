@@ -30,7 +30,7 @@ enum Malformed {
     NotASelector(String),
     #[error("unknown field {key}, did you mean {lower} or {camel}")]
     OtherSpelling { key: String, lower: &'static str, camel: &'static str },
-    #[error("unknown field {0}, labels stand under matchlabels, as in {{matchlabels: {{{0}: ...}}}}")]
+    #[error("unknown field {0}, write labels under matchlabels, as in {{matchlabels: {{{0}: ...}}}}")]
     PlainMap(String),
     #[error("{place}: unknown field {key}, did you mean {similar}")]
     OtherField { place: String, key: String, similar: &'static str },
@@ -162,7 +162,7 @@ mod tests {
                 "{matchExpression: []}",
                 "unknown field matchExpression, did you mean matchexpressions or matchExpressions",
             ),
-            ("{app: a}", "unknown field app, labels stand under matchlabels, as in {matchlabels: {app: ...}}"),
+            ("{app: a}", "unknown field app, write labels under matchlabels, as in {matchlabels: {app: ...}}"),
             ("[]", "a selector is a map such as {matchlabels: {app: web}}, found: []"),
             ("app=a", "a selector is a map such as {matchlabels: {app: web}}, found: \"app=a\""),
             ("{matchlabels: [app]}", "matchlabels: is not a map of labels: [\"app\"]"),

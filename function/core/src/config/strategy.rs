@@ -56,7 +56,7 @@ pub(super) struct RendezvousKey {
 
 /// The default maximum load of a collector, in thousandths of the mean.
 const BOUND: u32 = 1030;
-/// A larger bound has no effect.
+/// The maximum of the setting `bound`. A larger bound would never apply.
 const LARGEST_BOUND: f64 = 100.0;
 
 const SPREADS: &str = "consistent-hashing, consistent-hashing-v0.10, least-weighted, rendezvous-hashing";
@@ -67,7 +67,7 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
     let (strategy, fallback) = (strategy.unwrap_or_default(), fallback_name(fallback.unwrap_or_default(), config)?);
     let replicas = replicas.unwrap_or(1);
     if rendezvous.is_some() && strategy != RENDEZVOUS && fallback != RENDEZVOUS {
-        let reason = "goes with allocation_strategy or allocation_fallback_strategy: rendezvous-hashing";
+        let reason = "requires allocation_strategy or allocation_fallback_strategy: rendezvous-hashing";
         return Err(ConfigError::key("rendezvous_hashing", reason));
     }
     let rendezvous = read_rendezvous(rendezvous.unwrap_or_default())?;
@@ -75,7 +75,7 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
         return Err(ConfigError::key("allocation_replicas", "must be at least 1: 0"));
     }
     if fallback_without_collector == Some(true) && (strategy != "per-node" || fallback.is_empty()) {
-        let reason = "goes with allocation_strategy: per-node and an allocation_fallback_strategy";
+        let reason = "requires allocation_strategy: per-node and an allocation_fallback_strategy";
         return Err(ConfigError::key("allocation_fallback_without_collector", reason));
     }
     if strategy == "per-node" {
@@ -171,7 +171,8 @@ pub(super) fn read_filter(filter: Option<&str>) -> Result<bool, ConfigError> {
         None | Some("relabel-config") => Ok(true),
         Some("" | "none") => Ok(false),
         Some(other) => {
-            let reason = format!("must be relabel-config, or none to serve what relabelling drops too: {other:?}");
+            let reason =
+                format!("must be relabel-config, or none to serve targets that relabelling drops, too: {other:?}");
             Err(ConfigError::key("filter_strategy", reason))
         }
     }

@@ -28,7 +28,7 @@ pub enum AssetError {
     Absent { kind: &'static str, namespace: String, name: String },
     #[error("{kind} {namespace}/{name} has no key {key:?}")]
     NoKey { kind: &'static str, namespace: String, name: String, key: String },
-    #[error("secret {namespace}/{name} holds something else than base64 in the key {key:?}, use stringData for text")]
+    #[error("secret {namespace}/{name} has a value that is not base64 in the key {key:?}, use stringData for text")]
     NotBase64 { namespace: String, name: String, key: String },
 }
 
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_found_or_what_is_missing_is_named() {
+    fn a_missing_value_is_an_error_that_names_it() {
         let cluster = cluster();
         let cases = [
             ("shop", "{secret: {name: auth, key: plain}}", Ok("p@ss")),
@@ -170,7 +170,7 @@ mod tests {
             ("shop", "{secret: {name: auth, key: gone, optional: true}}", Err("has no key")),
             ("shop", "{secret: {name: gone, key: a}}", Err("secret shop/gone does not exist")),
             ("web", "{secret: {name: auth, key: plain}}", Err("secret web/auth does not exist")),
-            ("shop", "{secret: {name: auth, key: bad}}", Err("else than base64")),
+            ("shop", "{secret: {name: auth, key: bad}}", Err("is not base64")),
             ("shop", "{secret: {name: locked, key: a}}", Err("secret shop/locked cannot be read: grant get")),
             ("shop", "{configMap: {name: locked, key: a}}", Err("configmap shop/locked does not exist")),
             ("shop", "{secret: {name: '..', key: a}}", Err("names a secret whose name is not valid")),

@@ -27,14 +27,14 @@ pub enum CertificateError {
     MalformedCertificate,
     #[error("holds a certificate whose public key cannot be used")]
     UnusablePublicKey,
-    #[error("goes with a key that holds no PEM block of a private key")]
+    #[error("has a private key without a PEM block")]
     NoKey,
-    #[error("goes with a key that is not a private key in PKCS#1, PKCS#8 or SEC 1, without a passphrase")]
+    #[error("has a private key that is not in PKCS#1, PKCS#8 or SEC 1, or that has a passphrase")]
     MalformedKey,
-    #[error("goes with a key that belongs to another certificate")]
+    #[error("does not match its private key")]
     AnotherKey,
     #[error(
-        "holds no certificate that a collector loads, it must stand between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- without headers"
+        "holds no certificate that a collector loads, it must be between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- without headers"
     )]
     NoAuthority,
     #[error("is below min_version, raise it")]
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn certificates_and_keys_that_go_refuses_are_refused() {
         let windows = P256.replace('\n', "\r\n");
         let bundle = format!("a comment\n{P256}{}", pem!("rsa.crt"));
         let key_first = format!("{P256_KEY}{P256}");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn authorities_are_those_that_go_loads() {
+    fn authorities_are_accepted_as_in_go() {
         // Each outcome was compared with `AppendCertsFromPEM` of Go 1.26.
         let trusted = P256.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
         let with_headers = P256.replace("BEGIN CERTIFICATE-----\n", "BEGIN CERTIFICATE-----\nName: value\n\n");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_collector_cannot_load_is_named() {
+    fn fields_that_a_collector_cannot_load_are_reported() {
         let config = |ca: &str, cert: &str, key: &str| TlsConfig {
             ca: ca.to_owned(),
             cert: cert.to_owned(),

@@ -125,7 +125,7 @@ pub fn proxy(config: &ProxyConfig, assets: Assets<'_>) -> Result<prometheus::Pro
     let proxy_from_environment = proxy_from_environment.unwrap_or_default();
     let refuse = |field: &str, reason: &str| Err(Finding::refused(reason).within(field));
     if !proxy_connect_header.is_empty() && !proxy_from_environment && url.is_empty() {
-        return refuse("proxyConnectHeader", "is set, which needs proxyUrl or proxyFromEnvironment");
+        return refuse("proxyConnectHeader", "requires proxyUrl or proxyFromEnvironment");
     }
     if proxy_from_environment && !url.is_empty() {
         return refuse("proxyUrl", "cannot be set beside proxyFromEnvironment, keep one");
@@ -134,7 +134,7 @@ pub fn proxy(config: &ProxyConfig, assets: Assets<'_>) -> Result<prometheus::Pro
         return refuse("noProxy", "cannot be set beside proxyFromEnvironment, keep one");
     }
     if url.is_empty() && !no_proxy.is_empty() {
-        return refuse("noProxy", "is set, which needs proxyUrl");
+        return refuse("noProxy", "requires proxyUrl");
     }
     url.parse::<GoUrl>().map_err(Finding::refused).within("proxyUrl")?;
     let headers = proxy_connect_header.iter().map(|(name, selectors)| {
@@ -286,7 +286,7 @@ fn class_value(
 
 fn missing(class: &ScrapeClass, error: &AssetError, notes: &mut Vec<Finding>) -> String {
     notes.push(Finding::adjusted(format_args!(
-        "scraped without what the scrape class {:?} refers to: {error}",
+        "scraped without a secret of the scrape class {:?}: {error}",
         class.name
     )));
     String::new()

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_kubernetes_accepts() {
+    fn names_are_checked_as_in_kubernetes() {
         let longest = format!("{}.{}", "a".repeat(200), "b".repeat(52));
         let longer = format!("{longest}b");
         let accepted = ["a", "0", "web-1", "a.b", "1.2-3.x", "kube-root-ca.crt", &longest];

@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probers_are_hosts_with_or_without_a_port() {
+    fn a_prober_is_a_host_with_an_optional_port() {
         let long = "a".repeat(64);
         let valid = [
             "prober",

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_object_counts_once() {
+    fn an_object_counts_once() {
         let endpoint = "{bearerTokenSecret: {name: s, key: a}}";
         let endpoints = vec![endpoint; 2_000].join(",");
         let monitor: ServiceMonitor =

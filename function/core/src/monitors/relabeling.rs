@@ -219,7 +219,7 @@ mod tests {
     use crate::report::Outcome;
 
     #[test]
-    fn rules_are_taken_or_refused_as_by_the_operator() {
+    fn rules_are_checked_as_in_the_operator() {
         let refused = |field| Err((Outcome::Refused, field));
         let left_out = |field| Err((Outcome::JobLeftOut, field));
         let cases = [

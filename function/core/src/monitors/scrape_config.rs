@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_becomes_the_job_that_the_operator_makes_of_it() {
+    fn an_object_generates_the_job_of_the_operator() {
         let job = jobs(
             "{jobName: web, scheme: HTTPS, metricsPath: /m, scrapeTimeout: 5s, enableHTTP2: false,
               basicAuth: {username: {name: auth, key: user}, password: {name: auth, key: pass}},
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_or_prometheus_refuses_is_left_out_with_its_field() {
+    fn objects_that_the_peers_refuse_are_reported_with_their_field() {
         use Outcome::{JobLeftOut, Refused};
         let key = "{name: gone, key: k}";
         let cases: &[(String, Outcome, &str)] = &[

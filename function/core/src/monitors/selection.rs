@@ -75,10 +75,10 @@ impl NamespaceRules {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSelected {
     /// The config has no selector for the kind, so no object is selected.
-    #[error("the config has no selector for this kind, and without one none is selected")]
+    #[error("the config has no selector for this kind, so no object of this kind is selected")]
     NoSelector,
     /// The labels of the object do not match a requirement.
-    #[error("its labels are not what the selector wants: {0}")]
+    #[error("its labels do not match the selector: {0}")]
     Labels(Gap),
     /// The namespace of the object is not in the list of allowed namespaces.
     #[error("its namespace is not in allow_namespaces: {0}")]
@@ -88,7 +88,7 @@ pub enum NotSelected {
     Denied(String),
     /// The object is outside the namespace of the collectors, and there is no namespace selector.
     #[error(
-        "it is in the namespace {namespace}, and without a namespace selector only the collectors' own is meant: {own}"
+        "it is in the namespace {namespace}, and without a namespace selector only the collectors' namespace is selected: {own}"
     )]
     OtherNamespace {
         /// The namespace of the object.
@@ -97,7 +97,7 @@ pub enum NotSelected {
         own: String,
     },
     /// The labels of the namespace do not match a requirement.
-    #[error("the labels of its namespace are not what the namespace selector wants: {0}")]
+    #[error("the labels of its namespace do not match the namespace selector: {0}")]
     NamespaceLabels(Gap),
 }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn selectors_and_namespaces_choose_as_in_the_operator() {
+    fn selectors_and_namespaces_select_as_in_the_operator() {
         // Selector, namespace selector, namespace of the collectors, allowed, denied, expected monitors.
         type Case = (
             Option<&'static str>,

@@ -173,7 +173,7 @@ fn with_classes(classes: &str) -> Settings {
 }
 
 #[test]
-fn only_what_selected_monitors_refer_to_is_fetched() {
+fn only_objects_that_selected_monitors_refer_to_are_read() {
     let manifests = "
 kind: ServiceMonitor
 metadata: {namespace: shop, name: a, labels: {team: x}}

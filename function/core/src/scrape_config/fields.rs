@@ -40,7 +40,7 @@ pub enum Problem {
     WrongType { wanted: &'static str },
     #[error("is empty or null")]
     Empty,
-    #[error("service discovery of this kind is not served here, name the targets by another: {kind}")]
+    #[error("this kind of service discovery is not supported, use another kind: {kind}")]
     NotServed { kind: &'static str },
     #[error("job_name is taken by an earlier job: {0:?}")]
     DuplicateJob(String),

@@ -289,7 +289,7 @@ scrape_configs:
     }
 
     #[test]
-    fn a_job_that_is_refused_leaves_the_others_alone() {
+    fn a_refused_job_does_not_affect_other_jobs() {
         let cases = [
             ("null", "config.scrape_configs[0]: is empty or null"),
             ("{}", "job_name is empty"),
@@ -313,7 +313,7 @@ scrape_configs:
             ("{job_name: a, kubernetes_sd_configs: [{}]}", "kubernetes_sd_configs[0]: role is missing"),
             ("{job_name: a, kubernetes_sd_configs: [{role: Pod}]}", "kubernetes_sd_configs[0].role: unknown role"),
             ("{job_name: a, static_configs: [{labels: {'': a}}]}", "label name is empty"),
-            ("{job_name: a, consul_sd_configs: [{server: b}]}", "not served here, name the targets by another: consul"),
+            ("{job_name: a, consul_sd_configs: [{server: b}]}", "is not supported, use another kind: consul"),
             ("{job_name: good}", "taken by an earlier job"),
         ];
         for (job, expected) in cases {
@@ -327,7 +327,7 @@ scrape_configs:
     }
 
     #[test]
-    fn what_is_wrong_outside_of_the_jobs_is_an_error() {
+    fn an_error_outside_of_the_jobs_rejects_the_config() {
         let cases = [
             ("global: {scrape_interval: 5s, scrape_timeout: 6s}", "scrape_timeout is greater"),
             ("global: {scrape_protocols: [x]}", "unknown protocol"),
@@ -340,7 +340,7 @@ scrape_configs:
     }
 
     #[test]
-    fn unknown_fields_are_ignored_and_named() {
+    fn unknown_fields_are_ignored_and_reported() {
         let cases = [
             ("scrape_config: []", "config.scrape_config (did you mean scrape_configs?)"),
             ("global: {scrape_intervall: 5s}", "config.global.scrape_intervall (did you mean scrape_interval?)"),
@@ -374,13 +374,13 @@ scrape_configs:
     }
 
     #[test]
-    fn a_kind_without_entries_is_no_kind() {
+    fn a_kind_without_entries_counts_as_absent() {
         let config = read("scrape_configs: [{job_name: a, consul_sd_configs: [], azure_sd_configs: null}]");
         assert!(config.jobs[0].is_ok());
     }
 
     #[test]
-    fn sections_of_no_use_are_named() {
+    fn ignored_sections_are_reported() {
         assert_eq!(read("{rule_files: [a], remote_write: []}").passed_over, ["remote_write", "rule_files"]);
     }
 }

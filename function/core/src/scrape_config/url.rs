@@ -393,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_prints_as_go_does() {
+    fn urls_are_parsed_and_printed_as_in_go() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("", Ok("")),
             ("http://proxy", Ok("http://proxy")),
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_hidden_and_nothing_else() {
+    fn only_the_password_is_masked() {
         for (text, expected) in [
             ("http://u:secret@h/p", "http://u:xxxxx@h/p"),
             ("http://u:@h/p", "http://u:xxxxx@h/p"),
@@ -455,7 +455,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_printed_parses_to_the_same_text(text in "(http|db)?(://)?[a-z%@:/?#\\[\\] é0-9]{0,12}") {
+        fn a_printed_url_parses_to_itself(text in "(http|db)?(://)?[a-z%@:/?#\\[\\] é0-9]{0,12}") {
             if let Ok(url) = text.parse::<GoUrl>() {
                 let printed = url.to_string();
                 proptest::prop_assert_eq!(printed.parse::<GoUrl>().map(|url| url.to_string()), Ok(printed));

@@ -30,7 +30,7 @@ pub enum ScrapeConfigError {
     UnknownFallbackProtocol(String),
     #[error("metric_name_escaping_scheme is unknown, use allow-utf-8, underscores, dots or values: {0:?}")]
     UnknownEscapingScheme(String),
-    #[error("metric_name_escaping_scheme is allow-utf-8, which needs metric_name_validation_scheme utf8")]
+    #[error("metric_name_escaping_scheme allow-utf-8 requires metric_name_validation_scheme utf8")]
     EscapingNeedsUtf8,
     #[error("static_configs holds a target that is not a host name, leave out scheme and path: {0:?}")]
     TargetIsUrl(String),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_prometheus_refuses_is_refused() {
+    fn scrape_configs_that_prometheus_refuses_are_refused() {
         type Edit = fn(&mut ScrapeConfig);
         let cases: &[(&str, Edit)] = &[
             ("job_name", |c| c.job_name.clear()),
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_comes_from_the_globals() {
+    fn unset_fields_come_from_the_globals() {
         let globals = Globals {
             scrape_interval: Duration::from_secs(5),
             sample_limit: 7,
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn native_histograms_ask_for_protobuf_first() {
+    fn native_histograms_request_protobuf_first() {
         let plain = validated(|_| {}).unwrap();
         let native = validated(|config| config.scrape_native_histograms = true).unwrap();
         assert_eq!(plain.scrape_protocols, PROTOCOLS[1..]);

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_read_and_printed_as_by_the_api_machinery() {
+    fn selectors_are_parsed_and_printed_as_in_kubernetes() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("", Ok("")),
             (",,", Ok("")),

@@ -41,7 +41,7 @@ impl Gap {
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { wanted, found, similar } = self;
-        write!(f, "{wanted} wanted, {found} found")?;
+        write!(f, "{wanted} required, {found} found")?;
         match similar {
             Some(similar) => write!(f, ", but {similar}"),
             None => Ok(()),
@@ -54,14 +54,14 @@ mod tests {
     use super::super::Selector;
 
     #[test]
-    fn gaps_name_what_is_wanted_and_what_is_found() {
+    fn a_gap_shows_the_requirement_and_the_label_that_was_found() {
         let labels = [("app", "website"), ("tier", "web"), ("n", "1")].into_iter().collect();
         let cases = [
             ("app=website,tier in (web,api)", vec![]),
-            ("app=web", vec!["app=web wanted, app=website found, but tier=web"]),
-            ("app!=website", vec!["app!=website wanted, app=website found"]),
-            ("track", vec!["track wanted, no label track found"]),
-            ("!n,x=1", vec!["!n wanted, n=1 found", "x=1 wanted, no label x found, but n=1"]),
+            ("app=web", vec!["app=web required, app=website found, but tier=web"]),
+            ("app!=website", vec!["app!=website required, app=website found"]),
+            ("track", vec!["track required, no label track found"]),
+            ("!n,x=1", vec!["!n required, n=1 found", "x=1 required, no label x found, but n=1"]),
         ];
         for (selector, expected) in cases {
             let selector: Selector = selector.parse().unwrap();

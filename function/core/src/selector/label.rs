@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_structured_form_prints_as_the_operator_writes_it() {
+    fn the_structured_form_is_printed_as_in_the_operator() {
         let long = "a".repeat(63);
         let cases: &[(&str, Result<&str, &str>)] = &[
             ("{}", Ok("")),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn requirements_judge_labels_as_kubernetes_does() {
+    fn requirements_match_labels_as_in_kubernetes() {
         let labels: TextMap = [("app", "web"), ("empty", ""), ("n", "10"), ("word", "ten")].into_iter().collect();
         let cases: &[(&str, bool)] = &[
             ("", true),

@@ -150,7 +150,7 @@ mod tests {
     use crate::selector::Selector;
 
     #[test]
-    fn texts_are_read_and_printed_as_by_the_api_machinery() {
+    fn selectors_are_parsed_and_printed_as_in_kubernetes() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("", Ok("")),
             ("  ", Ok("")),
@@ -211,7 +211,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_printed_reads_back(text in "[ab!=,() <>in1]{0,20}") {
+        fn a_printed_selector_parses_to_itself(text in "[ab!=,() <>in1]{0,20}") {
             if let Ok(selector) = text.parse::<Selector>() {
                 proptest::prop_assert_eq!(selector.to_string().parse(), Ok(selector));
             }

@@ -65,7 +65,7 @@ fn without(mut claims: Value, name: &str) -> Value {
 }
 
 #[test]
-fn a_jwt_authorizer_verifies_the_token_and_what_is_nested_in_it() {
+fn a_jwt_authorizer_verifies_the_token_and_its_nested_claims() {
     let own = token(&projected("c-0"));
     let with = |name: &str, value: &str| {
         let mut claims = flat("c-0");
@@ -132,7 +132,7 @@ fn other_authorizers_name_a_subject() {
 }
 
 #[test]
-fn what_is_no_token_names_no_pod() {
+fn an_invalid_token_names_no_pod() {
     let payload = |text: &str| format!("Bearer e30.{}.s", URL_SAFE_NO_PAD.encode(text));
     let cases = [
         "",

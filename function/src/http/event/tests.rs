@@ -23,7 +23,7 @@ fn asked(event: &str) -> Asked {
 }
 
 #[test]
-fn what_is_asked_is_read_from_the_raw_path_and_the_query() {
+fn the_request_is_read_from_the_raw_path_and_the_query() {
     let gateway = "a.execute-api.eu-1.amazonaws.com";
     let url = "a.lambda-url.eu-1.on.aws";
     let cases = [
@@ -50,7 +50,7 @@ fn what_is_asked_is_read_from_the_raw_path_and_the_query() {
 }
 
 #[test]
-fn gzip_is_sent_to_those_who_accept_it() {
+fn gzip_is_sent_to_clients_that_accept_it() {
     let cases = [
         ("gzip", true),
         ("deflate, GZIP;q=0.5, br", true),
@@ -67,7 +67,7 @@ fn gzip_is_sent_to_those_who_accept_it() {
 
 /// Found by fuzzing: `lambda_http` panics on a parameter with an empty list of values.
 #[test]
-fn a_parameter_without_values_is_none() {
+fn a_parameter_without_values_counts_as_absent() {
     for field in ["queryStringParameters", "multiValueQueryStringParameters"] {
         for elb in [false, true] {
             let context =

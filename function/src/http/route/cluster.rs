@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn where_one_cluster_is_served_any_path_may_stand_before_the_route() {
+    fn with_one_cluster_any_path_can_precede_the_route() {
         let nameless = |path| locate(path, None, &[()], |()| None).cluster.is_some();
         for path in ["/jobs", "/any/base/jobs", "//jobs", "/a/../b/jobs/j/targets"] {
             assert!(nameless(path), "{path}");
@@ -152,7 +152,7 @@ mod tests {
 
         /// The converse: each path that is answered from a cluster begins with the name of the cluster.
         #[test]
-        fn what_a_cluster_answers_begins_with_its_name(
+        fn each_answered_path_begins_with_the_name_of_its_cluster(
             path in "(/(prod|dev|\\.\\.|%2e|base|jobs|scrape_configs|[a-z]{0,3})){0,5}",
         ) {
             if let (Some(cluster), Some(_)) = located(&path, Some("/base"), &CLUSTERS) {

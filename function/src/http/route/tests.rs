@@ -6,7 +6,7 @@ use super::*;
 use crate::http::job_path::{UnknownJob, job};
 
 #[test]
-fn the_end_of_a_path_tells_the_route() {
+fn the_end_of_a_path_selects_the_route() {
     /// The part before the route, the pattern, and the texts that can name a job.
     type Expected = Option<(&'static str, &'static str, &'static [&'static str])>;
     let (jobs, merged) = ("/jobs/{job}/targets", "/merged/jobs/{job}/targets");
@@ -67,7 +67,7 @@ fn every_row_is_found_by_its_own_pattern() {
 
 /// Each kind of gateway delivers the path of a collector in another encoding.
 #[test]
-fn every_job_is_found_in_every_form() {
+fn every_job_is_found_in_every_encoding() {
     let names = [
         "serviceMonitor/shop/web/0",
         "plain",
@@ -107,7 +107,7 @@ fn every_job_is_found_in_every_form() {
 }
 
 #[test]
-fn a_path_that_names_no_job_says_so() {
+fn a_path_that_names_no_job_is_an_error() {
     let jobs = ["a?b", "a?c", "d?e", "f g?h"];
     let exists = |asked: &str| jobs.into_iter().find(|name| *name == asked);
     let ambiguous = Err(UnknownJob::Ambiguous("a?b".to_owned(), "a?c".to_owned()));
@@ -129,7 +129,7 @@ fn a_path_that_names_no_job_says_so() {
 
 /// In a decoded path, each `+` can be a space. In any path, each `%XX` can be decoded or not.
 #[test]
-fn a_job_is_found_by_any_decoding_that_means_one_job_only() {
+fn a_job_is_found_by_any_decoding_that_matches_one_job_only() {
     let jobs = ["c++ on k8s", "a b", "a+b", "100%", "100%25", "x/y", "p+q", "r s", "%41 z"];
     let exists = |asked: &str| jobs.into_iter().find(|name| *name == asked);
     let ambiguous = Err(UnknownJob::Ambiguous("a b".to_owned(), "a+b".to_owned()));

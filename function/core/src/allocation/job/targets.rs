@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Discovered, Making, Means};
+use super::{CommonInputs, Discovered, JobInputs};
 use crate::allocation::plan::{self, PlannedJob};
 use crate::discovery::external::{Answer, External, ExternalGroup};
 use crate::discovery::{Group, static_groups};
@@ -13,26 +13,26 @@ use crate::report::{ObjectRef, Outcome, Report};
 use crate::targets::{GroupTargets, Locations, Maker, RuleFilter, TooLarge, Views};
 
 impl PlannedJob {
-    pub(super) fn maker(&self, views: Views, making: &Making<'_>) -> Maker<'_> {
-        Maker::new(&self.scrape_config, &self.rules, RuleFilter::new(making.filter), making.served, views)
-            .within(making.most)
+    pub(super) fn maker(&self, views: Views, common: &CommonInputs<'_>) -> Maker<'_> {
+        Maker::new(&self.scrape_config, &self.rules, RuleFilter::new(common.filter), common.served, views)
+            .within(common.most)
     }
 
     pub(super) fn discover_all(
         &self,
         query: usize,
-        means: &Means<'_>,
+        inputs: &JobInputs<'_>,
         places: &mut Locations,
         discovered: &mut Discovered,
     ) -> Result<(), TooLarge> {
-        let Means { making, wanted, .. } = means;
+        let JobInputs { common, wanted, .. } = inputs;
         let mut size = 0;
-        for group in self.queries[query].groups(making.index, wanted) {
+        for group in self.queries[query].groups(common.index, wanted) {
             let key = (query, group.key());
-            if let Some(targets) = self.make(&key, &group, means, places)? {
+            if let Some(targets) = self.make(&key, &group, inputs, places)? {
                 size += targets.size();
-                if size > making.most {
-                    return Err(TooLarge::Job(making.most));
+                if size > common.most {
+                    return Err(TooLarge::Job(common.most));
                 }
                 discovered.insert(key, targets);
             }
@@ -45,11 +45,11 @@ impl PlannedJob {
         &self,
         key: &(usize, ObjectKey),
         group: &Group<'_, '_>,
-        Means { making, maker, before, .. }: &Means<'_>,
+        JobInputs { common, maker, before, .. }: &JobInputs<'_>,
         places: &mut Locations,
     ) -> Result<Option<Arc<GroupTargets>>, TooLarge> {
         let query = key.0;
-        if making.filter && !self.rules.keep_group(&self.stages[query], group.labels()) {
+        if common.filter && !self.rules.keep_group(&self.stages[query], group.labels()) {
             return Ok(None);
         }
         let made = maker.make_group(&self.stages[query], group, before.get(key).map(AsRef::as_ref), places)?;
@@ -104,7 +104,7 @@ impl PlannedJob {
                     unknown.get_or_insert_with(|| format!("{}: {reason}", source.wanted));
                 }
                 None => {
-                    unknown.get_or_insert_with(|| format!("{}: it was not asked", source.wanted));
+                    unknown.get_or_insert_with(|| format!("{}: it was not queried", source.wanted));
                 }
             }
         }

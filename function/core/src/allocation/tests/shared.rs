@@ -100,7 +100,7 @@ const ALL: [&str; 6] = ["a:80", "b:80", "c:80", "even:80", "good:80", "outside:8
 const REST: [&str; 5] = ["a:80", "b:80", "c:80", "even:80", "good:80"];
 
 #[test]
-fn a_job_that_was_never_known_is_left_out_alone() {
+fn a_job_whose_targets_were_never_known_is_left_out_alone() {
     let allocation = Moment::new(0, unknown()).allocated(None);
     assert_eq!(listed(&allocation), REST);
     assert_eq!(allocation.list().unknown, ["outside"]);
@@ -111,7 +111,7 @@ fn a_job_that_was_never_known_is_left_out_alone() {
 }
 
 #[test]
-fn a_job_that_is_not_known_any_more_keeps_its_last_targets_for_a_time() {
+fn a_job_with_unknown_targets_keeps_its_last_targets_for_a_limited_time() {
     let first = Moment::new(0, known()).allocated(None);
     assert_eq!(listed(&first), ALL);
     let mut before = first;
@@ -132,7 +132,7 @@ fn a_job_that_is_not_known_any_more_keeps_its_last_targets_for_a_time() {
 }
 
 #[test]
-fn a_job_keeps_its_targets_when_its_source_becomes_another() {
+fn a_job_keeps_its_targets_when_its_source_changes() {
     let first = Moment::new(0, known()).allocated(None);
     let mut moment = Moment::new(1, unknown());
     moment.config = Config::parse(&JOBS.replace("http://sd/", "http://other/"), None).unwrap();
@@ -147,7 +147,7 @@ fn targets_of_an_old_snapshot_are_not_kept() {
 
 /// A source can fail in one environment and answer in another. The collector must find the job under one name in both.
 #[test]
-fn jobs_with_sources_outside_of_the_cluster_keep_their_name_in_the_merged_view() {
+fn jobs_with_external_sources_keep_their_name_in_the_merged_view() {
     for answer in [known(), unknown(), None] {
         let allocation = Moment::new(0, answer).allocated(None);
         assert_eq!(merged_with(&allocation, "outside"), ("outside", Form::Discovered));
@@ -158,7 +158,7 @@ fn jobs_with_sources_outside_of_the_cluster_keep_their_name_in_the_merged_view()
 }
 
 #[test]
-fn a_job_that_becomes_too_large_stays_with_its_last_targets_in_the_job_that_it_shares() {
+fn a_job_that_becomes_too_large_keeps_its_last_targets_in_its_merged_job() {
     let first = Moment::new(0, known()).allocated(None);
     let (shared, form) = merged_with(&first, "large");
     assert_eq!((merged_with(&first, "good"), form), ((shared, form), Form::Relabelled { is_plain: true }));
@@ -179,7 +179,7 @@ fn a_job_that_becomes_too_large_stays_with_its_last_targets_in_the_job_that_it_s
 }
 
 #[test]
-fn jobs_that_need_settings_are_named_with_those_settings() {
+fn jobs_that_need_settings_are_reported_with_the_names_of_the_settings() {
     let allocation = Moment::new(0, known()).allocated(None);
     assert_eq!(allocation.list().need_settings, 1);
     let [reason] = unlisted(&allocation, "secured")[..] else { panic!("one entry") };

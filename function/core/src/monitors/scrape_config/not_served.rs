@@ -22,7 +22,7 @@ pub(super) fn check(
             ("clientSecret", config.client_secret.is_none()),
         ];
         if let Some((field, _)) = required.into_iter().find(|(_, missing)| *missing) {
-            return Err(Finding::refused("is not set, which the authentication method needs").within(field));
+            return Err(Finding::refused("is not set, but the authentication method requires it").within(field));
         }
     }
     match kind {

@@ -39,7 +39,7 @@ pub(super) fn service_discovery(
     match spec.other_sd_configs.each().next() {
         None => Ok(discovery),
         Some((kind, _)) => {
-            let reason = "service discovery of this kind is not served here, name the targets by another";
+            let reason = "this kind of service discovery is not supported, use another kind";
             Err(Finding::left_out(reason).within(kind.field()))
         }
     }

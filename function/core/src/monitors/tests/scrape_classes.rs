@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn scrape_classes_fill_in_what_monitors_leave_open() {
+fn scrape_classes_fill_in_fields_that_monitors_do_not_set() {
     let classes = "
 - name: mesh
   default: true
@@ -70,7 +70,7 @@ fn scrape_classes_fill_in_what_monitors_leave_open() {
 }
 
 #[test]
-fn an_empty_tls_section_is_none_where_it_cannot_name_files() {
+fn an_empty_tls_section_without_files_counts_as_absent() {
     let settings = with_classes("[{name: mesh, default: true, tlsConfig: {caFile: /ca, serverName: mesh}}]");
     let prober = "prober: {url: 'p:1'}, targets: {staticConfig: {static: [a]}}";
     #[rustfmt::skip]

@@ -57,6 +57,6 @@ enum DnsError {
     NoNames,
     #[error("dns_sd_configs.type is unknown, use SRV, A, AAAA, MX or NS: {0:?}")]
     UnknownRecord(String),
-    #[error("dns_sd_configs.port is not set, which every type except SRV needs")]
+    #[error("dns_sd_configs.port is not set, but every type except SRV requires it")]
     NoPort,
 }

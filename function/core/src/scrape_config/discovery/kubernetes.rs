@@ -248,7 +248,7 @@ enum KubernetesError {
     ApiServer(#[source] UrlError),
     #[error("kubernetes_sd_configs.{0} is set, which cannot be combined with {1}")]
     Exclusive(&'static str, &'static str),
-    #[error("kubernetes_sd_configs sets http client options, which needs api_server")]
+    #[error("kubernetes_sd_configs sets http client options without api_server, set it")]
     HttpClientWithoutServer,
     #[error(
         "kubernetes_sd_configs.selectors has a role that the config's role does not allow or that is there twice: {0:?}"

@@ -24,9 +24,9 @@ pub enum HttpClientError {
     UnknownTlsVersion { field: &'static str, value: String },
     #[error("proxy_url is not a url")]
     ProxyUrl(#[source] UrlError),
-    #[error("proxy_connect_header is set, which needs proxy_url or proxy_from_environment")]
+    #[error("proxy_connect_header requires proxy_url or proxy_from_environment")]
     HeaderWithoutProxy,
-    #[error("no_proxy is set, which needs proxy_url")]
+    #[error("no_proxy requires proxy_url")]
     NoProxyWithoutProxy,
     #[error("http_headers holds a header that cannot be set: {0:?}")]
     ReservedHeader(String),
