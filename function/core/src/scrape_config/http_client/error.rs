@@ -1,10 +1,10 @@
-//! Why Prometheus would not load an HTTP client config.
+//! The reasons why Prometheus rejects an HTTP client config.
 //!
 //! Follows the `Validate` functions in `config/http_config.go` of prometheus/common.
 
 use crate::scrape_config::url::UrlError;
 
-/// Why Prometheus would not load an HTTP client config.
+/// The reason why Prometheus rejects an HTTP client config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum HttpClientError {
@@ -32,7 +32,7 @@ pub enum HttpClientError {
     ReservedHeader(String),
 }
 
-/// Refuses settings of which more than one is set.
+/// Rejects settings of which at most one may be set.
 pub(super) fn at_most_one<const N: usize>(set: [bool; N], names: &'static str) -> Result<(), HttpClientError> {
     if set.into_iter().filter(|set| *set).count() > 1 {
         return Err(HttpClientError::MoreThanOne(names));

@@ -1,4 +1,4 @@
-//! Certificates of an HTTP client.
+//! The TLS settings of an HTTP client.
 //!
 //! Follows `TLSConfig` in `config/http_config.go` of prometheus/common.
 
@@ -9,7 +9,7 @@ use crate::scrape_config::fields::{Node, ParseError};
 use crate::scrape_config::is_default;
 use crate::scrape_config::secret::Secret;
 
-/// Certificates and how to judge those of the other side. Texts are PEM.
+/// The certificates of the client, and the checks of the server's certificate. Texts are PEM.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -78,7 +78,7 @@ impl TlsConfig {
         Ok(tls)
     }
 
-    /// Refuses what Prometheus refuses.
+    /// Rejects settings that Prometheus rejects.
     ///
     /// # Errors
     /// The first rule that the config breaks.
@@ -117,7 +117,7 @@ impl TlsConfig {
     }
 }
 
-/// An empty version is not an absent one.
+/// Reads a TLS version. An empty text is an error, an absent field is not.
 fn tls_version(node: &Node<'_>, field: &'static str) -> Result<String, ParseError> {
     let version = node.string()?;
     if version.is_empty() && !node.is_null() {
