@@ -1,5 +1,5 @@
-//! An API server answers 200 with something else than the truth. No collector loses a target by that: the last snapshot
-//! answers on, and without a snapshot the answer is 503.
+//! The API server answers 200 with wrong content. No collector loses a target: the last snapshot is served, and without
+//! a snapshot the answer is 503.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const MONITORS: [&str; 4] = ["apis", "monitoring.coreos.com", "v1", "servicemonitors"];
 const SLICES: [&str; 4] = ["apis", "discovery.k8s.io", "v1", "endpointslices"];
 
-/// The objects of the test's cluster of one kind.
+/// The objects of one kind in the test's cluster.
 fn objects(kind: &str) -> Vec<Value> {
     web("web-1", "10.0.0.1").into_iter().filter(|object| object["kind"] == kind).collect()
 }
@@ -22,14 +22,14 @@ fn json_page(body: &Value) -> Behaviour {
     Behaviour::Pages(JSON, vec![body.to_string().into_bytes()])
 }
 
-/// A good list with one field replaced.
+/// A valid list with one field replaced.
 fn spoiled(segments: &[&str], kind: &str, field: &str, value: Value) -> Value {
     let mut body = list(segments, &json!(objects(kind)));
     body[field] = value;
     body
 }
 
-/// A first page that is good, and a later page.
+/// A valid first page, then another page.
 fn then(segments: &[&str], kind: &str, page: &Value) -> Behaviour {
     let metadata = json!({"resourceVersion": "1", "continue": "1"});
     let first = spoiled(segments, kind, "metadata", metadata);
@@ -114,7 +114,7 @@ fn in_protobuf() -> Vec<(&'static str, Behaviour)> {
     bodies.map(|(name, pages)| (name, Behaviour::Pages(PROTOBUF, pages))).into()
 }
 
-/// The answers of a function that has a snapshot stay as they are; a function that begins answers 503.
+/// A function with a snapshot continues to serve it. A function without a snapshot answers 503.
 async fn check(resource: &str, name: &str, wrong: Behaviour) {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let warm = start(&kubernetes, "0", "600").await;

@@ -1,4 +1,4 @@
-//! Configs as users have them: what is served, what is reported, what stops the start.
+//! Configs of users: which are served, which are reported, and which prevent the start.
 
 use serde_json::Value;
 
@@ -112,7 +112,7 @@ async fn receivers_before_0_120_get_only_the_protocols_that_they_support() {
     );
 }
 
-/// A file that is being written: collectors keep what they have.
+/// While a file is incomplete, collectors keep their targets.
 #[tokio::test]
 async fn a_manifest_that_is_half_written_is_a_failure_and_not_fewer_targets() {
     let folder = tempfile::tempdir().unwrap();

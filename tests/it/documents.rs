@@ -1,9 +1,9 @@
-//! What holds for all documents: sentences are short, links lead to files, and departures from the peers have a row.
+//! Rules for all documents: sentences are short, links lead to files, and each difference from the peers has a row.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A sentence with more words has more than one idea. The style guide asks for 25 words.
+/// The maximum number of words in a sentence. The style guide recommends 25 words.
 const MOST_WORDS: usize = 35;
 
 fn root() -> &'static Path {

@@ -1,4 +1,4 @@
-//! Instances of an AWS account: pages, credentials, and what goes wrong.
+//! Instances of an AWS account: pages, credentials and failures.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ fn failure(status: u16, code: &str) -> Reply {
     xml(status, &format!("<Response><Errors>{error}</Errors><RequestID>r</RequestID></Response>"))
 }
 
-/// A page with an instance of that address.
+/// A page with one instance.
 fn page(address: &str, next: &str) -> Reply {
     let instance = format!(
         "<item><instanceId>i-{address}</instanceId><placement><availabilityZone>eu-central-1a</availabilityZone></placement>\
@@ -49,7 +49,7 @@ fn field(request: &Request, name: &str) -> String {
     request.form().get(name).cloned().unwrap_or_default()
 }
 
-/// An EC2 that answers to the form of a request.
+/// An EC2 server that answers by the form of the request.
 async fn ec2(instances: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (HttpServer, SocketAddr) {
     let (server, address) = HttpServer::start().await;
     let decide = move |request: &Request| match field(request, "Action").as_str() {
@@ -68,7 +68,7 @@ async fn start(place: &Place, address: SocketAddr, more: &Value) -> Function {
     place.start_in(&KEYS, LOOPBACK, &jobs).await
 }
 
-/// Who signed a request, and for what.
+/// The credentials and the scope in the signature of a request.
 fn scope(request: &Request) -> String {
     let authorization = request.header("authorization").expect("requests are signed");
     let scope = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=").expect("by signature version 4");

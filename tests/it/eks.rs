@@ -1,4 +1,4 @@
-//! An EKS cluster: where it is, and who calls.
+//! An EKS cluster: the search for its endpoint, and its callers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,10 +20,10 @@ use crate::kubernetes::{Behaviour, Kubernetes};
 
 const AUTHORITY: &str = include_str!("../../function/core/src/monitors/certificate/test-data/ed25519.crt");
 
-/// The role that can be assumed.
+/// A role that the function can assume.
 const ROLE: &str = "arn:aws:iam::210987654321:role/reader";
 
-/// EKS and STS: the clusters that can be described, by their names.
+/// Servers for EKS and STS, with clusters by name.
 #[derive(Clone, Default)]
 struct Aws {
     clusters: Arc<Mutex<BTreeMap<String, Value>>>,
@@ -43,7 +43,7 @@ impl Aws {
         aws
     }
 
-    /// Makes a cluster, or changes it.
+    /// Adds or changes a cluster.
     fn put(&self, name: &str, server: &str, public: bool) {
         let cluster = json!({
             "name": name, "endpoint": server, "certificateAuthority": {"data": STANDARD.encode(AUTHORITY)},
@@ -68,7 +68,7 @@ impl Aws {
     }
 }
 
-/// The issuer of a cluster's tokens, as EKS names it.
+/// The issuer of a cluster's tokens in the answer of EKS.
 fn issuer(cluster: &str) -> String {
     format!("https://oidc.eks.eu-central-1.amazonaws.com/id/{cluster}")
 }
@@ -128,7 +128,7 @@ async fn a_cluster_is_found_by_its_name_and_read_with_a_signed_token() {
     }
 }
 
-/// EKS names the issuer of each cluster, so no setting is needed.
+/// EKS publishes the issuer of each cluster, so no setting is needed.
 #[tokio::test]
 async fn a_token_of_one_eks_cluster_is_refused_by_another() {
     let kubernetes = Kubernetes::start(&[]).await;
@@ -151,7 +151,7 @@ async fn a_token_of_one_eks_cluster_is_refused_by_another() {
             assert_eq!(refused, status == 403, "{path} with a token of {issued_by}");
         }
     }
-    // A single cluster is for every caller, as its config says.
+    // A single cluster accepts tokens of any issuer. Its config decides about the subject.
     let event = issued(http_api("/scrape_configs"), "anyone", Some("https://other.example.com"));
     assert_eq!(aws.function("eks:prod-1").await.invoke(event).await.status, 200);
 }

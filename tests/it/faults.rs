@@ -1,5 +1,5 @@
-//! A fault never costs a collector its targets: it is answered from the last
-//! complete snapshot, or with a failure that no collector takes for a list.
+//! A fault never costs a collector its targets. The last complete snapshot is served, or a failure that no collector
+//! reads as a list.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::kubernetes::{Behaviour, Gate, Kubernetes};
 
 pub const SHARE: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0";
 
-/// A service with a monitor, and what is behind it.
+/// A service with a monitor and endpoints.
 pub fn service(endpoints: &[Value]) -> Vec<Value> {
     vec![
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
@@ -50,7 +50,7 @@ pub async fn start(kubernetes: &Kubernetes, ttl: &str, max_stale: &str) -> Funct
     .await
 }
 
-/// The addresses of an HTTP SD answer.
+/// The addresses in an HTTP SD answer.
 pub fn addresses(answer: &Value) -> Vec<&str> {
     answer.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap()).collect()
 }
@@ -164,7 +164,7 @@ async fn the_last_snapshot_is_served_while_the_cluster_does_not_answer() {
     let function = start(&kubernetes, "0", "600").await;
     assert_eq!(function.get(SHARE).await.status, 200);
     kubernetes.set("*", Behaviour::Held(Gate::closed(), Vec::new()));
-    // The API server never answers: each of these is answered from the snapshot, or not at all.
+    // The API server never answers. Each request is answered from the snapshot, or with a failure.
     for _ in 0..3 {
         assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
     }
@@ -180,7 +180,7 @@ async fn monitors_whose_definition_is_deleted_are_kept_for_a_while() {
     assert_eq!(function.get("/scrape_configs").await.body, before.body);
     let report = function.get("/debug/report").await.json().to_string();
     assert!(report.contains("CustomResourceDefinition") && report.contains("kept for 3 s"), "{report}");
-    // Installed again, and still without its objects.
+    // The definition is installed again, but its objects are absent.
     kubernetes.set("servicemonitors", Behaviour::Objects(Vec::new()));
     assert_eq!(function.get("/scrape_configs").await.body, before.body);
     sleep(Duration::from_millis(3_100)).await;
@@ -219,7 +219,7 @@ async fn wrong_settings_are_reported_in_every_answer() {
         (vec![], "CLUSTER is not set"),
         (vec![("CLUSTER", "kubeconfig:/nonexistent/file")], "the kubeconfig cannot be used"),
         (vec![("CLUSTER", "manifests:x"), ("SECRETS", "maybe")], "SECRETS must be omit or inline"),
-        // The Lambda runtime panics over values that it cannot read.
+        // The Lambda runtime panics on values that it cannot parse.
         (
             vec![("CLUSTER", "manifests:x"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots")],
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be the function's memory in MB, Lambda sets it: \"lots\"",

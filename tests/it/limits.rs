@@ -1,5 +1,5 @@
-//! Answers of an API server without an end, and connections that die: a refresh is bounded, and one broken
-//! connection costs nobody an answer.
+//! Endless answers of an API server, and broken connections. Each refresh is bounded, and a broken connection costs no
+//! answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ fn endless(bytes: Bytes) -> Response {
 
 #[tokio::test]
 async fn an_endless_answer_fails_the_refresh_within_bounds() {
-    // Each page names another one: a page that names itself is refused at once.
+    // Each page names another page, because a page that names itself is rejected at once.
     let page = AtomicUsize::new(0);
     let pages = Make::new(move |_| {
         let next = page.fetch_add(1, Ordering::Relaxed).to_string();
@@ -67,13 +67,13 @@ async fn an_endless_answer_fails_the_refresh_within_bounds() {
                 sleep(Duration::from_millis(200)).await;
             }
         };
-        // However slow the machine is, the refresh itself ends after 60 s.
+        // The refresh ends after 60 s, even on a slow machine.
         assert!(tokio::time::timeout(Duration::from_secs(180), failure).await.is_ok(), "{what}: no failure");
         assert!(function.peak_memory() < 200 << 20, "{what}: {} MiB", function.peak_memory() >> 20);
     }
 }
 
-/// A proxy whose connections can break: from then on those that are open are reset by the next request on them.
+/// A proxy whose connections can break. After that, the next request on each open connection resets it.
 #[derive(Clone, Default)]
 struct Breaking {
     open: Arc<AtomicUsize>,
@@ -162,6 +162,6 @@ async fn a_failed_request_is_retried_once() {
     let answer = function.get(SHARE).await;
     assert_eq!(answer.status, 503);
     assert!(answer.message().contains("does not answer"), "{}", answer.message());
-    // The monitors and the namespaces are listed first: two requests, each sent twice.
+    // Monitors and namespaces are listed first: two requests, each with one retry.
     assert!(proxy.open.load(Ordering::SeqCst) <= 4, "{} connections", proxy.open.load(Ordering::SeqCst));
 }

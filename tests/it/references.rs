@@ -1,5 +1,4 @@
-//! Secrets and ConfigMaps that monitors refer to: one that cannot be read concerns the monitors that name it, and
-//! nobody else.
+//! Secrets and ConfigMaps that monitors refer to. An unreadable object affects only the monitors that refer to it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +17,7 @@ const CONFIG: &str = "collectors: {names: [c-0]}\nprometheus_cr: {enabled: true,
     pod_monitor_selector: {}, probe_selector: {}, scrape_config_selector: {}}\n";
 const GOOD: &str = "serviceMonitor/shop/web/0";
 
-/// A cluster with a monitor that names no Secret, and these.
+/// Starts a cluster with these monitors and a monitor without references.
 async fn start(monitors: &[Value], secrets: Behaviour) -> (Kubernetes, Vec<Value>) {
     let endpoint = json!({"addresses": ["10.0.0.1"], "conditions": {"ready": true}});
     let objects: Vec<_> = service(&[endpoint]).into_iter().chain(monitors.iter().cloned()).collect();
@@ -65,7 +64,7 @@ async fn jobs(function: &Function) -> Vec<String> {
     answer.json().as_object().unwrap().keys().cloned().collect()
 }
 
-/// The monitor without a Secret is served, fresh, in the plain and in the merged view.
+/// Checks that the monitor without references is served from a fresh snapshot, in both views.
 async fn good_is_served(function: &Function, what: &str) {
     for path in ["/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0", "/merged/targets?collector_id=c-0"] {
         let answer = function.get(path).await;

@@ -1,4 +1,4 @@
-//! How answers leave the function: in one piece, streamed, several at once.
+//! The ways to send an answer: buffered, streamed, and several at once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::kubernetes::{Behaviour, Gate, Kubernetes};
 
 const SHARE: &str = "/jobs/big/targets?collector_id=c";
 
-/// A function with one job, whose list is about so many bytes long.
+/// A function with one job whose list has about this size.
 async fn with_share_of(bytes: usize, variables: &[(&str, &str)]) -> (tempfile::TempDir, Function) {
     let folder = tempfile::tempdir().unwrap();
     let filler = "x".repeat(10_000);
@@ -104,7 +104,7 @@ async fn one_environment_answers_concurrent_requests_if_lambda_sends_them() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             let alive = function.invoke(http_api("/livez"));
-            // An environment that answers one event at a time leaves this event waiting, however long.
+            // An environment that answers one event at a time never answers this event.
             let alive = if at_once { Ok(alive.await) } else { tokio::time::timeout(A_WHILE, alive).await };
             gate.open();
             alive

@@ -176,7 +176,7 @@ async fn referenced_labels_equal_the_operators_without_unread_labels() {
                 {
                     assert_eq!(referenced.get(label), Some(value), "{name}: {label}");
                 }
-                // The receiver makes resource attributes of it, whatever the rules say.
+                // The receiver builds resource attributes from this label, even if no rule reads it.
                 assert_eq!(referenced.get("__meta_kubernetes_pod_name"), all.get("__meta_kubernetes_pod_name"));
             }
         }
@@ -264,7 +264,7 @@ async fn only_get_and_head_are_allowed_and_no_event_stops_the_function() {
     assert_eq!(function.get("/livez").await.status, 200);
 }
 
-/// A collector asks for a job by `url.QueryEscape` of its name. Each gateway delivers that in its own form.
+/// A collector encodes the name of a job with `url.QueryEscape`. Each gateway delivers the path in its own encoding.
 #[tokio::test]
 async fn jobs_with_a_space_and_a_plus_are_found_through_every_gateway() {
     let folder = tempfile::tempdir().unwrap();
@@ -282,7 +282,7 @@ async fn jobs_with_a_space_and_a_plus_are_found_through_every_gateway() {
             assert_eq!(answer.status, 200, "{gateway}: {escaped}");
             assert_eq!(answer.json()[0]["targets"][0], address, "{gateway}: {escaped}");
         }
-        // Decoded, the two names are one text.
+        // After decoding, both names have this text.
         for escaped in ["a+b", "a%2Bb"] {
             let answer = function.invoke(event(&format!("/jobs/{escaped}/targets?collector_id=c"))).await;
             assert_eq!(answer.status, if decodes { 400 } else { 200 }, "{gateway}: {escaped}");

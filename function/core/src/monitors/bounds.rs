@@ -150,8 +150,10 @@ mod tests {
 
     #[test]
     fn the_largest_objects_are_refused_first_in_any_order() {
+        // The objects with their sizes, and the refused objects with the bound that each exceeds.
+        type Case = (&'static [(&'static str, usize)], &'static [&'static str]);
         let bounds = Bounds { namespace_bytes: 10, total_bytes: 15, ..Bounds::default() };
-        let cases: &[(&[(&str, usize)], &[&str])] = &[
+        let cases: &[Case] = &[
             (&[("a/one", 10)], &[]),
             (&[("a/one", 11)], &["one namespace"]),
             (&[("a/small", 1), ("a/large", 8), ("a/medium", 2)], &["large namespace"]),
