@@ -2,7 +2,8 @@
 //!
 //! Input: the file as values. Output: the values without unknown keys, and the unknown keys for the report. Follows
 //! mapstructure, which parses the file in the operator: unknown keys are ignored, and case does not matter
-//! (`Prometheus_CR` is `prometheus_cr`). DIFFERENCE(unknown-key): the report and the log name an unknown key.
+//! (`Prometheus_CR` is `prometheus_cr`).
+//! DIFFERENCE(unknown-key): the report and the log name an unknown key.
 
 use serde::Deserialize;
 use serde::de::value::Error as NoValue;

@@ -1,8 +1,9 @@
 //! Label selectors in `targetallocator.yaml`.
 //!
 //! Follows `MapToLabelSelector` of the operator. Keys are in lower case (`matchlabels`) or camel case (`matchLabels`),
-//! and camel case wins. Scalars are accepted as texts. DIFFERENCE(selector-field): an unknown field is an error. The
-//! operator ignores it, and a selector without requirements selects everything.
+//! and camel case wins. Scalars are accepted as texts.
+//! DIFFERENCE(selector-field): an unknown field is an error. The operator ignores it, and a selector without
+//! requirements selects everything.
 
 use std::collections::BTreeMap;
 

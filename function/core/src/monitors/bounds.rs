@@ -13,7 +13,8 @@ use crate::report::{ObjectRef, Report};
 /// The bounds. Sizes are in bytes of JSON, as in `/scrape_configs`.
 ///
 /// The defaults are far above normal use. Of 950 recorded monitors, the largest produces 16 kB from two endpoints, and
-/// all together produce 3.3 MB. DIFFERENCE(large-monitor): the operator has no bounds.
+/// all together produce 3.3 MB.
+/// DIFFERENCE(large-monitor): the operator has no bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Endpoints of one object (`OBJECT_LIMIT_ENDPOINTS`).

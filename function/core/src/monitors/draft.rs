@@ -32,7 +32,8 @@ pub struct Context<'a> {
 pub enum Files {
     /// The key is absent. A TLS config may name no file except [`SERVICE_ACCOUNT_CA`]. A collector that cannot read
     /// such a file ignores all later changes of all jobs. A token file is allowed, because the collector reads it at
-    /// each scrape and a failure harms only its own job. DIFFERENCE(tls-files): the operator allows all files.
+    /// each scrape and a failure harms only its own job.
+    /// DIFFERENCE(tls-files): the operator allows all files.
     #[default]
     WithoutTls,
     /// The key is `true`: no file is allowed.

@@ -3,8 +3,9 @@
 //! Input: a validated scrape config. Output: nothing, or the reason why a collector could not load it. A collector
 //! replaces each `$(SHARD)` in the text of `/scrape_configs` by its variable `SHARD`, or by `0`, before it parses the
 //! text. If one job is then invalid, the collector rejects all jobs. A job must therefore be valid as it is, and with
-//! any number in place of `$(SHARD)`. DIFFERENCE(shard-number): the operator serves such a job. See `instantiateShard`
-//! in `receiver/prometheusreceiver/internal/targetallocator/manager.go` of opentelemetry-collector-contrib v0.165.0.
+//! any number in place of `$(SHARD)`.
+//! DIFFERENCE(shard-number): the operator serves such a job. See `instantiateShard` in
+//! `receiver/prometheusreceiver/internal/targetallocator/manager.go` of opentelemetry-collector-contrib v0.165.0.
 
 use std::collections::BTreeSet;
 
