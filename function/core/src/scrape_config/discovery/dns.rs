@@ -14,9 +14,9 @@ pub struct DnsSd {
     pub names: Vec<String>,
     #[serde(skip_serializing_if = "is_default")]
     pub refresh_interval: Duration,
-    /// `SRV`, `A`, `AAAA`, `MX` or `NS`, in any case.
+    /// `SRV`, `A`, `AAAA`, `MX` or `NS`. The case does not matter.
     pub r#type: String,
-    /// Not read for `SRV`.
+    /// The port of the targets. Ignored for `SRV`, whose records contain the port.
     pub port: i64,
 }
 
