@@ -302,7 +302,7 @@ impl Job {
         if self.groups().map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
     }
 
-    /// Lists the targets without duplicates. Of several targets with equal labels, the last one is served at the
+    /// Lists the targets without duplicates. Of several targets with one identity, the last one is served at the
     /// position of the first. The operator's allocator does so within a group, and picks any target between groups.
     fn listed(mut self) -> Self {
         let groups = self.groups();

@@ -63,7 +63,7 @@ impl NamespaceRules {
         if self.allowed.is_empty() { !self.denied.contains(namespace) } else { self.allowed.contains(namespace) }
     }
 
-    fn mean(&self, selection: &KindSelection, namespace: &str, cluster: &Cluster) -> bool {
+    fn includes(&self, selection: &KindSelection, namespace: &str, cluster: &Cluster) -> bool {
         match &selection.namespaces {
             None => self.own.is_empty() || namespace == self.own,
             Some(selector) => selector.is_empty() || selector.matches(&namespace_labels(namespace, cluster)),
@@ -118,7 +118,7 @@ pub fn reasons(
         let reason = if rules.allowed.is_empty() { NotSelected::Denied } else { NotSelected::NotAllowed };
         reasons.push(reason(namespace.to_owned()));
     }
-    if !rules.mean(selection, namespace, cluster) {
+    if !rules.includes(selection, namespace, cluster) {
         match &selection.namespaces {
             None => {
                 reasons.push(NotSelected::OtherNamespace { namespace: namespace.to_owned(), own: rules.own.clone() });
@@ -146,7 +146,7 @@ pub fn select<'a, T: Object>(
         selection.selector.as_ref().is_some_and(|selector| selector.matches(&metadata.labels))
             && *namespaces
                 .entry(namespace)
-                .or_insert_with(|| rules.admit(namespace) && rules.mean(selection, namespace, cluster))
+                .or_insert_with(|| rules.admit(namespace) && rules.includes(selection, namespace, cluster))
     })
 }
 
