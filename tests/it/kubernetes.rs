@@ -197,7 +197,7 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
     };
     let query = uri.query().unwrap_or_default();
     let objects = match behaviour {
-        None if matches!(segments.as_slice(), ["apis", _, _]) => return discovery(&shared, &segments).into_response(),
+        None if matches!(segments.as_slice(), ["apis", _, _]) => return discovery(shared, &segments).into_response(),
         None => Vec::new(),
         Some(Behaviour::Objects(objects)) => objects,
         Some(Behaviour::Held(gate, objects)) => {
