@@ -218,7 +218,7 @@ mod tests {
             ("scrape_protocols names an unknown", |c| c.scrape_protocols = vec!["Text".to_owned()]),
             ("fallback_scrape_protocol", |c| c.fallback_scrape_protocol = "Text".to_owned()),
             ("metric_name_escaping_scheme is unknown", |c| c.metric_name_escaping_scheme = "x".to_owned()),
-            ("needs metric_name_validation_scheme utf8", |c| {
+            ("requires metric_name_validation_scheme utf8", |c| {
                 c.metric_name_validation_scheme = NameValidation::Legacy;
                 c.metric_name_escaping_scheme = ALLOW_UTF8.to_owned();
             }),
@@ -303,7 +303,7 @@ mod tests {
             ("http_headers", |c| {
                 c.http_client.http_headers.insert("user-agent".to_owned(), HttpHeader::default());
             }),
-            ("needs api_server", |c| {
+            ("without api_server", |c| {
                 let mut kubernetes = KubernetesSd::new(Role::Pod);
                 kubernetes.http_client.follow_redirects = false;
                 c.service_discovery.kubernetes = vec![kubernetes];
