@@ -1,9 +1,9 @@
-//! From an event to an answer.
+//! Handles one event: finds the route, checks the caller and builds the answer.
 //!
-//! Input: an event of API Gateway, a function URL or a load balancer. Output: an HTTP answer.
-//! The path finds the cluster and the route (`route`), the authorizer's result the caller
-//! (`caller`), and the route's row says who may ask and what is answered. Any failure is a status
-//! other than 200 with a body `{"message": "..."}`, which no collector takes for an empty list.
+//! Input: an event of API Gateway, a function URL or a load balancer. Output: an HTTP answer. `route` finds the cluster
+//! and the route of the path. `caller` reads the result of the authorizer. The row of the route defines its permission
+//! and its handler. Each failure has a status other than 200 and the body `{"message": "..."}`. A collector therefore
+//! never reads a failure as an empty list.
 
 mod answer;
 mod caller;
@@ -41,13 +41,13 @@ use request::Request;
 use route::{Found, Located, Permission, Route};
 pub use send::Pieces;
 
-/// What is left of the function's time for writing the answer.
+/// The part of the function's time that is reserved for sending the answer.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// How long an answer may take where the event has no deadline, or a far one.
+/// The maximum time for an answer if the event has no deadline, or a distant one.
 const NO_DEADLINE: Duration = Duration::from_secs(25);
 
-/// Answers events.
+/// The service that answers events.
 #[derive(Clone)]
 pub struct Service {
     state: Arc<State>,
@@ -57,33 +57,33 @@ pub struct Service {
 
 enum State {
     Ready(Served),
-    /// The settings are wrong: every answer says so.
+    /// The settings are invalid. Every answer contains the error.
     Misconfigured(String),
 }
 
-/// What is served.
+/// The clusters and the limits of a service with valid settings.
 struct Served {
     clusters: Vec<Cluster>,
-    /// What stands before a cluster's name in paths.
+    /// The part of a path before the name of a cluster.
     base_path: Option<String>,
 }
 
-/// A cluster that is served.
+/// A served cluster.
 struct Cluster {
     name: Option<String>,
-    /// Who may ask for it.
+    /// The access rules of the cluster.
     access: ClusterAccess,
     objects: Objects,
     snapshots: Snapshots,
 }
 
-/// The patterns of all routes, in which `{job}` stands for the name of a job.
+/// The patterns of all routes. `{job}` is a placeholder for the name of a job.
 pub fn patterns() -> impl Iterator<Item = &'static str> {
     route::ROUTES.iter().map(|route| route.pattern)
 }
 
 impl Service {
-    /// A service for these settings; if they are wrong, one that says so in every answer.
+    /// A service with these settings. If they are invalid, every answer of the service contains the error.
     pub async fn new(settings: anyhow::Result<Settings>) -> Self {
         let opened = match settings {
             Ok(settings) => open(settings).await,
@@ -100,14 +100,14 @@ impl Service {
         Self { state: Arc::new(state), mode: ResponseMode::Buffer, meter: None }
     }
 
-    /// The same, with answers that are sent so: whatever else is wrong, a failure must
-    /// have the form that the gateway expects.
+    /// Sets the mode in which answers are sent. It also applies if the settings are invalid, because the gateway
+    /// expects one format for all answers.
     #[must_use]
     pub fn responding(self, mode: ResponseMode) -> Self {
         Self { mode, ..self }
     }
 
-    /// The same, writing what is counted.
+    /// Enables the output of metrics.
     #[must_use]
     pub fn counting(self, meter: Option<Meter>) -> Self {
         Self { meter: meter.map(Arc::new), ..self }
@@ -116,7 +116,7 @@ impl Service {
     /// Answers one event.
     ///
     /// # Errors
-    /// When the event is of none of the known kinds.
+    /// [`Error`] if the kind of the event is unknown.
     pub async fn handle(
         &self,
         event: LambdaEvent<Event>,
@@ -140,7 +140,7 @@ impl Service {
         send::buffered(sent, payload.request, context).await
     }
 
-    /// The clusters that are served; none while the settings are wrong.
+    /// The served clusters. Empty if the settings are invalid.
     fn clusters(&self) -> &[Cluster] {
         match self.state.as_ref() {
             State::Ready(served) => &served.clusters,
@@ -148,12 +148,12 @@ impl Service {
         }
     }
 
-    /// How old the snapshots are.
+    /// The ages of the snapshots.
     fn ages(&self) -> impl Iterator<Item = Duration> {
         self.clusters().iter().map(|cluster| cluster.snapshots.age())
     }
 
-    /// What a path is about.
+    /// Finds the cluster and the route of a path.
     fn locate<'p>(&self, path: &'p str) -> Located<'p, '_, Cluster> {
         match self.state.as_ref() {
             State::Ready(Served { clusters, base_path }) => {
@@ -214,9 +214,9 @@ impl Service {
         self.clusters().iter().filter_map(|cluster| cluster.name.as_deref()).collect()
     }
 
-    /// What is wrong with a path that has no route.
+    /// The answer to a path without a route.
     fn no_route(&self, path: &str, cluster: Option<&Cluster>) -> Answer {
-        // A route further on means that something stands before the name of the cluster.
+        // If a route follows later in the path, the beginning of the path is not the name of a cluster.
         if cluster.is_none() && self.clusters().len() > 1 && route::find(path).is_some() {
             return Answer::error(Status::NotFound, self.name_a_cluster());
         }
@@ -232,7 +232,7 @@ impl Service {
 }
 
 impl Cluster {
-    /// The snapshot to answer from, if the caller may ask for it.
+    /// The snapshot for the answer, if the caller has permission.
     async fn permitted(
         &self,
         budget: Duration,
@@ -248,10 +248,10 @@ impl Cluster {
         self.snapshots.get_for(collector, snapshot, budget.saturating_sub(began.elapsed()), views).await.map(Ok)
     }
 
-    /// Whether the caller may ask for this route. A share that is not named becomes the caller's own.
+    /// Checks that the caller may use the route. If the request names no collector, sets the collector of the caller.
     fn permit(&self, access: &Access, route: &Route, asked: &mut Asked) -> Result<(), Denied> {
         match route.permission {
-            // For health checks: the answer says only that the function can answer.
+            // Health checks need no permission. Their answers contain no data.
             Permission::Always | Permission::Anyone => {}
             Permission::Admitted => asked.reader = self.admit(access, &asked.caller)?,
             Permission::AllShares => {
@@ -266,7 +266,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// What the caller may see of this cluster.
+    /// The part of the cluster's data that the caller may see.
     fn admit(&self, access: &Access, caller: &Caller) -> Result<Reader, Denied> {
         self.access.admit(caller, self.objects.issuer().as_deref())?;
         access.admit(caller)
@@ -289,11 +289,11 @@ async fn open(settings: Settings) -> anyhow::Result<Served> {
     Ok(Served { clusters: opened, base_path })
 }
 
-/// How long the answer may take; `deadline` is in milliseconds since 1970.
+/// The time for an answer. `deadline` is in milliseconds since 1970.
 fn budget(deadline: u64) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // A deadline that was over before the event came is none: `cargo lambda watch` sends such. One that is far off is
-    // none either: the clock was set back, and no gateway waits for so long.
+    // A deadline in the past is ignored, because `cargo lambda watch` sends such deadlines. A distant deadline is
+    // ignored, because no gateway waits for that long: the clock was set back.
     let left = Duration::from_millis(deadline).checked_sub(now).map(|left| left.saturating_sub(RESERVE));
     left.map_or(NO_DEADLINE, |left| left.min(NO_DEADLINE))
 }

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_contract() {
+    fn defaults_equal_the_contract() {
         let settings = load(&[("CLUSTER", "kubeconfig"), ("SECRETS", ""), ("SNAPSHOT_TTL", " ")]).unwrap();
         let freshness = Freshness { ttl: Duration::from_secs(15), max_stale: Duration::from_secs(600) };
         assert_eq!(settings.freshness, freshness);

@@ -203,7 +203,7 @@ test("a dropped target is explained by the rule that dropped it", async (t) => {
 test("a service that no monitor selects shows the nearest monitors", async (t) => {
   const page = await tab(t);
   await open(page, "explain?service=near/website", shop.base.replace("/prod/", "/many/"));
-  assert.match(await page.locator("#nearest").innerText(), /app=web wanted, app=website found/);
+  assert.match(await page.locator("#nearest").innerText(), /app=web required, app=website found/);
 });
 
 test("without scripts everything is there and forms work", async (t) => {

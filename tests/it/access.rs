@@ -1,4 +1,4 @@
-//! Who is answered what: every route, for every kind of caller, through every gateway.
+//! The status of every route, for every kind of caller, through every gateway.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,22 +14,22 @@ const ALL: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets";
 const OTHER: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=otel-collector-1";
 const NO_JOB: &str = "/jobs/nothing/targets?collector_id=otel-collector-1";
 
-/// Who asks.
+/// A caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// No authorizer stands before the function.
+    /// There is no authorizer.
     Unknown,
-    /// A token that nobody has verified.
+    /// The authorizer did not verify the token.
     Unverified,
-    /// A collector with a token of its own.
+    /// A collector with its own token.
     Collector,
-    /// Another collector of the same account, with a token of its own.
+    /// Another collector of the same service account, with its own token.
     OtherPod,
-    /// The collectors' service account, with a token that is not a pod's.
+    /// The collectors' service account, with a token that belongs to no pod.
     NoPod,
     /// Another service account of the namespace.
     OtherAccount,
-    /// The same account's name in another namespace.
+    /// A service account of another namespace with the name of the collectors' account.
     OtherNamespace,
     /// A subject that the config names under `viewers`.
     Viewer,
@@ -50,7 +50,7 @@ impl Asker {
         Self::Viewer,
     ];
 
-    /// Whether it is a collector that an authorizer verified.
+    /// Whether the caller is a verified collector.
     pub fn may_have_credentials(self) -> bool {
         matches!(self, Self::Collector | Self::OtherPod | Self::NoPod)
     }
@@ -76,20 +76,20 @@ impl Asker {
     }
 }
 
-/// Callers that are admitted are answered; strangers are not.
+/// Admitted callers get an answer. Others do not.
 const ADMITTED: [u16; 8] = [200, 200, 200, 200, 200, 403, 403, 200];
-/// What shows all shares is for callers that may see all.
+/// Only callers that may see all shares get an answer.
 const OF_ALL: [u16; 8] = [200, 200, 403, 403, 403, 403, 403, 200];
-/// The same, where a parameter is missing or wrong.
+/// As [`OF_ALL`], but a parameter is missing or wrong.
 const BAD: [u16; 8] = [400, 400, 403, 403, 403, 403, 403, 400];
-/// The same, where the object does not exist.
+/// As [`OF_ALL`], but the object does not exist.
 const ABSENT: [u16; 8] = [404, 404, 403, 403, 403, 403, 403, 404];
-/// The first collector's share, the second's, and the caller's own.
+/// The share of the first collector, of the second collector, and of the caller.
 const FIRST: [u16; 8] = [200, 200, 200, 403, 403, 403, 403, 200];
 const SECOND: [u16; 8] = [200, 200, 403, 200, 403, 403, 403, 200];
 const ONES_OWN: [u16; 8] = [200, 200, 200, 200, 403, 403, 403, 200];
 
-/// Routes, and what each of the callers is answered. `docs/security.md` has the same table.
+/// Routes with the status for each caller. `docs/security.md` contains the same table.
 pub const TABLE: [(&str, [u16; 8]); 37] = [
     ("/livez", [200; 8]),
     ("/readyz", [200; 8]),
@@ -130,7 +130,7 @@ pub const TABLE: [(&str, [u16; 8]); 37] = [
     ("/nothing/here", [404; 8]),
 ];
 
-/// The table as the document has it.
+/// The table in the format of the document.
 fn documented() -> String {
     let rows = TABLE.iter().map(|(path, statuses)| {
         let [unknown, unverified, rest @ ..] = statuses;
@@ -142,7 +142,7 @@ fn documented() -> String {
 }
 
 #[test]
-fn the_document_has_the_table_that_is_tried() {
+fn the_document_contains_the_tested_table() {
     let document = include_str!("../../docs/security.md");
     let table = documented();
     assert!(document.contains(&table), "docs/security.md must have these rows:\n{table}");
@@ -161,14 +161,14 @@ fn the_table_has_every_route() {
     }
 }
 
-/// The shop, with viewers.
+/// The example cluster, with viewers in the config.
 async fn shop_with_viewers(more: &[(&str, &str)]) -> Function {
     let config = format!("{}\n{VIEWERS}", include_str!("../../examples/shop/targetallocator.yaml"));
     let config = [("ALLOCATOR_CONFIG_FILE", ""), ("ALLOCATOR_CONFIG", config.as_str())];
     shop_with(&[&config, more].concat()).await
 }
 
-/// Checks a status, and that a failure has a message and a success is none.
+/// Checks the status. Also checks that a failure has a message, and that a success has none.
 fn check(answer: &Answer, expected: u16, what: &str) {
     assert_eq!(answer.status, expected, "{what}: {}", String::from_utf8_lossy(&answer.body));
     if expected != 200 && !answer.headers["content-type"].starts_with("text/html") {
@@ -177,7 +177,7 @@ fn check(answer: &Answer, expected: u16, what: &str) {
 }
 
 #[tokio::test]
-async fn behind_an_authorizer_collectors_get_what_is_theirs() {
+async fn behind_an_authorizer_each_collector_gets_its_own_share() {
     let function = shop_with_viewers(&[("SECRETS", "inline")]).await;
     for (path, expected) in TABLE {
         let [as_nobody, ..] = expected;
@@ -206,7 +206,7 @@ async fn the_identity_supplies_the_collector() {
 }
 
 #[tokio::test]
-async fn subjects_that_the_config_names_are_asked_for_a_token() {
+async fn subjects_that_the_config_names_need_a_token() {
     let config = include_str!("../../examples/shop/targetallocator.yaml");
     let config = format!("{config}\nallowed_subjects: ['system:serviceaccount:monitoring:grafana']\n");
     let function = shop_with(&[("ALLOCATOR_CONFIG_FILE", ""), ("ALLOCATOR_CONFIG", &config)]).await;
@@ -225,7 +225,7 @@ async fn subjects_that_the_config_names_are_asked_for_a_token() {
 }
 
 #[tokio::test]
-async fn credentials_are_served_where_it_is_set_to_those_whom_an_authorizer_knows() {
+async fn credentials_are_served_only_to_verified_callers_and_if_enabled() {
     for mode in ["omit", "inline"] {
         let function = shop_with_viewers(&[("SECRETS", mode)]).await;
         for asker in [Asker::Unknown, Asker::Unverified, Asker::Collector, Asker::NoPod, Asker::Viewer] {
@@ -268,8 +268,7 @@ async fn viewers_see_all_shares_without_a_name() {
     }
 }
 
-/// A rule that carries the version of credentials stands in jobs that have some, and
-/// changes when they do and with nothing else.
+/// Each job with credentials has a rule with their version. The version changes only if the credentials change.
 #[tokio::test]
 async fn a_change_of_credentials_changes_what_collectors_compare() {
     let cluster = tempfile::tempdir().unwrap();

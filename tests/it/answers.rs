@@ -1,5 +1,5 @@
-//! An API server answers 200 with something else than the truth. No collector loses a target by that: the last snapshot
-//! answers on, and without a snapshot the answer is 503.
+//! The API server answers 200 with wrong content. No collector loses a target: the last snapshot is served, and without
+//! a snapshot the answer is 503.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const MONITORS: [&str; 4] = ["apis", "monitoring.coreos.com", "v1", "servicemonitors"];
 const SLICES: [&str; 4] = ["apis", "discovery.k8s.io", "v1", "endpointslices"];
 
-/// The objects of the test's cluster of one kind.
+/// The objects of one kind in the test's cluster.
 fn objects(kind: &str) -> Vec<Value> {
     web("web-1", "10.0.0.1").into_iter().filter(|object| object["kind"] == kind).collect()
 }
@@ -22,14 +22,14 @@ fn json_page(body: &Value) -> Behaviour {
     Behaviour::Pages(JSON, vec![body.to_string().into_bytes()])
 }
 
-/// A good list with one field replaced.
+/// A valid list with one field replaced.
 fn spoiled(segments: &[&str], kind: &str, field: &str, value: Value) -> Value {
     let mut body = list(segments, &json!(objects(kind)));
     body[field] = value;
     body
 }
 
-/// A first page that is good, and a later page.
+/// A valid first page, then another page.
 fn then(segments: &[&str], kind: &str, page: &Value) -> Behaviour {
     let metadata = json!({"resourceVersion": "1", "continue": "1"});
     let first = spoiled(segments, kind, "metadata", metadata);
@@ -114,7 +114,7 @@ fn in_protobuf() -> Vec<(&'static str, Behaviour)> {
     bodies.map(|(name, pages)| (name, Behaviour::Pages(PROTOBUF, pages))).into()
 }
 
-/// The answers of a function that has a snapshot stay as they are; a function that begins answers 503.
+/// A function with a snapshot continues to serve it. A function without a snapshot answers 503.
 async fn check(resource: &str, name: &str, wrong: Behaviour) {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let warm = start(&kubernetes, "0", "600").await;
@@ -136,14 +136,14 @@ async fn check(resource: &str, name: &str, wrong: Behaviour) {
 }
 
 #[tokio::test]
-async fn wrong_lists_of_monitors_cost_nobody_their_targets() {
+async fn wrong_lists_of_monitors_cost_no_collector_its_targets() {
     for (name, wrong) in in_json(&MONITORS, "ServiceMonitor") {
         check("servicemonitors", name, wrong).await;
     }
 }
 
 #[tokio::test]
-async fn wrong_lists_of_slices_cost_nobody_their_targets() {
+async fn wrong_lists_of_slices_cost_no_collector_its_targets() {
     let unreadable = json!([{"metadata": {"namespace": "shop", "name": "web-1"}, "endpoints": 7}]);
     let all_unreadable = json_page(&spoiled(&SLICES, "EndpointSlice", "items", unreadable));
     let cases = in_json(&SLICES, "EndpointSlice").into_iter().chain(in_protobuf());
@@ -153,7 +153,7 @@ async fn wrong_lists_of_slices_cost_nobody_their_targets() {
 }
 
 #[tokio::test]
-async fn a_status_in_place_of_any_list_costs_nobody_their_targets() {
+async fn an_error_status_for_any_list_costs_no_collector_its_targets() {
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "code": 500});
     for resource in ["namespaces", "services", "pods"] {
         check(resource, "a Status", json_page(&status)).await;
@@ -161,7 +161,7 @@ async fn a_status_in_place_of_any_list_costs_nobody_their_targets() {
 }
 
 #[tokio::test]
-async fn a_function_that_begins_asks_past_an_empty_cache() {
+async fn a_starting_function_does_not_trust_an_empty_watch_cache() {
     for (resource, kind) in [
         ("servicemonitors", "ServiceMonitor"),
         ("namespaces", "Namespace"),
@@ -179,7 +179,7 @@ async fn a_function_that_begins_asks_past_an_empty_cache() {
 }
 
 #[tokio::test]
-async fn monitors_stay_while_discovery_does_not_say_whether_their_definition_goes() {
+async fn monitors_are_kept_while_the_state_of_their_definition_is_unknown() {
     let failures = [
         Behaviour::Status(403, r#"{"kind": "Status", "message": "forbidden"}"#.to_owned()),
         Behaviour::Status(404, "404 page not found".to_owned()),
@@ -228,7 +228,7 @@ async fn the_only_monitor_of_a_kind_is_left_out_alone_when_it_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn monitors_that_all_become_unreadable_at_once_are_not_believed() {
+async fn a_list_in_which_all_monitors_become_unreadable_is_not_trusted() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let monitor = |name: &str, bad: bool| {
         let mut monitor = objects("ServiceMonitor").remove(0);

@@ -1,5 +1,5 @@
-//! Monitors that no collector could load, or that make more than a collector has memory for, beside a good monitor:
-//! each is refused by name, and the good one is served in both views.
+//! Monitors that no collector could load, or that exceed a bound, beside a valid monitor. Each is refused by name, and
+//! the valid monitor is served in both views.
 
 use serde_json::{Value, json};
 
@@ -14,8 +14,7 @@ prometheus_cr: {enabled: true, service_monitor_selector: {}, scrape_config_selec
 
 const GOOD: &str = "serviceMonitor/shop/good/0";
 
-/// How much memory a function may need, with code that is not optimized. Before there were bounds, the monitors below
-/// took from 190 MB to 3 GB.
+/// The maximum memory of the function in a debug build. Without bounds, the monitors below take from 190 MB to 3 GB.
 const MOST_MEMORY: u64 = 150 << 20;
 
 fn good() -> Vec<Value> {
@@ -75,7 +74,7 @@ async fn start(objects: Vec<Value>, config: &str, variables: &[(&str, &str)]) ->
     (folder, function)
 }
 
-/// Checks that the good monitor is served in both views, and gives the names of the jobs.
+/// Checks that the valid monitor is served in both views, and returns the names of all jobs.
 async fn jobs_beside_the_good_one(function: &Function, case: &str) -> Vec<String> {
     let configs = function.invoke(http_api("/scrape_configs")).await;
     assert_eq!(configs.status, 200, "{case}");
@@ -90,7 +89,7 @@ async fn jobs_beside_the_good_one(function: &Function, case: &str) -> Vec<String
     jobs
 }
 
-/// The entries of the report, as `object outcome field: reason`.
+/// The entries of the report, in the form `object outcome field: reason`.
 async fn report(function: &Function) -> Vec<String> {
     let report = function.get("/debug/report").await.json();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -98,13 +97,13 @@ async fn report(function: &Function) -> Vec<String> {
         let [object, outcome] = [&entry["object"]["name"], &entry["outcome"]].map(text);
         format!("{object} {outcome} {}: {}", text(&entry["field"]), text(&entry["reason"]))
     };
-    // Jobs with settings of their own are never in /merged/targets, and the report says so of each.
+    // Jobs with settings of their own are never in /merged/targets. The report has an entry about each.
     let is_left_out = |entry: &&Value| entry["outcome"] != "unlisted";
     report.as_array().unwrap().iter().filter(is_left_out).map(entry).collect()
 }
 
 #[tokio::test]
-async fn monitors_that_make_too_much_are_refused_and_the_others_are_served() {
+async fn monitors_over_a_bound_are_refused_and_the_others_are_served() {
     let labels: Vec<_> = (0..900).map(|n| format!("label-{n}")).collect();
     let namespaces: Vec<_> = (0..9_000).map(|n| format!("{}{n}", "n".repeat(60))).collect();
     let http = json!({"port": "http"});
@@ -254,7 +253,7 @@ async fn jobs_of_the_config_that_collectors_cannot_load_are_left_out_alone() {
 }
 
 #[tokio::test]
-async fn scrape_configs_that_do_not_fit_say_what_helps() {
+async fn scrape_configs_that_do_not_fit_are_an_error_with_advice() {
     let labels: Vec<_> = (0..90).map(|n| format!("label-{n}")).collect();
     let endpoints = repeated(&json!({"port": "http"}), 100);
     let monitors = (0..6).map(|n| monitor(&format!("m{n}"), &endpoints, &json!({"podTargetLabels": labels})));

@@ -1,4 +1,4 @@
-//! Marked credentials and files: they are in no answer, page, message or log but where they belong.
+//! Marked credentials and files. They must not appear in answers, pages, messages or logs, except where they belong.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
         "metadata": {"namespace": "shop", "name": name}, "spec": spec})
 }
 
-/// Monitors that have a credential in every place for one, good ones and bad ones.
+/// Valid and invalid monitors, with a credential in each field that can contain one.
 fn monitors() -> Vec<Value> {
     let endpoints = [
         ("basic", json!({"basicAuth": {"username": secret("user"), "password": secret("password")}})),
@@ -80,7 +80,7 @@ fn monitors() -> Vec<Value> {
     monitors
 }
 
-/// A cluster full of canaries, with the shop's objects.
+/// The objects of the shop, with marked credentials.
 fn cluster() -> (tempfile::TempDir, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let root = env!("CARGO_MANIFEST_DIR");
@@ -103,7 +103,7 @@ fn shows(answer: &Answer) -> bool {
     bytes.contains(CANARY) && has_value(&bytes) || answer.headers.values().any(|value| value.contains(CANARY))
 }
 
-/// The secret itself is called so, too: what counts is what is in it.
+/// Whether the text contains the value of a marked secret. The name of the secret is allowed.
 fn has_value(text: &str) -> bool {
     ["canary-password", "canary-token", "canary-line", "canary-of", "canary\\u00ff", "Y2FuYXJ5"]
         .iter()
@@ -111,7 +111,7 @@ fn has_value(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn credentials_are_in_no_answer_but_scrape_configs_for_those_who_are_known() {
+async fn credentials_are_only_in_scrape_configs_for_verified_callers() {
     let (folder, monitors) = cluster();
     let log = folder.path().join("log");
     let source = format!("manifests:{}", folder.path().display());
@@ -164,7 +164,7 @@ async fn credentials_are_in_no_answer_but_scrape_configs_for_those_who_are_known
     }
 }
 
-/// Every field that could name a file, in every kind of monitor.
+/// Names a file in each field that can name one, in each kind of monitor.
 #[tokio::test]
 async fn no_file_that_a_tenant_names_is_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -251,7 +251,7 @@ async fn no_file_that_a_tenant_names_is_read() {
     assert!(!std::fs::read_to_string(log).unwrap().contains("canary-file"));
 }
 
-/// A reference means a secret of the monitor's own namespace, whatever its name is.
+/// A reference always selects a secret of the monitor's own namespace.
 #[tokio::test]
 async fn no_secret_of_another_namespace_is_used() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Several clusters behind one URL: which path reaches which cluster, and whose token.
+//! Several clusters behind one URL: the paths that reach each cluster, and the tokens that it accepts.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ const PROD: &str = "https://oidc.eks.eu-central-1.amazonaws.com/id/PROD";
 const DEV: &str = "https://oidc.eks.eu-central-1.amazonaws.com/id/DEV";
 const ROLE: &str = "arn:aws:iam::123456789012:role/prod-collectors";
 
-/// Two clusters with the same objects. Only the names of their collectors' tokens differ.
+/// Two clusters with equal objects. Only the names of their service accounts differ.
 pub async fn two(more: &[(&str, &str)]) -> Function {
     let root = env!("CARGO_MANIFEST_DIR");
     let manifests = format!("manifests:{root}/examples/shop/cluster");
@@ -41,7 +41,7 @@ fn shows_credentials(answer: &Answer) -> bool {
 const ROUTES: [&str; 6] = ["/", "/scrape_configs", "/jobs", "/merged/scrape_configs", "/merged/jobs", "/debug/report"];
 
 #[tokio::test]
-async fn a_token_is_good_for_the_clusters_of_its_issuer() {
+async fn a_token_is_accepted_only_for_the_clusters_of_its_issuer() {
     let issuers = format!("prod={PROD},dev={DEV}");
     let function = two(&[("CLUSTER_ISSUERS", &issuers)]).await;
     for (gateway, event) in AUTHORIZED {
@@ -66,9 +66,9 @@ async fn a_token_is_good_for_the_clusters_of_its_issuer() {
     }
 }
 
-/// The bearer token tells the pod. It never tells the issuer: a Lambda authorizer may have verified another one.
+/// The pod is read from the bearer token, but never the issuer. A Lambda authorizer can verify another token.
 #[tokio::test]
-async fn the_bearer_token_alone_does_not_tell_the_issuer() {
+async fn the_issuer_is_never_read_from_the_bearer_token() {
     let issuers = "prod=https://issuer.example.com,dev=any";
     let function = two(&[("CLUSTER_ISSUERS", issuers)]).await;
     let event = |path| crate::events::verified(rest_api(path), COLLECTOR, Some("otel-collector-0"));
@@ -97,9 +97,9 @@ async fn without_settings_no_identity_reaches_two_clusters() {
     }
 }
 
-/// AWS credentials have no issuer: the settings name the subjects of each cluster.
+/// AWS credentials have no issuer, so a setting names the subjects of each cluster.
 #[tokio::test]
-async fn aws_credentials_are_good_for_the_clusters_that_name_them() {
+async fn aws_credentials_are_accepted_only_for_the_clusters_that_name_them() {
     let subjects = format!("prod={ROLE}");
     let config = include_str!("../../examples/shop/targetallocator.yaml");
     let config = format!("{config}\nallowed_subjects: ['*']\n");
@@ -157,11 +157,11 @@ async fn only_the_exact_prefix_reaches_a_cluster() {
     }
 }
 
-/// The stage of an API, and the base path of a custom domain, are known from the event.
+/// The event contains the stage of an API, and the base path of a custom domain.
 #[tokio::test]
-async fn a_stage_or_a_base_path_may_have_a_clusters_name() {
+async fn a_stage_or_a_base_path_can_have_the_name_of_a_cluster() {
     let function = two(&[]).await;
-    // REST APIs leave the stage `prod` out of the path.
+    // REST APIs omit the stage `prod` from the path.
     for path in ["/prod/scrape_configs", "/dev/scrape_configs"] {
         assert_eq!(function.invoke(rest_api(path)).await.status, 200, "{path}");
         let mut bare = rest_api(path);
@@ -170,7 +170,7 @@ async fn a_stage_or_a_base_path_may_have_a_clusters_name() {
         assert_eq!(function.invoke(bare).await.status, 200, "{path}");
     }
     assert_eq!(function.invoke(rest_api("/prod/dev/scrape_configs")).await.status, 404);
-    // A custom domain puts its base path into the path of a REST API.
+    // A custom domain adds its base path to the path of a REST API.
     let mapped = |base: &str, path: &str| {
         let mut event = rest_api(path);
         event["path"] = json!(format!("{base}{path}"));
@@ -187,7 +187,7 @@ async fn a_stage_or_a_base_path_may_have_a_clusters_name() {
     ] {
         assert_eq!(function.invoke(mapped(base, path)).await.status, status, "{base}{path}");
     }
-    // HTTP APIs put a named stage before the path.
+    // HTTP APIs add a named stage to the path.
     let staged = |stage: &str, path: &str| {
         let mut event = http_api(path);
         event["requestContext"]["stage"] = json!(stage);

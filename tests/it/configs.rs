@@ -1,4 +1,4 @@
-//! Configs as users have them: what is served, what is reported, what stops the start.
+//! Configs of users: which are served, which are reported, and which prevent the start.
 
 use serde_json::Value;
 
@@ -99,7 +99,7 @@ async fn a_static_job_with_the_name_of_a_monitors_job_is_reported() {
 }
 
 #[tokio::test]
-async fn receivers_before_0_120_get_the_protocols_that_they_know() {
+async fn receivers_before_0_120_get_only_the_protocols_that_they_support() {
     let folder = tempfile::tempdir().unwrap();
     let config = "prometheus_cr: {enabled: true}\n\
                   config:\n  global: {scrape_protocols: [OpenMetricsText1.0.0, OpenMetricsText0.0.1, PrometheusText0.0.4]}\n  \
@@ -112,7 +112,7 @@ async fn receivers_before_0_120_get_the_protocols_that_they_know() {
     );
 }
 
-/// A file that is being written: collectors keep what they have.
+/// While a file is incomplete, collectors keep their targets.
 #[tokio::test]
 async fn a_manifest_that_is_half_written_is_a_failure_and_not_fewer_targets() {
     let folder = tempfile::tempdir().unwrap();

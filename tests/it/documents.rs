@@ -1,9 +1,9 @@
-//! What holds for all documents: sentences are short, links lead to files, and departures from the peers have a row.
+//! Rules for all documents: sentences are short, links lead to files, and each difference from the peers has a row.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A sentence with more words has more than one idea. The style guide asks for 25 words.
+/// The maximum number of words in a sentence. The style guide recommends 25 words.
 const MOST_WORDS: usize = 35;
 
 fn root() -> &'static Path {
@@ -128,7 +128,7 @@ fn visit_rust_files(folder: &Path, visit: &mut impl FnMut(&Path, &str)) {
 
 /// A comment `DIFFERENCE(name)` marks a departure in the code. A row of `docs/differences.md` has `[name]`.
 #[test]
-fn each_departure_in_the_code_has_a_row_of_its_name() {
+fn each_difference_in_the_code_has_a_row_in_the_document() {
     let mut in_code = BTreeSet::new();
     for folder in ["function/core/src", "function/src"] {
         visit_rust_files(&root().join(folder), &mut |path, text| {

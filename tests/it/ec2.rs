@@ -1,4 +1,4 @@
-//! Instances of an AWS account: pages, credentials, and what goes wrong.
+//! Instances of an AWS account: pages, credentials and failures.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ fn failure(status: u16, code: &str) -> Reply {
     xml(status, &format!("<Response><Errors>{error}</Errors><RequestID>r</RequestID></Response>"))
 }
 
-/// A page with an instance of that address.
+/// A page with one instance.
 fn page(address: &str, next: &str) -> Reply {
     let instance = format!(
         "<item><instanceId>i-{address}</instanceId><placement><availabilityZone>eu-central-1a</availabilityZone></placement>\
@@ -49,7 +49,7 @@ fn field(request: &Request, name: &str) -> String {
     request.form().get(name).cloned().unwrap_or_default()
 }
 
-/// An EC2 that answers to the form of a request.
+/// An EC2 server that answers by the form of the request.
 async fn ec2(instances: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (HttpServer, SocketAddr) {
     let (server, address) = HttpServer::start().await;
     let decide = move |request: &Request| match field(request, "Action").as_str() {
@@ -68,7 +68,7 @@ async fn start(place: &Place, address: SocketAddr, more: &Value) -> Function {
     place.start_in(&KEYS, LOOPBACK, &jobs).await
 }
 
-/// Who signed a request, and for what.
+/// The credentials and the scope in the signature of a request.
 fn scope(request: &Request) -> String {
     let authorization = request.header("authorization").expect("requests are signed");
     let scope = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=").expect("by signature version 4");
@@ -77,7 +77,7 @@ fn scope(request: &Request) -> String {
 }
 
 #[tokio::test]
-async fn all_pages_are_asked_for_with_the_filters_and_signed() {
+async fn all_pages_are_requested_with_filters_and_signatures() {
     let (server, address) = ec2(|request| match field(request, "NextToken").as_str() {
         "" => page("10.0.0.1", "two+/="),
         "two+/=" => page("10.0.0.2", "three"),
@@ -194,7 +194,7 @@ async fn a_failure_keeps_the_last_instances_and_names_the_reason() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_too_busy_is_asked_again_and_zones_need_not_be_known() {
+async fn a_throttled_request_is_retried_and_zones_are_optional() {
     let count = Arc::new(AtomicUsize::new(0));
     let (server, address) = HttpServer::start().await;
     server.set(
@@ -214,7 +214,7 @@ async fn a_service_that_is_too_busy_is_asked_again_and_zones_need_not_be_known()
 }
 
 #[tokio::test]
-async fn the_environment_may_name_the_endpoint() {
+async fn the_environment_can_set_the_endpoint() {
     let (_server, address) = ec2(|_| page("10.0.0.1", "")).await;
     let url = format!("http://{address}/");
     let jobs = json!([{"job_name": "ec2", "ec2_sd_configs": [{}]}]);
@@ -230,7 +230,7 @@ async fn the_environment_may_name_the_endpoint() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_only_the_function_reaches_is_not_asked() {
+async fn an_endpoint_that_only_the_function_can_reach_is_not_requested() {
     let (server, address) = ec2(|_| page("10.0.0.1", "")).await;
     let sd = json!([{"endpoint": format!("http://{address}/")}]);
     let jobs = json!([{"job_name": "ec2", "ec2_sd_configs": sd}]);

@@ -1,4 +1,4 @@
-//! An EKS cluster: where it is, and who calls.
+//! An EKS cluster: the search for its endpoint, and its callers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,10 +20,10 @@ use crate::kubernetes::{Behaviour, Kubernetes};
 
 const AUTHORITY: &str = include_str!("../../function/core/src/monitors/certificate/test-data/ed25519.crt");
 
-/// The role that can be assumed.
+/// A role that the function can assume.
 const ROLE: &str = "arn:aws:iam::210987654321:role/reader";
 
-/// EKS and STS: the clusters that can be described, by their names.
+/// Servers for EKS and STS, with clusters by name.
 #[derive(Clone, Default)]
 struct Aws {
     clusters: Arc<Mutex<BTreeMap<String, Value>>>,
@@ -43,7 +43,7 @@ impl Aws {
         aws
     }
 
-    /// Makes a cluster, or changes it.
+    /// Adds or changes a cluster.
     fn put(&self, name: &str, server: &str, public: bool) {
         let cluster = json!({
             "name": name, "endpoint": server, "certificateAuthority": {"data": STANDARD.encode(AUTHORITY)},
@@ -68,7 +68,7 @@ impl Aws {
     }
 }
 
-/// The issuer of a cluster's tokens, as EKS names it.
+/// The issuer of a cluster's tokens in the answer of EKS.
 fn issuer(cluster: &str) -> String {
     format!("https://oidc.eks.eu-central-1.amazonaws.com/id/{cluster}")
 }
@@ -109,7 +109,7 @@ fn presigned(kubernetes: &Kubernetes) -> String {
 }
 
 #[tokio::test]
-async fn a_cluster_is_found_by_its_name_and_asked_with_a_signed_token() {
+async fn a_cluster_is_found_by_its_name_and_read_with_a_signed_token() {
     let kubernetes = Kubernetes::start(&[]).await;
     let aws = Aws::start().await;
     aws.put("shop", &kubernetes.server, true);
@@ -128,7 +128,7 @@ async fn a_cluster_is_found_by_its_name_and_asked_with_a_signed_token() {
     }
 }
 
-/// EKS names the issuer of each cluster, so no setting is needed.
+/// EKS publishes the issuer of each cluster, so no setting is needed.
 #[tokio::test]
 async fn a_token_of_one_eks_cluster_is_refused_by_another() {
     let kubernetes = Kubernetes::start(&[]).await;
@@ -151,13 +151,13 @@ async fn a_token_of_one_eks_cluster_is_refused_by_another() {
             assert_eq!(refused, status == 403, "{path} with a token of {issued_by}");
         }
     }
-    // A single cluster is for every caller, as its config says.
+    // A single cluster accepts tokens of any issuer. Its config decides about the subject.
     let event = issued(http_api("/scrape_configs"), "anyone", Some("https://other.example.com"));
     assert_eq!(aws.function("eks:prod-1").await.invoke(event).await.status, 200);
 }
 
 #[tokio::test]
-async fn what_keeps_a_cluster_from_being_read_is_told_apart() {
+async fn each_reason_why_a_cluster_cannot_be_read_has_its_own_error() {
     let aws = Aws::start().await;
     aws.put("shop", "http://127.0.0.1:1", true);
     aws.put("inside", "http://127.0.0.1:1", false);
@@ -181,7 +181,7 @@ async fn what_keeps_a_cluster_from_being_read_is_told_apart() {
 }
 
 #[tokio::test]
-async fn what_the_cluster_refuses_says_what_to_set_up() {
+async fn a_request_that_the_cluster_forbids_is_an_error_with_advice() {
     let kubernetes = Kubernetes::start(&[]).await;
     let aws = Aws::start().await;
     aws.put("shop", &kubernetes.server, true);
@@ -218,7 +218,7 @@ async fn what_the_cluster_refuses_says_what_to_set_up() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_has_moved_is_looked_for() {
+async fn a_cluster_with_a_new_endpoint_is_looked_up_again() {
     let kubernetes = Kubernetes::start(&[]).await;
     let aws = Aws::start().await;
     aws.put("shop", "http://127.0.0.1:1", true);

@@ -1,14 +1,14 @@
-//! Events of the four kinds of gateway, as AWS sends them.
+//! Events of the four kinds of gateway, in the format of AWS.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// A kind of gateway.
+/// Builds the event of a kind of gateway for a path.
 pub type Gateway = fn(&str) -> Value;
 
-/// All four.
+/// All kinds of gateway.
 pub const GATEWAYS: [(&str, Gateway); 4] =
     [("HTTP API", http_api), ("REST API", rest_api), ("function URL", function_url), ("ALB", alb)];
 
@@ -24,7 +24,7 @@ pub fn http_api(path_and_query: &str) -> Value {
     v2(path, query, "abc123.execute-api.eu-central-1.amazonaws.com")
 }
 
-/// Payload 2.0, but the path stays as it is.
+/// Payload 2.0 of a function URL, which does not decode the path.
 pub fn function_url(path_and_query: &str) -> Value {
     let (path, query) = split(path_and_query);
     v2(path, query, "abc123.lambda-url.eu-central-1.on.aws")
@@ -53,7 +53,7 @@ fn v2(path: &str, query: &str, domain: &str) -> Value {
     })
 }
 
-/// Payload 1.0 under a stage: the path is encoded and does not hold the stage.
+/// Payload 1.0 with a stage. The path is encoded and does not contain the stage.
 pub fn rest_api(path_and_query: &str) -> Value {
     let (path, query) = split(path_and_query);
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
@@ -90,7 +90,7 @@ pub fn rest_api(path_and_query: &str) -> Value {
     })
 }
 
-/// An ALB with single-value headers: path and query stay as they are.
+/// An ALB with single-value headers. Path and query are not decoded.
 pub fn alb(path_and_query: &str) -> Value {
     let (path, query) = split(path_and_query);
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -106,10 +106,10 @@ pub fn alb(path_and_query: &str) -> Value {
     })
 }
 
-/// The service account that the example's collectors run as.
+/// The service account of the example's collectors.
 pub const COLLECTOR: &str = "system:serviceaccount:monitoring:otel-collector";
 
-/// A token as the API server projects it into a pod; who verifies it is not asked here.
+/// A token as the API server projects it into a pod. Its signature is invalid, because the function does not verify it.
 pub fn token(subject: &str, pod: Option<&str>) -> String {
     let kubernetes = match pod {
         Some(pod) => json!({"namespace": "monitoring", "pod": {"name": pod, "uid": "p-1"}}),
@@ -123,8 +123,7 @@ pub fn token(subject: &str, pod: Option<&str>) -> String {
     format!("{}.{}.c2ln", encode(&json!({"alg": "RS256", "kid": "k"})), encode(&claims))
 }
 
-/// The same event after an authorizer of that gateway has let the token through; a load
-/// balancer has none.
+/// The event after the authorizer of the gateway accepted the token. A load balancer has no authorizer.
 pub fn verified(mut event: Value, subject: &str, pod: Option<&str>) -> Value {
     event["headers"]["authorization"] = json!(format!("Bearer {}", token(subject, pod)));
     let authorizer = if event["version"] == "2.0" {

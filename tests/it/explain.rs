@@ -1,4 +1,4 @@
-//! Explanations against what is served: in the recordings, and in the example cluster.
+//! Compares explanations with served targets, in the recordings and in the example cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Everything that is served: job → address → collectors.
+/// All served targets: job → address → collectors.
 async fn served(function: &Function) -> BTreeMap<String, Vec<(String, String)>> {
     let mut served = BTreeMap::new();
     for job in function.get("/scrape_configs").await.json().as_object().unwrap().keys() {
@@ -84,7 +84,7 @@ async fn monitors_are_explained_as_they_are_served() {
 }
 
 #[tokio::test]
-async fn questions_come_through_every_gateway() {
+async fn questions_are_answered_through_every_gateway() {
     let folder = format!("{}/examples/shop", env!("CARGO_MANIFEST_DIR"));
     let function = Function::start(&[
         ("CLUSTER", &format!("manifests:{folder}/cluster")),
@@ -120,7 +120,7 @@ async fn questions_come_through_every_gateway() {
     }
 }
 
-/// The statuses of the operator's own server, for the addresses that it has.
+/// The statuses of the operator's own server, at its addresses.
 #[tokio::test]
 async fn pages_have_the_statuses_of_the_operators_server() {
     let folder = format!("{}/examples/shop", env!("CARGO_MANIFEST_DIR"));

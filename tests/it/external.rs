@@ -1,5 +1,5 @@
-//! Service discovery outside of the cluster: a source that fails costs nobody its
-//! targets, is never an empty list, and touches no other job.
+//! External service discovery. A failing source costs no collector its targets, never produces an empty list, and does
+//! not affect other jobs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("cluster")).unwrap();
-        // A folder without any object is an error: somebody may have emptied it.
+        // A folder without objects is an error, because it could be empty by accident.
         let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
         std::fs::write(folder.path().join("cluster/namespace.yaml"), namespace).unwrap();
         std::fs::create_dir(folder.path().join("sd")).unwrap();
@@ -34,24 +34,24 @@ impl Place {
         std::fs::write(self.folder.path().join(path), content).unwrap();
     }
 
-    /// A function with these jobs that reads the cluster anew for each answer.
+    /// Starts a function with these jobs. It refreshes its snapshot for each answer.
     pub async fn start(&self, keys: &str, jobs: &Value) -> Function {
         self.start_in(&[], keys, jobs).await
     }
 
-    /// The same, with more variables in its environment.
+    /// Starts a function as [`Place::start`] does, with more environment variables.
     pub async fn start_in(&self, variables: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
         self.start_on(RuntimeApi::bind().await, variables, keys, jobs)
     }
 
-    /// The same, with jobs that are made of the runtime API's address.
+    /// Starts a function with jobs that contain the address of the runtime API.
     async fn start_beside(&self, keys: &str, jobs: impl FnOnce(&str) -> Value) -> Function {
         let runtime = RuntimeApi::bind().await;
         let jobs = jobs(&runtime.address());
         self.start_on(runtime, &[], keys, &jobs)
     }
 
-    /// The same, with events from there.
+    /// Starts a function that receives its events from `runtime`.
     pub fn start_on(&self, runtime: RuntimeApi, more: &[(&str, &str)], keys: &str, jobs: &Value) -> Function {
         let config = json!({"scrape_configs": jobs});
         let config = format!("collectors: {{names: [c]}}\n{keys}\nconfig: {config}\n");
@@ -71,7 +71,7 @@ pub async fn share(function: &Function, job: &str) -> Answer {
     function.invoke_patiently(crate::events::http_api(&format!("/jobs/{job}/targets?collector_id=c"))).await
 }
 
-/// The same once it is known, which a few refreshes may come before.
+/// The share of a job, after the refreshes that it needs to become known.
 async fn share_soon(function: &Function, job: &str, started: Instant) -> Answer {
     loop {
         let answer = share(function, job).await;
@@ -88,7 +88,7 @@ pub fn addresses(answer: &Answer) -> Vec<String> {
     groups.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap().to_owned()).collect()
 }
 
-/// The report's entries on a job: outcome and reason.
+/// The report entries about a job: outcome and reason.
 pub async fn report(function: &Function, job: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let report = function.invoke_patiently(crate::events::http_api("/debug/report")).await.json();
@@ -100,7 +100,7 @@ pub const LOOPBACK: &str = "http_sd_allow: [127.0.0.1/32]";
 pub const TARGETS: &str = r#"[{"targets":["10.0.0.1:80"],"labels":{"team":"shop"}}]"#;
 const FIXED: &str = "10.9.9.9:80";
 
-/// A job that gets its targets from `url` once in a second, and one that needs nobody.
+/// A job that fetches `url` once per second, and a job without a source.
 fn jobs(url: &str) -> Value {
     json!([
         {"job_name": "sd", "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]},
@@ -109,7 +109,7 @@ fn jobs(url: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_failing_url_keeps_its_last_targets_and_before_the_first_is_a_failure_of_its_job_alone() {
+async fn a_failing_url_keeps_its_last_targets_or_fails_only_its_own_job() {
     let text = |text: &str| text.to_owned();
     let faults = [
         (Reply::Body(500, "application/json", text(TARGETS)), "the server answered 500"),
@@ -143,7 +143,7 @@ async fn fails_and_recovers(fault: Reply, expected: &str) {
     assert_eq!(outcome, "unknown");
     assert!(reason.contains(expected), "{reason}");
 
-    // Longer than its interval; a slow answer is waited for by a refresh, but not by all requests.
+    // The pause is longer than the interval. A refresh waits for a slow answer, but not every request does.
     let pause = Duration::from_millis(if matches!(fault, Reply::Slow(_)) { 6_050 } else { 1_050 });
     server.set("/sd", Reply::json(TARGETS));
     sleep(pause).await;
@@ -163,7 +163,7 @@ async fn fails_and_recovers(fault: Reply, expected: &str) {
 }
 
 #[tokio::test]
-async fn a_url_is_asked_once_in_its_interval_with_the_configs_own_credentials() {
+async fn a_url_is_fetched_once_per_interval_with_the_configs_own_credentials() {
     let (server, address) = HttpServer::start().await;
     let (other, elsewhere) = HttpServer::start().await;
     let place = Place::new();
@@ -198,7 +198,7 @@ async fn a_url_is_asked_once_in_its_interval_with_the_configs_own_credentials() 
 }
 
 #[tokio::test]
-async fn what_only_the_function_reaches_is_not_fetched_from() {
+async fn addresses_that_only_the_function_can_reach_are_not_fetched() {
     let (server, address) = HttpServer::start().await;
     server.set("/sd", Reply::json(TARGETS));
     let port = address.port();
@@ -226,7 +226,7 @@ async fn what_only_the_function_reaches_is_not_fetched_from() {
     }
     assert_eq!(server.requests(), 0);
 
-    // A permitted server cannot send the function where it may not go by itself.
+    // A redirect of a permitted server must not lead to a forbidden address.
     server.set("/sd", Reply::Redirect("http://169.254.169.254/".to_owned()));
     let function = place.start(LOOPBACK, &jobs(&format!("http://127.0.0.1:{port}/sd"))).await;
     let answer = share(&function, "sd").await;
@@ -234,7 +234,7 @@ async fn what_only_the_function_reaches_is_not_fetched_from() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_function_talks_to_the_runtime_api() {
+async fn no_source_can_make_the_function_call_the_runtime_api() {
     let place = Place::new();
     let jobs = |api: &str| {
         let url = |host: &str| format!("http://{host}/2018-06-01/runtime/invocation/next");
@@ -255,7 +255,7 @@ async fn nobody_but_the_function_talks_to_the_runtime_api() {
 }
 
 #[tokio::test]
-async fn names_in_the_dns_become_targets_and_only_a_server_that_fails_keeps_the_last() {
+async fn dns_names_become_targets_and_only_a_failing_server_keeps_the_last_targets() {
     let (server, address) = DnsServer::start().await;
     let (a, ns, mx, aaaa, srv) = (1, 2, 15, 28, 33);
     server.set("web.shop", a, Said::Records(vec![vec![10, 0, 0, 1], vec![10, 0, 0, 2]]));
@@ -356,7 +356,7 @@ async fn files_of_the_function_become_targets() {
 }
 
 #[tokio::test]
-async fn an_object_has_urls_fetched_but_no_files_read() {
+async fn an_object_can_name_urls_but_no_files() {
     let (server, address) = HttpServer::start().await;
     server.set("/sd", Reply::json(TARGETS));
     let object = |name: &str, spec: &Value| {
@@ -382,9 +382,9 @@ async fn an_object_has_urls_fetched_but_no_files_read() {
     assert!(reason.contains("an object cannot have files of the function read"), "{reason}");
 }
 
-/// Few large answers are read at a time, and these never end.
+/// Only a few large answers are read at one time, and these answers never end.
 #[tokio::test]
-async fn large_answers_that_stall_do_not_keep_others_from_theirs() {
+async fn large_answers_that_stall_do_not_delay_others() {
     let (server, address) = HttpServer::start().await;
     let padded = format!("{TARGETS}{}", " ".repeat(2 << 20));
     server.set("/large", Reply::json(&padded));
@@ -418,9 +418,9 @@ async fn many_slow_urls_take_no_longer_than_one() {
     let function = place.start(LOOPBACK, &jobs).await;
     let started = Instant::now();
     assert_eq!(addresses(&share(&function, "fixed").await), [FIXED]);
-    // One after the other they would take a thousand seconds.
+    // Without concurrency, the requests would take a thousand seconds.
     assert!(started.elapsed() < Duration::from_secs(300), "{:?}", started.elapsed());
 
-    // Whoever comes after more of them than are asked at once has a turn before they have another.
+    // A source of another object gets its turn before the slow sources get a second one.
     assert_eq!(addresses(&share_soon(&function, "sd", started).await), ["10.0.0.1:80"]);
 }

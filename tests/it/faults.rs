@@ -1,5 +1,5 @@
-//! A fault never costs a collector its targets: it is answered from the last
-//! complete snapshot, or with a failure that no collector takes for a list.
+//! A fault never costs a collector its targets. The last complete snapshot is served, or a failure that no collector
+//! reads as a list.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::kubernetes::{Behaviour, Gate, Kubernetes};
 
 pub const SHARE: &str = "/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0";
 
-/// A service with a monitor, and what is behind it.
+/// A service with a monitor and endpoints.
 pub fn service(endpoints: &[Value]) -> Vec<Value> {
     vec![
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
@@ -50,13 +50,13 @@ pub async fn start(kubernetes: &Kubernetes, ttl: &str, max_stale: &str) -> Funct
     .await
 }
 
-/// The addresses of an HTTP SD answer.
+/// The addresses in an HTTP SD answer.
 pub fn addresses(answer: &Value) -> Vec<&str> {
     answer.as_array().unwrap().iter().map(|group| group["targets"][0].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn changes_are_seen_after_the_ttl_and_not_asked_for_before() {
+async fn changes_are_read_after_the_ttl_and_not_before() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let function = start(&kubernetes, "1", "600").await;
     assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
@@ -71,7 +71,7 @@ async fn changes_are_seen_after_the_ttl_and_not_asked_for_before() {
 }
 
 #[tokio::test]
-async fn every_fault_is_answered_from_the_last_snapshot_and_then_with_a_failure() {
+async fn during_every_fault_the_last_snapshot_is_served_until_it_is_too_old() {
     let forbidden = json!({"kind": "Status", "message": "pods is forbidden: no"}).to_string();
     let slices = ["apis", "discovery.k8s.io", "v1", "endpointslices"];
     let truncated = crate::kubernetes::list(&slices, &json!(web("web-1", "10.0.0.1"))).to_string();
@@ -139,7 +139,7 @@ async fn a_slow_cluster_does_not_delay_an_answer_from_a_young_snapshot() {
 }
 
 #[tokio::test]
-async fn one_refresh_runs_however_many_requests_run_out_of_time_meanwhile() {
+async fn requests_that_time_out_do_not_start_a_second_refresh() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let function = start(&kubernetes, "600", "600").await;
     let monitor = web("web-1", "10.0.0.1").pop().unwrap();
@@ -159,12 +159,12 @@ async fn one_refresh_runs_however_many_requests_run_out_of_time_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_snapshot_answers_while_the_cluster_does_not() {
+async fn the_last_snapshot_is_served_while_the_cluster_does_not_answer() {
     let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
     let function = start(&kubernetes, "0", "600").await;
     assert_eq!(function.get(SHARE).await.status, 200);
     kubernetes.set("*", Behaviour::Held(Gate::closed(), Vec::new()));
-    // The API server never answers: each of these is answered from the snapshot, or not at all.
+    // The API server never answers. Each request is answered from the snapshot, or with a failure.
     for _ in 0..3 {
         assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"]);
     }
@@ -180,7 +180,7 @@ async fn monitors_whose_definition_is_deleted_are_kept_for_a_while() {
     assert_eq!(function.get("/scrape_configs").await.body, before.body);
     let report = function.get("/debug/report").await.json().to_string();
     assert!(report.contains("CustomResourceDefinition") && report.contains("kept for 3 s"), "{report}");
-    // Installed again, and still without its objects.
+    // The definition is installed again, but its objects are absent.
     kubernetes.set("servicemonitors", Behaviour::Objects(Vec::new()));
     assert_eq!(function.get("/scrape_configs").await.body, before.body);
     sleep(Duration::from_millis(3_100)).await;
@@ -214,12 +214,12 @@ async fn a_missing_crd_is_an_empty_list_and_a_malformed_object_is_skipped_alone(
 }
 
 #[tokio::test]
-async fn wrong_settings_are_said_in_every_answer() {
+async fn wrong_settings_are_reported_in_every_answer() {
     let cases = [
         (vec![], "CLUSTER is not set"),
         (vec![("CLUSTER", "kubeconfig:/nonexistent/file")], "the kubeconfig cannot be used"),
         (vec![("CLUSTER", "manifests:x"), ("SECRETS", "maybe")], "SECRETS must be omit or inline"),
-        // The Lambda runtime panics over values that it cannot read.
+        // The Lambda runtime panics on values that it cannot parse.
         (
             vec![("CLUSTER", "manifests:x"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots")],
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be the function's memory in MB, Lambda sets it: \"lots\"",

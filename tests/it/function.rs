@@ -1,6 +1,6 @@
-//! The built binary under a Lambda Runtime API of our own.
+//! Runs the built binary with a Lambda Runtime API of the tests.
 //!
-//! The binary asks for the next event and posts its answer, just as in Lambda.
+//! As in Lambda, the binary requests the next event and posts its answer.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -19,15 +19,14 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// How long the function may take for an answer. It is far more than any test needs, also on a machine that is busy
-/// with other things.
+/// The maximum time for an answer. It is far more than any test needs, even on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What Lambda takes of an answer in one piece, and of one that is streamed.
+/// The maximum sizes of buffered and streamed answers in Lambda.
 const MOST_BUFFERED: usize = (6 << 20) + 100;
 const MOST_STREAMED: usize = 200 << 20;
 
-/// What the function answered, in whatever form the event asks for.
+/// An answer of the function, decoded from the format of the gateway.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -62,7 +61,7 @@ struct Queue {
     time_limit: Mutex<Duration>,
 }
 
-/// Where a function gets its events from.
+/// A server with the Lambda Runtime API.
 pub struct RuntimeApi(TcpListener);
 
 impl RuntimeApi {
@@ -83,18 +82,18 @@ pub struct Function {
 }
 
 impl Function {
-    /// Starts the binary with these variables and no others of ours.
+    /// Starts the binary with these environment variables only.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         Self::start_on(RuntimeApi::bind().await, variables)
     }
 
-    /// The same, with what it writes in a file.
+    /// Starts the binary, and writes its output to a file.
     pub async fn start_with_log(variables: &[(&str, &str)], log: &std::path::Path) -> Self {
         let log = std::fs::File::create(log).unwrap();
         Self::start_writing(RuntimeApi::bind().await, variables, log.into())
     }
 
-    /// The same, with events from there.
+    /// Starts the binary with events from `runtime`.
     pub fn start_on(runtime: RuntimeApi, variables: &[(&str, &str)]) -> Self {
         Self::start_writing(runtime, variables, Stdio::null())
     }
@@ -126,12 +125,12 @@ impl Function {
         Self { api, events, process }
     }
 
-    /// Decides how long the function may take from now on.
+    /// Sets the maximum time for the following answers.
     pub async fn limit_time(&self, limit: Duration) {
         *self.api.time_limit.lock().await = limit;
     }
 
-    /// The most memory that the process had so far, in bytes.
+    /// The peak memory of the process, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let id = self.process.id().expect("the function runs");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
@@ -139,21 +138,22 @@ impl Function {
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
-    /// The processor time that it took so far: what it waited for others is no part of that.
+    /// The processor time of the process, without waiting times.
     pub fn processor_time(&self) -> Duration {
         let id = self.process.id().expect("the function runs");
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-        // After the name, which may hold anything: state and so on; ticks of user and system, a hundred a second.
+        // The fields after the name, which can contain any character. User and system time are in ticks, 100 per
+        // second.
         let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
         Duration::from_millis(fields.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
     }
 
-    /// Sends an event and waits for what the function answers.
+    /// Sends an event and waits for the answer.
     pub async fn invoke(&self, event: Value) -> Answer {
         self.try_invoke(event).await.unwrap_or_else(|error| panic!("the invocation failed: {error}"))
     }
 
-    /// Sends an event; an error is an invocation that failed.
+    /// Sends an event. An error is a failed invocation.
     pub async fn try_invoke(&self, event: Value) -> Result<Answer, String> {
         let (sender, answer) = oneshot::channel();
         self.events.send(Invocation { event, answer: sender }).await.expect("the function is gone");
@@ -161,8 +161,8 @@ impl Function {
         Ok(read(&answer.expect("the function is gone")?))
     }
 
-    /// Sends an event, again and again while the first snapshot is not complete: a machine that is busy may need
-    /// longer for a refresh than an invocation may take. The refresh goes on in between.
+    /// Sends an event repeatedly until the first snapshot is complete. On a busy machine, a refresh can take longer
+    /// than an invocation. The refresh continues between invocations.
     pub async fn invoke_patiently(&self, event: Value) -> Answer {
         let started = std::time::Instant::now();
         loop {
@@ -175,7 +175,7 @@ impl Function {
         }
     }
 
-    /// Asks for a path through an HTTP API.
+    /// Requests a path through an HTTP API.
     pub async fn get(&self, path_and_query: &str) -> Answer {
         self.invoke(crate::events::http_api(path_and_query)).await
     }
@@ -211,12 +211,12 @@ async fn take_response(
         finish(&api, &id, Err(error)).await;
         return StatusCode::PAYLOAD_TOO_LARGE;
     }
-    // Gateways refuse what says something twice.
+    // Gateways reject duplicate keys.
     serde_json::from_slice::<Buffered>(&body).unwrap_or_else(|error| panic!("no gateway takes the answer: {error}"));
     finish(&api, &id, Ok(serde_json::from_slice(&body).unwrap())).await
 }
 
-/// What gateways read of an answer in one piece, each once.
+/// The keys that gateways read from a buffered answer, each at most once.
 #[derive(Deserialize)]
 struct Buffered {
     #[serde(rename = "statusCode")]
@@ -231,7 +231,7 @@ struct Buffered {
     _body: Option<String>,
 }
 
-/// A streamed answer in the form of one that is not: a JSON head, eight NULs, the body.
+/// Converts a streamed answer to a buffered one. A stream has a JSON head, eight NULs and the body.
 fn streamed(body: &[u8]) -> Value {
     const END: [u8; 8] = [0; 8];
     let end = body.windows(END.len()).position(|bytes| bytes == END).expect("the head ends");
@@ -248,20 +248,20 @@ async fn take_error(State(api): State<Arc<Queue>>, Path(id): Path<String>, body:
 
 async fn finish(api: &Queue, id: &str, answer: Result<Value, String>) -> StatusCode {
     if let Some(sender) = api.running.lock().await.remove(id) {
-        // The test may have given up waiting.
+        // The test may no longer wait for the answer.
         let _ = sender.send(answer);
     }
     StatusCode::ACCEPTED
 }
 
-/// An identifier that no other event of the test has.
+/// A unique identifier for an event.
 fn uuid(event: &Value) -> String {
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     format!("{count}-{}", event.to_string().len())
 }
 
-/// Reads the answer as the gateway does.
+/// Parses the answer as the gateway does.
 fn read(answer: &Value) -> Answer {
     let mut headers = HashMap::new();
     for (name, value) in answer["headers"].as_object().into_iter().flatten() {

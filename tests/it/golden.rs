@@ -1,9 +1,8 @@
-//! Recorded answers of the real peers, all of which must be given here too.
+//! Compares answers with recorded answers of the real peers.
 //!
-//! A recording is a folder: `cluster.json` (the objects), `targetallocator.yaml`,
-//! `scrape_configs.json` and, where targets were recorded, `targets.json`
-//! (job → collector → HTTP SD list). `tests/peers/record-goldens` makes them.
-//! `GOLDEN_DIR` names one more folder of recordings.
+//! A recording is a folder with `cluster.json` (the objects), `targetallocator.yaml`, `scrape_configs.json` and, if
+//! targets were recorded, `targets.json` (job → collector → HTTP SD list). `tests/peers/record-goldens` creates
+//! recordings. `GOLDEN_DIR` names an additional folder of recordings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -37,7 +36,7 @@ async fn start(recording: &Path) -> Function {
         ("TARGET_LABELS", "all"),
         ("SNAPSHOT_TTL", "3600"),
         ("SNAPSHOT_MAX_STALE", "3600"),
-        // No instances are recorded, and AWS is not asked for any.
+        // The recordings contain no instances, so no request reaches AWS.
         ("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:1"),
         ("AWS_REGION", "eu-central-1"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
@@ -45,7 +44,7 @@ async fn start(recording: &Path) -> Function {
     .await
 }
 
-/// The recordings show secrets.
+/// The settings with which secrets are served. The recordings contain them.
 fn with_secrets() -> Value {
     verified(http_api("/scrape_configs"), COLLECTOR, None)
 }
@@ -54,7 +53,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
-/// Compares name by name and says what differs, so that one run shows everything.
+/// Compares all names and prints each difference, so that one run shows all of them.
 fn compare<T: PartialEq + std::fmt::Debug>(
     what: &str,
     expected: &BTreeMap<String, T>,
@@ -76,11 +75,11 @@ fn compare<T: PartialEq + std::fmt::Debug>(
     differences
 }
 
-/// Service discovery that is done here. A job that uses another kind, objects of
-/// another cluster, or a client that is not built, is left out, by name.
+/// The supported kinds of service discovery. Jobs with another kind, another cluster or an unsupported client are left
+/// out and reported.
 const SERVED: [&str; 4] = ["kubernetes_sd_configs", "http_sd_configs", "dns_sd_configs", "ec2_sd_configs"];
 
-/// Takes out the jobs whose service discovery is not done here, and says which of them the report does not name.
+/// Removes jobs with unsupported service discovery. Returns those that the report does not name.
 fn take_unserved(expected: &mut BTreeMap<String, Value>, report: &Value) -> Vec<String> {
     let is_served = |config: &Value| {
         let kinds = config.as_object().unwrap().iter().filter(|(field, _)| field.ends_with("_sd_configs"));
@@ -113,7 +112,7 @@ fn take_unserved(expected: &mut BTreeMap<String, Value>, report: &Value) -> Vec<
     silent
 }
 
-/// The peer prints the path of its kubeconfig, which no recording shows.
+/// Removes the path of the kubeconfig, which the peer prints and no recording contains.
 fn without_kubeconfig(mut configs: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     for config in configs.values_mut() {
         for sd in config.get_mut("kubernetes_sd_configs").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -157,7 +156,7 @@ async fn compare_targets(function: &Function, expected: Targets) -> Vec<String> 
     let mut with_targets = BTreeSet::new();
     for (job, shares) in &expected {
         let escaped = utf8_percent_encode(job, NON_ALPHANUMERIC).to_string();
-        // `all` only names the collectors.
+        // The entry `all` only lists the collectors.
         for (collector, targets) in shares.iter().filter(|(collector, _)| *collector != "all") {
             let path = format!("/jobs/{escaped}/targets?collector_id={collector}");
             let found = function.get(&path).await.json();

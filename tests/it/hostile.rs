@@ -1,5 +1,5 @@
-//! What a tenant may write, at its worst: time and memory stay within bounds, the monitor is named, and all others
-//! are served.
+//! Hostile objects of a tenant. Time and memory stay within bounds, the report names the monitor, and all other
+//! monitors are served.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -15,23 +15,23 @@ use crate::function::Function;
 use crate::kubernetes::Kubernetes;
 use crate::sources::{HttpServer, Reply};
 
-/// What becomes of the monitor.
+/// The expected result for the hostile monitor.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
-    /// It has that many targets.
+    /// The monitor has this number of targets.
     Has(usize),
-    /// Some of its jobs are left out, for a reason that says so.
+    /// Some of its jobs are left out. The reason contains this text.
     HasInPart(&'static str),
-    /// It has no job, for a reason that says so.
+    /// It has no job. The reason contains this text.
     LeftOut(&'static str),
-    /// Its targets are not told, for a reason that says so.
+    /// The targets of its job are unknown. The reason contains this text.
     Untold(&'static str),
 }
 
 const GOOD: &str = "serviceMonitor%2Fshop%2Fgood%2F0";
 const CONFIG: &str = "collectors: {names: [c]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}, scrape_config_selector: {}}\n";
 
-/// How much processor time a refresh and an answer may take, with code that is not optimized; and how much memory the function may need.
+/// The maximum processor time of a refresh and an answer, and the maximum memory, in a debug build.
 const MOST_TIME: Duration = Duration::from_secs(15);
 const MOST_MEMORY: u64 = 900 << 20;
 
@@ -57,7 +57,7 @@ fn monitor(name: &str, endpoint: &Value) -> Value {
         "spec": {"selector": {"matchLabels": {"app": name}}, "endpoints": [endpoint]}})
 }
 
-/// What is there beside what is hostile.
+/// The valid objects beside the hostile ones.
 fn good() -> Vec<Value> {
     vec![
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
@@ -67,7 +67,7 @@ fn good() -> Vec<Value> {
     ]
 }
 
-/// A monitor with these rules of a service with one endpoint.
+/// A monitor with these rules, and its service with one endpoint.
 fn with_rules(rules: &[Value]) -> Vec<Value> {
     vec![
         service("bad", &json!({"text": "x".repeat(1000)})),
@@ -123,7 +123,7 @@ fn large_label_sets() -> Vec<Value> {
     ]
 }
 
-/// What is hostile, in the shop, and what becomes of its monitor, which is called bad.
+/// Name, hostile objects in the namespace `shop`, and the expected result for the monitor `bad`.
 type Case = (&'static str, Vec<Value>, Fate);
 
 const TOO_MUCH: &str = "1 targets are left out: the relabelling rules write more than 1 MiB to each";
@@ -171,7 +171,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// That the good monitor of a namespace is served, and that the bad one has its fate.
+/// Checks that the valid monitor of a namespace is served, and that the hostile monitor has the expected result.
 async fn check(function: &Function, namespace: &str, (name, objects, expected): &Case) {
     let bad = match objects.iter().any(|object| object["kind"] == "ScrapeConfig") {
         true => format!("scrapeConfig%2F{namespace}%2Fbad"),
@@ -204,15 +204,15 @@ async fn check(function: &Function, namespace: &str, (name, objects, expected): 
     assert!(entries.iter().any(|text| text.contains(reason)), "{name}: {entries:?}");
 }
 
-/// What is reported of the bad monitor of a namespace.
+/// The reasons in the report for the hostile monitor of a namespace.
 async fn reasons(function: &Function, namespace: &str) -> Vec<String> {
     let report = function.invoke_patiently(function_url("/debug/report")).await.json();
     let of_it = |entry: &&Value| entry["object"]["namespace"] == namespace && entry["object"]["name"] == "bad";
     report.as_array().unwrap().iter().filter(of_it).map(|entry| entry["reason"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Prints what the function took so far, and fails if that is too much. How long something takes depends on the
-/// machine, so that is checked only where the variable says so, as CI does.
+/// Prints time and memory of the function, and fails if they exceed a bound. The time depends on the machine, so it is
+/// checked only if a variable is set, as in CI.
 fn check_bounds(function: &Function, what: &str, most_time: Duration, most_memory: u64) {
     let (took, memory) = (function.processor_time(), function.peak_memory());
     println!("{what}: {} ms, {} MiB", took.as_millis(), memory >> 20);
@@ -221,7 +221,7 @@ fn check_bounds(function: &Function, what: &str, most_time: Duration, most_memor
 }
 
 async fn share_of(function: &Function, job: &str) -> crate::function::Answer {
-    // Through a gateway that streams: shares may be large.
+    // A function URL streams, because shares can be large.
     function.invoke_patiently(function_url(&format!("/jobs/{job}/targets?collector_id=c"))).await
 }
 
@@ -245,7 +245,7 @@ async fn one_monitor_stays_within_bounds_and_the_others_are_served() {
     }
 }
 
-/// Puts what is in the shop into another namespace.
+/// Moves the objects of the namespace `shop` to another namespace.
 fn move_to(namespace: &str, value: &mut Value) {
     match value {
         Value::String(text) if text == "shop" => namespace.clone_into(text),
@@ -255,16 +255,16 @@ fn move_to(namespace: &str, value: &mut Value) {
     }
 }
 
-/// A monitor whose targets these URLs tell.
+/// A monitor with targets from these URLs.
 fn with_sources(urls: impl Iterator<Item = String>) -> Vec<Value> {
     let sds: Vec<_> = urls.map(|url| json!({"url": url})).collect();
     vec![json!({"apiVersion": "monitoring.coreos.com/v1alpha1", "kind": "ScrapeConfig",
         "metadata": {"namespace": "shop", "name": "bad"}, "spec": {"httpSDConfigs": sds}})]
 }
 
-/// Monitors whose sources answer too much, too late or without an end.
+/// Monitors whose sources answer with too much data, too late or endlessly.
 fn hostile_sources(server: &HttpServer, address: SocketAddr) -> Vec<Case> {
-    // Which bound is met first is a matter of the machine: how many, how large or how late.
+    // The machine decides which bound is exceeded first: the number, the size or the time.
     const UNTOLD: Fate = Fate::Untold("");
     let url = move |path: &str| format!("http://{address}{path}");
     server.set("/many", Reply::json(&many_targets(1_000_000)));
@@ -286,9 +286,9 @@ fn many_targets(count: usize) -> String {
     format!(r#"[{{"targets":[{}]}}]"#, vec![r#""a:1""#; count].join(","))
 }
 
-/// Each in a namespace of its own, which has a good monitor too, and all in one cluster.
+/// Each case has its own namespace with a valid monitor. All namespaces are in one cluster.
 #[tokio::test]
-async fn all_of_them_at_once_stay_within_bounds_and_the_others_are_served() {
+async fn all_hostile_monitors_together_stay_within_bounds_and_the_others_are_served() {
     let (server, address) = HttpServer::start().await;
     let mut all = cases();
     all.extend(hostile_sources(&server, address));
@@ -312,9 +312,9 @@ async fn all_of_them_at_once_stay_within_bounds_and_the_others_are_served() {
     check_bounds(&function, "all of them", 4 * MOST_TIME, 2 * MOST_MEMORY);
 }
 
-/// Of an answer of millions of targets none is taken.
+/// An answer with millions of targets is rejected as a whole.
 #[tokio::test]
-async fn sources_outside_stay_within_bounds() {
+async fn hostile_external_sources_stay_within_bounds() {
     let (server, address) = HttpServer::start().await;
     let wide =
         format!(r#"[{{"targets":[{}],"labels":{{"a":"{}"}}}}]"#, vec![r#""a:1""#; 1000].join(","), "x".repeat(1 << 20));
@@ -337,7 +337,7 @@ async fn sources_outside_stay_within_bounds() {
         let answer = share_of(&function, name).await;
         assert_eq!(answer.status, 503, "{name}");
         let message = answer.message();
-        // What takes too long is not taken either.
+        // A source that is too slow is also rejected.
         assert!(message.contains(reason) || message.contains("no answer within"), "{name}: {message}");
     }
     let memory = function.peak_memory();
@@ -347,7 +347,7 @@ async fn sources_outside_stay_within_bounds() {
 
 const MIB: usize = 1 << 20;
 
-/// A gzip file of 1 GiB of spaces, as many members.
+/// A gzip file of 1 GiB of spaces, in many members.
 fn gzip_bomb() -> Reply {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(&vec![b' '; 4 * MIB]).unwrap();
@@ -355,13 +355,13 @@ fn gzip_bomb() -> Reply {
     Reply::Pieces(vec![("content-encoding", "gzip".to_owned())], member.clone(), member, 255)
 }
 
-/// One target and as many spaces as there are bytes beside it.
+/// One target, padded with spaces to this size.
 fn padded(bytes: usize) -> String {
     let targets = r#"[{"targets":["10.0.0.2:80"]}]"#;
     format!("{targets}{}", " ".repeat(bytes - targets.len()))
 }
 
-/// The same in pieces, with or without a length that is told before.
+/// The padded target in pieces, with or without a length in the header.
 fn in_pieces(bytes: usize, length: Option<usize>) -> Reply {
     let headers = length.map(|length| ("content-length", length.to_string()));
     let start = padded(bytes % (64 << 10) + (64 << 10));
@@ -376,7 +376,7 @@ fn endless(length: Option<usize>) -> Reply {
     }
 }
 
-/// An answer of a source is taken up to its bound and not beyond, however it comes; the targets served last stay.
+/// An answer of a source is read up to its bound, in any transfer encoding. Beyond it, the last targets stay.
 #[tokio::test]
 async fn an_answer_of_a_source_is_taken_up_to_16_mib() {
     const TOO_MUCH: &str = "the answer has more than 16 MiB";
@@ -405,7 +405,7 @@ async fn an_answer_of_a_source_is_taken_up_to_16_mib() {
         server.set(&path(name), reply.clone());
     }
     sleep(Duration::from_millis(5_050)).await;
-    // A request does not wait for all of a refresh that takes long.
+    // A request does not wait until the end of a long refresh.
     let started = Instant::now();
     while share(cases[0].0).await != ["10.0.0.2:80"] && started.elapsed() < Duration::from_secs(300) {
         sleep(Duration::from_millis(500)).await;
@@ -427,7 +427,7 @@ async fn an_answer_of_a_source_is_taken_up_to_16_mib() {
     assert!(memory < 200 << 20, "{} MiB more", memory >> 20);
 }
 
-/// YAML in which aliases stand for more than there is memory, or for themselves.
+/// YAML with aliases that expand beyond any memory, or that contain themselves.
 fn bombs() -> Vec<(&'static str, String)> {
     let laughs: String =
         (1..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "))).collect();
@@ -442,7 +442,7 @@ fn bombs() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn yaml_cannot_grow() {
+async fn yaml_aliases_cannot_expand_without_bound() {
     for (name, text) in bombs() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bomb.yaml");
@@ -468,7 +468,7 @@ fn deep_object() -> Vec<Value> {
     vec![service("bad", &json!({})), slice("bad", 0, 1, endpoints(2, 3)), bad]
 }
 
-/// One object that no reader can follow is left out, alone.
+/// An object that is too deep for any parser is left out alone.
 #[tokio::test]
 async fn deep_objects_are_left_out_alone() {
     let kubernetes = Kubernetes::start(&[good(), deep_object()].concat()).await;
@@ -478,7 +478,7 @@ async fn deep_objects_are_left_out_alone() {
     assert!(entries.iter().any(|(outcome, _)| outcome == "malformed"), "{entries:?}");
 }
 
-/// Names that gateways, logs, headers and pages could take for something else.
+/// Names with characters that have a meaning in gateways, logs, headers or pages.
 const NAMES: [&str; 9] = [
     "a\r\nset-cookie: x=1",
     "a\u{0}b",
@@ -492,7 +492,7 @@ const NAMES: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn whatever_a_name_is_it_is_one_line_and_no_other() {
+async fn names_cannot_break_log_lines() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut items = good();

@@ -1,4 +1,4 @@
-//! How sources are asked: over TLS, through proxies, with tokens of OAuth 2.0.
+//! The HTTP client of external sources: TLS, proxies and OAuth 2.0.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::sources::{HttpServer, Proxy, Reply};
 const FOUND: [&str; 1] = ["10.0.0.1:80"];
 const REFUSED: &str = "targets may not be fetched from there";
 
-/// Checks for each job that it has the target, or that it fails for a reason.
+/// Checks for each job that it has the target, or that it fails with the reason.
 async fn check(function: &Function, cases: &[(&str, Value, Result<(), &str>)]) {
     for (name, _, expected) in cases {
         let answer = share(function, name).await;
@@ -30,12 +30,12 @@ async fn check(function: &Function, cases: &[(&str, Value, Result<(), &str>)]) {
     }
 }
 
-/// A job for each case, which says what is in its `http_sd_configs`.
+/// A job for each case, with the given fields in its `http_sd_configs`.
 fn jobs(cases: &[(&str, Value, Result<(), &str>)]) -> Value {
     cases.iter().map(|(name, sd, _)| json!({"job_name": name, "http_sd_configs": [sd]})).collect()
 }
 
-/// Fields of one object and another.
+/// The fields of both objects.
 fn with(one: &Value, other: Value) -> Value {
     let mut all = one.clone();
     all.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
@@ -49,7 +49,7 @@ async fn http_server() -> (HttpServer, SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_as_tls_config_says() {
+async fn a_server_is_verified_as_tls_config_requires() {
     let (server, behind) = http_server().await;
     let (authority, other) = (Authority::new("shop"), Authority::new("other"));
     let own = authority.identity(&["127.0.0.1", "sd.shop"]);
@@ -88,7 +88,7 @@ async fn a_server_is_trusted_as_tls_config_says() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_asked_where_the_config_has_one() {
+async fn requests_go_through_the_proxy_of_the_config() {
     let (server, plain) = http_server().await;
     let authority = Authority::new("shop");
     let secure = encrypt(&authority.identity(&["sd.shop"]), None, &[&TLS13], plain).await;
@@ -131,7 +131,7 @@ async fn a_proxy_is_asked_where_the_config_has_one() {
     assert!(!heads.iter().any(|head| head.contains("169.254") || head.contains("127.0.0.1")), "{heads:?}");
     assert!(server.take().iter().all(|request| request.header("x-team").is_none()), "that is for the proxy");
 
-    // The proxy itself is somewhere that may not be connected to.
+    // The proxy itself is at a forbidden address.
     let function = place.start("", &jobs(&cases[..1])).await;
     check(&function, &[("plain", Value::Null, Err(REFUSED))]).await;
 
@@ -155,7 +155,7 @@ async fn a_token_is_fetched_with_the_clients_own_credentials_and_used_until_it_e
     server.set("/b", guarded("MAC b"));
     server.set("/away", Reply::Redirect(format!("http://{elsewhere}/sd")));
     server.set("/token", Reply::json(r#"{"access_token":"a","token_type":"bearer","expires_in":"3600"}"#));
-    // Does not take credentials as a header, and answers a form.
+    // The token server rejects credentials in a header, and accepts them in a form.
     server.set(
         "/form",
         Reply::by(|request| match request.form().get("client_secret").map(String::as_str) {
@@ -228,7 +228,7 @@ async fn a_token_is_fetched_with_the_clients_own_credentials_and_used_until_it_e
 }
 
 #[tokio::test]
-async fn objects_have_all_of_it_with_their_own_secrets() {
+async fn objects_use_all_client_settings_with_their_own_secrets() {
     let (server, address) = http_server().await;
     let (proxy, way) = Proxy::start(&[("sd.shop", address)]).await;
     server.set("/token", Reply::json(r#"{"access_token":"a"}"#));

@@ -1,5 +1,4 @@
-//! A collector that joins has its share with its first request, and nobody else has the
-//! cluster read for that.
+//! A new collector gets its share with its first request. Other callers do not cause a refresh for it.
 
 use std::time::Duration;
 
@@ -16,10 +15,10 @@ allocation_strategy: least-weighted
 prometheus_cr: {enabled: true, service_monitor_selector: {}}
 ";
 
-/// How young a snapshot is that is not taken anew for anybody, and a little more.
+/// Slightly longer than the minimum age at which a request from an unknown collector triggers a refresh.
 const YOUNG: Duration = Duration::from_millis(5_100);
 
-/// A service of two pods, and the pods of collectors, each with the node that it is on.
+/// A service with two pods, and collector pods, each with its node.
 fn cluster(collectors: &[(&str, &str)]) -> Vec<Value> {
     let endpoint = |address: &str| json!({"addresses": [address], "conditions": {"ready": true}});
     let mut objects = service(&[endpoint("10.0.0.1"), endpoint("10.0.0.2")]);
@@ -38,7 +37,7 @@ async fn share(function: &Function, path: &str, collector: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_collector_that_joins_has_its_share_with_its_first_request() {
+async fn a_new_collector_gets_its_share_with_its_first_request() {
     let (job, all) = ("/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets", "/merged/targets");
     let kubernetes = Kubernetes::start(&cluster(&[("otel-0", "a")])).await;
     let function = Function::start(&[

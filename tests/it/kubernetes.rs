@@ -1,4 +1,4 @@
-//! A small API server whose lists and faults a test decides.
+//! A small API server whose lists and faults a test sets.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,24 +13,24 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// What the server does with a request for a resource.
+/// The reaction of the server to requests for a resource.
 #[derive(Debug, Clone)]
 pub enum Behaviour {
-    /// Answers the objects.
+    /// Answers with the objects.
     Objects(Vec<Value>),
-    /// Answers this status and body.
+    /// Answers with this status and body.
     Status(u16, String),
-    /// Answers once the gate opens.
+    /// Answers with the objects after the gate opens.
     Held(Gate, Vec<Value>),
-    /// Answers an empty list from the cache, and the objects from the store.
+    /// Answers with an empty list from the watch cache, and with the objects from the store.
     EmptyCache(Vec<Value>),
-    /// Answers 200 with this content type and the first body, and with a later body for `continue=NUMBER`.
+    /// Answers 200 with this content type. The first request gets the first body, and `continue=NUMBER` a later one.
     Pages(&'static str, Vec<Vec<u8>>),
-    /// Answers whatever a test makes of the request.
+    /// Answers with the result of a function.
     Made(Make),
 }
 
-/// Makes an answer of the object or list that a request asks for.
+/// A function from a request to an answer.
 #[derive(Clone)]
 pub struct Make(Arc<dyn Fn(&Wanted) -> Response + Send + Sync>);
 
@@ -46,16 +46,16 @@ impl std::fmt::Debug for Make {
     }
 }
 
-/// What a request asks for.
+/// A parsed request.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Namespace and name, unless it is a list.
+    /// Namespace and name of the object. `None` for a list.
     pub object: Option<(String, String)>,
-    /// The query; empty if there is none.
+    /// The query. Empty if there is none.
     pub query: String,
 }
 
-/// Holds answers until a test opens it: no test then depends on how long something takes. It never closes again.
+/// Holds answers until a test opens it, so that no test depends on timing. It never closes again.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Semaphore>);
 
@@ -69,7 +69,7 @@ impl Gate {
     }
 
     async fn wait(&self) {
-        // No permit is ever given: waiting ends with an error when the gate opens.
+        // The gate never gives out a permit. Opening it ends the wait with an error.
         let _ = self.0.acquire().await;
     }
 }
@@ -79,7 +79,7 @@ impl Gate {
 pub struct Kubernetes {
     shared: Arc<Shared>,
     pub kubeconfig: Arc<Kubeconfig>,
-    /// Where it listens.
+    /// The URL of the server.
     pub server: String,
 }
 
@@ -92,7 +92,7 @@ struct Shared {
     authorization: Mutex<Option<String>>,
 }
 
-/// A kubeconfig that is gone with the test.
+/// A kubeconfig that is deleted after the test.
 pub struct Kubeconfig(tempfile::TempDir);
 
 impl Kubeconfig {
@@ -102,7 +102,7 @@ impl Kubeconfig {
 }
 
 impl Kubernetes {
-    /// Serves these objects, each by its `apiVersion`, `kind` and `metadata`.
+    /// Serves these objects by their `apiVersion`, `kind` and `metadata`.
     pub async fn start(objects: &[Value]) -> Self {
         let shared = Arc::new(Shared::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -127,7 +127,7 @@ impl Kubernetes {
         format!("kubeconfig:{}", self.kubeconfig.path().display())
     }
 
-    /// Replaces all objects of the kinds that occur.
+    /// Replaces the objects of all kinds that occur in `objects`.
     pub fn put(&self, objects: &[Value]) {
         let mut by_resource: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for object in objects {
@@ -146,27 +146,27 @@ impl Kubernetes {
         }
     }
 
-    /// Decides what is done with requests for a resource such as `pods`; `*` stands for all without a behaviour of their own.
+    /// Sets the behaviour for a resource such as `pods`. `*` applies to all resources without their own behaviour.
     pub fn set(&self, resource: &str, behaviour: Behaviour) {
         self.shared.behaviours.lock().unwrap().insert(resource.to_owned(), behaviour);
     }
 
-    /// Takes a decision back.
+    /// Removes the behaviour of a resource.
     pub fn unset(&self, resource: &str) {
         self.shared.behaviours.lock().unwrap().remove(resource);
     }
 
-    /// The `Authorization` of the last request.
+    /// The header `Authorization` of the last request.
     pub fn authorization(&self) -> Option<String> {
         self.shared.authorization.lock().unwrap().clone()
     }
 
-    /// How many requests ran at the same time so far, at most.
+    /// The maximum number of concurrent requests so far.
     pub fn most_at_a_time(&self) -> usize {
         self.shared.most_running.load(Ordering::Relaxed)
     }
 
-    /// How many requests came so far.
+    /// The number of requests so far.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
     }
@@ -197,7 +197,7 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
     };
     let query = uri.query().unwrap_or_default();
     let objects = match behaviour {
-        None if matches!(segments.as_slice(), ["apis", _, _]) => return discovery(&shared, &segments).into_response(),
+        None if matches!(segments.as_slice(), ["apis", _, _]) => return discovery(shared, &segments).into_response(),
         None => Vec::new(),
         Some(Behaviour::Objects(objects)) => objects,
         Some(Behaviour::Held(gate, objects)) => {
@@ -235,14 +235,14 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
     }
 }
 
-/// A list as an API server answers it: its type follows from its path.
+/// A list as an API server answers it. Its type follows from its path.
 pub fn list(segments: &[&str], items: &Value) -> Value {
     let (resource, group) = segments.split_last().unwrap();
     json!({"kind": format!("{}List", kind_of(resource)), "apiVersion": group[1..].join("/"),
            "metadata": {"resourceVersion": "1"}, "items": items})
 }
 
-/// Resources and their kinds, the custom ones last.
+/// Resources with their kinds. Custom resources are last.
 const KINDS: [(&str, &str); 15] = [
     ("secrets", "Secret"),
     ("configmaps", "ConfigMap"),
@@ -265,7 +265,7 @@ fn kind_of(resource: &str) -> &'static str {
     KINDS.iter().find(|(name, _)| *name == resource).unwrap_or_else(|| panic!("no kind is known of {resource}")).1
 }
 
-/// The custom resources of a group that are not set to a status.
+/// The custom resources of a group, without resources that are set to a status.
 fn discovery(shared: &Shared, segments: &[&str]) -> String {
     let behaviours = shared.behaviours.lock().unwrap();
     let defined = |name: &str| !matches!(behaviours.get(name), Some(Behaviour::Status(..)));

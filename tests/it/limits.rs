@@ -37,8 +37,8 @@ fn endless(bytes: Bytes) -> Response {
 }
 
 #[tokio::test]
-async fn an_answer_without_an_end_fails_the_refresh_within_bounds() {
-    // Each page names another one: a page that names itself is refused at once.
+async fn an_endless_answer_fails_the_refresh_within_bounds() {
+    // Each page names another page, because a page that names itself is rejected at once.
     let page = AtomicUsize::new(0);
     let pages = Make::new(move |_| {
         let next = page.fetch_add(1, Ordering::Relaxed).to_string();
@@ -70,7 +70,7 @@ async fn an_answer_without_an_end_fails_the_refresh_within_bounds() {
                 sleep(Duration::from_millis(200)).await;
             }
         };
-        // However slow the machine is, the refresh itself ends after 60 s.
+        // The refresh ends after 60 s, even on a slow machine.
         assert!(tokio::time::timeout(Duration::from_secs(180), failure).await.is_ok(), "{what}: no failure");
         assert!(function.peak_memory() < 200 << 20, "{what}: {} MiB", function.peak_memory() >> 20);
     }
@@ -229,7 +229,7 @@ fn kubeconfig(folder: &tempfile::TempDir, server: &str) -> String {
 }
 
 #[tokio::test]
-async fn connections_that_died_while_nobody_asked_cost_no_answer() {
+async fn connections_that_broke_while_idle_cost_no_answer() {
     let kubernetes = shop("10.0.0.1").await;
     let (proxy, folder) = (Breaking::default(), tempfile::tempdir().unwrap());
     let url = proxy.clone().start(&kubernetes.server).await;
@@ -245,7 +245,7 @@ async fn connections_that_died_while_nobody_asked_cost_no_answer() {
 }
 
 #[tokio::test]
-async fn a_request_is_sent_once_more_and_not_for_ever() {
+async fn a_failed_request_is_retried_once() {
     let kubernetes = shop("10.0.0.1").await;
     let (proxy, folder) = (Breaking::default(), tempfile::tempdir().unwrap());
     proxy.always.store(true, Ordering::SeqCst);
@@ -254,6 +254,6 @@ async fn a_request_is_sent_once_more_and_not_for_ever() {
     let answer = function.get(SHARE).await;
     assert_eq!(answer.status, 503);
     assert!(answer.message().contains("does not answer"), "{}", answer.message());
-    // The monitors and the namespaces are listed first: two requests, each sent twice.
+    // Monitors and namespaces are listed first: two requests, each with one retry.
     assert!(proxy.open.load(Ordering::SeqCst) <= 4, "{} connections", proxy.open.load(Ordering::SeqCst));
 }

@@ -1,4 +1,4 @@
-//! What the function writes: metrics for CloudWatch, and a line for each refresh with the request's ID.
+//! The output of the function: metrics for CloudWatch, and one line for each refresh with the request ID.
 
 use serde_json::Value;
 

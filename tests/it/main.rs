@@ -1,4 +1,4 @@
-//! Tests of the built function: events in, answers out, as Lambda runs it.
+//! Runs the built function as Lambda does: events in, answers out.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Lists that several jobs share: what is wrong with one job leaves out that job alone, and says so.
+//! Lists that several jobs share. An error in one job leaves out only that job, and is reported.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const LIST: &str = "/merged/targets?collector_id=c";
 const LEFT_OUT: &str = "target-allocator-left-out";
 const GOOD: &str = "10.9.9.9:80";
 
-/// Writes a `ScrapeConfig` of a namespace of its own.
+/// Writes a `ScrapeConfig` with its own namespace.
 fn write(place: &Place, namespace: &str, name: &str, spec: &Value) {
     let object = |kind: &str, version: &str, metadata: Value, spec: &Value| {
         json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}).to_string()
@@ -26,7 +26,7 @@ fn write(place: &Place, namespace: &str, name: &str, spec: &Value) {
     place.write(&format!("cluster/{namespace}-{name}.yaml"), &object);
 }
 
-/// A place with a good job.
+/// A place with a valid job.
 fn place_with_good_job() -> Place {
     let place = Place::new();
     write(&place, "shop", "good", &json!({"staticConfigs": [{"targets": [GOOD]}]}));
@@ -38,7 +38,7 @@ async fn start(place: &Place, variables: &[(&str, &str)]) -> Function {
     place.start_in(variables, &keys, &json!([])).await
 }
 
-/// The reasons why shared lists do not have a job, or not all of it.
+/// The reasons why a job, or a part of it, is missing in shared lists.
 async fn unlisted(function: &Function, name: &str) -> Vec<String> {
     let report = function.get("/debug/report").await.json();
     let entries = report.as_array().unwrap().iter();
@@ -68,7 +68,7 @@ async fn a_source_that_never_answers_leaves_out_its_job_alone() {
     let [reason] = &unlisted(&function, "never").await[..] else { panic!("one entry") };
     assert!(reason.contains("not in /merged/targets") && reason.contains("127.0.0.1:1"), "{reason}");
 
-    // A collector has the job under its own name: its requests fail, and others do not.
+    // A collector finds the job under its own name. Requests for it fail, and requests for other jobs do not.
     let jobs = function.get("/merged/scrape_configs").await.json();
     for name in jobs.as_object().unwrap().keys() {
         let path = format!("/merged/jobs/{}/targets?collector_id=c", name.replace('/', "%2F"));
@@ -82,7 +82,7 @@ async fn a_source_that_never_answers_leaves_out_its_job_alone() {
 }
 
 #[tokio::test]
-async fn a_list_of_nothing_but_unknown_jobs_fails_instead_of_being_empty() {
+async fn a_list_with_only_unknown_jobs_fails_instead_of_being_empty() {
     let place = Place::new();
     write(&place, "tenant", "never", &json!({"httpSDConfigs": [{"url": "http://127.0.0.1:1/"}]}));
     let function = start(&place, &[]).await;
@@ -92,7 +92,7 @@ async fn a_list_of_nothing_but_unknown_jobs_fails_instead_of_being_empty() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_not_known_any_more_keeps_its_last_targets() {
+async fn a_job_whose_targets_become_unknown_keeps_its_last_targets() {
     let (server, address) = HttpServer::start().await;
     server.set("/sd", Reply::json(TARGETS));
     let place = place_with_good_job();
@@ -112,7 +112,7 @@ async fn a_job_that_is_not_known_any_more_keeps_its_last_targets() {
     let [reason] = &unlisted(&function, "moving").await[..] else { panic!("one entry") };
     assert!(reason.contains("has the job's last known targets") && reason.contains("404"), "{reason}");
 
-    // They are not kept for longer than a snapshot is.
+    // The last targets are not kept for longer than a snapshot.
     sleep(Duration::from_millis(4_100).saturating_sub(changed.elapsed())).await;
     let answer = function.get(LIST).await;
     assert_eq!((addresses(&answer), left_out(&answer)), (vec![GOOD.to_owned()], Some("1;unknown=1")));
@@ -139,19 +139,19 @@ async fn a_job_that_is_too_large_is_left_out_alone() {
         assert!(reason.contains(part), "{part}: {reason}");
     }
 
-    // A collector of the merged view has the others, too.
+    // A collector of the merged view also gets the other jobs.
     let jobs = function.get("/merged/scrape_configs").await.json();
     let [shared] = &jobs.as_object().unwrap().keys().collect::<Vec<_>>()[..] else { panic!("one job: {jobs}") };
     let answer = function.get(&format!("/merged/jobs/{shared}/targets?collector_id=c")).await;
     assert_eq!((sorted_addresses(&answer), left_out(&answer)), expected);
 
-    // Compressed it is small enough.
+    // The compressed list is small enough.
     let mut event = http_api(LIST);
     event["headers"]["accept-encoding"] = "gzip".into();
     let answer = function.invoke(event).await;
     assert_eq!((answer.headers["content-encoding"].as_str(), left_out(&answer)), ("gzip", None));
 
-    // A stream has no limit.
+    // A streamed answer has no limit.
     let function = start(&place, &[("RESPONSE_MODE", "stream")]).await;
     let answer = function.invoke(function_url(LIST)).await;
     assert_eq!((addresses(&answer).len(), left_out(&answer)), (COUNT + 2, None));
@@ -212,7 +212,7 @@ async fn jobs_that_need_settings_are_counted_and_named() {
 }
 
 #[tokio::test]
-async fn a_plain_scraper_with_a_wrong_name_is_told_so() {
+async fn a_plain_scraper_with_a_wrong_name_gets_an_error() {
     let place = place_with_good_job();
     let function = start(&place, &[]).await;
     let answer = function.get("/merged/targets?collector_id=typo").await;
@@ -224,9 +224,9 @@ async fn a_plain_scraper_with_a_wrong_name_is_told_so() {
     }
 }
 
-/// The other tenant's source has its turn in the first refresh of an environment that has just started.
+/// The source of the other tenant gets its turn in the first refresh of a new environment.
 #[tokio::test]
-async fn a_thousand_slow_sources_of_one_object_do_not_keep_others_waiting() {
+async fn a_thousand_slow_sources_of_one_object_do_not_delay_others() {
     let (server, address) = HttpServer::start().await;
     server.set("/slow", Reply::Slow(Duration::from_secs(60)));
     server.set("/there", Reply::json(TARGETS));

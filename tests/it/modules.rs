@@ -1,10 +1,10 @@
-//! The order of the core's modules: which module uses which, read from the sources.
+//! Checks the order of the core's modules, and which module uses which.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module of the core, with all its files as one text.
+/// A module of the core, with the text of all its files.
 struct Module {
     name: String,
     code: String,
@@ -14,14 +14,14 @@ fn core() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("function/core/src")
 }
 
-/// The source without comments and without tests.
+/// The source without comments and tests.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The files of a folder that are no tests, and its folders. Nothing, if there is no such folder.
+/// The folders and the non-test files of a folder. Empty if the folder does not exist.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -34,7 +34,7 @@ fn all_code(path: &Path) -> String {
     if path.is_dir() { entries(path).iter().map(|path| all_code(path)).collect() } else { code(path) }
 }
 
-/// The modules of a folder: `a.rs` and `a/` are one.
+/// The modules of a folder. `a.rs` and `a/` are one module.
 fn modules(folder: &Path) -> Vec<Module> {
     let mut modules: BTreeMap<String, String> = BTreeMap::new();
     for path in entries(folder) {
@@ -44,7 +44,7 @@ fn modules(folder: &Path) -> Vec<Module> {
     modules.into_iter().map(|(name, code)| Module { name, code }).collect()
 }
 
-/// The names that follow `prefix` in the code: `a` and `b` of `prefix::a::X` and of `prefix::{a, b::X}`.
+/// The names after `prefix` in the code: `a` and `b` in `prefix::a::X` and `prefix::{a, b::X}`.
 fn named<'c>(code: &'c str, prefix: &str) -> Vec<&'c str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let first_word = |text: &'c str| text.split(|c| !is_word(c)).next().unwrap_or_default();
@@ -58,7 +58,7 @@ fn named<'c>(code: &'c str, prefix: &str) -> Vec<&'c str> {
     names
 }
 
-/// The items of a list up to the brace that ends it.
+/// The items of a list before the closing brace.
 fn top_level(list: &str) -> Vec<&str> {
     let (mut depth, mut start, mut items) = (0, 0, Vec::new());
     for (at, c) in list.char_indices() {
@@ -97,7 +97,7 @@ fn each_module_of_the_core_uses_only_modules_that_are_listed_above_it() {
     assert!(uses > 100, "the sources are not read as they should be: {uses}");
 }
 
-/// The modules that a module uses, of those beside it in the folder of `parent`.
+/// The modules in the folder of `parent` that a module uses.
 fn siblings<'m>(module: &Module, parent: &str, reexports: &BTreeMap<&str, &'m str>, all: &'m [Module]) -> Vec<&'m str> {
     let beside = |name: &str| all.iter().find(|other| other.name == name).map(|other| other.name.as_str());
     let names = named(&module.code, "super::").into_iter().chain(named(&module.code, &format!("crate::{parent}::")));
@@ -105,7 +105,7 @@ fn siblings<'m>(module: &Module, parent: &str, reexports: &BTreeMap<&str, &'m st
     used.filter(|used| *used != module.name).collect()
 }
 
-/// What a parent hands on of its modules, with the module that it comes from.
+/// The items that a parent re-exports, each with its module.
 fn reexports<'m>(parent: &'m str, all: &'m [Module]) -> BTreeMap<&'m str, &'m str> {
     let mut names = BTreeMap::new();
     for Module { name, .. } in all {
@@ -125,7 +125,7 @@ fn no_modules_of_discovery_relabel_and_targets_use_each_other_in_a_circle() {
         let mut left: BTreeMap<&str, Vec<&str>> =
             all.iter().map(|module| (module.name.as_str(), siblings(module, parent, &reexports, &all))).collect();
         assert!(left.values().any(|used| !used.is_empty()), "the sources of {parent} are not read as they should be");
-        // Takes away modules that use none of those that are left, as long as there are any.
+        // Repeatedly removes a module that uses none of the remaining modules. A circle remains.
         while let Some(done) = left.iter().find(|(_, used)| used.iter().all(|used| !left.contains_key(used))) {
             let done = *done.0;
             left.remove(done);

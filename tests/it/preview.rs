@@ -1,4 +1,4 @@
-//! Runs the preview command on changes of the example cluster.
+//! Runs the preview command on changes to the example cluster.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -29,7 +29,7 @@ fn a_change_is_shown_before_it_is_merged() {
     let root = env!("CARGO_MANIFEST_DIR");
     let old = format!("{root}/examples/shop/cluster");
     let config = format!("{root}/examples/shop/targetallocator.yaml");
-    // The replaced text and its replacement; the exit codes without and with --lost; parts of the output.
+    // The replaced text, its replacement, the exit codes without and with --lost, and parts of the output.
     let cases: [(&str, &str, i32, i32, &[&str]); 5] = [
         ("", "", 0, 0, &["30 targets before, 30 after", "Nothing changes."]),
         ("interval: 15s", "interval: 20s", 1, 0, &["serviceMonitor/shop/web/0: scrape_interval"]),

@@ -1,5 +1,4 @@
-//! Secrets and ConfigMaps that monitors refer to: one that cannot be read concerns the monitors that name it, and
-//! nobody else.
+//! Secrets and ConfigMaps that monitors refer to. An unreadable object affects only the monitors that refer to it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +17,7 @@ const CONFIG: &str = "collectors: {names: [c-0]}\nprometheus_cr: {enabled: true,
     pod_monitor_selector: {}, probe_selector: {}, scrape_config_selector: {}}\n";
 const GOOD: &str = "serviceMonitor/shop/web/0";
 
-/// A cluster with a monitor that names no Secret, and these.
+/// Starts a cluster with these monitors and a monitor without references.
 async fn start(monitors: &[Value], secrets: Behaviour) -> (Kubernetes, Vec<Value>) {
     let endpoint = json!({"addresses": ["10.0.0.1"], "conditions": {"ready": true}});
     let objects: Vec<_> = service(&[endpoint]).into_iter().chain(monitors.iter().cloned()).collect();
@@ -65,7 +64,7 @@ async fn jobs(function: &Function) -> Vec<String> {
     answer.json().as_object().unwrap().keys().cloned().collect()
 }
 
-/// The monitor without a Secret is served, fresh, in the plain and in the merged view.
+/// Checks that the monitor without references is served from a fresh snapshot, in both views.
 async fn good_is_served(function: &Function, what: &str) {
     for path in ["/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=c-0", "/merged/targets?collector_id=c-0"] {
         let answer = function.get(path).await;
@@ -84,7 +83,7 @@ async fn refused(function: &Function) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn names_that_no_object_has_are_refused_by_field_and_never_requested() {
+async fn invalid_object_names_are_refused_by_field_and_never_requested() {
     let long = "a".repeat(100_000);
     let names = ["%", "a/b", ".", "..", "%2e%2e", "../../pods", "a?b", "a#b", "A", "a b", "\u{e4}", &long];
     let key = |name: &str| json!({"name": name, "key": "k"});
@@ -129,7 +128,7 @@ async fn names_that_no_object_has_are_refused_by_field_and_never_requested() {
 }
 
 #[tokio::test]
-async fn what_a_role_does_not_allow_refuses_the_monitors_that_name_it() {
+async fn a_forbidden_object_refuses_only_the_monitors_that_refer_to_it() {
     let monitors = [with_token("with", "open"), with_token("without", "locked"), with_token("nowhere", "gone")];
     let narrowed = Make::new(|Wanted { object, .. }: &Wanted| match object.as_ref().map(|(_, name)| name.as_str()) {
         Some("open") => secret("open", "1").to_string().into_response(),
@@ -180,7 +179,7 @@ async fn a_secret_that_was_read_before_is_kept_while_it_is_forbidden() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_such_secret_is_a_failed_refresh() {
+async fn an_answer_with_another_secret_fails_the_refresh() {
     let other = |change: fn(&mut Value)| {
         let mut object = secret("s", "1");
         change(&mut object);

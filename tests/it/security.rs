@@ -1,4 +1,4 @@
-//! Every test that the threat model names exists.
+//! Checks that each test in the threat model exists.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! How answers leave the function: in one piece, streamed, several at once.
+//! The ways to send an answer: buffered, streamed, and several at once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::kubernetes::{Behaviour, Gate, Kubernetes};
 
 const SHARE: &str = "/jobs/big/targets?collector_id=c";
 
-/// A function with one job, whose list is about so many bytes long.
+/// A function with one job whose list has about this size.
 async fn with_share_of(bytes: usize, variables: &[(&str, &str)]) -> (tempfile::TempDir, Function) {
     let folder = tempfile::tempdir().unwrap();
     let filler = "x".repeat(10_000);
@@ -35,7 +35,7 @@ async fn with_share_of(bytes: usize, variables: &[(&str, &str)]) -> (tempfile::T
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_fit_is_a_failure_that_says_what_to_do() {
+async fn an_answer_that_is_too_large_is_an_error_with_advice() {
     for (bytes, fits) in [(5_000_000, true), (6_200_000, true), (6_400_000, false), (20_000_000, false)] {
         let (_folder, function) = with_share_of(bytes, &[]).await;
         for (gateway, event) in GATEWAYS {
@@ -78,7 +78,7 @@ async fn a_stream_holds_fifty_megabytes() {
 }
 
 #[tokio::test]
-async fn wrong_settings_are_said_in_the_form_that_the_gateway_expects() {
+async fn wrong_settings_are_reported_in_the_format_that_the_gateway_expects() {
     let function = Function::start(&[("RESPONSE_MODE", "stream")]).await;
     let answer = function.invoke(crate::events::rest_api("/scrape_configs")).await;
     assert_eq!((answer.streamed, answer.status), (true, 500));
@@ -89,7 +89,7 @@ async fn wrong_settings_are_said_in_the_form_that_the_gateway_expects() {
 const A_WHILE: Duration = Duration::from_millis(500);
 
 #[tokio::test]
-async fn one_environment_answers_several_at_once_where_lambda_says_so() {
+async fn one_environment_answers_concurrent_requests_if_lambda_sends_them() {
     let kubernetes = Kubernetes::start(&[]).await;
     for (most, at_once) in [("1", false), ("4", true)] {
         let gate = Gate::closed();
@@ -104,7 +104,7 @@ async fn one_environment_answers_several_at_once_where_lambda_says_so() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             let alive = function.invoke(http_api("/livez"));
-            // An environment that answers one event at a time leaves this event waiting, however long.
+            // An environment that answers one event at a time never answers this event.
             let alive = if at_once { Ok(alive.await) } else { tokio::time::timeout(A_WHILE, alive).await };
             gate.open();
             alive

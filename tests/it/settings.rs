@@ -20,13 +20,13 @@ fn documented(heading: &str) -> BTreeSet<String> {
     names.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The keys of a section that have an effect, or are named in the report.
+/// The keys of a section that have an effect, or that the report names.
 fn known(section: &str) -> BTreeSet<String> {
     known_keys(section).iter().map(|key| (*key).to_owned()).collect()
 }
 
 #[test]
-fn every_setting_is_documented_and_nothing_else() {
+fn the_document_has_exactly_the_settings_of_the_code() {
     let read = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
         read.borrow_mut().insert(name.to_owned());
@@ -41,7 +41,7 @@ fn every_setting_is_documented_and_nothing_else() {
     assert_eq!(documented("Keys of `prometheus_cr`"), known("prometheus_cr"));
 }
 
-/// The README has some rows of `docs/settings.md`, word for word. Only the folder of links differs.
+/// The README repeats some rows of `docs/settings.md`. Only the folder of links differs.
 #[test]
 fn the_readme_repeats_rows_of_the_settings_page() {
     let (readme, page) = (read("README.md"), read("docs/settings.md"));

@@ -55,7 +55,7 @@ async fn every_gateway_gives_the_same_answers() {
 }
 
 #[tokio::test]
-async fn a_stage_is_no_part_of_the_route() {
+async fn the_stage_is_removed_from_the_path() {
     let function = shop().await;
     let jobs = function.get("/jobs").await;
     let mut under_stage = http_api("/live/jobs");
@@ -103,7 +103,7 @@ async fn answers_have_the_shapes_of_the_contract() {
 }
 
 #[tokio::test]
-async fn every_target_belongs_to_exactly_as_many_collectors_as_it_has_copies() {
+async fn every_target_is_assigned_to_the_configured_number_of_collectors() {
     let config = |replicas| {
         format!(
             "collectors: {{count: 5, name: 'gw-{{ordinal}}'}}\nallocation_replicas: {replicas}\n\
@@ -129,7 +129,7 @@ async fn every_target_belongs_to_exactly_as_many_collectors_as_it_has_copies() {
 }
 
 #[tokio::test]
-async fn a_share_without_known_collectors_is_an_error_that_says_what_to_set() {
+async fn a_share_without_collectors_in_the_config_is_an_error_with_advice() {
     let root = env!("CARGO_MANIFEST_DIR");
     let function = Function::start(&[("CLUSTER", &format!("manifests:{root}/examples/shop/cluster"))]).await;
     assert_eq!(function.get("/scrape_configs").await.status, 200);
@@ -142,7 +142,7 @@ async fn a_share_without_known_collectors_is_an_error_that_says_what_to_set() {
 }
 
 #[tokio::test]
-async fn a_refused_monitor_is_reported_by_object_field_and_reason_and_harms_no_other() {
+async fn a_refused_monitor_is_reported_and_harms_no_other() {
     let function = shop().await;
     let report = function.get("/debug/report").await.json();
     let refused: Vec<_> = report.as_array().unwrap().iter().filter(|entry| entry["outcome"] == "refused").collect();
@@ -156,7 +156,7 @@ async fn a_refused_monitor_is_reported_by_object_field_and_reason_and_harms_no_o
 }
 
 #[tokio::test]
-async fn referenced_labels_are_those_of_the_peer_without_what_nobody_reads() {
+async fn referenced_labels_equal_the_operators_without_unread_labels() {
     let (all, referenced) = (shop_with(&[("TARGET_LABELS", "all")]).await, shop().await);
     let (mut bytes_all, mut bytes_referenced) = (0, 0);
     for name in all.get("/jobs").await.json().as_object().unwrap().keys() {
@@ -176,7 +176,7 @@ async fn referenced_labels_are_those_of_the_peer_without_what_nobody_reads() {
                 {
                     assert_eq!(referenced.get(label), Some(value), "{name}: {label}");
                 }
-                // The receiver makes resource attributes of it, whatever the rules say.
+                // The receiver builds resource attributes from this label, even if no rule reads it.
                 assert_eq!(referenced.get("__meta_kubernetes_pod_name"), all.get("__meta_kubernetes_pod_name"));
             }
         }
@@ -208,7 +208,7 @@ async fn answers_can_be_compressed_and_revalidated() {
 }
 
 #[tokio::test]
-async fn only_reading_is_allowed_and_no_event_stops_the_function() {
+async fn only_get_and_head_are_allowed_and_no_event_stops_the_function() {
     let function = shop().await;
     let mut post = http_api("/scrape_configs");
     post["requestContext"]["http"]["method"] = json!("POST");
@@ -264,7 +264,7 @@ async fn only_reading_is_allowed_and_no_event_stops_the_function() {
     assert_eq!(function.get("/livez").await.status, 200);
 }
 
-/// A collector asks for a job by `url.QueryEscape` of its name. Each gateway delivers that in its own form.
+/// A collector encodes the name of a job with `url.QueryEscape`. Each gateway delivers the path in its own encoding.
 #[tokio::test]
 async fn jobs_with_a_space_and_a_plus_are_found_through_every_gateway() {
     let folder = tempfile::tempdir().unwrap();
@@ -282,7 +282,7 @@ async fn jobs_with_a_space_and_a_plus_are_found_through_every_gateway() {
             assert_eq!(answer.status, 200, "{gateway}: {escaped}");
             assert_eq!(answer.json()[0]["targets"][0], address, "{gateway}: {escaped}");
         }
-        // Decoded, the two names are one text.
+        // After decoding, both names have this text.
         for escaped in ["a+b", "a%2Bb"] {
             let answer = function.invoke(event(&format!("/jobs/{escaped}/targets?collector_id=c"))).await;
             assert_eq!(answer.status, if decodes { 400 } else { 200 }, "{gateway}: {escaped}");
@@ -298,7 +298,7 @@ async fn jobs_with_a_space_and_a_plus_are_found_through_every_gateway() {
 }
 
 #[tokio::test]
-async fn several_clusters_live_under_their_names() {
+async fn several_clusters_are_served_under_their_names() {
     let root = env!("CARGO_MANIFEST_DIR");
     let cluster =
         format!("a=manifests:{root}/examples/shop/cluster,b=manifests:{root}/examples/shop/cluster/1-namespaces.yaml");

@@ -1,4 +1,4 @@
-//! An HTTP SD server, a proxy and a DNS server whose answers and faults a test decides.
+//! An HTTP SD server, a proxy and a DNS server. A test sets their answers and faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -17,10 +17,10 @@ use futures::{StreamExt, future, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Path and query, or the whole URL where a proxy is asked.
+    /// Path and query. The whole URL for a request to a proxy.
     pub target: String,
     pub headers: HeaderMap,
     pub body: String,
@@ -37,20 +37,20 @@ impl Request {
     }
 }
 
-/// What the HTTP server does.
+/// The reaction of the HTTP server to a request.
 #[derive(Clone)]
 pub enum Reply {
     /// Status, content type, body.
     Body(u16, &'static str, String),
-    /// Sends elsewhere.
+    /// Redirects to this URL.
     Redirect(String),
-    /// JSON with these headers too: a start, and a piece that follows so many times.
+    /// JSON with additional headers: a first piece, then another piece repeated this number of times.
     Pieces(Vec<(&'static str, String)>, Bytes, Bytes, usize),
-    /// JSON of which there seems to be more, but nothing else comes.
+    /// The beginning of a JSON answer. The rest never comes.
     Stalls(Bytes),
-    /// Answers an empty list after a while.
+    /// Answers with an empty list after this time.
     Slow(Duration),
-    /// What the request decides.
+    /// Answers with the result of a function.
     By(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
 }
 
@@ -64,7 +64,7 @@ impl Reply {
     }
 }
 
-/// An HTTP server: replies by path.
+/// An HTTP server with replies by path.
 #[derive(Clone, Default)]
 pub struct HttpServer {
     shared: Arc<Shared>,
@@ -77,7 +77,7 @@ struct Shared {
 }
 
 impl HttpServer {
-    /// Starts a server; gives its address, too.
+    /// Starts a server, and returns its address.
     pub async fn start() -> (Self, SocketAddr) {
         let server = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -91,12 +91,12 @@ impl HttpServer {
         self.shared.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
 
-    /// How many requests came so far.
+    /// The number of requests so far.
     pub fn requests(&self) -> usize {
         self.shared.requests.lock().unwrap().len()
     }
 
-    /// The requests that came since this was asked last.
+    /// The requests since the last call.
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
@@ -141,14 +141,14 @@ async fn reply(
     }
 }
 
-/// A proxy that knows some hosts and no others.
+/// A proxy that knows only the given hosts.
 #[derive(Clone, Default)]
 pub struct Proxy {
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    /// Starts a proxy that takes `host:port` for addresses; gives its own address, too.
+    /// Starts a proxy that connects each `host:port` to an address. Returns its own address.
     pub async fn start(known: &[(&str, SocketAddr)]) -> (Self, SocketAddr) {
         let proxy = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -158,14 +158,14 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (known, heads) = (known.clone(), Arc::clone(&heads));
-                // A client that goes away is no fault of the proxy.
+                // A closed client connection is not an error of the proxy.
                 tokio::spawn(async move { pass_on(stream, &known, &heads).await.ok() });
             }
         });
         (proxy, address)
     }
 
-    /// The heads of the requests that came since this was asked last, in lower case.
+    /// The heads of the requests since the last call, in lower case.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.heads.lock().unwrap())
     }
@@ -196,12 +196,12 @@ async fn pass_on(
     copy_bidirectional(&mut client, &mut server).await.map(drop)
 }
 
-/// What a DNS server says of a name and a type.
+/// The answer of a DNS server for a name and a type.
 #[derive(Debug, Clone)]
 pub enum Said {
-    /// The data of records, as in a message.
+    /// The data of records, in wire format.
     Records(Vec<Vec<u8>>),
-    /// A code other than success: 2 for a failure, 3 for a name that does not exist.
+    /// An error code: 2 for a failure, 3 for a name that does not exist.
     Code(u8),
 }
 
@@ -216,7 +216,7 @@ pub struct DnsServer {
 
 #[derive(Default)]
 struct Names {
-    /// What is said one time after the other; the last goes on being said.
+    /// The answers in their order. The last one is repeated.
     said: BTreeMap<Question, VecDeque<Said>>,
     asked: Vec<Question>,
 }
@@ -235,7 +235,7 @@ impl Names {
 }
 
 impl DnsServer {
-    /// Starts a server; gives its address, too.
+    /// Starts a server, and returns its address.
     pub async fn start() -> (Self, SocketAddr) {
         let server = Self::default();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -255,18 +255,18 @@ impl DnsServer {
         self.set_each(name, kind, [said]);
     }
 
-    /// Says something else each time that it is asked.
+    /// Sets a sequence of answers.
     pub fn set_each(&self, name: &str, kind: u16, said: impl IntoIterator<Item = Said>) {
         self.shared.lock().unwrap().said.insert((name.to_owned(), kind), said.into_iter().collect());
     }
 
-    /// How often it was asked.
+    /// The number of queries so far.
     pub fn asked(&self, name: &str, kind: u16) -> usize {
         self.shared.lock().unwrap().asked.iter().filter(|asked| (asked.0.as_str(), asked.1) == (name, kind)).count()
     }
 }
 
-/// The variables that have a program ask the DNS server at `address` for all names.
+/// The environment variables with which a program uses the DNS server at `address` for all names.
 pub fn resolved_by(address: SocketAddr, folder: &Path) -> [(&'static str, String); 2] {
     let library = folder.join("resolver.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/resolver.c");
@@ -276,7 +276,7 @@ pub fn resolved_by(address: SocketAddr, folder: &Path) -> [(&'static str, String
     [("LD_PRELOAD", library.display().to_string()), ("DNS_PORT", address.port().to_string())]
 }
 
-/// A name as in a message.
+/// A name in wire format.
 pub fn dns_name(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for label in name.split('.').filter(|label| !label.is_empty()) {
@@ -307,7 +307,7 @@ fn answer(query: &[u8], names: &mut Names) -> Vec<u8> {
     message.extend_from_slice(&[0x85, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
     message.extend_from_slice(question);
     for data in records {
-        // The question's name, its type, class IN, a TTL of one minute.
+        // The name of the question, its type, class IN, a TTL of one minute.
         message.extend_from_slice(&[0xc0, 12]);
         message.extend_from_slice(&kind.to_be_bytes());
         message.extend_from_slice(&[0, 1, 0, 0, 0, 60]);

@@ -1,4 +1,4 @@
-//! Where a tenant cannot send the function, however the place is written, and by whichever way.
+//! Server-side request forgery: addresses that a tenant must not reach through the function, in every notation.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::external::{LOOPBACK, Place, TARGETS, addresses, report, share};
 use crate::function::{Answer, RuntimeApi};
 use crate::sources::{DnsServer, HttpServer, Reply, Said, resolved_by};
 
-/// Hosts of which none may be connected to, although 127.0.0.1 may. All are written for `127.0.0.2`, where
-/// something listens, or for what only the function reaches.
+/// Hosts that the function must not connect to, although 127.0.0.1 is allowed. All reach the test server at
+/// `127.0.0.2`, or endpoints of the function.
 const HOSTS: [&str; 30] = [
     "127.0.0.2",
     "127.0.0.2.",
@@ -54,7 +54,7 @@ const AAAA: u16 = 28;
 
 const REFUSED: &str = "targets may not be fetched from there";
 
-/// Counts who connects to that port of 127.0.0.2; 0 is any.
+/// Counts the connections to this port of 127.0.0.2. Port 0 selects a free port.
 async fn listen(port: u16) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
     let (port, count) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
@@ -68,7 +68,7 @@ async fn listen(port: u16) -> (u16, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn no_way_of_writing_an_address_leads_where_only_the_function_is() {
+async fn no_notation_of_an_address_reaches_endpoints_of_the_function() {
     let (port, connections) = listen(0).await;
     let (server, address) = HttpServer::start().await;
     let mut jobs = Vec::new();
@@ -82,7 +82,8 @@ async fn no_way_of_writing_an_address_leads_where_only_the_function_is() {
             format!("proxy {host}"),
             json!({"url": "http://sd.example/sd", "proxy_url": format!("http://{host}:{port}")}),
         );
-        // To itself it would be the same address as to the proxy.
+        // The proxy and the function share one loopback interface here, so the address is forbidden behind the proxy,
+        // too.
         add(format!("through a proxy {host}"), json!({"url": url, "proxy_url": format!("http://{address}")}));
         let oauth2 = json!({"client_id": "c", "client_secret": "s", "token_url": url});
         add(format!("token {host}"), json!({"url": format!("http://{address}/sd"), "oauth2": oauth2}));
@@ -102,25 +103,25 @@ async fn no_way_of_writing_an_address_leads_where_only_the_function_is() {
         let entry = entry.unwrap_or_else(|| panic!("nothing is reported of {name}: {report}"));
         refused += usize::from(entry["reason"].as_str().unwrap().contains(REFUSED));
     }
-    // The rest are no URLs, or none of HTTP.
+    // The others are invalid URLs, or URLs of another scheme than http.
     assert!(refused * 10 > jobs.len() * 8, "{refused} of {}: {report}", jobs.len());
     assert_eq!(connections.load(Ordering::Relaxed), 0, "something connected to 127.0.0.2");
     let sent = server.take();
     assert!(sent.iter().all(|request| request.header("authorization").is_none()), "credentials were sent on");
 }
 
-/// What becomes of a source whose name means something else each time that the DNS is asked.
+/// The expected result for a source whose DNS name changes its address with each query.
 #[derive(Clone, Copy)]
 enum Fate {
-    /// Its targets are known, and stay so.
+    /// The targets are known, and stay known.
     Known,
-    /// They are known at first; then the name means what is refused, and they stay.
+    /// The targets are known first. After the name resolves to a forbidden address, the last targets stay.
     Kept,
-    /// They are never known, for a reason that says so.
+    /// The targets are never known. The reason contains this text.
     Never(&'static str),
 }
 
-/// A source, what the DNS says of the host that it is called after, and how often that is asked in one refresh.
+/// A source, the DNS answers for its host, and the number of queries in one refresh.
 struct Rebound {
     name: &'static str,
     sd: Value,
@@ -129,7 +130,7 @@ struct Rebound {
     fate: Fate,
 }
 
-/// Sources of a server at `port` of 127.0.0.1, and one of the runtime API's port there.
+/// Sources at `port` of 127.0.0.1, and one at the port of the runtime API.
 fn rebound(port: u16, runtime: u16) -> Vec<Rebound> {
     const MINE: &[&str] = &["127.0.0.1"];
     const OWN: &[&str] = &["127.0.0.2"];
@@ -170,7 +171,7 @@ fn rebound(port: u16, runtime: u16) -> Vec<Rebound> {
     ]
 }
 
-/// The records of a name, of both types, one time after the other.
+/// Sets the sequence of records for a name, of both types.
 fn say(dns: &DnsServer, name: &str, said: &[&[&str]]) {
     let records = |of_type: fn(IpAddr) -> Option<Vec<u8>>| {
         said.iter().map(move |addresses| {
@@ -190,9 +191,9 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// A name may mean a permitted address when it is checked and another when it is connected to, were it resolved twice.
+/// If a name were resolved twice, it could have an allowed address in the check and a forbidden one in the connection.
 #[tokio::test]
-async fn a_name_that_changes_its_meaning_leads_nowhere_else() {
+async fn a_dns_name_that_changes_its_address_reaches_no_forbidden_address() {
     let (server, address) = HttpServer::start().await;
     let port = address.port();
     let (_, connections) = listen(port).await;
@@ -207,7 +208,7 @@ async fn a_name_that_changes_its_meaning_leads_nowhere_else() {
     let jobs = cases.iter().map(|case| {
         say(&dns, case.name, case.said);
         let mut sd = case.sd.clone();
-        // Long enough for all that is looked at in between.
+        // Long enough for all checks in between.
         sd["refresh_interval"] = json!("5s");
         json!({"job_name": case.name, "http_sd_configs": [sd]})
     });
@@ -253,9 +254,10 @@ fn check_fate(answer: &Answer, report: &[(String, String)], name: &str, fate: Fa
     }
 }
 
-/// What is signed with the function's own credentials goes to AWS, by a way that the operator has chosen.
+/// Requests that are signed with the function's credentials go only to AWS. A tenant can choose neither the endpoint
+/// nor the proxy.
 #[tokio::test]
-async fn a_tenant_cannot_have_the_functions_signatures_sent_to_a_server_of_theirs() {
+async fn a_tenant_cannot_get_requests_signed_by_the_function() {
     let object = |name: &str, sd: Value| {
         json!({"apiVersion": "monitoring.coreos.com/v1alpha1", "kind": "ScrapeConfig",
             "metadata": {"namespace": "shop", "name": name}, "spec": {"ec2SDConfigs": [sd]}})

@@ -1,9 +1,8 @@
-//! Who may ask for what.
+//! Access control: the callers that are admitted, and the share that each caller gets.
 //!
-//! Input: the config, the collectors' pods, and the caller as the gateway's authorizer
-//! verified it. Output: what the caller may see, whose share it gets, or why it is refused.
-//! Without an authorizer every caller is anonymous. Anonymous callers are answered,
-//! unless the config names the subjects that may ask.
+//! Input: the config, the collectors' pods, and the caller that the authorizer of the gateway verified. Output: the
+//! data that the caller may see, its share, or the reason why it is refused. Without an authorizer, every caller is
+//! anonymous. Anonymous callers are admitted, unless the config names the allowed subjects.
 
 mod cluster;
 
@@ -17,7 +16,7 @@ use crate::config::access::{Known, Part, Pattern};
 use crate::config::{AccessRules, Collectors, Config};
 use crate::objects::Cluster;
 
-/// Who asks.
+/// A caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Caller {
     /// No authorizer verified the caller.
@@ -27,7 +26,7 @@ pub enum Caller {
     Verified(Identity),
 }
 
-/// What an authorizer verified about a caller.
+/// The identity of a caller that an authorizer verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The subject, such as `system:serviceaccount:NAMESPACE:NAME`.
@@ -40,7 +39,7 @@ pub struct Identity {
     pub node: Option<String>,
 }
 
-/// What a caller may see. Only a collector may see credentials.
+/// The data that a caller may see. Only a collector may see credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Reader {
     /// No authorizer verified the caller.
@@ -52,50 +51,48 @@ pub enum Reader {
     Collector,
 }
 
-/// Why a caller is refused.
+/// The reason why a caller is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denied {
-    /// The settings name the callers, and no authorizer verified this one.
+    /// A setting names the allowed callers, and no authorizer verified this caller.
     #[error(
         "{setting} names the callers that may ask, and no authorizer verified this caller: \
          put an authorizer before the function, and send a token"
     )]
     Unauthenticated {
-        /// The key or variable that names the callers.
+        /// The key or environment variable that names the allowed callers.
         setting: &'static str,
     },
-    /// The subject is not among those that may ask.
+    /// The subject is not an allowed subject.
     #[error("the subject is not one of {whom}: {subject:?}")]
     Subject {
         /// The caller's subject.
         subject: String,
-        /// The subjects that may ask.
+        /// The allowed subjects.
         whom: &'static str,
     },
     /// The token's issuer is not an issuer of this cluster.
     #[error("tokens of this issuer are not accepted for this cluster: {0:?}")]
     Issuer(String),
-    /// Nothing tells which issuer belongs to this cluster.
+    /// The issuer of this cluster's tokens is unknown.
     #[error("the issuer of this cluster's tokens is not known: set CLUSTER_ISSUERS=CLUSTER=ISSUER")]
     NoIssuerOfCluster,
-    /// The authorizer does not pass on the token's issuer, and nothing else ties the caller to this cluster.
+    /// The authorizer does not pass the token's issuer, so no property connects the caller to this cluster.
     #[error(
         "the authorizer does not name the token's issuer, so nothing ties the caller to this cluster: \
          pass iss on, or name the subject in CLUSTER_SUBJECTS: {0:?}"
     )]
     NoIssuerOfCaller(String),
     /// The share belongs to another collector.
-    #[error("collector_identity does not let {caller} ask for the share of this collector: {asked:?}")]
+    #[error("collector_identity does not let {caller} request the share of this collector: {asked:?}")]
     Share {
         /// The caller, by pod or subject.
         caller: String,
-        /// The collector that was asked for.
+        /// The requested collector.
         asked: String,
     },
-    /// The caller may see one share, and asked for all.
-    #[error(
-        "collector_identity does not let {0} ask for all shares: name one by collector_id, or name the subject in viewers"
-    )]
+    /// The caller may see one share only, and requested all shares.
+    #[error("collector_identity does not let {0} request all shares: set collector_id, or add the subject to viewers")]
     AllShares(String),
     /// The token lacks a property that `collector_identity` compares.
     #[error(
@@ -103,7 +100,7 @@ pub enum Denied {
          use a service account token that is projected into the collector's pod", .0.name()
     )]
     Missing(Known),
-    /// The token is for a pod of another namespace.
+    /// The token belongs to a pod of another namespace.
     #[error("the collectors are pods of the namespace {collectors}, and the token is for a pod of this one: {token:?}")]
     Namespace {
         /// The collectors' namespace.
@@ -113,7 +110,7 @@ pub enum Denied {
     },
 }
 
-/// Who may ask for what, at the moment of one snapshot.
+/// The access rules with the collectors of one snapshot.
 #[derive(Debug, Clone)]
 pub struct Access {
     subjects: Subjects,
@@ -125,18 +122,18 @@ pub struct Access {
 
 #[derive(Debug, Clone)]
 enum Subjects {
-    /// The config names them.
+    /// The config names the subjects.
     Named(Vec<Pattern>),
     /// The service accounts of the collectors' pods.
     OfPods(BTreeSet<String>),
-    /// Any service account of the namespace.
+    /// Any service account of this namespace.
     OfNamespace(String),
-    /// Nothing says who the collectors are.
+    /// The collectors are unknown, so any subject is admitted.
     Any,
 }
 
 impl Access {
-    /// The rules of the config, for the collectors that are there.
+    /// The access rules of `config`, with the collectors in `cluster`.
     #[must_use]
     pub fn new(config: &Config, cluster: &Cluster) -> Self {
         let namespace = match &config.collectors {
@@ -146,14 +143,14 @@ impl Access {
         let subjects = match (&config.access.subjects, &config.collectors) {
             (Some(named), _) => Subjects::Named(named.clone()),
             (None, Some(Collectors::Pods(pods))) => {
-                // Also those that have no share: one that has just started asks, too.
+                // Pods without a share are included, because a collector that is starting also sends requests.
                 let found = cluster.pods.in_namespace(&pods.namespace);
                 let accounts: BTreeSet<_> = found
                     .filter(|pod| pods.selector.matches(&pod.metadata.labels))
                     .map(|pod| &*pod.spec.service_account_name)
                     .collect();
-                // Before the first pod is there nothing tells its account. The API server always
-                // names one; manifests as people write them need not.
+                // Before the first collector pod exists, the service account is unknown. The API server always sets the
+                // field. Manifests written by people can omit it.
                 if accounts.is_empty() || accounts.contains("") {
                     Subjects::OfNamespace(pods.namespace.clone())
                 } else {
@@ -168,10 +165,10 @@ impl Access {
         Self { subjects, viewers, collectors, namespace }
     }
 
-    /// What this caller may see.
+    /// The data that this caller may see.
     ///
     /// # Errors
-    /// When the caller may see nothing.
+    /// [`Denied`] if the caller is not admitted.
     pub fn admit(&self, caller: &Caller) -> Result<Reader, Denied> {
         let Caller::Verified(identity) = caller else {
             return match self.subjects {
@@ -179,7 +176,7 @@ impl Access {
                 Subjects::OfPods(_) | Subjects::OfNamespace(_) | Subjects::Any => Ok(Reader::Anonymous),
             };
         };
-        // Viewers come first: a subject that is in both lists must not see credentials.
+        // Viewers are checked first: a subject that is in both lists must not see credentials.
         if self.is_viewer(identity) {
             return Ok(Reader::Viewer);
         }
@@ -200,10 +197,10 @@ impl Access {
         if may { Ok(Reader::Collector) } else { Err(Denied::Subject { subject: identity.subject.clone(), whom }) }
     }
 
-    /// The collector whose share an admitted caller gets; `None` for all shares.
+    /// The collector whose share an admitted caller gets. `None` for all shares.
     ///
     /// # Errors
-    /// When the caller may not have that share.
+    /// [`Denied`] if the caller may not see the share.
     pub fn share(&self, caller: &Caller, asked: Option<&str>) -> Result<Option<String>, Denied> {
         let Some(identity) = self.collector(caller) else { return Ok(asked.map(str::to_owned)) };
         self.check_namespace(identity)?;
@@ -217,10 +214,10 @@ impl Access {
         Err(Denied::Share { caller: identity.name(), asked: asked.to_owned() })
     }
 
-    /// Whether an admitted caller may see all shares at once, as pages and explanations show them.
+    /// Checks that an admitted caller may see all shares. Pages and explanations show all shares.
     ///
     /// # Errors
-    /// When the caller may see one share only.
+    /// [`Denied`] if the caller may see one share only.
     pub fn all_shares(&self, caller: &Caller) -> Result<(), Denied> {
         match self.collector(caller) {
             Some(identity) if self.collectors.0 != [Part::Any] => Err(Denied::AllShares(identity.name())),
@@ -228,7 +225,7 @@ impl Access {
         }
     }
 
-    /// The identity of a caller that is held to its own share.
+    /// The identity of a caller that may see only its own share.
     fn collector<'a>(&self, caller: &'a Caller) -> Option<&'a Identity> {
         match caller {
             Caller::Verified(identity) if !self.is_viewer(identity) => Some(identity),
@@ -240,7 +237,7 @@ impl Access {
         self.viewers.iter().any(|pattern| pattern.matches(&identity.subject, identity))
     }
 
-    /// The share of a caller that names no collector.
+    /// The share of a caller that requests no particular collector.
     fn implied_share(&self, identity: &Identity) -> Result<Option<String>, Denied> {
         if self.collectors.0 == [Part::Any] {
             return Ok(identity.pod.clone());
@@ -251,7 +248,7 @@ impl Access {
         self.collectors.fill(identity).map(Some).map_err(Denied::Missing)
     }
 
-    /// Pods of two namespaces may have the same name.
+    /// Checks the namespace of a pod, because pods of two namespaces can have equal names.
     fn check_namespace(&self, identity: &Identity) -> Result<(), Denied> {
         let by_pod = self.collectors.0.contains(&Part::Known(Known::Pod));
         match (&self.namespace, identity.service_account()) {
@@ -266,7 +263,7 @@ impl Access {
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 impl Identity {
-    /// Namespace and name of the service account, if it is one.
+    /// Namespace and name, if the subject is a service account.
     fn service_account(&self) -> Option<(&str, &str)> {
         self.subject.strip_prefix(SERVICE_ACCOUNT)?.split_once(':')
     }
@@ -287,7 +284,7 @@ impl Identity {
 }
 
 impl Pattern {
-    /// What the pattern asks for and the identity does not tell.
+    /// The first property that the pattern needs and the identity lacks.
     fn missing(&self, identity: &Identity) -> Option<Known> {
         self.0.iter().find_map(|part| match part {
             Part::Known(known) if identity.known(*known).is_none() => Some(*known),
@@ -295,7 +292,7 @@ impl Pattern {
         })
     }
 
-    /// The one text that a pattern without `*` stands for.
+    /// The text that a pattern without `*` produces for this identity.
     fn fill(&self, identity: &Identity) -> Result<String, Known> {
         self.0.iter().map(|part| part.text(identity)).collect()
     }
@@ -306,7 +303,7 @@ impl Pattern {
 }
 
 impl Part {
-    /// What it stands for; `*` alone may stand for nothing.
+    /// The text of this part. Only `*` can match an empty text.
     fn text<'a>(&'a self, identity: &'a Identity) -> Result<&'a str, Known> {
         match self {
             Self::Text(text) => Ok(text),
@@ -316,8 +313,8 @@ impl Part {
     }
 }
 
-/// Takes texts between stars where they first occur, which never takes too much,
-/// and what follows the last star from the end.
+/// Matches a text against parts. Each text between two stars matches at its first occurrence, which leaves the most for
+/// later parts. The parts after the last star match from the end.
 fn matches(parts: &[Part], text: &str, identity: &Identity) -> bool {
     let mut pieces = parts
         .split(|part| *part == Part::Any)

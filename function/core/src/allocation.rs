@@ -1,10 +1,9 @@
 //! The allocation: jobs, their targets, and the collectors of each target.
 //!
-//! Input: the config, the objects of a cluster, and the allocation before. Output:
-//! everything that an answer needs, and a report. Parts that did not change are shared with
-//! the allocation before. The stages are separate functions because the shell lists
-//! objects between them: first the monitors and namespaces, then the secrets that selected
-//! monitors name, then the objects that their jobs discover.
+//! Input: the config, the objects of a cluster, and the previous allocation. Output: all data that answers need, and a
+//! report. Unchanged parts are shared with the previous allocation. The stages are separate functions, because the
+//! shell lists objects between them: first monitors and namespaces, then the secrets that monitors name, then the
+//! objects that jobs discover.
 
 mod collectors;
 mod former;
@@ -46,10 +45,10 @@ use crate::shard::{self, Collector, Members, Owners, TargetKey};
 use crate::targets::{GroupTargets, Locations, ServedLabels, Target, Views};
 use collectors::zone_of_node;
 use former::Keeping;
-use job::Making;
+use job::CommonInputs;
 use shares::Shares;
 
-/// Jobs, targets and owners: what answers are made of.
+/// Jobs, their targets, and the collectors of each target. All answers are built from it.
 #[derive(Debug)]
 pub struct Allocation {
     plan: Arc<Plan>,
@@ -76,7 +75,7 @@ struct Entry {
 pub struct Inputs<'a> {
     /// The settings.
     pub config: &'a Config,
-    /// The jobs. They must be planned with these settings.
+    /// The jobs, planned with these settings.
     pub plan: &'a Arc<Plan>,
     /// All objects of [`Plan::kinds`].
     pub cluster: &'a Cluster,
@@ -84,37 +83,38 @@ pub struct Inputs<'a> {
     pub external: &'a SourceAnswers,
     /// Which labels are served.
     pub served: ServedLabels,
-    /// In which forms targets are served.
+    /// The views that are served.
     pub views: Views,
-    /// Decides how long a collector has not been ready, and how long targets that are not known any more are kept.
+    /// The current time. It decides how long a collector has been unready, and how long the last targets of a failed
+    /// job are kept.
     pub now: Timestamp,
 }
 
 impl Allocation {
-    /// The jobs by name, those without targets too.
+    /// The jobs by name, including jobs without targets.
     pub fn jobs(&self) -> impl ExactSizeIterator<Item = (&str, &Job)> {
         self.jobs.iter().map(|(name, entry)| (name.as_str(), entry.job.as_ref()))
     }
 
-    /// The job of that name.
+    /// The job with this name.
     #[must_use]
     pub fn job(&self, name: &str) -> Option<&Job> {
         self.jobs.get(name).map(|entry| entry.job.as_ref())
     }
 
-    /// The jobs of the merged view by name; none if that view was not requested.
+    /// The jobs of the merged view by name. Empty if the merged view was not requested.
     #[must_use]
     pub const fn merged(&self) -> &BTreeMap<String, MergedJob> {
         &self.merged
     }
 
-    /// The jobs of `/merged/targets`; none if the merged view was not requested.
+    /// The jobs of `/merged/targets`. `None` if the merged view was not requested.
     #[must_use]
     pub const fn list(&self) -> &PlainList {
         &self.list
     }
 
-    /// The forms in which targets are served.
+    /// The views that are served.
     #[must_use]
     pub const fn views(&self) -> Views {
         self.views
@@ -126,39 +126,39 @@ impl Allocation {
         self.members.as_ref()
     }
 
-    /// The collectors, if the config names or counts them: then a name that is not among them is a mistake.
+    /// The collectors, if the config names or counts them. A request for any other name is then an error.
     #[must_use]
     pub fn fixed_members(&self) -> Option<&Members> {
         self.members.as_ref().filter(|_| self.has_fixed_members)
     }
 
-    /// The jobs as they were planned.
+    /// The plan of the jobs.
     #[must_use]
     pub const fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
-    /// The objects that targets were discovered in.
+    /// The index of the discovered objects.
     #[must_use]
     pub const fn index(&self) -> &Index {
         &self.index
     }
 
-    /// Everything that was left out.
+    /// The report of all skipped objects and jobs.
     #[must_use]
     pub const fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Adds entries on objects that were left out before they reached this stage.
+    /// Adds entries about objects that an earlier stage skipped.
     pub fn add_to_report(&mut self, report: Report) {
         let mut all = std::mem::take(&mut self.report);
         all.extend(report);
         self.report = all.sorted();
     }
 
-    /// The targets of the job of that name that belong to the collector of that name,
-    /// with the groups that hold their texts; none if there is no such job or collector.
+    /// The targets of a job that are assigned to a collector, each with its group. Empty if the job or the collector
+    /// does not exist.
     pub fn share(&self, job: &str, collector: &str) -> impl Iterator<Item = (&GroupTargets, &Target)> {
         let index = self.members.as_ref().and_then(|members| members.index_of(collector));
         let share = self.jobs.get(job).zip(index);
@@ -167,7 +167,7 @@ impl Allocation {
         })
     }
 
-    /// The collectors of the target at `position` of the job `job`, in their order.
+    /// The collectors of the target at `position` in the job, sorted.
     pub fn owners(&self, job: &str, position: usize) -> impl Iterator<Item = &Collector> {
         let collectors = self.members.as_ref().map(Members::collectors).unwrap_or_default();
         let shares = self.jobs.get(job).map(|entry| &entry.shares);
@@ -176,13 +176,13 @@ impl Allocation {
         having.map(|(_, collector)| collector)
     }
 
-    /// How many targets of the job `job` have no collector.
+    /// The number of targets of a job that no collector is assigned.
     #[must_use]
     pub fn unassigned(&self, job: &str) -> usize {
         self.jobs.get(job).map(|entry| entry.shares.unassigned).unwrap_or_default()
     }
 
-    /// The number of targets, and of those that have no collector.
+    /// The number of targets, and the number of targets that no collector is assigned.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let entries = self.jobs.values();
@@ -190,11 +190,11 @@ impl Allocation {
     }
 }
 
-/// Finds the targets of the planned jobs and assigns them to the collectors. Jobs whose
-/// inputs did not change since `before` are not made again.
+/// Discovers the targets of the planned jobs and assigns them to the collectors. Jobs with unchanged inputs are taken
+/// from `before`.
 ///
 /// # Errors
-/// When the strategy cannot handle that many collectors.
+/// [`RingError`] if the strategy does not support this number of collectors.
 pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Allocation, RingError> {
     let Inputs { config, plan, cluster, external, served, views, now } = inputs;
     let mut report = plan.report.clone();
@@ -205,7 +205,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         None => (Index::new(cluster), Changes::default()),
     };
     let mut places = before.map(|before| before.places.clone()).unwrap_or_default();
-    let making = Making {
+    let common = CommonInputs {
         index: &index,
         changes: &changes,
         external,
@@ -218,7 +218,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
     for planned in &plan.jobs {
         let name = &planned.scrape_config.job_name;
         let known = before.and_then(|before| before.jobs.get(name)).map(|entry| &entry.job);
-        jobs.insert(name.clone(), Job::next(known, planned, views, &making, &mut places, &mut report));
+        jobs.insert(name.clone(), Job::next(known, planned, views, &common, &mut places, &mut report));
     }
     let owners = owners(config, cluster, members.as_ref(), &jobs)?;
     let jobs = shared(jobs, members.as_ref(), &owners, &mut report);
@@ -237,7 +237,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
     Ok(allocation)
 }
 
-/// The owners of all targets, in the order of the jobs.
+/// The collectors of all targets, in the order of the jobs.
 fn owners(
     config: &Config,
     cluster: &Cluster,
@@ -263,7 +263,7 @@ fn scrapes_per_hour(job: &Job) -> u32 {
     u32::try_from(3_600_000 / interval).unwrap_or(u32::MAX)
 }
 
-/// The jobs with their shares. Targets without a collector are reported if there are collectors.
+/// Adds the shares to the jobs. Unassigned targets are reported if there are collectors.
 fn shared(
     jobs: BTreeMap<String, Arc<Job>>,
     members: Option<&Members>,

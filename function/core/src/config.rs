@@ -1,9 +1,8 @@
-//! `targetallocator.yaml`: what is allocated, to whom, and how.
+//! Parses `targetallocator.yaml`: the selected jobs, the collectors and the strategy.
 //!
-//! Input: the text of the operator's own config file, with a few keys of ours
-//! beside the operator's. Output: typed settings, notes on keys that have no effect in a
-//! serverless function, and the unknown keys, which are ignored as the operator ignores them.
-//! Follows `cmd/otel-allocator/internal/config/config.go` of the operator.
+//! Input: the text of the operator's config file, with a few additional keys. Output: typed settings, notes about keys
+//! without effect in a serverless function, and unknown keys. As in the operator, unknown keys are ignored. Follows
+//! `cmd/otel-allocator/internal/config/config.go` of the operator.
 
 pub mod access;
 mod collectors;
@@ -32,80 +31,80 @@ use crate::shard::{Spread, Strategy};
 use crate::unknown_key::UnknownKey;
 use crate::yaml::{self, YamlError};
 
-/// What is allocated, to whom, and how.
+/// The settings of one cluster.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The collectors' namespace; empty if the config does not say.
+    /// The namespace of the collectors. Empty if the config does not set it.
     pub namespace: String,
-    /// Who the targets are given to; `None` if the config does not say.
+    /// The collectors. `None` if the config does not define them.
     pub collectors: Option<Collectors>,
-    /// Who may ask for what.
+    /// The access rules.
     pub access: AccessRules,
-    /// How they are given out.
+    /// The strategy that assigns targets to collectors.
     pub strategy: Strategy,
-    /// Whether targets that a job's relabelling drops are left out (`filter_strategy: relabel-config`).
+    /// Whether dropped targets are left out (`filter_strategy: relabel-config`). Relabelling drops them.
     pub filter: bool,
-    /// Which monitors are selected; `None` if `prometheus_cr` is not enabled.
+    /// The settings that select monitors. `None` if `prometheus_cr` is not enabled.
     pub monitors: Option<monitors::Settings>,
-    /// The jobs of `config.scrape_configs`, or why one of them is left out.
+    /// The jobs of `config.scrape_configs`. An error is the reason why a job is left out.
     pub scrape_configs: Vec<Result<ScrapeConfig, RefusedJob>>,
-    /// What `http_sd_configs` may be fetched from.
+    /// The addresses that `http_sd_configs` may be fetched from.
     pub egress: Egress,
-    /// Who is asked for `dns_sd_configs`; whom the system asks if empty.
+    /// The DNS servers for `dns_sd_configs`. If empty, the servers of the system.
     pub dns_servers: Vec<SocketAddr>,
-    /// How many bytes the targets of a job may take, rendered.
+    /// The maximum size of the rendered targets of a job, in bytes.
     pub most_of_a_job: usize,
-    /// How many bytes a list that several jobs share may take, as it stands in an answer.
+    /// The maximum size of a shared list in an answer, in bytes.
     pub most_of_a_list: usize,
-    /// How long shared lists keep the last targets of a job whose targets are not known any more.
+    /// The time for which shared lists keep the last targets of a job whose targets are unknown.
     pub keep_unknown: std::time::Duration,
-    /// Keys that are accepted but change nothing here.
+    /// Keys that are accepted but have no effect.
     pub notes: Vec<Note>,
-    /// Keys that nobody knows. They are ignored, and reported.
+    /// Unknown keys. They are ignored and reported.
     pub unknown: Vec<UnknownKey>,
 }
 
-/// What the targets of a job may take where nothing is known of the function's memory.
+/// The default of `most_of_a_job`, for functions with unknown memory.
 const MOST_OF_A_JOB: usize = 512 << 20;
 
 /// The default of `SNAPSHOT_MAX_STALE`.
 const KEEP_UNKNOWN: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// A key that is accepted but changes nothing here.
+/// A key that is accepted but has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The key, such as `https`.
     pub key: String,
-    /// Why it changes nothing.
+    /// The reason why the key has no effect.
     pub reason: &'static str,
 }
 
-/// Why a config is refused.
+/// The reason why a config is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not YAML.
+    /// The text is not YAML.
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// An unknown key or a value of the wrong type.
     #[error("{path}: {message}")]
     File {
-        /// The key at fault, such as `prometheus_cr.scrape_interval`; `.` for the whole file.
+        /// The path of the key, such as `prometheus_cr.scrape_interval`. `.` is the whole file.
         path: String,
-        /// What is wrong.
+        /// The error.
         message: String,
     },
-    /// The section of Prometheus' own settings is wrong.
+    /// The section with Prometheus' own settings is invalid.
     #[error("the Prometheus config is not valid")]
     Prometheus(#[from] ParseError),
-    /// The config writes jobs, and none of them can be served. The source is the first one.
+    /// The config contains jobs, and none of them can be served. The source is the error of the first job.
     #[error("none of the jobs of config.scrape_configs can be served")]
     NoJobs(#[source] RefusedJob),
-    /// A value that is not one of those known, or keys that exclude each other.
+    /// An unknown value, or keys that exclude each other.
     #[error("{key}: {reason}")]
     Key {
-        /// The key at fault.
+        /// The key.
         key: &'static str,
-        /// What is wrong and what to write instead.
+        /// The error, and what to write instead.
         reason: String,
     },
 }
@@ -117,7 +116,7 @@ impl ConfigError {
 }
 
 impl Default for Config {
-    /// Without any config: all monitors of all namespaces.
+    /// The settings without a config file: all monitors of all namespaces are selected.
     fn default() -> Self {
         Self {
             namespace: String::new(),
@@ -139,19 +138,19 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What jobs take that say nothing for themselves.
+    /// The `global` section that applies to generated jobs.
     #[must_use]
     pub fn globals(&self) -> Globals {
         self.monitors.as_ref().map(monitors::Settings::globals).unwrap_or_default()
     }
 
-    /// Reads the text of a `targetallocator.yaml`.
+    /// Parses the text of a `targetallocator.yaml`.
     ///
-    /// `collector_namespace`, where given, goes before the file's own, as the
-    /// peer's `OTELCOL_NAMESPACE` does.
+    /// `collector_namespace` overrides the namespace in the file, as `OTELCOL_NAMESPACE` does in the operator.
     ///
     /// # Errors
-    /// When the text is not YAML, a value is wrong, or a selector has an unknown field; the error names the key.
+    /// [`ConfigError`] if the text is not YAML, if a value is invalid, or if a selector has an unknown field. The error
+    /// names the key.
     pub fn parse(text: &str, collector_namespace: Option<&str>) -> Result<Self, ConfigError> {
         let mut value = match yaml::parse(text)? {
             Value::Null => Value::Object(Map::new()),
@@ -169,7 +168,7 @@ impl Config {
     }
 }
 
-/// The peer's default for pods that are not ready.
+/// The operator's default of the grace period for collectors that are not ready.
 const NOT_READY_GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! Monitors become scrape jobs.
+//! Generates scrape jobs from monitors.
 //!
-//! In: settings, and the monitors, secrets and config maps of a cluster; out: scrape
-//! configs as Prometheus holds them after it has loaded what the operator generates, and
-//! a report of all that is left out. Follows the resource selector and the config generator
-//! of the Prometheus operator, as its allocator drives them: EndpointSlice role, TLS inline,
-//! the operator's newest Prometheus version.
+//! Input: the settings, and the monitors, secrets and config maps of a cluster. Output: scrape configs with the
+//! defaults of Prometheus filled in, and a report of all skipped objects and jobs.
 //!
-//! A job that Prometheus or a collector would not load is left out alone; with the peers it breaks the whole config.
-//! An object that makes more scrape configs than it may is refused alone.
+//! Follows the resource selector and the config generator of the Prometheus operator. The operator's allocator drives
+//! both with the EndpointSlice role, inline TLS and the newest version of Prometheus.
+//!
+//! A job that Prometheus or a collector cannot load is left out alone. In the operator, a single bad job breaks the
+//! whole config. An object whose scrape configs exceed a bound is refused alone.
 
 pub mod assets;
 pub mod bounds;
@@ -46,7 +46,7 @@ pub use references::references;
 use scrape_class::ScrapeClasses;
 use selection::{KindSelection, NamespaceRules, select};
 
-/// What selection and generation depend on.
+/// The inputs of selection and generation, besides the objects.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "named as in prometheus_cr")]
 pub struct Settings {
@@ -55,19 +55,19 @@ pub struct Settings {
     pub pod_monitors: KindSelection,
     pub probes: KindSelection,
     pub scrape_configs: KindSelection,
-    /// The interval of jobs that name none.
+    /// The scrape interval of jobs that do not set one.
     pub scrape_interval: Duration,
-    /// The protocols of jobs that name none; empty stands for Prometheus' own.
+    /// The scrape protocols of jobs that do not set any. Empty means the default of Prometheus.
     pub scrape_protocols: Vec<String>,
     pub scrape_classes: ScrapeClasses,
-    /// Which files of a collector monitors may name (`deny_fs_access_through_sms`).
+    /// The files of a collector that monitors may name (`deny_fs_access_through_sms`).
     pub files: Files,
-    /// How much monitors may make.
+    /// The bounds on the scrape configs that objects can produce.
     pub bounds: Bounds,
 }
 
 impl Settings {
-    /// The global section that Prometheus reads beside the jobs.
+    /// The `global` section of the Prometheus config that contains the jobs.
     #[must_use]
     pub fn globals(&self) -> Globals {
         let defaults = Globals::default();
@@ -82,22 +82,22 @@ impl Settings {
     }
 }
 
-/// One job, and where it comes from.
+/// One scrape job with the monitor that it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScrapeJob {
     /// The monitor.
     pub monitor: ObjectRef,
-    /// Which endpoint of the monitor it is, if it can have several.
+    /// The index of the endpoint in the monitor. `None` for kinds with a single job.
     pub endpoint: Option<usize>,
-    /// Which of the relabelling rules stand in the monitor itself.
+    /// The range of relabelling rules that the monitor itself contains.
     pub own_relabelings: Range<usize>,
-    /// The field of the monitor that holds them.
+    /// The field of the monitor that contains its own relabelling rules.
     pub own_relabelings_field: String,
-    /// The scrape config, defaults filled in.
+    /// The scrape config, with the defaults filled in.
     pub scrape_config: ScrapeConfig,
 }
 
-/// The jobs of all selected monitors, and what became of those that are missing.
+/// Generates the jobs of all selected monitors, and reports each skipped object and job.
 #[must_use]
 pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, Report) {
     let globals = settings.globals();
@@ -120,7 +120,7 @@ pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, R
     (kept.finish(&mut report), report)
 }
 
-/// Jobs and report while they grow.
+/// The jobs and the report during generation.
 struct Jobs<'a> {
     settings: &'a Settings,
     cluster: &'a Cluster,
@@ -130,7 +130,7 @@ struct Jobs<'a> {
 }
 
 impl<'a> Jobs<'a> {
-    /// Builds the jobs of an object; where one of its endpoints breaks a rule, the operator passes over the object.
+    /// Builds the jobs of one object. As in the operator, an invalid endpoint refuses the whole object.
     fn add<T: Refers>(
         &mut self,
         monitor: &'a T,

@@ -1,8 +1,8 @@
-//! Scrape configs as Prometheus holds and prints them, defaults filled in.
+//! Scrape configs as Prometheus prints them, with the defaults filled in.
 //!
-//! The monitors and `config.scrape_configs` become these; `/scrape_configs`
-//! serves them. Serialising gives what Prometheus' own marshalling gives: what it
-//! leaves out when empty is left out here. Follows `config/config.go` of Prometheus.
+//! Scrape configs are generated from monitors or parsed from `config.scrape_configs`, and served at `/scrape_configs`.
+//! The serialised text equals the output of Prometheus, including the omission of empty fields. Follows
+//! `config/config.go` of Prometheus.
 
 pub mod discovery;
 pub mod fields;
@@ -28,7 +28,7 @@ use globals::Globals;
 use http_client::HttpClientConfig;
 use secret::WithSecrets;
 
-/// One scrape config: how the targets of one job are found and scraped.
+/// One scrape config: how Prometheus discovers and scrapes the targets of one job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the fields are those of Prometheus' scrape_config, by their names there")]
 pub struct ScrapeConfig {
@@ -86,15 +86,15 @@ pub struct ScrapeConfig {
 }
 
 impl ScrapeConfig {
-    /// A scrape config with Prometheus' defaults (`DefaultScrapeConfig`) under the default globals.
+    /// A scrape config with the defaults of Prometheus (`DefaultScrapeConfig`) and default globals.
     pub fn new(job_name: impl Into<String>) -> Self {
         Self::with_globals(job_name, &Globals::default())
     }
 
-    /// A scrape config with Prometheus' defaults.
+    /// A scrape config with the defaults of Prometheus.
     ///
-    /// What is left zero or empty is filled in by [`Self::validate`]; the settings for
-    /// which that could also be a choice (booleans, name validation) start with the globals' values.
+    /// [`Self::validate`] fills in the fields that are zero or empty. For booleans and name validation, an unset value
+    /// looks like a chosen one. These fields therefore start with the values of the globals.
     pub fn with_globals(job_name: impl Into<String>, globals: &Globals) -> Self {
         Self {
             job_name: job_name.into(),
@@ -132,8 +132,8 @@ impl ScrapeConfig {
         }
     }
 
-    /// Sets the validation scheme explicitly: an escaping scheme that is unset then goes
-    /// with it, and is not the globals' one.
+    /// Sets the name validation scheme explicitly. An unset escaping scheme is then derived from `scheme`, not from the
+    /// globals.
     pub fn set_name_validation(&mut self, scheme: NameValidation) {
         self.metric_name_validation_scheme = scheme;
         if self.metric_name_escaping_scheme.is_empty() {
@@ -141,16 +141,15 @@ impl ScrapeConfig {
         }
     }
 
-    /// Whether it holds a secret that an answer without secrets does not show.
+    /// Whether the config contains a secret that is masked in an answer without secrets.
     #[must_use]
     pub fn has_secrets(&self) -> bool {
         let text = |config: Result<String, serde_json::Error>| config.unwrap_or_default();
         text(serde_json::to_string(self)) != text(serde_json::to_string(&WithSecrets(self)))
     }
 
-    /// Adds a rule that carries `version` and never does anything: it sets a label to the
-    /// value that it has. Collectors compare scrape configs without their secrets, and
-    /// see by it that those have changed.
+    /// Adds a rule that contains `version` and has no effect: it sets a label to its own value. Collectors ignore
+    /// secrets when they compare scrape configs. The rule makes them notice a changed secret.
     pub fn add_version(&mut self, version: &str) {
         self.relabel_configs.push(RelabelConfig {
             source_labels: vec![VERSION.to_owned()],
@@ -168,7 +167,7 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Whole numbers without a fraction, as Go prints them.
+/// Prints a whole number without a fraction, as Go does.
 fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     #[allow(
         clippy::cast_possible_truncation,

@@ -1,9 +1,8 @@
-//! Label and field selectors of Kubernetes: which objects are meant.
+//! Label selectors and field selectors of Kubernetes.
 //!
-//! In: the structured form of manifests ([`LabelSelector`], which `objects` holds) or the text forms of
-//! `labels.Parse` and `fields.ParseSelector`. Out: checked selectors that match
-//! objects and print in the canonical form. Whether an absent selector means
-//! everything or nothing is for the caller to say.
+//! Input: the structured form of manifests ([`LabelSelector`], which `objects` contains), or the text forms of
+//! `labels.Parse` and `fields.ParseSelector`. Output: checked selectors that match objects and print in canonical form.
+//! The caller decides whether an absent selector selects everything or nothing.
 
 mod field;
 mod gap;
@@ -20,13 +19,13 @@ pub use label::{Requirement, Test};
 use crate::objects::TextMap;
 pub use crate::objects::{LabelSelector, LabelSelectorRequirement};
 
-/// A checked label selector: all requirements must hold; without any, everything matches.
+/// A checked label selector. All requirements must match. Without requirements, it matches every object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Selector {
     requirements: Vec<Requirement>,
 }
 
-/// Why a label selector is refused.
+/// The reason why a label selector is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
     /// A key is not a label key.
@@ -34,7 +33,7 @@ pub enum SelectorError {
     Key {
         /// The key.
         key: String,
-        /// The rule that it breaks.
+        /// The rule that the key breaks.
         reason: &'static str,
     },
     /// A value is not a label value.
@@ -44,7 +43,7 @@ pub enum SelectorError {
         key: String,
         /// The value.
         value: String,
-        /// The rule that it breaks.
+        /// The rule that the value breaks.
         reason: &'static str,
     },
     /// `In` or `NotIn` without values.
@@ -53,7 +52,7 @@ pub enum SelectorError {
     /// `Exists` or `DoesNotExist` with values.
     #[error("values must be empty with the operators Exists and DoesNotExist, key: {0:?}")]
     ValuesGiven(String),
-    /// `>` or `<` with something else than an integer.
+    /// `>` or `<` with a value that is not an integer.
     #[error("value of {key:?} must be an integer with the operators > and <: {value:?}")]
     NotAnInteger {
         /// The key.
@@ -64,44 +63,44 @@ pub enum SelectorError {
     /// An operator that does not exist.
     #[error("operator must be one of In, NotIn, Exists, DoesNotExist: {0:?}")]
     Operator(String),
-    /// The text does not follow the grammar.
+    /// The text cannot be parsed.
     #[error("selector cannot be read, expected {expected}, found: {found:?}")]
     Syntax {
-        /// What could have followed.
+        /// The expected tokens.
         expected: &'static str,
-        /// What followed.
+        /// The token that was found.
         found: String,
     },
 }
 
 impl Selector {
-    /// The selector of these requirements, brought into the canonical order: by key.
+    /// A selector of these requirements, sorted by key as in the canonical form.
     #[must_use]
     pub fn new(mut requirements: Vec<Requirement>) -> Self {
         requirements.sort_by(|one, other| one.key().cmp(other.key()));
         Self { requirements }
     }
 
-    /// The requirements, ordered by key.
+    /// The requirements, sorted by key.
     #[must_use]
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements
     }
 
-    /// Whether everything matches.
+    /// Whether the selector has no requirements, and matches every object.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.requirements.is_empty()
     }
 
-    /// The requirements that labels do not satisfy, and what was found; none if [`Selector::matches`].
+    /// The requirements that `labels` do not match, each with the label that was found. Empty if [`Selector::matches`].
     #[must_use]
     pub fn gaps(&self, labels: &TextMap) -> Vec<Gap> {
         let missed = self.requirements.iter().filter(|requirement| !requirement.matches(labels));
         missed.map(|requirement| Gap::new(requirement, labels)).collect()
     }
 
-    /// Whether labels satisfy every requirement.
+    /// Whether the labels match every requirement.
     #[must_use]
     pub fn matches(&self, labels: &TextMap) -> bool {
         self.requirements.iter().all(|requirement| requirement.matches(labels))

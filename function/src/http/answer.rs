@@ -1,4 +1,4 @@
-//! Answers: status, body, headers.
+//! Answers: status, headers and body.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -17,34 +17,34 @@ use super::send::{Content, MOST_BYTES, Sent};
 use crate::pages;
 use crate::snapshot::Payload;
 
-/// The content type of all that is for programs.
+/// The content type of answers for programs.
 const JSON: &str = "application/json";
 
-/// The content type of pages.
+/// The content type of HTML pages.
 const HTML: &str = "text/html; charset=utf-8";
 
-/// How many jobs and targets a list leaves out ([`Answer::leaving_out`]).
+/// The header with the number of jobs and targets that a list leaves out ([`Answer::leaving_out`]).
 const LEFT_OUT: &str = "target-allocator-left-out";
 
-/// Shorter answers are not worth compressing.
+/// The minimum size for compression. Shorter answers fit into one network packet.
 const WORTH_COMPRESSING: usize = 1_400;
 
-/// Statuses of failures.
+/// The status of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// The request does not say what is needed.
+    /// A required parameter is missing or invalid.
     BadRequest,
-    /// There is nothing there.
+    /// The path has no resource.
     NotFound,
-    /// Only reading is allowed.
+    /// The method is not `GET` or `HEAD`.
     MethodNotAllowed,
-    /// Nobody has said who asks.
+    /// The caller is anonymous.
     Unauthorized,
-    /// Whoever asks may not have it.
+    /// The caller has no permission.
     Forbidden,
-    /// The function is set up wrong.
+    /// The function is misconfigured.
     Internal,
-    /// Nothing can be answered now.
+    /// No answer is available now.
     Unavailable,
 }
 
@@ -62,12 +62,12 @@ impl Status {
     }
 }
 
-/// What helps if an answer does not fit.
+/// The advice in the message about an answer that is too large.
 #[derive(Debug, Clone, Copy)]
 enum Advice {
-    /// More collectors make each share smaller.
+    /// Run more collectors, because each share then gets smaller.
     Share,
-    /// Scrape configs do not depend on the number of collectors.
+    /// Change the scrape configs. Their size does not depend on the number of collectors.
     ScrapeConfigs,
 }
 
@@ -90,7 +90,7 @@ impl Advice {
     }
 }
 
-/// An answer before it is sent.
+/// An answer before compression and encoding.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -106,17 +106,17 @@ impl Answer {
         Self { content_type, ..Self::shared_json(&Arc::new(body)) }
     }
 
-    /// JSON that was made for this answer.
+    /// An answer with JSON.
     pub fn json(body: String) -> Self {
         Self::new(Payload::new(body), JSON)
     }
 
-    /// The same, as a JSON string.
+    /// An answer with JSON that is already escaped as a JSON string.
     pub fn quoted_json(body: String) -> Self {
         Self::new(Payload::of_quoted(body), JSON)
     }
 
-    /// JSON that several answers share.
+    /// An answer with JSON that several answers share.
     pub fn shared_json(body: &Arc<Payload>) -> Self {
         Self {
             status: StatusCode::OK,
@@ -128,28 +128,28 @@ impl Answer {
         }
     }
 
-    /// Scrape configs, which a snapshot holds.
+    /// An answer with the scrape configs of a snapshot.
     pub fn scrape_configs(body: &Arc<Payload>) -> Self {
         Self { advice: Advice::ScrapeConfigs, ..Self::shared_json(body) }
     }
 
-    /// Nothing: the status says all.
+    /// An answer without a body. The status contains all information.
     pub fn empty() -> Self {
         Self::new(Payload::new(String::new()), "text/plain; charset=utf-8")
     }
 
-    /// A failure. Collectors read the body whatever the status is, so it is never
-    /// empty and never a list: `{"message": "..."}`.
+    /// A failure with the body `{"message": "..."}`. Collectors ignore the status and parse the body, so the body is
+    /// never empty and never a list.
     pub fn error(status: Status, message: impl Display) -> Self {
         Self { status: status.code(), ..Self::json(json!({ "message": message.to_string() }).to_string()) }
     }
 
-    /// A page for people.
+    /// An answer with an HTML page.
     pub fn page(status: Option<Status>, body: String) -> Self {
         Self { status: status.map_or(StatusCode::OK, Status::code), ..Self::new(Payload::new(body), HTML) }
     }
 
-    /// A refusal.
+    /// The answer to a caller without permission.
     pub fn denied(denied: &Denied) -> Self {
         let status = match denied {
             Denied::Unauthenticated { .. } => Status::Unauthorized,
@@ -158,18 +158,18 @@ impl Answer {
         Self::error(status, denied)
     }
 
-    /// Says how old the data is that the answer is made of.
+    /// Adds the header with the age of the data.
     pub fn aged(self, age: Duration) -> Self {
         Self { age: Some(age), ..self }
     }
 
-    /// Adds the header that says how much a list leaves out.
+    /// Adds the header with the number of jobs and targets that a list leaves out.
     pub fn leaving_out(self, left_out: Option<String>) -> Self {
         Self { left_out, ..self }
     }
 
-    /// What is sent: compressed if that is understood, nothing if the asker has it already,
-    /// a failure if it is too large for an answer that is not streamed.
+    /// Converts the answer to its final form. The body is compressed if the client accepts gzip, and empty if the
+    /// client already has it. A body that is too large becomes a failure, unless answers are streamed.
     pub fn sent(self, asked: &Asked, streams: bool) -> Sent {
         let Self { status, body, content_type, age, left_out, advice } = self;
         let tag = body.tag();

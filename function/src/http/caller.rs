@@ -1,9 +1,9 @@
-//! The caller, as the gateway's authorizer verified it.
+//! The caller, as the authorizer of the gateway verified it.
 //!
-//! Input: the authorizer's result in the event, and the bearer token. Output: subject, issuer,
-//! pod and node. No client can write the authorizer's result. The bearer token adds pod and node,
-//! since gateways pass nested claims on as text that cannot be parsed. The token is read only
-//! if the authorizer's result is about that token. It never adds the issuer.
+//! Input: the result of the authorizer in the event, and the bearer token. Output: subject, issuer, pod and node. No
+//! client can write the result of the authorizer. Gateways pass nested claims as text that cannot be parsed. Pod and
+//! node are therefore read from the bearer token, if it is the token that the authorizer verified. The issuer is never
+//! read from the bearer token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,21 +13,21 @@ use target_allocator_core::access::{Caller, Identity};
 
 const KUBERNETES: &str = "kubernetes.io";
 
-/// The caller that `authorizer`, of the event's context, names. `authorization` is the header
-/// that holds the bearer token.
+/// Identifies the caller. `authorizer` is the result in the context of the event. `authorization` is the header with
+/// the bearer token.
 pub fn identify(authorizer: Option<&Value>, authorization: Option<&str>) -> Caller {
     let identity = authorizer.and_then(Value::as_object).and_then(|result| identity(result, authorization));
     identity.map_or(Caller::Unknown, Caller::Verified)
 }
 
-/// The caller that signed the request with AWS credentials, as a REST API names it.
+/// The caller of a REST API that signed the request with AWS credentials.
 pub fn signed_by(arn: String) -> Caller {
     Caller::Verified(Identity { subject: arn, ..Identity::default() })
 }
 
 fn identity(result: &Map<String, Value>, authorization: Option<&str>) -> Option<Identity> {
     let object = |value: Option<&'_ Value>| value.and_then(Value::as_object).cloned();
-    // A JWT authorizer of an HTTP API, or of a REST API.
+    // The result of a JWT authorizer, of an HTTP API or a REST API.
     let jwt = object(result.get("jwt")).and_then(|jwt| object(jwt.get("claims")));
     if let Some(claims) = jwt.or_else(|| object(result.get("claims"))) {
         let token = authorization.and_then(Token::read).filter(|token| token.is_verified_by(&claims));
@@ -35,11 +35,11 @@ fn identity(result: &Map<String, Value>, authorization: Option<&str>) -> Option<
         let kubernetes = nested.or(token.map(|token| token.kubernetes));
         return Some(known(text(&claims, "sub")?, text(&claims, "iss"), kubernetes));
     }
-    // AWS credentials, of a function URL or an HTTP API. They have no issuer.
+    // The result for AWS credentials, of a function URL or an HTTP API. AWS credentials have no issuer.
     if let Some(iam) = object(result.get("iam")) {
         return Some(known(text(&iam, "userArn")?, None, None));
     }
-    // A Lambda authorizer: an HTTP API nests its context, a REST API does not.
+    // The result of a Lambda authorizer. HTTP APIs nest it in `lambda`, REST APIs do not.
     let said = object(result.get("lambda")).unwrap_or_else(|| result.clone());
     let subject = text(&said, "sub").or_else(|| text(&said, "principalId"))?;
     let token = || authorization.and_then(Token::read).filter(|token| token.sub == subject);
@@ -48,7 +48,8 @@ fn identity(result: &Map<String, Value>, authorization: Option<&str>) -> Option<
         Some(pod) => Some(Kubernetes { pod: Some(pod), node: text(&said, "node").map(|name| Named { name }) }),
         None => token().map(|token| token.kubernetes),
     };
-    // The issuer ties a caller to a cluster. The bearer token may be anybody's, so it does not count here.
+    // The issuer must come from the authorizer, because it connects a caller to a cluster. The bearer token here can
+    // belong to somebody else.
     Some(known(subject, text(&said, "iss"), kubernetes))
 }
 
@@ -61,7 +62,7 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     fields.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// The claims that are read from a token.
+/// The claims of a token that this module reads.
 #[derive(Deserialize)]
 struct Token {
     sub: String,
@@ -71,7 +72,7 @@ struct Token {
     kubernetes: Kubernetes,
 }
 
-/// The claim `kubernetes.io` of a service account's token.
+/// The claim `kubernetes.io` in the token of a service account.
 #[derive(Default, Deserialize)]
 struct Kubernetes {
     pod: Option<Named>,
@@ -84,7 +85,7 @@ struct Named {
 }
 
 impl Token {
-    /// The claims, unverified, of a JWT in an `Authorization` header; `Bearer` may be missing.
+    /// Parses the claims of a JWT in an `Authorization` header, without verification. The prefix `Bearer` is optional.
     fn read(header: &str) -> Option<Self> {
         let (scheme, rest) = header.split_once(' ').unwrap_or(("bearer", header));
         let token = scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())?;
@@ -96,8 +97,8 @@ impl Token {
         serde_json::from_slice(&claims).ok()
     }
 
-    /// Whether the gateway's claims are those of this token. A gateway may read tokens from
-    /// another header, and then this token may be anybody's.
+    /// Whether the gateway verified this token. A gateway can read its token from another header. The claims of this
+    /// token must then not be trusted.
     fn is_verified_by(&self, claims: &Map<String, Value>) -> bool {
         let Self { sub, iss, jti, kubernetes } = self;
         let is = |name: &str, own: Option<&String>| text(claims, name).as_ref() == own;

@@ -1,4 +1,4 @@
-//! What an event asks for, whatever the kind of the event.
+//! Requests: the common form of all kinds of events.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +18,13 @@ use target_allocator_core::access::{Caller, Reader};
 use super::caller;
 use super::prefix;
 
-/// An event as it comes.
+/// A parsed event.
 #[derive(Debug)]
 pub struct Event {
-    /// What is left of it after [`Asked::take`] tells what kind of answer it wants.
+    /// The rest of the event after [`Asked::take`]. It determines the format of the answer.
     pub(super) request: LambdaRequest,
-    /// What the gateway's authorizer found out. `lambda_http` knows texts only, and
-    /// takes the whole event for another kind where it meets anything else.
+    /// The result of the gateway's authorizer. `lambda_http` accepts only texts in it, and would otherwise read the
+    /// event as another kind.
     authorizer: Option<Value>,
 }
 
@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for Event {
         let mut event: Value = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
         let context = event.get_mut("requestContext").and_then(Value::as_object_mut);
         let authorizer = context.and_then(|context| context.remove("authorizer"));
-        // The library's parameters panic over one that has no value.
+        // `lambda_http` panics on a parameter with an empty list of values.
         for field in ["queryStringParameters", "multiValueQueryStringParameters"] {
             if let Some(Value::Object(parameters)) = event.get_mut(field) {
                 parameters.retain(|_, values| values.as_array().is_none_or(|values| !values.is_empty()));
@@ -49,43 +49,43 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
-/// Whether there is a list without anything in it, or a text that looks like one.
+/// Whether the text contains an empty list, in the JSON or inside a string.
 fn has_empty_list(json: &str) -> bool {
     json.split('[').skip(1).any(|rest| rest.trim_start().starts_with(']'))
 }
 
-/// What is asked.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The path as it came, without the stage, and without a base path that the event tells.
+    /// The path as received, without the stage. A base path is removed if the event contains it.
     pub path: String,
-    /// Whether the gateway decoded the path, and cut it at a decoded `?`.
+    /// Whether the gateway decodes the path, and cuts it at a decoded `?`.
     pub decoded: bool,
-    /// Whether the method only reads.
+    /// Whether the method is `GET` or `HEAD`.
     pub reads: bool,
-    /// The collector whose share is asked for.
+    /// The value of `collector_id`: the collector of the requested share.
     pub collector_id: Option<String>,
-    /// The parameters of pages and explanations. Of several values of a parameter, the first.
+    /// The parameters of pages and explanations. If a parameter has several values, the first one.
     pub parameters: BTreeMap<String, String>,
-    /// The names of parameters that have several values.
+    /// The names of parameters with several values.
     pub repeated: BTreeSet<String>,
-    /// Whether a browser asks, which wants a page.
+    /// Whether the client accepts HTML, as browsers do.
     pub accepts_html: bool,
-    /// Whether a compressed answer is understood.
+    /// Whether the client accepts gzip.
     pub accepts_gzip: bool,
-    /// The entity tags that the asker has.
+    /// The entity tags of `If-None-Match`.
     pub known_tags: Option<String>,
-    /// Who asks.
+    /// The caller that the authorizer verified.
     pub caller: Caller,
-    /// What the caller may see, once that is decided.
+    /// The part of the data that the caller may see. Set after the permission check.
     pub reader: Reader,
 }
 
 impl Asked {
-    /// Takes what is asked out of an event.
+    /// Reads the request from an event.
     ///
-    /// `lambda_http` builds a URI of path, query and host, decodes the body, and panics over some
-    /// of them. Neither is ever read here, so nothing is left in the event for it to fail on.
+    /// Removes all fields that it reads from the event. `lambda_http` later builds a URI of path, query and host and
+    /// decodes the body, and panics on some values. The answer needs none of these.
     pub fn take(event: &mut Event) -> Self {
         let authorizer = event.authorizer.take();
         let authorizer = authorizer.as_ref();
@@ -97,11 +97,11 @@ impl Asked {
                 let route = event.route_key.take().unwrap_or_default();
                 let parts = take(&mut event.path_parameters);
                 let path = event.raw_path.take().unwrap_or_default();
-                // What cannot be parsed names no collector.
+                // A query that cannot be parsed counts as empty.
                 let query: QueryMap = event.raw_query_string.take().unwrap_or_default().parse().unwrap_or_default();
                 Self {
                     path: prefix::of_http_api(path, stage.as_deref(), &route, &parts),
-                    // HTTP APIs do; function URLs, whose events have the same form, do not.
+                    // HTTP APIs decode the path. Function URLs use the same event format but do not decode it.
                     decoded: !domain.contains(".lambda-url."),
                     collector_id: query.first("collector_id").map(str::to_owned),
                     parameters: parameters(&query, Cow::Borrowed),
@@ -141,20 +141,20 @@ impl Asked {
                 let query = if many.is_empty() { single } else { many };
                 Self {
                     path: event.path.take().unwrap_or_default(),
-                    // Load balancers leave the query as it came.
+                    // Load balancers do not decode the query.
                     collector_id: query.first("collector_id").map(unescape),
                     parameters: parameters(&query, |text| Cow::Owned(unescape(text))),
                     repeated: repeated(&query, |text| Cow::Owned(unescape(text))),
-                    // A load balancer has no authorizer, whatever its events say.
+                    // A load balancer has no authorizer, so this part of its events is not trusted.
                     ..Self::headed(&event.http_method, &mut event.headers, &take(&mut event.multi_value_headers), None)
                 }
             }
-            // No other kind is enabled in `lambda_http`.
+            // The features of `lambda_http` enable no other kind of event.
             _ => Self::headed(&Method::GET, &mut HeaderMap::new(), &HeaderMap::new(), None),
         }
     }
 
-    /// What method and headers say; the headers are gone from the event afterwards.
+    /// Reads the method and the headers. The headers are removed from the event.
     fn headed(method: &Method, headers: &mut HeaderMap, more: &HeaderMap, authorizer: Option<&Value>) -> Self {
         let headers = take(headers);
         let header = |name: HeaderName| headers.get(&name).or_else(|| more.get(&name))?.to_str().ok();

@@ -1,8 +1,8 @@
-//! Which job the text in a path names.
+//! Finds the job that a path names.
 //!
-//! Job names may hold anything, and gateways deliver paths decoded or not. Input: the text, and
-//! the names of the jobs that exist. Output: the one job that can be meant. If several jobs can
-//! be meant, the request is refused: a wrong list would cost a collector its targets.
+//! Input: the text in the path, and the names of all jobs. Output: the one job with a matching name. Job names can
+//! contain any character, and some gateways decode the path. If several jobs match, the request is refused, because a
+//! wrong list would cost a collector its targets.
 
 use std::borrow::Cow;
 
@@ -11,24 +11,24 @@ use percent_encoding::percent_decode_str;
 /// The text after the name of a job in a path.
 pub const TARGETS: &str = "/targets";
 
-/// Why a path names no job.
+/// The reason why a path names no job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownJob {
-    /// The path has the form, but no job has this name. Nobody has targets of it.
+    /// The path is valid, but no job has this name. No collector is assigned targets of it.
     #[error("there is no such job")]
     NoSuchJob,
-    /// The path does not have the form.
+    /// The path is not `/jobs/JOB/targets`.
     #[error("there is nothing at this path, the targets of a job are at /jobs/JOB/targets")]
     NoSuchRoute,
-    /// The gateway decodes and cuts the path, and the rest can mean several jobs.
+    /// The gateway decoded or cut the path, and the rest matches several jobs.
     #[error("the path, as the gateway delivers it, can mean several jobs, rename one of them: {0:?}, {1:?}")]
     Ambiguous(String, String),
 }
 
-/// Finds the job that the texts after `/jobs/` name. `exists` looks a name up among those of `all`.
+/// Finds the job that one of `rests`, the texts after `/jobs/`, names. `exists` looks up a name in `all`.
 ///
 /// # Errors
-/// [`UnknownJob`] when no job is meant, or several can be.
+/// [`UnknownJob`] if no job or several jobs match.
 pub fn job<'a, A: Iterator<Item = &'a str>>(
     rests: &[&str],
     decoded: bool,
@@ -47,7 +47,7 @@ pub fn job<'a, A: Iterator<Item = &'a str>>(
     Err(if texts().next().is_some() { UnknownJob::NoSuchJob } else { UnknownJob::NoSuchRoute })
 }
 
-/// The job that a text names: by the decoding that is certain, else by any other.
+/// The job that a text names. The expected decoding is tried first, then all others.
 fn named<'a, A: Iterator<Item = &'a str>>(
     text: &str,
     decoded: bool,
@@ -55,16 +55,16 @@ fn named<'a, A: Iterator<Item = &'a str>>(
     all: impl Fn() -> A,
 ) -> Result<Option<&'a str>, UnknownJob> {
     let certain = match (decoded, text.contains('+')) {
-        // Nothing has been decoded yet: the text means what Go's url.QueryUnescape makes of it.
+        // The gateway does not decode the path. The collector encoded the name with Go's `url.QueryEscape`.
         (false, _) => unescaped(text).and_then(|name| exists(&name)),
         (true, false) => exists(text),
-        // The collector writes a space as + and a + as %2B. Decoded, both are +.
+        // The collector encodes a space as `+`, and `+` as `%2B`. After the gateway's decoding, both are `+`.
         (true, true) => only(all().filter(|name| spaced(name) == spaced(text)))?,
     };
     if certain.is_some() || !text.contains(['+', '%']) {
         return Ok(certain);
     }
-    // Something in between may have encoded or decoded more than once, or not at all.
+    // A proxy before the gateway can encode or decode the path again.
     let once = unescaped(text);
     let twice = once.as_deref().and_then(unescaped);
     let forms: Vec<_> = [Some(text), once.as_deref(), twice.as_deref()].into_iter().flatten().map(spaced).collect();
@@ -72,8 +72,8 @@ fn named<'a, A: Iterator<Item = &'a str>>(
     only(all().filter(|name| forms.contains(&spaced(name)) || folded(name) == decoded))
 }
 
-/// A gateway that decodes paths cuts them at a `?`, and with it the end of a job's name and
-/// `/targets`. What is left may still tell the job.
+/// The job of a path that the gateway cut at a decoded `?`. The path then lacks `/targets` and the end of the job's
+/// name. The beginning of the name can still identify the job.
 fn cut_job<'a>(rests: &[&str], all: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, UnknownJob> {
     let begins = |name: &str| {
         let before = name.split_once('?').map(|(before, _)| spaced(before));
@@ -82,7 +82,7 @@ fn cut_job<'a>(rests: &[&str], all: impl Iterator<Item = &'a str>) -> Result<Opt
     only(all.filter(|name| begins(name)))
 }
 
-/// The only name, if there is one.
+/// The only name of an iterator. `None` if it is empty.
 fn only<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, UnknownJob> {
     match (names.next(), names.next()) {
         (Some(first), Some(second)) => Err(UnknownJob::Ambiguous(first.to_owned(), second.to_owned())),
@@ -90,17 +90,17 @@ fn only<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>,
     }
 }
 
-/// The text with a space in place of each `+`.
+/// Replaces each `+` of a text with a space.
 fn spaced(text: &str) -> Cow<'_, str> {
     if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) }
 }
 
-/// The text as Go's `url.QueryUnescape` reads it.
+/// Decodes a text like Go's `url.QueryUnescape`.
 fn unescaped(text: &str) -> Option<String> {
     percent_decode_str(&spaced(text)).decode_utf8().ok().map(Cow::into_owned)
 }
 
-/// The text with everything decoded: equal for all forms of one name.
+/// Decodes percent escapes and `+`. Texts that differ only in their encoding are then equal.
 fn folded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().replace('+', " ")
 }

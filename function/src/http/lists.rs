@@ -1,4 +1,4 @@
-//! Answers from a snapshot: scrape configs, jobs, targets, the report.
+//! Answers from a snapshot: scrape configs, jobs, targets and the report.
 
 mod shared;
 mod text;
@@ -25,17 +25,17 @@ use crate::snapshot::Snapshot;
 const NO_COLLECTORS: &str = "the allocator config does not say who the collectors are: \
     set collector_selector and collector_namespace, or collectors";
 
-/// An empty answer: the status says all.
+/// An empty answer. The status contains all information.
 pub fn nothing(_: &Request<'_>) -> Answer {
     Answer::empty()
 }
 
-/// A failure: the route shows a page, whoever asks.
+/// A failure for a route that answers only with a page.
 pub fn only_a_page(_: &Request<'_>) -> Answer {
     Answer::error(Status::NotFound, "there is only a page at this path")
 }
 
-/// Counts, and links to the other routes.
+/// The counts of a snapshot, and links to the other routes.
 pub fn index(request: &Request<'_>) -> Answer {
     Answer::json(counts(request.snapshot))
 }
@@ -54,17 +54,17 @@ pub fn merged_configs(request: &Request<'_>) -> Answer {
     )
 }
 
-/// The jobs that have targets.
+/// The jobs with targets.
 pub fn jobs(request: &Request<'_>) -> Answer {
     Answer::json(Listed::of(request).links())
 }
 
-/// What is left out, and why.
+/// The report of skipped objects and jobs.
 pub fn findings(request: &Request<'_>) -> Answer {
     Answer::json(report(&request.snapshot.allocation))
 }
 
-/// Why an object is or is not a target.
+/// The explanation why an object is or is not a target.
 pub fn explanation(request: &Request<'_>) -> Answer {
     explain(request.snapshot, request.asked)
 }
@@ -74,7 +74,7 @@ pub fn job_targets(request: &Request<'_>) -> Answer {
     targets(Listed::of(request), request.rests, request.asked, Room::of(request))
 }
 
-/// The targets of all jobs without settings of their own.
+/// The targets of all jobs that need no settings of their own.
 pub fn all_targets(request: &Request<'_>) -> Answer {
     plain_targets(&request.snapshot.allocation, request.asked, Room::of(request))
 }
@@ -113,15 +113,15 @@ fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked, room: Room) -> Ans
     }
 }
 
-/// The targets of a collector that any scraper can scrape, whatever its settings are.
+/// The targets of a collector that a scraper without settings of its own can scrape.
 fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
     if allocation.members().is_none() {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
     let Some(collector) = &asked.collector_id else {
-        return Answer::error(Status::BadRequest, "name the collector whose targets are asked for: ?collector_id=ID");
+        return Answer::error(Status::BadRequest, "name the collector of the requested targets: ?collector_id=ID");
     };
-    // A plain scraper with a wrong name would scrape nothing, and nobody would notice.
+    // With a wrong name, a plain scraper would silently scrape nothing.
     if let Some(members) = allocation.fixed_members().filter(|members| members.index_of(collector).is_none()) {
         return Answer::error(Status::NotFound, no_such_collector(collector, members));
     }
@@ -130,7 +130,7 @@ fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
     if let Some(answer) = shared::answer(allocation, &list.jobs, collector, room, left_out) {
         return answer;
     }
-    // An empty list would take away what a scraper has of a job that is not known here.
+    // An empty list would remove the last targets that the scraper has of an unknown job.
     let unknown = list.unknown.first().and_then(|name| Some((name, allocation.job(name)?.unknown()?)));
     match unknown {
         Some((name, reason)) => {
@@ -141,7 +141,7 @@ fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
     }
 }
 
-/// Most names in a message.
+/// The maximum number of names in a message.
 const NAMED: usize = 20;
 
 fn no_such_collector(collector: &str, members: &Members) -> String {
@@ -162,12 +162,12 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    /// The jobs of the view that a route is of.
+    /// The jobs of the view that a route belongs to.
     fn of(request: &Request<'a>) -> Self {
         Self { allocation: &request.snapshot.allocation, merged: request.merged }
     }
 
-    /// The name of a job, as the snapshot holds it.
+    /// The name of a job, borrowed from the snapshot.
     fn name(self, name: &str) -> Option<&'a str> {
         if self.merged {
             self.allocation.merged().get_key_value(name).map(|(name, _)| name.as_str())
@@ -182,19 +182,19 @@ impl<'a> Listed<'a> {
         merged.chain(plain)
     }
 
-    /// Why the targets of a job are not known. Such a job is never merged with others, unless its last known
-    /// targets are kept.
+    /// The reason why the targets of a job are unknown. An unknown job is never merged with others, unless its last
+    /// known targets are kept.
     fn unknown(self, name: &str) -> Option<&'a str> {
         self.allocation.job(name)?.unknown()
     }
 
-    /// The jobs that share the job of that name; `None` if it is one job as it was discovered.
+    /// The jobs that are merged into this job. `None` if the job is served as discovered.
     fn sharing(self, name: &str) -> Option<&'a [String]> {
         let merged = self.allocation.merged().get(name).filter(|_| self.merged)?;
         (merged.form != Form::Discovered).then_some(&merged.jobs)
     }
 
-    /// The texts of the targets that a collector has of a job.
+    /// The JSON texts of the targets of a job that are assigned to a collector.
     fn texts(self, name: &str, collector: &'a str) -> impl Iterator<Item = Text<'a>> {
         let merged = if self.merged { self.allocation.merged().get(name) } else { None };
         let relabelled = merged.is_some_and(|job| job.form != Form::Discovered);
@@ -204,7 +204,8 @@ impl<'a> Listed<'a> {
         let plain = self.name(name).filter(|_| merged.is_none());
         let jobs = merged.into_iter().flat_map(|job| job.jobs.iter().map(String::as_str)).chain(plain);
         let texts = jobs.flat_map(move |job| self.allocation.share(job, collector)).map(text);
-        // A collector would drop a target without an address.
+        // The text of a target without an address is empty. Collectors drop a target without an address, so it is not
+        // served.
         texts.filter(|text| !text.is_empty())
     }
 
@@ -214,7 +215,7 @@ impl<'a> Listed<'a> {
         list(self.texts(name, collector), self.texts(name, collector).map(size).sum(), body);
     }
 
-    /// Writes every collector's list, with a link to it.
+    /// Writes the lists of all collectors, each with a link.
     fn all_shares(self, name: &str, body: &mut String) {
         let collectors = self.allocation.members().map(Members::collectors).unwrap_or_default();
         body.push('{');
@@ -228,7 +229,7 @@ impl<'a> Listed<'a> {
         body.push('}');
     }
 
-    /// The jobs that have targets, or may have some, with links to them.
+    /// The jobs with links to their targets. Includes jobs with unknown targets.
     fn links(self) -> String {
         let has_targets =
             |name: &str| self.allocation.job(name).is_some_and(|job| !job.is_empty() || job.unknown().is_some());
@@ -249,7 +250,8 @@ fn explain(snapshot: &Snapshot, asked: &Asked) -> Answer {
     }
 }
 
-/// The question of the parameters. A form sends the name of the parameter and its value.
+/// The question in the parameters of a request. A form sends the name of the parameter in `by`, and its value in
+/// `name`.
 pub fn question(asked: &Asked) -> Result<Question, QuestionError> {
     let get = |name: &str| asked.parameters.get(name).map(String::as_str);
     let by_form = get("by").map(|by| (by, get("name").unwrap_or_default()));
@@ -277,7 +279,7 @@ fn counts(snapshot: &Snapshot) -> String {
     .to_string()
 }
 
-/// What Go's `url.QueryEscape` leaves as it is, spaces apart.
+/// The characters that Go's `url.QueryEscape` keeps. Spaces are replaced separately.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
 
 fn link(job: &str) -> String {

@@ -1,8 +1,8 @@
-//! The table of routes, and how a path finds its row.
+//! The table of routes, and the search for the route of a path.
 //!
-//! Input: a path without stage and base path, or with any path before the route where only one
-//! cluster is served. Output: the row of [`ROUTES`], and the texts that may name a job. All that
-//! differs from route to route stands in the table: to add a route, add a row.
+//! Input: a path without stage and base path. If only one cluster is served, any path can precede the route. Output:
+//! the row of [`ROUTES`], and the texts that can name a job. The table contains all differences between routes. To add
+//! a route, add a row.
 
 mod cluster;
 
@@ -18,32 +18,32 @@ pub use cluster::{Located, locate};
 /// A route.
 #[derive(Debug)]
 pub struct Route {
-    /// The path below the cluster's. `{job}` stands for the name of a job.
+    /// The path after the name of the cluster. `{job}` is a placeholder for the name of a job.
     pub pattern: &'static str,
     /// The name in the metrics. Several routes may share a name.
     pub name: &'static str,
-    /// Who may ask.
+    /// The permission that a caller needs.
     pub permission: Permission,
-    /// The forms of targets that a snapshot must hold for the answer.
+    /// The views that the snapshot must contain for the answer.
     pub views: Views,
     /// When the answer is a page.
     pub page: Shown,
-    /// The answer where it is not a page.
+    /// The handler of the route, if the answer is not a page.
     pub answer: fn(&Request<'_>) -> Answer,
 }
 
-/// Who may ask for a route.
+/// The permission that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Anyone, even if no cluster can be read. The answer says nothing.
+    /// Anyone, even if no cluster can be read. The answer contains no data.
     Always,
-    /// Anyone, if a snapshot is there. The answer says nothing else.
+    /// Anyone, if a snapshot exists. The answer contains no data.
     Anyone,
     /// Callers that the config admits.
     Admitted,
     /// Admitted callers that may see all shares.
     AllShares,
-    /// Admitted callers, for a share that is theirs. The share may be named by `collector_id`.
+    /// Admitted callers, for their own share. `collector_id` can name the share.
     Share,
 }
 
@@ -58,14 +58,14 @@ pub enum Shown {
     Always(Page),
 }
 
-/// The row of a path.
+/// The route of a path.
 #[derive(Debug, Clone)]
 pub struct Found<'p> {
-    /// The row.
+    /// The row of the table.
     pub route: &'static Route,
-    /// What stands before the route in the path.
+    /// The part of the path before the route.
     pub base: &'p str,
-    /// What follows each `/jobs/` of the path, if the route names a job. One of these texts names it.
+    /// The texts after each `/jobs/` of the path, if the route names a job. One of these texts names the job.
     pub rests: Vec<&'p str>,
 }
 
@@ -76,7 +76,7 @@ const NONE: Views = Views::NONE;
 const PLAIN: Views = Views::PLAIN;
 const MERGED: Views = Views::MERGED;
 
-/// All routes. `docs/security.md` shows who is answered what, and a test finds each pattern there.
+/// All routes. `docs/security.md` lists the permission of each route, and a test finds each pattern there.
 pub const ROUTES: [Route; 19] = [
     row("/livez", "livez", Always, NONE, Never, lists::nothing),
     row("/readyz", "readyz", Anyone, NONE, Never, lists::nothing),
@@ -110,30 +110,30 @@ const fn row(
     Route { pattern, name, permission, views, page, answer }
 }
 
-/// A page at an address of the operator's allocator, or of ours.
+/// A route that always answers with a page.
 const fn page(pattern: &'static str, views: Views, page: Page) -> Route {
     row(pattern, "pages", AllShares, views, Shown::Always(page), lists::only_a_page)
 }
 
-/// A page for browsers, and the route's own answer for programs.
+/// A page for browsers, and the handler of the route for programs.
 const fn html(page: Page) -> Shown {
     Shown::ToBrowsers(page)
 }
 
-/// What stands for the name of a job in a pattern.
+/// The placeholder for the name of a job in a pattern.
 const JOB: &str = "{job}";
-/// What stands before the name of a job in a path.
+/// The text before the name of a job in a path.
 const JOBS: &str = "/jobs/";
 
 impl Route {
-    /// Whether the answer is of the merged view.
+    /// Whether the route belongs to the merged view.
     pub const fn is_merged(&self) -> bool {
         self.views.merged
     }
 
-    /// Where the route begins in a path, if the path has it.
+    /// The position in a path where the route begins. `None` if the path does not contain the route.
     ///
-    /// A job may be named like a route, so a route with a job takes all that follows.
+    /// A route with a job matches all that follows, because a job can have the name of a route.
     fn start(&self, path: &str) -> Option<usize> {
         match self.pattern.split_once(JOB) {
             Some((before, _)) => path.find(before),
@@ -148,13 +148,13 @@ impl Route {
     }
 }
 
-/// What follows each `/jobs/`.
+/// The texts after each `/jobs/`.
 fn rests(path: &str) -> Vec<&str> {
     path.match_indices(JOBS).map(|(start, _)| &path[start + JOBS.len()..]).filter(|rest| !rest.is_empty()).collect()
 }
 
 impl Found<'_> {
-    /// The collector that is asked for.
+    /// The collector of the requested share.
     pub fn collector<'a>(&self, asked: &'a Asked) -> Option<&'a str> {
         match self.route.permission {
             Share => asked.collector_id.as_deref(),
@@ -163,17 +163,17 @@ impl Found<'_> {
     }
 }
 
-/// Finds the route of a path, whatever stands before the route: the route that begins first.
+/// Finds the route that begins first in a path. Any text can precede the route.
 pub fn find(path: &str) -> Option<Found<'_>> {
     let starts = ROUTES.iter().filter_map(|route| Some((route.start(path)?, route)));
-    // Of two that begin at the same place, the earlier row.
+    // If two routes begin at one position, the earlier row wins.
     starts.min_by_key(|(start, _)| *start).map(|(start, route)| route.found(path, start))
 }
 
-/// Finds the route that is the whole path.
+/// Finds the route that matches the whole path.
 fn find_exactly(path: &str) -> Option<Found<'_>> {
     let mut found = find(path).filter(|found| found.base.is_empty())?;
-    // What follows a later /jobs/ belongs to the job's name.
+    // A later `/jobs/` belongs to the name of the job.
     found.rests.truncate(1);
     Some(found)
 }

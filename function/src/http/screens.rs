@@ -1,4 +1,4 @@
-//! Pages as answers: which page a request gets, and the status of a page that cannot be shown.
+//! Selects the page that a request gets, and the status of a page that cannot be shown.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use super::route::{Route, Shown as When};
 use crate::pages::{self, NotShown, Page, Shown};
 use crate::snapshot::{Snapshot, Snapshots};
 
-/// The page that a request for this route gets, if the answer is a page.
+/// The page that a request for this route gets. `None` if the answer is not a page.
 pub fn page(route: &Route, asked: &Asked) -> Option<Page> {
     match route.page {
         When::Never => None,
@@ -18,7 +18,7 @@ pub fn page(route: &Route, asked: &Asked) -> Option<Page> {
     }
 }
 
-/// A page of what `snapshot` holds.
+/// The page for a snapshot.
 pub fn answer(page: Page, snapshot: &Snapshot, snapshots: &Snapshots, asked: &Asked) -> Answer {
     let question = lists::question(asked);
     let Asked { parameters, repeated, .. } = asked;
@@ -32,7 +32,7 @@ pub fn answer(page: Page, snapshot: &Snapshot, snapshots: &Snapshots, asked: &As
     }
 }
 
-/// A page that says what went wrong.
+/// A page with an error message.
 pub fn failure(page: Page, status: Status, message: impl Display) -> Answer {
     let message = message.to_string();
     match pages::failure(page, &message) {
@@ -41,7 +41,7 @@ pub fn failure(page: Page, status: Status, message: impl Display) -> Answer {
     }
 }
 
-/// The clusters to choose from.
+/// A page with links to all clusters.
 pub fn clusters(names: &[&str]) -> Answer {
     match pages::clusters(names) {
         Ok(body) => Answer::page(None, body),

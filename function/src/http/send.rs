@@ -1,7 +1,7 @@
-//! How an answer leaves the function: in one piece of JSON, or as a stream.
+//! Sends an answer: buffered in one piece of JSON, or as a stream.
 //!
-//! Which one depends on how the function was invoked, and that no event says:
-//! `RESPONSE_MODE` does. HTTP APIs and load balancers never stream.
+//! The invocation of the function determines which of both. No event contains this information, so `RESPONSE_MODE` sets
+//! it. HTTP APIs and load balancers never stream.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -21,36 +21,36 @@ use tower::Service as _;
 use crate::settings::ResponseMode;
 use crate::snapshot::Payload;
 
-/// What the body of a buffered answer may take.
+/// The maximum size of the body of a buffered answer.
 pub const MOST_BYTES: usize = ResponseMode::Buffer.most_bytes();
 
-/// Bytes that are handed on at once.
+/// The number of bytes in each piece of a stream.
 const PIECE: usize = 256 * 1024;
 
-/// An answer whose form is decided: what is left is to send it.
+/// An answer in its final form.
 #[derive(Debug)]
 pub struct Sent {
-    /// Its status.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// Its headers.
+    /// The headers of the answer.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body of the answer.
     pub content: Content,
 }
 
 /// A body.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// None.
+    /// No body.
     None,
-    /// As it is.
+    /// An uncompressed body.
     Identity(Arc<Payload>),
-    /// Compressed.
+    /// A body that is compressed with gzip.
     Gzip(Arc<Payload>),
 }
 
 impl Content {
-    /// Bytes of the body in a buffered answer: text in JSON, or base64.
+    /// The size of the body in a buffered answer, in bytes: of JSON text, or of base64.
     pub fn buffered_size(&self) -> usize {
         match self {
             Self::None => 0,
@@ -68,7 +68,7 @@ impl Content {
     }
 }
 
-/// The bytes of a payload as it is.
+/// The bytes of an uncompressed payload.
 struct PlainText(Arc<Payload>);
 
 impl AsRef<[u8]> for PlainText {
@@ -82,17 +82,17 @@ impl AsRef<[u8]> for PlainText {
 struct Buffered {
     #[serde(flatten)]
     head: Map<String, Value>,
-    /// A text; what is compressed is in the head, as the library encodes it.
+    /// The body, if it is text. A compressed body is in `head`, because the library encodes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Quoted>,
 }
 
-/// A text that is written as the JSON string which it is held as.
+/// A payload that is already a JSON string. It is written without escaping.
 struct Quoted(Arc<Payload>);
 
 impl Serialize for Quoted {
-    /// As [`RawValue`](serde_json::value::RawValue) does, which cannot be made of a text without reading all of it
-    /// first: that takes as long as escaping it. The name is private to the library; the tests fail if it becomes another.
+    /// Serialises like [`RawValue`](serde_json::value::RawValue). A `RawValue` of a text is validated at creation,
+    /// which takes as long as escaping it. The name of the struct is private to `serde_json`. Tests fail if it changes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const RAW: &str = "$serde_json::private::RawValue";
         let mut raw = serializer.serialize_struct(RAW, 1)?;
@@ -101,7 +101,7 @@ impl Serialize for Quoted {
     }
 }
 
-/// Whether answers to this kind of event are streamed.
+/// Whether the answer to this kind of event is streamed.
 pub const fn streams(mode: ResponseMode, request: &LambdaRequest, is_http_api: bool) -> bool {
     match (mode, request) {
         (ResponseMode::Stream, LambdaRequest::ApiGatewayV1(_)) => true,
@@ -110,10 +110,10 @@ pub const fn streams(mode: ResponseMode, request: &LambdaRequest, is_http_api: b
     }
 }
 
-/// A body that is streamed.
+/// The pieces of a streamed body.
 pub type Pieces = Iter<vec::IntoIter<Result<Bytes, Error>>>;
 
-/// In one piece, in the form that the kind of event wants.
+/// Sends the answer in one piece, in the format of the event's kind.
 pub async fn buffered(
     sent: Sent,
     request: LambdaRequest,
@@ -135,13 +135,13 @@ pub async fn buffered(
         return Err(Error::from("the library's answer is no object"));
     };
     if body.is_some() {
-        // The library writes an empty one.
+        // The library writes an empty body here.
         head.remove("body");
     }
     Ok(FunctionResponse::BufferedResponse(Buffered { head, body }))
 }
 
-/// As a stream: a prelude with the head, and the body.
+/// Sends the answer as a stream: a prelude with status and headers, then the body.
 pub fn streamed(sent: Sent) -> StreamResponse<Pieces> {
     let Sent { status, headers, content } = sent;
     let body = content.bytes();

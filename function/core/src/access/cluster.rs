@@ -1,42 +1,42 @@
-//! Which callers belong to a cluster.
+//! Decides which callers belong to a cluster.
 //!
-//! Input: a verified caller, the cluster's settings and the issuer that the cluster itself names.
-//! Output: yes, or why not. Service accounts of two clusters often have the same name, so the
-//! subject alone does not tell the clusters apart: the issuer of the token does.
+//! Input: a verified caller, the settings of the cluster, and the issuer that the cluster itself names. Output:
+//! nothing, or the reason for refusal. Service accounts of two clusters often have equal names. The issuer of the token
+//! therefore decides, not the subject.
 
 use std::collections::BTreeSet;
 
 use super::{Caller, Denied, Identity};
 use crate::config::access::Pattern;
 
-/// The callers of one cluster, as the settings name them.
+/// The settings that decide which callers belong to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterAccess {
     /// The issuers whose tokens are accepted (`CLUSTER_ISSUERS`).
     pub issuers: Issuers,
-    /// The subjects that are accepted, where the settings name them (`CLUSTER_SUBJECTS`).
+    /// The accepted subjects, if a setting names them (`CLUSTER_SUBJECTS`).
     pub subjects: Option<Vec<Pattern>>,
 }
 
 /// The issuers whose tokens are accepted for a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Issuers {
-    /// Any verified caller is accepted, whatever its issuer.
+    /// All issuers. Every verified caller is accepted.
     Any,
-    /// The issuer that the cluster itself names. EKS tells it.
+    /// The issuer that the cluster itself names. EKS publishes it.
     OfCluster,
-    /// The settings name the issuers.
+    /// The issuers that a setting names.
     Named(BTreeSet<String>),
 }
 
 impl ClusterAccess {
-    /// The rule where only one cluster is served: every caller belongs to it.
+    /// The rule if only one cluster is served: every caller belongs to it.
     pub const EVERYBODY: Self = Self { issuers: Issuers::Any, subjects: None };
 
     /// Checks that the caller belongs to the cluster. `own` is the issuer that the cluster names.
     ///
     /// # Errors
-    /// When the caller does not belong to it, or nothing shows that it does.
+    /// [`Denied`] if the caller does not belong to the cluster, or if no property connects it to the cluster.
     pub fn admit(&self, caller: &Caller, own: Option<&str>) -> Result<(), Denied> {
         match caller {
             Caller::Unknown => self.admit_anonymous(),
@@ -47,7 +47,8 @@ impl ClusterAccess {
         }
     }
 
-    /// Anonymous callers see no credentials, so they are refused only where a setting names the callers.
+    /// Refuses anonymous callers if a setting names the allowed callers. Otherwise they are accepted, because they see
+    /// no credentials.
     fn admit_anonymous(&self) -> Result<(), Denied> {
         match (&self.subjects, &self.issuers) {
             (Some(_), _) => Err(Denied::Unauthenticated { setting: "CLUSTER_SUBJECTS" }),
@@ -76,14 +77,14 @@ impl ClusterAccess {
             Some(issuer) if accepts(issuer) => Ok(()),
             Some(_) if self.issuers == Issuers::OfCluster && own.is_none() => Err(Denied::NoIssuerOfCluster),
             Some(issuer) => Err(Denied::Issuer(issuer.clone())),
-            // AWS credentials have no issuer. A subject that the settings name for this cluster is enough.
+            // AWS credentials have no issuer. A subject that a setting names for this cluster is enough.
             None if self.subjects.is_some() => Ok(()),
             None => Err(Denied::NoIssuerOfCaller(identity.subject.clone())),
         }
     }
 }
 
-/// Issuers are URLs. People write them with and without a slash at the end.
+/// Compares two issuers. Issuers are URLs, and settings contain them with and without a slash at the end.
 fn same(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
@@ -121,14 +122,14 @@ mod tests {
             (access(Issuers::OfCluster, None), own, of_dev(), Some("tokens of this issuer are not accepted")),
             (access(Issuers::OfCluster, None), None, of_prod(), Some("set CLUSTER_ISSUERS")),
             (access(Issuers::OfCluster, None), own, caller(COLLECTOR, None), Some("pass iss on, or name the subject")),
-            // The issuers that the settings name take the place of the cluster's own.
+            // Issuers in the settings replace the issuer of the cluster.
             (access(named(&[PROD]), None), None, of_prod(), None),
             (access(named(&[PROD]), None), None, caller(COLLECTOR, Some(&format!("{PROD}/"))), None),
             (access(named(&[PROD]), None), Some(DEV), of_dev(), Some("tokens of this issuer are not accepted")),
             (access(named(&[PROD, DEV]), None), None, of_dev(), None),
             (access(named(&[PROD]), None), None, caller(COLLECTOR, Some("")), Some("tokens of this issuer")),
             (access(named(&[PROD]), None), own, caller(COLLECTOR, None), Some("pass iss on, or name the subject")),
-            // Subjects are a further condition for tokens, and enough for AWS credentials.
+            // For tokens, subjects are an additional condition. For AWS credentials they are enough.
             (access(Issuers::OfCluster, Some("*:monitoring:*")), own, of_prod(), None),
             (access(Issuers::OfCluster, Some("*:monitoring:*")), own, of_dev(), Some("tokens of this issuer")),
             (access(Issuers::OfCluster, Some("*:shop:*")), own, of_prod(), Some("CLUSTER_SUBJECTS")),

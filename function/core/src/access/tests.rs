@@ -1,4 +1,4 @@
-//! Who is answered, and whose share they get.
+//! The callers that are admitted, and their shares.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ fn config(keys: &str) -> Config {
     Config::parse(&format!("prometheus_cr: {{enabled: true}}\n{keys}"), None).unwrap()
 }
 
-/// Pods of two collectors with accounts of their own, and two that are none.
+/// Pods of two collectors with their own service accounts, and two pods that are not collectors.
 fn cluster() -> Cluster {
     let pod = |namespace: &str, name: &str, app: &str, account: &str| -> Pod {
         serde_json::from_value(json!({
@@ -40,7 +40,7 @@ const PODS: &str = "collector_namespace: monitoring\ncollector_selector: {matchL
 const COLLECTOR: &str = "system:serviceaccount:monitoring:collector";
 
 #[test]
-fn the_collectors_are_answered_or_those_whom_the_config_names() {
+fn the_config_can_name_the_admitted_subjects() {
     let bare = PODS.replace("monitoring", "bare");
     let named = |subjects: &str| format!("{PODS}allowed_subjects: {subjects}");
     let everybody_of_it = "collector_namespace: monitoring\ncollectors: {names: [a]}";
@@ -63,7 +63,7 @@ fn the_collectors_are_answered_or_those_whom_the_config_names() {
         (named("[anna, 'system:serviceaccount:ops:*']"), subject("ops", "x"), true),
         (named("[anna, 'system:serviceaccount:ops:*']"), subject("opsy", "x"), false),
         (named("[anna, 'system:serviceaccount:ops:*']"), "anna2".to_owned(), false),
-        // They are named in place of the collectors, not beside them.
+        // Subjects in the config replace the collectors.
         (named("[anna]"), subject("monitoring", "collector"), false),
     ];
     for (keys, subject, expected) in cases {
@@ -76,7 +76,7 @@ fn the_collectors_are_answered_or_those_whom_the_config_names() {
 }
 
 #[test]
-fn without_an_authorizer_everybody_is_answered_unless_the_config_names_subjects() {
+fn anonymous_callers_are_admitted_unless_the_config_names_subjects() {
     let named = format!("{PODS}allowed_subjects: ['*']");
     let refused = Err(Denied::Unauthenticated { setting: "allowed_subjects" });
     for (keys, expected) in [(PODS, Ok(Reader::Anonymous)), ("", Ok(Reader::Anonymous)), (&named, refused)] {
@@ -89,14 +89,14 @@ fn without_an_authorizer_everybody_is_answered_unless_the_config_names_subjects(
 }
 
 #[test]
-fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
+fn a_collector_may_request_its_own_share_and_the_shares_that_the_config_allows() {
     let identity = |pattern: &str| format!("{PODS}collector_identity: '{pattern}'");
     let cases = [
-        // By default, its own.
+        // The default: a collector may see only its own share.
         (PODS.to_owned(), Some("c-0"), None, Ok(Some("c-0"))),
         (PODS.to_owned(), Some("c-0"), Some("c-0"), Ok(Some("c-0"))),
-        (PODS.to_owned(), Some("c-0"), Some("c-1"), Err("does not let the pod \"c-0\" ask for the share")),
-        (PODS.to_owned(), Some("c-0"), Some(""), Err("does not let the pod \"c-0\" ask for the share")),
+        (PODS.to_owned(), Some("c-0"), Some("c-1"), Err("does not let the pod \"c-0\" request the share")),
+        (PODS.to_owned(), Some("c-0"), Some(""), Err("does not let the pod \"c-0\" request the share")),
         (PODS.to_owned(), None, None, Err("compares the caller's pod")),
         (PODS.to_owned(), None, Some("c-0"), Err("compares the caller's pod")),
         (identity("pod"), Some("c-0"), Some("c-1"), Err("does not let")),
@@ -105,7 +105,7 @@ fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
         (identity("any"), None, None, Ok(None)),
         (identity("edge-*"), None, Some("edge-7"), Ok(Some("edge-7"))),
         (identity("edge-*"), None, Some("core-7"), Err("does not let \"system:serviceaccount:monitoring:collector\"")),
-        (identity("edge-*"), Some("c-0"), None, Err("ask for all shares: name one by collector_id")),
+        (identity("edge-*"), Some("c-0"), None, Err("request all shares: set collector_id")),
         (identity("{pod}-*"), Some("c-0"), Some("c-0-b"), Ok(Some("c-0-b"))),
         (identity("{pod}-*"), Some("c-0"), Some("c-1-b"), Err("does not let")),
         (identity("*-of-{pod}-*-x"), Some("c-0"), Some("a-of-c-0-of-c-0-x-x"), Ok(Some("a-of-c-0-of-c-0-x-x"))),
@@ -114,7 +114,7 @@ fn a_collector_gets_its_own_share_and_what_the_config_allows_beside() {
         (identity("{node}/{serviceaccount}"), None, None, Err("compares the caller's node")),
         (identity("{namespace}.{pod}"), Some("c-0"), Some("monitoring.c-0"), Ok(Some("monitoring.c-0"))),
         (identity("{subject}"), None, None, Ok(Some(COLLECTOR))),
-        // A star of the token is none of the pattern.
+        // A star in the token is not a wildcard.
         (identity("{pod}"), Some("*"), Some("c-0"), Err("does not let")),
     ];
     for (keys, pod, asked, expected) in cases {
@@ -135,7 +135,7 @@ fn a_pod_of_another_namespace_is_not_the_collector_of_the_same_name() {
     for asked in [None, Some("c-0")] {
         assert_eq!(access(&keys).share(&tenant, asked), Err(expected.clone()));
     }
-    // Collectors that are named may run anywhere.
+    // Collectors that the config names can run in any namespace.
     let share = access("collectors: {names: [c-0]}").share(&tenant, None);
     assert_eq!(share, Ok(Some("c-0".to_owned())));
 }
@@ -152,7 +152,7 @@ fn viewers_read_all_shares_and_are_never_collectors() {
         (format!("{PODS}{viewers}"), COLLECTOR.to_owned(), Some(Reader::Collector)),
         (format!("{PODS}{viewers}"), subject("shop", "web"), None),
         (format!("{PODS}{viewers}"), subject("opsy", "anna"), None),
-        // Beside allowed_subjects, and in place of a collector's rights.
+        // Viewers are added to `allowed_subjects`, and lose the rights of a collector.
         (format!("{PODS}{named}"), subject("ops", "anna"), Some(Reader::Viewer)),
         (everybody, COLLECTOR.to_owned(), Some(Reader::Viewer)),
         (PODS.to_owned(), subject("ops", "anna"), None),

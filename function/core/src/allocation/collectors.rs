@@ -1,7 +1,7 @@
-//! Who collects: pods that a selector finds, or the names in the config.
+//! The collectors: pods that a selector matches, or names in the config.
 //!
-//! Follows `internal/collector/collector.go` of the operator's allocator, but a
-//! pod that is being deleted has no share any more (operator issues 4072, 4090).
+//! Follows `internal/collector/collector.go` of the operator's allocator, with one exception. A pod that is being
+//! deleted loses its targets here (operator issues 4072, 4090).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,33 +28,33 @@ pub(super) fn members(wanted: &Collectors, cluster: &Cluster, now: Timestamp) ->
     }
 }
 
-/// The label of a node that names its zone.
+/// The label that contains the zone of a node.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// The zone of a node; empty if it is not known.
+/// The zone of a node. Empty if unknown.
 pub(super) fn zone_of_node<'a>(cluster: &'a Cluster, node: &str) -> &'a str {
     let node = cluster.nodes.get("", node);
     node.and_then(|node| node.metadata.labels.get(ZONE)).unwrap_or_default()
 }
 
-/// Why a pod of the collectors' namespace has no share.
+/// The reason why a pod in the collectors' namespace is not assigned targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotCollecting {
-    /// `collector_selector` does not mean it.
+    /// `collector_selector` does not match the labels of the pod.
     #[error("collector_selector does not match its labels")]
     Labels,
-    /// It is not scheduled yet.
-    #[error("it is on no node yet")]
+    /// The pod is not scheduled yet.
+    #[error("it is not scheduled to a node yet")]
     NoNode,
-    /// It is going away.
+    /// The pod is being deleted.
     #[error("it is being deleted")]
     Terminating,
-    /// It does not run, or is not ready.
+    /// The pod is not running, or not ready.
     #[error("it has not been running and ready for longer than collector_not_ready_grace_period")]
     Unhealthy,
 }
 
-/// Why a pod has no share; `None` if it has one.
+/// The reason why a pod is not assigned targets. `None` if it is a collector.
 #[must_use]
 pub fn not_collecting(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> Option<NotCollecting> {
     if !wanted.selector.matches(&pod.metadata.labels) {
@@ -68,7 +68,7 @@ pub fn not_collecting(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> Opti
     }
 }
 
-/// Not running, or not ready, for longer than the grace period.
+/// Whether the pod has been not running or not ready for longer than the grace period.
 fn is_unhealthy(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> bool {
     if wanted.not_ready_grace_period.is_zero() {
         return false;
@@ -79,7 +79,7 @@ fn is_unhealthy(pod: &Pod, wanted: &CollectorPods, now: Timestamp) -> bool {
     };
     let not_running = pod.status.phase != "Running" && pod.status.start_time.as_deref().is_some_and(is_over);
     let not_ready = pod.status.ready.condition().is_some_and(|condition| {
-        // The zero time, which Go reads from null, is long ago.
+        // Go reads null as its zero time, which is longer ago than any grace period.
         let over = condition.last_transition_time.as_deref().is_none_or(is_over);
         condition.status != "True" && over
     });
@@ -122,7 +122,7 @@ mod tests {
     type Change = fn(&mut Value);
 
     #[test]
-    fn pods_are_collectors_while_they_can_be() {
+    fn pods_are_collectors_while_they_are_healthy() {
         let cases: [(&str, Change, bool); 14] = [
             ("ready", |_| {}, true),
             ("other-labels", |pod| pod["metadata"]["labels"]["app"] = json!("web"), false),

@@ -1,8 +1,8 @@
-//! The last targets of jobs whose targets are not known any more.
+//! The last known targets of jobs whose targets are unknown now.
 //!
-//! Input: a job of the allocation before. Output: the targets that lists which several jobs share keep, so
-//! that the fault of one job costs no scraper its targets. A list of one job needs nothing kept: a request
-//! for it fails, and the scraper keeps what it has.
+//! Input: a job of the previous allocation. Output: the targets that shared lists keep. A failure of one job thereby
+//! does not remove targets from a list of several jobs. A list of a single job keeps nothing: its request fails, and
+//! the scraper keeps its own targets.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use jiff::{SignedDuration, Timestamp};
 use super::place::Place;
 use crate::targets::Views;
 
-/// The targets of a job as they were when they were last known.
+/// The targets of a job at the time when they were last known.
 #[derive(Debug)]
 pub(super) struct Former {
     pub targets: Vec<Place>,
     pub views: Views,
-    /// When they were last known.
+    /// The time when the targets were last known.
     pub since: Timestamp,
 }
 
-/// Which targets are kept.
+/// The rule for how long targets are kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keeping {
     pub now: Timestamp,
-    /// When the allocation before was made; `None` for the first one of an environment.
+    /// The time of the previous allocation. `None` for the first allocation of an environment.
     pub before: Option<Timestamp>,
-    /// How long targets are kept.
+    /// The time for which targets are kept.
     pub keep: Duration,
 }
 
 impl Keeping {
-    /// The former targets, unless they are too old.
+    /// Returns the targets, unless they are too old.
     pub(super) fn kept(self, former: Former) -> Option<Former> {
         let age = self.now.duration_since(former.since);
         let keep = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);

@@ -1,4 +1,4 @@
-//! A job with its targets. Only the targets that changed since the allocation before are made again.
+//! A job with its targets. Only the targets of changed objects are rebuilt.
 
 mod targets;
 
@@ -30,139 +30,138 @@ pub struct Job {
     named: Vec<Arc<GroupTargets>>,
     answers: Vec<Arc<[SourceGroup]>>,
     targets: Vec<Place>,
-    /// The number of targets to which the rules write more than is allowed.
+    /// The number of targets whose labels exceed the size limit after relabelling.
     too_large: usize,
     unknown: Option<String>,
-    /// When the targets were last known, if they are kept from then.
+    /// The time when the targets were last known. `None` if they are known now.
     kept_since: Option<Timestamp>,
 }
 
-/// Targets of objects, by query and object.
+/// The targets of Kubernetes objects, by query and object.
 type Discovered = BTreeMap<(usize, ObjectKey), Arc<GroupTargets>>;
 
-/// The means by which a job makes the targets of objects.
-struct Means<'a> {
-    making: &'a Making<'a>,
+/// The inputs for the targets of one job.
+struct JobInputs<'a> {
+    common: &'a CommonInputs<'a>,
     maker: Maker<'a>,
     wanted: LabelFilter,
     before: &'a Discovered,
 }
 
-/// The inputs that all jobs have in common.
-pub(super) struct Making<'a> {
+/// The inputs that all jobs share.
+pub(super) struct CommonInputs<'a> {
     pub index: &'a Index,
-    /// The differences from the index of the allocation before.
+    /// The differences from the index of the previous allocation.
     pub changes: &'a Changes,
     pub external: &'a SourceAnswers,
     pub filter: bool,
     pub served: ServedLabels,
-    /// How many bytes the targets of a job may take.
+    /// The maximum size of the targets of a job, in bytes.
     pub most: usize,
     pub keeping: Keeping,
 }
 
 impl Job {
-    /// The scrape config that collectors get.
+    /// The scrape config that collectors receive.
     #[must_use]
     pub fn scrape_config(&self) -> &ScrapeConfig {
         &self.planned.scrape_config
     }
 
-    /// The monitor that it comes from; `None` for one of `config.scrape_configs`.
+    /// The monitor of the job. `None` for a job of `config.scrape_configs`.
     #[must_use]
     pub fn monitor(&self) -> Option<&ObjectRef> {
         self.planned.monitor.as_ref()
     }
 
-    /// How it was planned.
+    /// The plan of the job.
     #[must_use]
     pub fn planned(&self) -> &PlannedJob {
         &self.planned
     }
 
-    /// Why its targets are not known. Then a request for them fails: the job has no targets here, or those
-    /// that shared lists keep (see [`Job::is_kept`]).
+    /// The reason why the targets are unknown. A request for them then fails. The job has no targets here, or the
+    /// targets that shared lists keep (see [`Job::is_kept`]).
     #[must_use]
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
     }
 
-    /// Whether its targets are not known, but those from before are kept for lists that it shares with other jobs.
+    /// Whether the targets are unknown, and shared lists keep the last known targets.
     #[must_use]
     pub const fn is_kept(&self) -> bool {
         self.kept_since.is_some()
     }
 
-    /// How many targets it has.
+    /// The number of targets.
     #[must_use]
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether it has no targets.
+    /// Whether the job has no targets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Its targets with the groups that hold their texts, in the order of discovery.
+    /// The targets with their groups, in the order of discovery.
     pub fn targets(&self) -> impl ExactSizeIterator<Item = (&GroupTargets, &Target)> {
         self.targets.iter().map(Place::target)
     }
 
-    /// All targets that its rules kept, duplicates too, with the object that each comes from, if there is one.
+    /// All targets that the rules keep, including duplicates. Each has the object that it comes from, if there is one.
     pub fn made(&self) -> impl Iterator<Item = (Option<&ObjectKey>, &Target)> {
         let discovered = self.discovered.iter().map(|((_, key), group)| (Some(key), group));
         let groups = discovered.chain(self.named.iter().map(|group| (None, group)));
         groups.flat_map(|(key, group)| group.targets.iter().map(move |target| (key, target)))
     }
 
-    /// The target at `position`, which must be one of the job's.
+    /// The target at `position`, which must be less than the number of targets.
     #[must_use]
     pub fn target(&self, position: usize) -> (&GroupTargets, &Target) {
         self.targets[position].target()
     }
 
-    /// Whether the merged view can serve all its targets.
+    /// Whether the merged view can serve all targets of the job.
     pub(super) fn is_expressible(&self) -> bool {
         self.groups().all(|group| group.is_expressible())
     }
 
-    /// How many of its targets the merged view cannot serve.
+    /// The number of targets that the merged view cannot serve.
     pub(super) fn inexpressible(&self) -> usize {
         self.groups().map(|group| group.inexpressible()).sum()
     }
 
-    /// Its targets as they would be kept if nothing were known of the job any more; `since` says when all
-    /// jobs were looked at last.
+    /// The targets to keep if the job becomes unknown. `since` is the time of the previous allocation.
     pub(super) fn former(&self, since: Timestamp) -> Option<Former> {
         let since = if self.unknown.is_some() { self.kept_since? } else { since };
         self.views.merged.then(|| Former { targets: self.targets.clone(), views: self.views, since })
     }
 
-    /// The job with the targets of a later state; `before` itself if nothing changed.
+    /// The job with the targets of the new state. Returns `before` if nothing changed.
     pub(super) fn next(
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
         views: Views,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
         report: &mut Report,
     ) -> Arc<Self> {
-        let answers = match planned.answers(making.external, report) {
+        let answers = match planned.answers(common.external, report) {
             Ok(answers) => answers,
-            Err(reason) => return Arc::new(Self::not_known(reason, before, planned, views, making)),
+            Err(reason) => return Arc::new(Self::with_unknown_targets(reason, before, planned, views, common)),
         };
-        let job = Self::made_of(answers, before, planned, views, making, places).unwrap_or_else(|error| {
+        let job = Self::with_known_targets(answers, before, planned, views, common, places).unwrap_or_else(|error| {
             let reason = error.to_string();
             report.push(planned.object(), Outcome::Unknown, "", &reason);
-            Arc::new(Self::not_known(reason, before, planned, views, making))
+            Arc::new(Self::with_unknown_targets(reason, before, planned, views, common))
         });
-        job.report_too_large(making.filter, report);
+        job.report_too_large(common.filter, report);
         job
     }
 
-    /// Reports the targets to which the rules write more than is allowed.
+    /// Reports the targets whose labels exceed the size limit after relabelling.
     fn report_too_large(&self, filter: bool, report: &mut Report) {
         let too_large = self.too_large;
         if too_large > 0 {
@@ -174,18 +173,18 @@ impl Job {
         }
     }
 
-    /// A job without targets, or with those from before that shared lists keep.
-    fn not_known(
+    /// A job with unknown targets. It has no targets, or the last known targets that shared lists keep.
+    fn with_unknown_targets(
         reason: String,
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
         views: Views,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
     ) -> Self {
         let nothing = Self { unknown: Some(reason), ..Self::nothing(planned, views) };
         let former = before
-            .and_then(|before| before.former(making.keeping.before?))
-            .and_then(|former| making.keeping.kept(former))
+            .and_then(|before| before.former(common.keeping.before?))
+            .and_then(|former| common.keeping.kept(former))
             .filter(|_| views.merged);
         match former {
             Some(Former { targets, views, since }) => Self { targets, views, kept_since: Some(since), ..nothing },
@@ -202,19 +201,19 @@ impl Job {
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
         views: Views,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let before = before.filter(|before| Arc::ptr_eq(&before.planned, planned) && before.unknown.is_none());
         let views = views_of(planned, views);
         let job = match before.filter(|before| before.views.cover(views)) {
-            Some(before) => before.updated(answers.clone(), making, places)?,
-            None => Arc::new(Self::new(planned, views, answers.clone(), making, places)?),
+            Some(before) => before.updated(answers.clone(), common, places)?,
+            None => Arc::new(Self::new(planned, views, answers.clone(), common, places)?),
         };
         if job.views.plain || job.is_expressible() {
             return Ok(job);
         }
-        Self::new(planned, Views { plain: true, ..views }, answers, making, places).map(Arc::new)
+        Self::new(planned, Views { plain: true, ..views }, answers, common, places).map(Arc::new)
     }
 
     fn nothing(planned: &Arc<PlannedJob>, views: Views) -> Self {
@@ -239,22 +238,22 @@ impl Job {
         making: &Making<'_>,
         places: &mut Locations,
     ) -> Result<Self, TooLarge> {
-        let maker = planned.maker(views, making);
-        let wanted = match making.served {
+        let maker = planned.maker(views, common);
+        let wanted = match common.served {
             ServedLabels::All if views.plain => LabelFilter::ALL,
-            _ => LabelFilter::new(making.index, |name| maker.wants(name)),
+            _ => LabelFilter::new(common.index, |name| maker.wants(name)),
         };
         let (mut discovered, before) = (Discovered::new(), &Discovered::new());
-        let means = Means { making, maker, wanted, before };
+        let inputs = JobInputs { common, maker, wanted, before };
         for query in 0..planned.queries.len() {
-            planned.discover_all(query, &means, places, &mut discovered)?;
+            planned.discover_all(query, &inputs, places, &mut discovered)?;
         }
-        let Means { maker, wanted, .. } = means;
+        let JobInputs { maker, wanted, .. } = inputs;
         let named = planned.named(&maker, &answers, places)?;
-        Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(making.most)
+        Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(common.most)
     }
 
-    /// The job with the targets of changed objects made again.
+    /// The job with the targets of changed objects rebuilt.
     fn updated(
         self: &Arc<Self>,
         answers: Vec<Arc<[SourceGroup]>>,
@@ -262,27 +261,27 @@ impl Job {
         places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let planned = &self.planned;
-        let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(making.changes)).collect();
+        let touched: Vec<_> = planned.queries.iter().map(|query| query.touched(common.changes)).collect();
         let untouched = touched.iter().all(|touched| matches!(touched, Touched::Only(keys) if keys.is_empty()));
         let same_answers = same_answers(&self.answers, &answers);
         if untouched && same_answers {
             return Ok(Arc::clone(self));
         }
-        let maker = planned.maker(self.views, making);
-        let wanted = self.wanted.next(making.index, |name| maker.wants(name));
+        let maker = planned.maker(self.views, common);
+        let wanted = self.wanted.next(common.index, |name| maker.wants(name));
         let mut discovered = self.discovered.clone();
-        let means = Means { making, maker, wanted, before: &self.discovered };
+        let inputs = JobInputs { common, maker, wanted, before: &self.discovered };
         for (query, touched) in touched.into_iter().enumerate() {
             match touched {
                 Touched::All => {
                     discovered.retain(|(of, _), _| *of != query);
-                    planned.discover_all(query, &means, places, &mut discovered)?;
+                    planned.discover_all(query, &inputs, places, &mut discovered)?;
                 }
                 Touched::Only(keys) => {
                     for (namespace, name) in keys {
                         let key = (query, ObjectKey { namespace: namespace.into(), name: name.into() });
-                        let group = planned.queries[query].group(making.index, &means.wanted, namespace, name);
-                        let made = group.map(|group| planned.make(&key, &group, &means, places));
+                        let group = planned.queries[query].group(common.index, &inputs.wanted, namespace, name);
+                        let made = group.map(|group| planned.make(&key, &group, &inputs, places));
                         match made.transpose()?.flatten() {
                             Some(targets) => discovered.insert(key, targets),
                             None => discovered.remove(&key),
@@ -291,19 +290,19 @@ impl Job {
                 }
             }
         }
-        let Means { maker, wanted, .. } = means;
+        let JobInputs { maker, wanted, .. } = inputs;
         let named = if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places)? };
         let rest = Self::nothing(planned, self.views);
-        Self { wanted, discovered, named, answers, ..rest }.listed().within(making.most).map(Arc::new)
+        Self { wanted, discovered, named, answers, ..rest }.listed().within(common.most).map(Arc::new)
     }
 
-    /// The job itself, unless its targets take more bytes than `most`.
+    /// Returns the job, unless its targets take more than `most` bytes.
     fn within(self, most: usize) -> Result<Self, TooLarge> {
         if self.groups().map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
     }
 
-    /// Lists the targets, each identity once. Of several targets with one identity the last one is served, in
-    /// the place of the first. The operator's allocator does so within a group; between groups it takes any.
+    /// Lists the targets without duplicates. Of several targets with one identity, the last one is served at the
+    /// position of the first. The operator's allocator does so within a group, and picks any target between groups.
     fn listed(mut self) -> Self {
         let groups = self.groups();
         let count = groups.clone().map(|group| group.targets.len()).sum();

@@ -1,4 +1,4 @@
-//! Which kinds of objects are needed at which stage, so that no other is listed.
+//! The kinds of objects that each stage needs. The shell lists no other kinds.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 13] = [
         Self::Namespace,
         Self::Node,
@@ -43,8 +43,7 @@ impl Kind {
     ];
 }
 
-/// What decides which monitors are selected: the monitors, unless none of their
-/// kind can be, and the namespaces.
+/// The kinds that decide which monitors are selected: the namespaces, and each kind of monitor that can be selected.
 #[must_use]
 pub fn kinds_of_monitors(config: &Config) -> BTreeSet<Kind> {
     let Some(settings) = &config.monitors else { return BTreeSet::new() };
@@ -62,7 +61,7 @@ pub fn kinds_of_monitors(config: &Config) -> BTreeSet<Kind> {
     kinds
 }
 
-/// What the SD configs and the search for collectors read.
+/// The kinds that SD configs and the search for collectors read.
 pub(super) fn kinds_of_discovery<'a>(
     configs: impl Iterator<Item = &'a KubernetesSd>,
     collectors: Option<&Collectors>,

@@ -1,7 +1,7 @@
-//! The one list of all relabelled targets, `/merged/targets`: which jobs it has, and which it leaves out.
+//! The list of all relabelled targets, `/merged/targets`.
 //!
-//! Input: all jobs. Output: the jobs whose targets a scraper without settings of its own can scrape, and report
-//! entries on all others. One job never fails the list: what is wrong with it leaves it out alone.
+//! Input: all jobs. Output: the jobs that a scraper without settings of its own can scrape, and report entries about
+//! all others. A problem of one job leaves out only that job.
 
 use serde_json::Value;
 
@@ -15,18 +15,18 @@ use crate::scrape_config::ScrapeConfig;
 pub struct PlainList {
     /// The jobs whose targets are listed, in the order of their names.
     pub jobs: Vec<String>,
-    /// How many jobs are left out because a scraper needs settings for them that labels cannot say.
+    /// The number of jobs that are left out because they need settings that labels cannot express.
     pub need_settings: usize,
-    /// The jobs that are left out because their targets are not known, and never were here.
+    /// The jobs that are left out because their targets are unknown, and no last known targets are kept.
     pub unknown: Vec<String>,
-    /// How many of the listed jobs have their last known targets, since the present ones are not known.
+    /// The number of listed jobs that serve their last known targets, because the current targets are unknown.
     pub kept: usize,
-    /// How many targets of listed jobs are left out because labels cannot say what the rules made of them.
+    /// The number of left-out targets in listed jobs, because labels cannot express them after relabelling.
     pub inexpressible: usize,
 }
 
 impl PlainList {
-    /// Decides on each job, and reports those that are not listed as a whole.
+    /// Decides for each job whether it is listed. Reports jobs that are not listed, or only in part.
     pub(super) fn new<'j>(jobs: impl Iterator<Item = &'j Job>, plain: &ScrapeConfig, report: &mut Report) -> Self {
         let mut list = Self::default();
         for job in jobs {
@@ -75,7 +75,8 @@ impl PlainList {
     }
 }
 
-/// The names of the settings in which two scrape configs differ. Their values can be secret.
+/// The names of the settings that differ between two scrape configs. The values are omitted, because they can be
+/// secret.
 fn differing(one: &ScrapeConfig, other: &ScrapeConfig) -> Vec<String> {
     let fields = |config| match serde_json::to_value(config) {
         Ok(Value::Object(fields)) => fields,

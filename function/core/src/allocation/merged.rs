@@ -1,9 +1,9 @@
-//! The merged view: jobs that agree on what a scrape config alone can say, as one.
+//! The merged view: jobs with equal job-level settings are served as one job.
 //!
-//! A job has two kinds of settings. Prometheus takes some of them from a target's labels: the job's name,
-//! the path, the scheme, parameters, interval, timeout, and all that relabelling makes. The others belong to
-//! the scrape config: credentials, TLS, limits, metric relabelling. Jobs whose settings of the second kind
-//! are equal are served as one job whose targets are relabelled already.
+//! A job has two kinds of settings. Prometheus reads some of them from the labels of a target: job name, path, scheme,
+//! parameters, interval, timeout and all results of relabelling. Other settings exist only in the scrape config:
+//! credentials, TLS, limits, metric relabelling. Jobs with equal settings of the second kind are served as one job with
+//! relabelled targets.
 
 use std::collections::BTreeMap;
 
@@ -21,23 +21,23 @@ use crate::targets::Views;
 /// A job of the merged view.
 #[derive(Debug)]
 pub struct MergedJob {
-    /// The scrape config that collectors get.
+    /// The scrape config that collectors receive.
     pub scrape_config: ScrapeConfig,
-    /// The jobs whose targets it has.
+    /// The jobs that are merged into this one.
     pub jobs: Vec<String>,
-    /// How its targets are served.
+    /// The form in which its targets are served.
     pub form: Form,
 }
 
-/// How the targets of a job of the merged view are served.
+/// The form of the targets of a job in the merged view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Relabelled.
+    /// After relabelling.
     Relabelled {
-        /// Whether a scraper without any job-level setting scrapes them the same way.
+        /// Whether a scraper without job-level settings scrapes the targets in the same way.
         is_plain: bool,
     },
-    /// As discovered: it is a job that cannot be merged, under its own name and with its own rules.
+    /// As discovered. The job cannot be merged, and keeps its own name and rules.
     Discovered,
 }
 
@@ -66,41 +66,41 @@ pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, plain: &ScrapeConfi
     merged
 }
 
-/// The forms in which the targets of a job are needed, where `views` are requested.
+/// The views in which the targets of a job are needed, if `views` are requested.
 pub(super) fn views_of(planned: &PlannedJob, views: Views) -> Views {
     if !is_mergeable(&planned.scrape_config) {
-        // The merged view serves such a job as discovered, too.
+        // The merged view serves a job that cannot be merged as discovered.
         Views { plain: true, merged: false }
     } else if is_foreign(planned) {
-        // The same for collectors, but `/merged/targets` has its relabelled targets.
+        // Collectors receive such a job as discovered. `/merged/targets` needs its relabelled targets, too.
         Views { plain: true, ..views }
     } else {
         views
     }
 }
 
-/// Whether a job could be merged with others if its targets allow for it.
+/// Whether the settings of a job allow merging. Its targets can still prevent it.
 const fn is_mergeable(config: &ScrapeConfig) -> bool {
-    // Both limits count the targets of a whole job.
+    // Both limits apply to the targets of a whole job.
     config.target_limit == 0 && config.keep_dropped_targets == 0
 }
 
-/// Whether targets come from outside of the cluster. Such a source can fail at any time and in any
-/// environment. The failure must concern its job alone, so collectors have that job under its own name.
+/// Whether the job has external sources. Such a source can fail at any time, in one environment only. The job keeps its
+/// own name for collectors, so that a failure affects only this job.
 const fn is_foreign(planned: &PlannedJob) -> bool {
     !planned.sources.is_empty() || planned.not_requested.is_some()
 }
 
-/// The settings that must be equal in jobs that are merged, as text; `None` if the job cannot be merged.
+/// The settings that merged jobs must share, as text. `None` if the job cannot be merged.
 fn settings_text(job: &Job) -> Option<String> {
     let can_be_merged = is_mergeable(job.scrape_config()) && job.is_expressible() && !is_foreign(job.planned());
-    // A job whose last targets are kept stays where it is: elsewhere it would lose them.
+    // A job with kept targets stays in its merged job. Under another name it would lose its targets.
     let has_targets = job.unknown().is_none() || job.is_kept();
     (can_be_merged && has_targets).then(|| serde_json::to_string(&WithSecrets(&settings(job.scrape_config()))).ok())?
 }
 
-/// The settings that labels cannot express, as a scrape config without a name. Interval and timeout must
-/// be there, though each target has its own.
+/// The settings that labels cannot express, as a scrape config without a name. Interval and timeout are required
+/// fields, although each target has its own.
 pub(super) fn settings(config: &ScrapeConfig) -> ScrapeConfig {
     let defaults = ScrapeConfig::new(String::new());
     let Globals { scrape_interval, scrape_timeout, .. } = Globals::default();
@@ -117,21 +117,21 @@ pub(super) fn settings(config: &ScrapeConfig) -> ScrapeConfig {
     }
 }
 
-/// Whether labels can express all parameters: a label holds one value, which is not empty.
+/// Whether labels can express all parameters: each parameter has one non-empty value.
 fn has_simple_params(config: &ScrapeConfig) -> bool {
     config.params.values().all(|values| matches!(values.as_slice(), [value] if !value.is_empty()))
 }
 
-/// The settings of a job that sets nothing itself.
+/// The settings of a job that sets nothing.
 pub(super) fn plain_settings(globals: &Globals) -> ScrapeConfig {
     let mut config = ScrapeConfig::with_globals("plain", globals);
-    // Only a name is needed for a config without service discovery to be valid.
+    // Validation fills in the defaults. A config without service discovery is valid if it has a name.
     let _ = config.validate(globals);
     settings(&config)
 }
 
-/// A name that stays the same as long as the settings do. Credentials are not part of the hash, since a short
-/// one could be guessed from it. Where there are credentials, the name of the first job is part of it.
+/// The name of a merged job. It changes only with the settings. Credentials are not part of the hash, because weak
+/// credentials could be guessed from it. The name of the first job distinguishes jobs with credentials.
 fn name(settings: &ScrapeConfig, first: &str) -> String {
     let mut text = serde_json::to_value(settings).unwrap_or(Value::Null).to_string();
     if settings.has_secrets() {

@@ -1,10 +1,10 @@
-//! Where the targets of a job are.
+//! The position of a target in a job.
 
 use std::sync::Arc;
 
 use crate::targets::{GroupTargets, Target};
 
-/// A target of a job: its group, and its position in the group.
+/// A target by its group and its position in the group.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) group: Arc<GroupTargets>,

@@ -1,7 +1,7 @@
-//! Which jobs are left out of a shared list that would be too large.
+//! The jobs to leave out of a shared list that is too large.
 //!
-//! Input: the size of each job in the list. Output: the jobs to leave out. The namespace that takes the most gives
-//! way first, with its largest job: whatever one tenant writes, the lists of others stay.
+//! Input: the size of each job in the list. Output: the jobs to leave out. The largest job of the largest namespace is
+//! left out first, so that one tenant cannot displace the jobs of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,24 +9,24 @@ use super::{Allocation, Form};
 use crate::report::{Outcome, Report};
 use crate::shard::Members;
 
-/// The part of a list that one job takes.
+/// The size of one job in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// The namespace of the monitor; empty for a job of `config.scrape_configs`.
+    /// The namespace of the monitor. Empty for a job of `config.scrape_configs`.
     pub namespace: &'a str,
-    /// The job.
+    /// The name of the job.
     pub job: &'a str,
-    /// Bytes that its targets take in the list.
+    /// The size of its targets in the list, in bytes.
     pub bytes: usize,
 }
 
-/// By namespace: the bytes that its jobs take, and the jobs by size.
+/// For each namespace: the total bytes of its jobs, and the jobs by size.
 type Namespaces<'a> = BTreeMap<&'a str, (usize, BTreeSet<(usize, &'a str)>)>;
 
-/// The jobs to leave out for a list of the others to take at most that many bytes.
+/// The jobs to leave out so that the list takes at most `most` bytes.
 #[must_use]
 pub fn too_large<'a>(parts: impl IntoIterator<Item = Part<'a>>, most: usize) -> BTreeMap<&'a str, usize> {
-    // Each target has a separator, the last one none, and there are two brackets.
+    // A list takes two brackets, and a separator after each target except the last.
     let mut total = 1;
     let mut namespaces: Namespaces<'_> = BTreeMap::new();
     for Part { namespace, job, bytes } in parts {
@@ -47,11 +47,11 @@ pub fn too_large<'a>(parts: impl IntoIterator<Item = Part<'a>>, most: usize) -> 
 }
 
 impl Allocation {
-    /// What each of these jobs takes in a list of a collector's relabelled targets.
+    /// The size of each job in the list of the relabelled targets of a collector.
     pub fn parts<'a>(&'a self, jobs: &'a [String], collector: &'a str) -> impl Iterator<Item = Part<'a>> {
         let bytes = |job: &str| {
             let texts = self.share(job, collector).map(|(group, target)| group.merged(target));
-            // A comma follows each.
+            // Each text is followed by a comma.
             texts
                 .filter(|text| !text.is_empty())
                 .map(|text| text.pieces().map(str::len).iter().sum::<usize>() + 1)
@@ -62,7 +62,7 @@ impl Allocation {
     }
 }
 
-/// An entry for each job that is left out of a collector's list.
+/// Reports each job that is left out of the list of a collector.
 pub(super) fn report(allocation: &Allocation, most: usize) -> Report {
     let mut report = Report::default();
     if most == usize::MAX {
@@ -107,7 +107,7 @@ mod tests {
             (&[("a", "one", 4), ("a", "two", 7)], 11, &["two"]),
             (&[("a", "large", 100), ("a", "small", 1), ("b", "other", 5)], 11, &["large"]),
             (&[("a", "alone", 11)], 11, &["alone"]),
-            // Many jobs of one tenant do not push out the larger job of another.
+            // Many small jobs of one tenant do not displace the larger job of another.
             (&[("a", "1", 3), ("a", "2", 3), ("a", "3", 3), ("a", "4", 3), ("b", "other", 4)], 11, &["3", "4"]),
             (&[("", "config", 5), ("a", "one", 5), ("b", "two", 5)], 4, &["config", "one", "two"]),
         ];

@@ -1,21 +1,22 @@
-//! The targets of a job by collector.
+//! The targets of a job, sorted by collector.
 
 use super::Job;
 use crate::shard::{CollectorIndex, Owners};
 
-/// Which targets of a job each collector has.
+/// The shares of all collectors in the targets of one job.
 #[derive(Debug, Default)]
 pub struct Shares {
-    /// Where the share of each collector starts in `positions`, and where the last one ends.
+    /// The start of the share of each collector in `positions`, and the end of the last share.
     starts: Box<[u32]>,
-    /// Positions among the job's targets, ascending within a share.
+    /// Positions of targets in the job, ascending within a share.
     positions: Box<[u32]>,
-    /// How many targets have no collector.
+    /// The number of targets that no collector is assigned.
     pub unassigned: usize,
 }
 
 impl Shares {
-    /// Sorts the targets of a job whose first one is `first` among those of all jobs.
+    /// Sorts the targets of a job by collector. `first` is the position of its first target among the targets of all
+    /// jobs.
     pub(super) fn new(job: &Job, first: usize, collectors: usize, owners: &Owners) -> Self {
         let mut starts = vec![0_u32; collectors + 1];
         let mut unassigned = 0;
@@ -41,12 +42,12 @@ impl Shares {
         Self { starts: starts.into(), positions: positions.into(), unassigned }
     }
 
-    /// Whether a collector has the target at that position.
+    /// Whether the target at this position is assigned to the collector.
     pub(super) fn has(&self, collector: CollectorIndex, position: usize) -> bool {
         u32::try_from(position).is_ok_and(|position| self.of(collector).binary_search(&position).is_ok())
     }
 
-    /// Positions of the targets that a collector has.
+    /// The positions of the targets that are assigned to a collector.
     pub(super) fn of(&self, collector: CollectorIndex) -> &[u32] {
         let collector = collector as usize;
         let range = self.starts.get(collector).zip(self.starts.get(collector + 1));

@@ -1,4 +1,4 @@
-//! The sources outside of the cluster, with those who name them: turns to ask go round by them.
+//! The external sources with the objects that name them. The shell queries sources in turns by these objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +6,17 @@ use super::plan::Plan;
 use crate::discovery::{Source, SourceKey};
 use crate::report::ObjectRef;
 
-/// A source, and the objects whose jobs discover targets from it.
+/// A source with the objects whose jobs discover targets from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedSource {
     /// The source.
     pub source: Source,
-    /// The monitors, and the jobs of `config.scrape_configs`; one at least.
+    /// The monitors, and the jobs of `config.scrape_configs`. Never empty.
     pub owners: BTreeSet<ObjectRef>,
 }
 
 impl Plan {
-    /// The sources that the jobs discover targets from, each once, in an order that stays the same.
+    /// The external sources of all jobs, without duplicates, in a stable order.
     #[must_use]
     pub fn owned_sources(&self) -> Vec<OwnedSource> {
         let mut by_key: BTreeMap<&SourceKey, OwnedSource> = BTreeMap::new();

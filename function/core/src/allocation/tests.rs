@@ -1,4 +1,4 @@
-//! An allocation made of the one before is the one that would be made anew.
+//! An incremental allocation equals an allocation from scratch.
 
 mod shared;
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::discovery::tests::{add, bytes, cluster, objects};
 
-/// Jobs of all roles, some that decide by what groups share, some that cannot be merged.
+/// Jobs of all roles. Some have rules on shared labels only, and some cannot be merged.
 const CONFIG: &str = "
 collectors: {names: [one, two, three]}
 config:
@@ -50,7 +50,7 @@ fn allocated(cluster: &Cluster, views: Views, before: Option<&Allocation>) -> Al
     allocate(inputs, before).unwrap()
 }
 
-/// What each collector is told of each job, in both forms.
+/// The targets that each collector receives for each job, in both views.
 fn served(allocation: &Allocation) -> BTreeMap<(String, String), Vec<String>> {
     let members = allocation.members().unwrap().collectors().iter();
     let mut served = BTreeMap::new();
@@ -74,7 +74,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_way_that_led_to_a_state_changes_nothing(
+    fn an_incremental_allocation_equals_a_new_one(
         bytes in bytes(),
         earlier in bytes(),
         few in 1_usize..30,
@@ -87,7 +87,7 @@ proptest! {
         let views = Views { plain, merged };
         let before = allocated(&before, views, None);
         let (later, anew) = (allocated(&now, views, Some(&before)), allocated(&now, views, None));
-        // A job whose targets once could not be merged keeps both forms of them.
+        // After a job could once not be merged, it keeps its targets in both views.
         let comparable = |allocation: &Allocation| {
             let mut served = served(allocation);
             if !plain {
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn every_target_has_one_owner(bytes in bytes()) {
+    fn every_target_is_assigned_once(bytes in bytes()) {
         let allocation = allocated(&cluster(objects(&bytes)), Views { plain: true, merged: false }, None);
         let shared: usize = served(&allocation).values().map(Vec::len).sum();
         prop_assert_eq!((shared, 0), allocation.counts());
@@ -110,7 +110,7 @@ proptest! {
 }
 
 #[test]
-fn nothing_is_made_again_without_a_change() {
+fn unchanged_jobs_are_reused() {
     let cluster = cluster(objects(&[7; 1000]));
     let views = Views { plain: true, merged: true };
     let before = allocated(&cluster, views, None);
@@ -121,7 +121,7 @@ fn nothing_is_made_again_without_a_change() {
 }
 
 #[test]
-fn jobs_with_the_same_settings_are_merged() {
+fn jobs_with_equal_settings_are_merged() {
     let allocation = allocated(&Cluster::default(), Views { plain: false, merged: true }, None);
     let jobs: Vec<_> = allocation.merged().values().map(|job| (job.jobs.join(", "), job.form)).collect();
     let expected = [

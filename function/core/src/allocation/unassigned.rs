@@ -1,4 +1,4 @@
-//! Targets that no collector has, for the report.
+//! Report entries about targets that no collector is assigned.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,11 @@ use super::Job;
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::shard::Owners;
 
-/// Most nodes that one entry names.
+/// The maximum number of nodes that one entry names.
 const NAMED: usize = 5;
 
-/// Adds an entry for a job with targets that no collector has. `first` is the position of the job's first target among those of all jobs.
+/// Adds an entry for a job with unassigned targets. `first` is the position of its first target among the targets of
+/// all jobs.
 pub(super) fn report(job: &Job, first: usize, owners: &Owners, report: &mut Report) {
     let nobody = |position: usize| owners.of(first + position).next().is_none();
     let unassigned = job.targets().enumerate().filter(|(position, _)| nobody(*position));

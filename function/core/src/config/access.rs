@@ -1,24 +1,24 @@
-//! The keys that say who may ask. The operator has no such keys, it leaves access to TLS.
+//! The keys of access control. The operator has no such keys, because it leaves access control to TLS.
 //!
-//! Input: `allowed_subjects` (callers that the function answers), `viewers` (callers that
-//! may read everything except credentials) and `collector_identity` (the share that a
-//! collector may ask for). Output: [`AccessRules`]. [`crate::access`] applies them.
+//! Input: `allowed_subjects` (callers that are admitted), `viewers` (callers that may read everything except
+//! credentials) and `collector_identity` (the share that a collector may request). Output: [`AccessRules`], which
+//! [`crate::access`] applies.
 
 use super::ConfigError;
 
-/// Who may ask, and for whose share.
+/// The admitted callers, and the shares that they may request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRules {
-    /// Subjects that may ask. Without them, the collectors' service accounts may.
+    /// The admitted subjects. If absent, the collectors' service accounts.
     pub subjects: Option<Vec<Pattern>>,
     /// Subjects that may read everything except credentials.
     pub viewers: Vec<Pattern>,
-    /// The collectors whose share a caller may ask for.
+    /// The collectors whose share a caller may request.
     pub collectors: Pattern,
 }
 
 impl Default for AccessRules {
-    /// Collectors may ask, each for its own share. Nobody is a viewer.
+    /// Collectors may request only their own share. There are no viewers.
     fn default() -> Self {
         Self { subjects: None, viewers: Vec::new(), collectors: Pattern(vec![Part::Known(Known::Pod)]) }
     }
@@ -29,7 +29,7 @@ impl Default for AccessRules {
 pub struct Pattern(pub(crate) Vec<Part>);
 
 impl Pattern {
-    /// Reads a subject in which `*` stands for any text. An empty subject is `None`.
+    /// Parses a subject in which `*` matches any text. An empty subject is `None`.
     #[must_use]
     pub fn subject(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| Self(texts_and_stars(text).collect()))
@@ -41,14 +41,14 @@ pub(crate) enum Part {
     Text(String),
     /// `*`: any text.
     Any,
-    /// `{pod}` and others: a property of the caller.
+    /// A property of the caller, such as `{pod}`.
     Known(Known),
 }
 
-/// A property of the caller that a pattern may name.
+/// A property of the caller that a pattern can refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// The pod that the token was made for.
+    /// The pod that the token was issued for.
     Pod,
     /// The node of that pod.
     Node,
@@ -63,7 +63,7 @@ pub enum Known {
 impl Known {
     const ALL: [Self; 5] = [Self::Pod, Self::Node, Self::Namespace, Self::ServiceAccount, Self::Subject];
 
-    /// As it is written between braces.
+    /// The name of the property, as in braces.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Known {
     }
 }
 
-/// The keys as they stand in the file.
+/// The keys of the file.
 pub(super) struct Keys {
     pub(super) allowed_subjects: Option<Vec<String>>,
     pub(super) viewers: Option<Vec<String>>,
@@ -122,7 +122,7 @@ fn read_identity(text: &str) -> Result<Pattern, ConfigError> {
         rest = after;
     }
     parts.extend(texts_and_stars(rest));
-    // A text alone is the slip of someone who meant one of the words.
+    // A pattern without placeholders is an error. The author probably forgot the braces.
     if parts.iter().all(|part| matches!(part, Part::Text(_))) {
         return Err(wrong());
     }

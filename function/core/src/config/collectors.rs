@@ -1,4 +1,4 @@
-//! Who the targets are given to: pods of the cluster, or collectors named in the config.
+//! The collectors: pods of the cluster, or names in the config.
 
 use serde::Deserialize;
 
@@ -7,27 +7,27 @@ use crate::duration::Duration;
 use crate::selector::Selector;
 use crate::shard::Collector;
 
-/// Who the targets are given to.
+/// The collectors.
 #[derive(Debug, Clone)]
 pub enum Collectors {
-    /// Pods that a selector finds.
+    /// Pods that a selector matches.
     Pods(CollectorPods),
-    /// These, wherever they run.
+    /// Collectors with these names, which can run anywhere.
     Named(Vec<Collector>),
 }
 
-/// Which pods are collectors.
+/// The selector of collector pods.
 #[derive(Debug, Clone)]
 pub struct CollectorPods {
-    /// Their namespace.
+    /// The namespace of the pods.
     pub namespace: String,
-    /// Their labels.
+    /// The label selector of the pods.
     pub selector: Selector,
-    /// How long a collector may be not ready and still keep its share; zero: for ever.
+    /// The time for which a pod that is not ready keeps its targets. Zero: no limit.
     pub not_ready_grace_period: Duration,
 }
 
-/// `collectors`: a key of ours, for collectors that are not pods of the cluster.
+/// The section `collectors`, for collectors that are not pods of the cluster. The operator has no such section.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CollectorsKey {
@@ -38,7 +38,8 @@ pub(super) struct CollectorsKey {
 
 const ORDINAL: &str = "{ordinal}";
 
-/// More collectors than anyone runs; a slip of the keyboard must not make a list of millions.
+/// The maximum number of collectors. It is far above real use, and prevents a typing error from creating millions of
+/// collectors.
 const MOST: u32 = 10_000;
 
 pub(super) fn read(

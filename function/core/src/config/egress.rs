@@ -1,12 +1,12 @@
-//! Which addresses the function may fetch targets from.
+//! The addresses that the function may fetch targets from.
 //!
-//! Input: `http_sd_allow`, a host and its addresses. Output: whether the function may
-//! connect. What a tenant writes must not reach what only the function itself can
-//! reach: its own loopback, the runtime API, credentials and metadata of the machine.
+//! Input: `http_sd_allow`, a host and its addresses. Output: whether the function may connect. A tenant must not reach
+//! addresses that only the function can reach: loopback, the runtime API, and the credentials and metadata of the
+//! machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses that are allowed beside those that always are.
+/// Addresses that are allowed in addition to the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Egress {
     allowed: Vec<Allowed>,
@@ -19,16 +19,16 @@ enum Allowed {
 }
 
 impl Egress {
-    /// Reads hosts, addresses and networks such as `10.0.0.0/8`.
+    /// Parses hosts, addresses and networks such as `10.0.0.0/8`.
     ///
     /// # Errors
-    /// The first text that is none of them.
+    /// The first invalid text.
     pub fn new(texts: &[String]) -> Result<Self, String> {
         let allowed = texts.iter().map(|text| Allowed::parse(text).ok_or_else(|| text.clone()));
         Ok(Self { allowed: allowed.collect::<Result<_, _>>()? })
     }
 
-    /// Whether a connection to `address`, an address of `host`, is allowed.
+    /// Whether the function may connect to `address`, which is an address of `host`.
     #[must_use]
     pub fn permits(&self, host: &str, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -56,7 +56,7 @@ impl Allowed {
     }
 }
 
-/// Whether an address lies in a network, whose prefix is not longer than its addresses.
+/// Whether a network contains an address. `prefix` must not be longer than the addresses of the network.
 pub(crate) fn contains(network: IpAddr, prefix: u32, address: IpAddr) -> bool {
     match (network, address) {
         (IpAddr::V4(network), IpAddr::V4(address)) => {
@@ -71,12 +71,12 @@ pub(crate) fn contains(network: IpAddr, prefix: u32, address: IpAddr) -> bool {
     }
 }
 
-/// Whether an address means something else to the function than to anybody else.
+/// Whether an address reaches another endpoint from the function than from other machines.
 fn is_own(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_own_v4(address),
         IpAddr::V6(address) => {
-            /// Metadata and credentials on Nitro machines (`fd00:ec2::254`, `fd00:ec2::23`).
+            /// The network of metadata and credentials on Nitro machines (`fd00:ec2::254`, `fd00:ec2::23`).
             const AWS: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0);
             address.is_loopback()
                 || address.is_unspecified()
@@ -96,7 +96,7 @@ fn is_own_v4(address: Ipv4Addr) -> bool {
         || address.octets()[0] == 0
 }
 
-/// The IPv4 address that a translator makes of an IPv6 address: NAT64, 6to4, IPv4-compatible.
+/// The IPv4 address inside an IPv6 address that a translator uses: NAT64, 6to4, IPv4-compatible.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
     let last = u32::from(segments[6]) << 16 | u32::from(segments[7]);

@@ -1,8 +1,8 @@
-//! Takes the unknown keys out of the sections that the operator has too.
+//! Removes unknown keys from the sections that the operator also has.
 //!
-//! In: the file as values. Out: the same values with known keys only, and the unknown ones to
-//! report. Follows mapstructure, by which the operator reads its file: an unknown key is
-//! ignored, and a key in another case (`Prometheus_CR`) is the known key.
+//! Input: the file as values. Output: the values without unknown keys, and the unknown keys for the report. Follows
+//! mapstructure, which parses the file in the operator: unknown keys are ignored, and case does not matter
+//! (`Prometheus_CR` is `prometheus_cr`).
 //! DIFFERENCE(unknown-key): the report and the log name an unknown key.
 
 use serde::Deserialize;
@@ -16,17 +16,18 @@ use super::file::{File, PrometheusCr};
 use super::strategy::{FallbackKey, PerNodeKey, StrategyConfigKey};
 use crate::unknown_key::{UnknownKey, similar};
 
-/// A section: where it stands, and its keys.
+/// A section: its path and its known keys.
 struct Section {
     path: &'static [&'static str],
     keys: fn() -> &'static [&'static str],
 }
 
-/// Parents before children. Sections of ours alone (`collectors`, ...) refuse unknown keys instead.
+/// Parents precede their children. The sections that only this project has (`collectors`, ...) reject unknown keys
+/// instead.
 const SECTIONS: [Section; 8] = [
     Section { path: &[], keys: field_names::<File> },
     Section { path: &["prometheus_cr"], keys: field_names::<PrometheusCr> },
-    // `https` and `telemetry` have no effect here, so nothing else knows their keys.
+    // `https` and `telemetry` have no effect here, so no struct lists their keys.
     Section {
         path: &["https"],
         keys: || &["enabled", "listen_addr", "ca_file_path", "tls_cert_file_path", "tls_key_file_path"],
@@ -51,7 +52,7 @@ pub fn known_keys(path: &str) -> &'static [&'static str] {
     SECTIONS.iter().find(|section| section.path.join(".") == path).map_or(&[], |section| (section.keys)())
 }
 
-/// Takes out the unknown keys.
+/// Removes the unknown keys, and returns them.
 pub(super) fn take_unknown(file: &mut Value) -> Result<Vec<UnknownKey>, ConfigError> {
     let mut unknown = Vec::new();
     for Section { path, keys } in &SECTIONS {
@@ -107,15 +108,15 @@ fn check_access_stays(ignored: &UnknownKey, key: &str, known: &[&'static str]) -
     }
 }
 
-/// The names of the fields of a struct, as serde reads them.
+/// The names of the fields of a struct, as serde parses them.
 fn field_names<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut names = FieldNames(&[]);
-    // Fails always: there is nothing to read.
+    // The deserializer always fails after it has recorded the names.
     let _ = T::deserialize(&mut names);
     names.0
 }
 
-/// A deserializer that only looks at which fields a struct wants.
+/// A deserializer that only records the fields which a struct requests.
 struct FieldNames(&'static [&'static str]);
 
 impl<'de> Deserializer<'de> for &mut FieldNames {

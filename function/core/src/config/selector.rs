@@ -1,7 +1,7 @@
-//! Label selectors as `targetallocator.yaml` holds them.
+//! Label selectors in `targetallocator.yaml`.
 //!
-//! Follows `MapToLabelSelector` of the operator: keys in lower case (`matchlabels`) or camel case
-//! (`matchLabels`), where camel case wins, and scalars in place of texts.
+//! Follows `MapToLabelSelector` of the operator. Keys are in lower case (`matchlabels`) or camel case (`matchLabels`),
+//! and camel case wins. Scalars are accepted as texts.
 //! DIFFERENCE(selector-field): an unknown field is an error. The operator ignores it, and a selector without
 //! requirements selects everything.
 
@@ -14,7 +14,7 @@ use crate::selector::{LabelSelector, LabelSelectorRequirement};
 use crate::unknown_key::similar;
 use crate::yaml::to_text;
 
-/// A label selector of the config file.
+/// A label selector in the config file.
 #[derive(Debug)]
 pub(super) struct Selector(pub(super) LabelSelector);
 
@@ -24,14 +24,14 @@ impl<'de> Deserialize<'de> for Selector {
     }
 }
 
-/// Why a selector cannot be read.
+/// The reason why a selector cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Malformed {
     #[error("a selector is a map such as {{matchlabels: {{app: web}}}}, found: {0}")]
     NotASelector(String),
     #[error("unknown field {key}, did you mean {lower} or {camel}")]
     OtherSpelling { key: String, lower: &'static str, camel: &'static str },
-    #[error("unknown field {0}, labels stand under matchlabels, as in {{matchlabels: {{{0}: ...}}}}")]
+    #[error("unknown field {0}, write labels under matchlabels, as in {{matchlabels: {{{0}: ...}}}}")]
     PlainMap(String),
     #[error("{place}: unknown field {key}, did you mean {similar}")]
     OtherField { place: String, key: String, similar: &'static str },
@@ -118,7 +118,7 @@ fn read_list<'a>(value: &'a Value, place: &str) -> Result<&'a [Value], Malformed
     }
 }
 
-/// A scalar as `yaml.v2` reads it into a text: null is empty.
+/// A scalar as `yaml.v2` parses it into a text. Null is empty.
 fn read_text(value: &Value, place: &str) -> Result<String, Malformed> {
     match value {
         Value::Array(_) | Value::Object(_) => Err(wrong_type(place, "a text", value)),
@@ -163,7 +163,7 @@ mod tests {
                 "{matchExpression: []}",
                 "unknown field matchExpression, did you mean matchexpressions or matchExpressions",
             ),
-            ("{app: a}", "unknown field app, labels stand under matchlabels, as in {matchlabels: {app: ...}}"),
+            ("{app: a}", "unknown field app, write labels under matchlabels, as in {matchlabels: {app: ...}}"),
             ("[]", "a selector is a map such as {matchlabels: {app: web}}, found: []"),
             ("app=a", "a selector is a map such as {matchlabels: {app: web}}, found: \"app=a\""),
             ("{matchlabels: [app]}", "matchlabels: is not a map of labels: [\"app\"]"),

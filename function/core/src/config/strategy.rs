@@ -1,4 +1,4 @@
-//! How targets are given out: the strategy, its fallback, copies, the filter.
+//! The keys of the strategy: its fallback, the number of replicas and the filter.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -9,7 +9,7 @@ use crate::shard::consistent_hashing::Version;
 use crate::shard::rendezvous::Rendezvous;
 use crate::shard::{Fallback, Spread, Strategy};
 
-/// The keys that decide the strategy.
+/// The keys that define the strategy.
 pub(super) struct Keys {
     pub strategy: Option<String>,
     pub fallback: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct FallbackKey {
     least_weighted: Option<IgnoredAny>,
 }
 
-/// `rendezvous_hashing`: how that strategy spreads.
+/// `rendezvous_hashing`: the settings of the rendezvous strategy.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RendezvousKey {
@@ -54,20 +54,20 @@ pub(super) struct RendezvousKey {
     by_scrape_rate: bool,
 }
 
-/// The most that a collector takes unless the config says more, in thousandths of the mean.
+/// The default maximum load of a collector, in thousandths of the mean.
 const BOUND: u32 = 1030;
-/// More than that is no bound.
+/// The maximum of the setting `bound`. A larger bound would never apply.
 const LARGEST_BOUND: f64 = 100.0;
 
 const SPREADS: &str = "consistent-hashing, consistent-hashing-v0.10, least-weighted, rendezvous-hashing";
 
 pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
     let Keys { strategy, fallback, config, replicas, fallback_without_collector, rendezvous } = keys;
-    // The operator writes an empty text for a strategy that is not set.
+    // The operator writes an empty text for an unset strategy.
     let (strategy, fallback) = (strategy.unwrap_or_default(), fallback_name(fallback.unwrap_or_default(), config)?);
     let replicas = replicas.unwrap_or(1);
     if rendezvous.is_some() && strategy != RENDEZVOUS && fallback != RENDEZVOUS {
-        let reason = "goes with allocation_strategy or allocation_fallback_strategy: rendezvous-hashing";
+        let reason = "requires allocation_strategy or allocation_fallback_strategy: rendezvous-hashing";
         return Err(ConfigError::key("rendezvous_hashing", reason));
     }
     let rendezvous = read_rendezvous(rendezvous.unwrap_or_default())?;
@@ -75,7 +75,7 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
         return Err(ConfigError::key("allocation_replicas", "must be at least 1: 0"));
     }
     if fallback_without_collector == Some(true) && (strategy != "per-node" || fallback.is_empty()) {
-        let reason = "goes with allocation_strategy: per-node and an allocation_fallback_strategy";
+        let reason = "requires allocation_strategy: per-node and an allocation_fallback_strategy";
         return Err(ConfigError::key("allocation_fallback_without_collector", reason));
     }
     if strategy == "per-node" {
@@ -90,7 +90,7 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
             }),
         });
     }
-    // As in the operator, a fallback beside another strategy must exist but is never used.
+    // As in the operator, a fallback of another strategy must be valid, but is never used.
     read_fallback(&fallback, rendezvous)?;
     let strategy = if strategy.is_empty() { "consistent-hashing" } else { &strategy };
     match read_spread(strategy, rendezvous) {
@@ -121,7 +121,7 @@ fn read_rendezvous(key: RendezvousKey) -> Result<Rendezvous, ConfigError> {
 
 const NEWER_FALLBACK: &str = "allocation_strategy_config.per_node.fallback_strategy.name";
 
-/// The fallback that either spelling names.
+/// The name of the fallback, in either spelling.
 ///
 /// DIFFERENCE(two-fallbacks): two different names are an error. In the operator the newer spelling wins without a
 /// message.
@@ -142,7 +142,8 @@ fn fallback_name(older: String, config: StrategyConfigKey) -> Result<String, Con
 
 fn read_fallback(fallback: &str, rendezvous: Rendezvous) -> Result<Option<Spread>, ConfigError> {
     match (fallback, read_spread(fallback, rendezvous)) {
-        // The operator knows per-node as a fallback. It cannot place a target that per-node could not place before.
+        // The operator accepts per-node as a fallback. It has no effect, because it cannot place a target that per-node
+        // did not place.
         ("" | "per-node", _) => Ok(None),
         (_, Some(strategy)) => Ok(Some(strategy)),
         (_, None) => {
@@ -164,13 +165,14 @@ fn read_spread(name: &str, rendezvous: Rendezvous) -> Option<Spread> {
     }
 }
 
-/// Whether relabelling decides which targets are served.
+/// Whether targets that relabelling drops are left out.
 pub(super) fn read_filter(filter: Option<&str>) -> Result<bool, ConfigError> {
     match filter {
         None | Some("relabel-config") => Ok(true),
         Some("" | "none") => Ok(false),
         Some(other) => {
-            let reason = format!("must be relabel-config, or none to serve what relabelling drops too: {other:?}");
+            let reason =
+                format!("must be relabel-config, or none to serve targets that relabelling drops, too: {other:?}");
             Err(ConfigError::key("filter_strategy", reason))
         }
     }

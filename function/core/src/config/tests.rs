@@ -1,4 +1,4 @@
-//! What `targetallocator.yaml` means, key by key.
+//! The meaning of each key of `targetallocator.yaml`.
 
 use super::*;
 use crate::shard::rendezvous::Rendezvous;
@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, None)
 }
 
-/// A config that says as little as it may.
+/// The shortest valid config with monitors.
 const ENABLED: &str = "prometheus_cr: {enabled: true}\n";
 
 #[test]
@@ -68,7 +68,7 @@ fn strategies_are_read_by_name() {
 }
 
 #[test]
-fn collectors_are_pods_or_named() {
+fn collectors_are_pods_or_names_in_the_config() {
     let names = |text: &str| match parse(&format!("{ENABLED}{text}")).unwrap().collectors {
         Some(Collectors::Named(collectors)) => {
             collectors.into_iter().map(|Collector { name, .. }| name).collect::<Vec<_>>().join(" ")
@@ -101,7 +101,7 @@ fn collectors_are_pods_or_named() {
 }
 
 #[test]
-fn keys_of_the_peer_that_change_nothing_are_noted() {
+fn keys_of_the_operator_without_effect_are_noted() {
     let text = "listen_addr: :8080\nkube_config_file_path: /k\nhttps: {enabled: true}\ntelemetry: {}\n\
                 allow_insecure_auth_secrets: true\n\
                 prometheus_cr: {enabled: true, secret_namespaces: [a], evaluation_interval: 30s}\n";
@@ -121,7 +121,7 @@ fn keys_of_the_peer_that_change_nothing_are_noted() {
 }
 
 #[test]
-fn the_peers_meaning_of_absent_selectors_holds() {
+fn absent_selectors_select_as_in_the_operator() {
     let with_config = parse(ENABLED).unwrap().monitors.unwrap();
     assert!(!with_config.service_monitors.selects_any(), "an absent selector selects nothing");
     let without = Config::default().monitors.unwrap();
@@ -191,7 +191,11 @@ fn a_wrong_key_is_an_error_that_names_it() {
             "the one collector",
         ),
         ("prometheus_cr: {enabled: true}\nallocation_replicas: 0", "allocation_replicas", "at least 1"),
-        ("prometheus_cr: {enabled: true}\nrendezvous_hashing: {}", "rendezvous_hashing", "goes with"),
+        (
+            "prometheus_cr: {enabled: true}\nrendezvous_hashing: {}",
+            "rendezvous_hashing",
+            "requires allocation_strategy",
+        ),
         (
             "prometheus_cr: {enabled: true}\nallocation_strategy: rendezvous-hashing\nrendezvous_hashing: {bound: 0.9}",
             "rendezvous_hashing.bound",
@@ -253,7 +257,7 @@ fn a_wrong_key_is_an_error_that_names_it() {
 }
 
 #[test]
-fn unknown_keys_are_ignored_and_named() {
+fn unknown_keys_are_ignored_and_reported() {
     let cases = [
         (
             "collectors: {names: [c]}\nprometheus_cr: {enabled: true, scrapeInterval: 30s, service_monitor_selector: {}}",
@@ -275,7 +279,7 @@ fn unknown_keys_are_ignored_and_named() {
             "config: {scrape_configs: [{job_name: node, scrape_classic_histograms: true, static_configs: [{targets: ['n:9100']}]}]}",
             vec!["config.scrape_configs[0].scrape_classic_histograms (did you mean always_scrape_classic_histograms?)"],
         ),
-        // A key in another case is the known key, as in the operator.
+        // As in the operator, the case of a key does not matter.
         ("Prometheus_CR: {Enabled: true}", vec![]),
     ];
     for (text, expected) in cases {

@@ -176,8 +176,8 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "monitor",
             "servicemonitor/shop/other-team",
             false,
-            "team=shop wanted, team=pay found",
-            &["its labels are not what the selector wants"],
+            "team=shop required, team=pay found",
+            &["its labels do not match the selector"],
         ),
         ("monitor", "ServiceMonitor/secret/denied", false, "its namespace is in deny_namespaces: secret", &[]),
         ("monitor", "ServiceMonitor/shop/refused", false, "is refused: spec.endpoints[0].bearerTokenSecret", &["none"]),
@@ -213,7 +213,7 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "pod",
             "shop/site-0",
             false,
-            "app=web wanted, app=website found",
+            "app=web required, app=website found",
             &["no monitor has a selector and namespaces that match"],
         ),
         (
@@ -229,7 +229,7 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "service",
             "shop/site",
             false,
-            "the nearest is ServiceMonitor/shop/other-team: app=web wanted, app=website found",
+            "the nearest is ServiceMonitor/shop/other-team: app=web required, app=website found",
             &[],
         ),
         ("target", "10.0.0.1:8080", true, "is scraped as 1 target", &["1 dropped, 1 served"]),
@@ -280,10 +280,10 @@ prometheus_cr: {enabled: true, probe_selector: {}, probe_namespace_selector: {},
     let scenario = Scenario::new(config, objects);
     // The monitor; the nearest object and the differences.
     let cases = [
-        ("Probe/shop/ingress", "Ingress/shop/front: app=web wanted, app=website found"),
+        ("Probe/shop/ingress", "Ingress/shop/front: app=web required, app=website found"),
         ("Probe/pay/elsewhere", "Ingress/shop/front: looks into pay"),
         ("Probe/shop/written", ""),
-        ("ScrapeConfig/shop/pods", "Pod/shop/site-0: app=web wanted, app=website found"),
+        ("ScrapeConfig/shop/pods", "Pod/shop/site-0: app=web required, app=website found"),
         ("ScrapeConfig/shop/elsewhere", "Pod/shop/site-0: looks into pay"),
     ];
     for (monitor, expected) in cases {
@@ -307,7 +307,7 @@ fn a_collector_without_targets_has_a_reason() {
     let shop = shop();
     let cases = [
         ("otel-0", true, "2 of 2 targets are assigned to otel-0, in 2 jobs"),
-        ("otel-1", false, "the pod otel-1 is not a collector: it is on no node yet"),
+        ("otel-1", false, "the pod otel-1 is not a collector: it is not scheduled to a node yet"),
         ("other-0", false, "the pod other-0 is not a collector: collector_selector does not match its labels"),
         ("gone", false, "the collectors' namespace monitoring has no pod gone"),
     ];

@@ -1,7 +1,7 @@
-//! Values of secrets and config maps, as monitors refer to them.
+//! Values of the secrets and config maps that monitors refer to.
 //!
-//! In: a reference and the namespace of the monitor; out: the value, or what is
-//! missing. No value ever reaches a message.
+//! Input: a reference and the namespace of the monitor. Output: the value, or an error that names the missing object or
+//! key. No message contains a value.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -15,7 +15,7 @@ use super::object_name::{InvalidName, beginning, check_name};
 use crate::objects::monitoring::{KeySelector, Reference, SecretOrConfigMap};
 use crate::objects::{Cluster, ReferencedObject, Secret};
 
-/// Why a reference has no value.
+/// The reason why a reference has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum AssetError {
@@ -29,7 +29,7 @@ pub enum AssetError {
     Absent { kind: &'static str, namespace: String, name: String },
     #[error("{kind} {namespace}/{name} has no key {key:?}")]
     NoKey { kind: &'static str, namespace: String, name: String, key: String },
-    #[error("secret {namespace}/{name} holds something else than base64 in the key {key:?}, use stringData for text")]
+    #[error("secret {namespace}/{name} has a value that is not base64 in the key {key:?}, use stringData for text")]
     NotBase64 { namespace: String, name: String, key: String },
     #[error(
         "the values that the object takes of secrets and configmaps have more than {0} bytes together, refer to fewer \
@@ -47,7 +47,7 @@ impl From<AssetError> for Finding {
 const SECRET: &str = "secret";
 const CONFIG_MAP: &str = "configmap";
 
-/// Go allows bits behind the last byte, which the strict form does not.
+/// Go accepts non-zero trailing bits after the last byte. The strict engine of the crate rejects them.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
@@ -91,7 +91,8 @@ impl<'a> Assets<'a> {
     /// The value of a secret.
     ///
     /// # Errors
-    /// If there is none, also where the reference says that it is optional: the operator does not ask.
+    /// [`AssetError`] if the secret has no value for the key, even if the reference is optional. The operator ignores
+    /// `optional`.
     pub fn secret(&self, selector: &KeySelector) -> Result<String, AssetError> {
         let KeySelector { name, key, optional: _ } = selector;
         check(SECRET, name)?;
@@ -109,14 +110,14 @@ impl<'a> Assets<'a> {
             name: name.clone(),
             key: key.clone(),
         })?;
-        // Credentials that are not text reach a collector like this from the peer, too.
+        // As in the operator, invalid UTF-8 is replaced, not rejected.
         Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
-    /// The value of a secret or a config map; empty if neither is named.
+    /// The value of a key of a secret or a config map. Empty if the selector names neither.
     ///
     /// # Errors
-    /// If there is none.
+    /// [`AssetError`] if the named object has no value for the key.
     pub fn either(&self, selector: &SecretOrConfigMap) -> Result<Cow<'a, str>, AssetError> {
         match selector.reference() {
             None => Ok(Cow::Borrowed("")),
@@ -143,7 +144,7 @@ impl<'a> Assets<'a> {
         self.without(CONFIG_MAP, ReferencedObject::ConfigMap { namespace, name })
     }
 
-    /// Says why there is no such object: it cannot be read, or it does not exist.
+    /// The error for an object that was not found: the object is unreadable or does not exist.
     fn without(&self, kind: &'static str, object: ReferencedObject) -> AssetError {
         let reason = self.cluster.unreadable.get(&object);
         let (ReferencedObject::Secret { namespace, name } | ReferencedObject::ConfigMap { namespace, name }) = object;
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_found_or_what_is_missing_is_named() {
+    fn a_missing_value_is_an_error_that_names_it() {
         let cluster = cluster();
         let cases = [
             ("shop", "{secret: {name: auth, key: plain}}", Ok("p@ss")),
@@ -202,7 +203,7 @@ mod tests {
             ("shop", "{secret: {name: auth, key: gone, optional: true}}", Err("has no key")),
             ("shop", "{secret: {name: gone, key: a}}", Err("secret shop/gone does not exist")),
             ("web", "{secret: {name: auth, key: plain}}", Err("secret web/auth does not exist")),
-            ("shop", "{secret: {name: auth, key: bad}}", Err("else than base64")),
+            ("shop", "{secret: {name: auth, key: bad}}", Err("is not base64")),
             ("shop", "{secret: {name: locked, key: a}}", Err("secret shop/locked cannot be read: grant get")),
             ("shop", "{configMap: {name: locked, key: a}}", Err("configmap shop/locked does not exist")),
             ("shop", "{secret: {name: '..', key: a}}", Err("names a secret whose name is not valid")),

@@ -1,8 +1,8 @@
-//! How much monitors may make of scrape configs: one object, one namespace, all together.
+//! Bounds on the scrape configs of one object, of one namespace and of all objects.
 //!
-//! In: the jobs of one object after the other. Out: the jobs that stay within the bounds, and a finding
-//! for each object that does not. Where a namespace or the whole exceeds its bound, the object with the most
-//! bytes is refused first, so that small objects stay. The order of the objects does not matter for one bound.
+//! Input: the jobs of one object after the other. Output: the jobs within the bounds, and a finding for each refused
+//! object. If a namespace or the total exceeds its bound, the largest objects are refused first, so that small objects
+//! stay. The order of the objects does not change the result for one bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,11 @@ use super::ScrapeJob;
 use super::finding::Finding;
 use crate::report::{ObjectRef, Report};
 
-/// The bounds. Sizes are bytes of JSON, as `/scrape_configs` shows them.
+/// The bounds. Sizes are in bytes of JSON, as in `/scrape_configs`.
 ///
-/// The defaults are far above honest use. Of 950 recorded monitors the largest makes 16 kB of two endpoints,
-/// and all of them make 3.3 MB. DIFFERENCE(large-monitor): the operator has no bounds.
+/// The defaults are far above normal use. Of 950 recorded monitors, the largest produces 16 kB from two endpoints, and
+/// all together produce 3.3 MB.
+/// DIFFERENCE(large-monitor): the operator has no bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Endpoints of one object (`OBJECT_LIMIT_ENDPOINTS`).
@@ -38,14 +39,14 @@ pub(super) struct ObjectJobs {
     pub object: ObjectRef,
     pub jobs: Vec<ScrapeJob>,
     pub findings: Vec<Finding>,
-    /// What the scrape configs of the jobs take as JSON.
+    /// The size of the scrape configs of the jobs, in bytes of JSON.
     pub bytes: usize,
 }
 
-/// An object in the order in which objects are refused: the last one first.
+/// Objects by size. Objects are refused from the end of this order.
 type BySize = BTreeSet<(usize, ObjectRef, usize)>;
 
-/// Objects that share a bound.
+/// The objects that share a bound, with their total size.
 #[derive(Debug, Default)]
 struct Usage {
     bytes: usize,
@@ -64,14 +65,14 @@ impl Usage {
         }
     }
 
-    /// The position of the largest object if all together exceed the bound.
+    /// The position of the largest object, if the total exceeds `bound`.
     fn excess(&self, bound: usize) -> Option<usize> {
         let (_, _, position) = self.objects.last()?;
         (self.bytes > bound).then_some(*position)
     }
 }
 
-/// Objects that were built, within the bounds.
+/// The built objects that are within the bounds.
 #[derive(Debug)]
 pub(super) struct Kept {
     bounds: Bounds,
@@ -85,7 +86,8 @@ impl Kept {
         Self { bounds, objects: Vec::new(), namespaces: BTreeMap::new(), total: Usage::default() }
     }
 
-    /// Adds an object. Refuses the largest ones at once if a bound is exceeded: what is refused is not held in memory.
+    /// Adds an object. If a bound is then exceeded, refuses the largest objects at once, so that their jobs do not stay
+    /// in memory.
     pub fn add(&mut self, added: ObjectJobs) {
         let Bounds { namespace_bytes, total_bytes, .. } = self.bounds;
         let (position, namespace) = (self.objects.len(), added.object.namespace.clone());
@@ -114,7 +116,7 @@ impl Kept {
         ))];
     }
 
-    /// The jobs that stay, in the order of their objects; the findings go to the report.
+    /// Returns the remaining jobs in the order of their objects, and adds the findings to `report`.
     pub fn finish(self, report: &mut Report) -> Vec<ScrapeJob> {
         let mut all = Vec::new();
         for ObjectJobs { object, jobs, findings, bytes: _ } in self.objects {
@@ -135,7 +137,7 @@ mod tests {
         ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes }
     }
 
-    /// The refused objects and the setting that each of them is refused by.
+    /// The refused objects, each with the setting that refuses it.
     fn refused(bounds: Bounds, objects: impl IntoIterator<Item = (&'static str, usize)>) -> Vec<String> {
         let mut kept = Kept::new(bounds);
         objects.into_iter().for_each(|(name, bytes)| kept.add(object(name, bytes)));
@@ -149,6 +151,8 @@ mod tests {
 
     #[test]
     fn the_largest_objects_are_refused_first_in_any_order() {
+        // The objects with their sizes, and the refused objects with the bound that each exceeds.
+        type Case = (&'static [(&'static str, usize)], &'static [&'static str]);
         let bounds = Bounds { namespace_bytes: 10, total_bytes: 15, ..Bounds::default() };
         type Case = (&'static [(&'static str, usize)], &'static [&'static str]);
         let cases: &[Case] = &[

@@ -1,9 +1,8 @@
-//! Whether certificates and keys can be used.
+//! Checks of certificates and private keys.
 //!
-//! In: the PEM texts that a monitor refers to; out: nothing, or why the operator
-//! refuses them. Follows `pem.Decode`, `x509.ParseCertificate` and `tls.X509KeyPair`
-//! of Go: of a bundle only the first certificate is looked at, and the key must be that
-//! of the certificate. Validity periods, issuers and signatures play no part.
+//! Input: the PEM texts that a monitor refers to. Output: nothing, or the reason why the operator refuses them. Follows
+//! `pem.Decode`, `x509.ParseCertificate` and `tls.X509KeyPair` of Go: only the first certificate of a bundle is parsed,
+//! and the key must match it. Validity periods, issuers and signatures are not checked.
 
 mod key;
 mod pem;
@@ -16,7 +15,7 @@ use crate::scrape_config::http_client::TlsConfig;
 use key::{PrivateKey, PublicKey};
 use pem::Block;
 
-/// Why a certificate or a key cannot be used.
+/// The reason why a certificate or a private key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum CertificateError {
@@ -28,36 +27,37 @@ pub enum CertificateError {
     MalformedCertificate,
     #[error("holds a certificate whose public key cannot be used")]
     UnusablePublicKey,
-    #[error("goes with a key that holds no PEM block of a private key")]
+    #[error("has a private key without a PEM block")]
     NoKey,
-    #[error("goes with a key that is not a private key in PKCS#1, PKCS#8 or SEC 1, without a passphrase")]
+    #[error("has a private key that is not in PKCS#1, PKCS#8 or SEC 1, or that has a passphrase")]
     MalformedKey,
-    #[error("goes with a key that belongs to another certificate")]
+    #[error("does not match its private key")]
     AnotherKey,
     #[error(
-        "holds no certificate that a collector loads, it must stand between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- without headers"
+        "holds no certificate that a collector loads, it must be between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- without headers"
     )]
     NoAuthority,
     #[error("is below min_version, raise it")]
     NoVersion,
 }
 
-/// What a collector cannot load of a TLS config.
+/// A field of a TLS config that a collector cannot load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct NotLoadable {
     /// `ca`, `cert` or `max_version`.
     pub field: &'static str,
-    /// Why.
+    /// The reason.
     pub reason: CertificateError,
 }
 
-/// Refuses certificates, keys and versions that a collector cannot load. A running collector that cannot load those of one job
-/// applies no change of any job. Files are not looked at.
+/// Refuses certificates, keys and versions that a collector cannot load. A running collector with one unloadable TLS
+/// config ignores all later changes of all jobs. Files are not checked, because only the collector can read them.
 /// DIFFERENCE(loadable-certificates): the operator serves such a job.
 ///
 /// # Errors
-/// If the authorities hold no certificate, or if certificate and key do not belong together.
+/// [`NotLoadable`] if `ca` contains no certificate, if certificate and key do not match, or if `max_version` is too
+/// low.
 pub fn check_loadable(config: &TlsConfig) -> Result<(), NotLoadable> {
     let TlsConfig { ca, cert, key, min_version, max_version, .. } = config;
     let within = |field| move |reason| NotLoadable { field, reason };
@@ -73,26 +73,26 @@ pub fn check_loadable(config: &TlsConfig) -> Result<(), NotLoadable> {
     Ok(())
 }
 
-/// As `AppendCertsFromPEM` of Go: one certificate is enough, and what is no certificate is passed over.
+/// Follows `AppendCertsFromPEM` of Go: one certificate is enough, and all other blocks are ignored.
 fn check_authorities(text: &str) -> Result<(), CertificateError> {
     let is_authority =
         |block: Block<'_>| block.label == "CERTIFICATE" && !block.has_headers && public_key(&block).is_ok();
     if pem::blocks(text).any(is_authority) { Ok(()) } else { Err(CertificateError::NoAuthority) }
 }
 
-/// Refuses what cannot be the certificate of an authority.
+/// Checks the certificate of an authority.
 ///
 /// # Errors
-/// If the first PEM block is not a certificate.
+/// [`CertificateError`] if the first PEM block is not a certificate.
 pub fn check_ca(text: &str) -> Result<(), CertificateError> {
     let block = pem::blocks(text).next().ok_or(CertificateError::NoPem)?;
     public_key(&block).map(drop)
 }
 
-/// Refuses a certificate and a key that do not belong together.
+/// Checks that a certificate and a private key match.
 ///
 /// # Errors
-/// If one of them cannot be read, or if they do not fit.
+/// [`CertificateError`] if one of them cannot be parsed, or if they do not match.
 pub fn check_pair(certificate: &str, key: &str) -> Result<(), CertificateError> {
     let leaf = pem::blocks(certificate).find(|block| block.label == "CERTIFICATE");
     let leaf = leaf.ok_or(CertificateError::NoCertificate)?;
@@ -103,15 +103,15 @@ pub fn check_pair(certificate: &str, key: &str) -> Result<(), CertificateError> 
     if private.public_key() == public { Ok(()) } else { Err(CertificateError::AnotherKey) }
 }
 
-/// The public key of a certificate; none if it is of a kind that servers and clients cannot use.
+/// The public key of a certificate. `None` for a kind of key that TLS does not support.
 fn public_key(block: &Block<'_>) -> Result<Option<PublicKey>, CertificateError> {
     let certificate = CertificateInner::<Raw>::from_der(&block.contents);
     let certificate = certificate.ok().filter(is_well_formed).ok_or(CertificateError::MalformedCertificate)?;
     PublicKey::parse(certificate.tbs_certificate().subject_public_key_info())
 }
 
-/// What Go looks at beyond the structure. It also looks into extensions, which are left alone here:
-/// real certificates get them wrong in ways that Go lets pass.
+/// The checks of Go beyond the ASN.1 structure. Go also checks extensions. They are not checked here, because real
+/// certificates contain errors in extensions that Go accepts.
 fn is_well_formed(certificate: &CertificateInner<Raw>) -> bool {
     let signed = certificate.tbs_certificate();
     let positive = signed.serial_number().as_bytes().first().is_none_or(|first| *first < 0x80);
@@ -124,7 +124,7 @@ fn is_well_formed(certificate: &CertificateInner<Raw>) -> bool {
 fn is_string(value: &Any) -> bool {
     match value.tag() {
         Tag::PrintableString => value.value().iter().all(|byte| {
-            // The last two are against the standard, but Go takes them.
+            // The standard does not allow `*` and `&`, but Go accepts them.
             byte.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(byte)
         }),
         Tag::Utf8String => std::str::from_utf8(value.value()).is_ok(),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn certificates_and_keys_that_go_refuses_are_refused() {
         let windows = P256.replace('\n', "\r\n");
         let bundle = format!("a comment\n{P256}{}", pem!("rsa.crt"));
         let key_first = format!("{P256_KEY}{P256}");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn authorities_are_those_that_go_loads() {
+    fn authorities_are_accepted_as_in_go() {
         // Each outcome was compared with `AppendCertsFromPEM` of Go 1.26.
         let trusted = P256.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
         let with_headers = P256.replace("BEGIN CERTIFICATE-----\n", "BEGIN CERTIFICATE-----\nName: value\n\n");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_collector_cannot_load_is_named() {
+    fn fields_that_a_collector_cannot_load_are_reported() {
         let config = |ca: &str, cert: &str, key: &str| TlsConfig {
             ca: ca.to_owned(),
             cert: cert.to_owned(),

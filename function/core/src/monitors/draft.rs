@@ -1,7 +1,7 @@
-//! Jobs on the way from a monitor to a scrape config that Prometheus would load.
+//! Job drafts: the stage between a monitor and a scrape config that Prometheus can load.
 //!
-//! In: a scrape config as the operator generates it; out: the job, defaults filled in,
-//! or why Prometheus' parser refuses it or the settings deny it.
+//! Input: a scrape config as the operator generates it. Output: the job with defaults filled in, or the reason why
+//! Prometheus or the settings reject it.
 
 use std::ops::Range;
 
@@ -17,52 +17,55 @@ use crate::scrape_config::secret::WithSecrets;
 use crate::scrape_config::shard::{self, ShardError};
 use crate::scrape_config::validation::ScrapeConfigError;
 
-/// What jobs are made with, besides the monitor.
+/// The inputs of a job, besides the monitor.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The settings.
     pub settings: &'a Settings,
-    /// What the monitor can refer to.
+    /// The secrets and config maps that the monitor can refer to.
     pub assets: Assets<'a>,
-    /// What was passed over while its jobs were made.
+    /// Findings about ignored parts of the monitor.
     pub notes: Vec<Finding>,
 }
 
-/// Which files of a collector a monitor may name (`prometheus_cr.deny_fs_access_through_sms`).
+/// The files of a collector that a monitor may name (`prometheus_cr.deny_fs_access_through_sms`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Files {
-    /// The key is absent: no file of a TLS config except [`SERVICE_ACCOUNT_CA`]. A collector that cannot read such a file
-    /// applies no change of any job. A file with a token is read at each scrape and harms only its own job.
+    /// The key is absent. A TLS config may name no file except [`SERVICE_ACCOUNT_CA`]. A collector that cannot read
+    /// such a file ignores all later changes of all jobs. A token file is allowed, because the collector reads it at
+    /// each scrape and a failure harms only its own job.
     /// DIFFERENCE(tls-files): the operator allows all files.
     #[default]
     WithoutTls,
-    /// `true`: none.
+    /// The key is `true`: no file is allowed.
     Denied,
-    /// `false`: all, as with the operator.
+    /// The key is `false`: all files are allowed, as in the operator.
     Allowed,
 }
 
-/// The file that each pod with a service account has, and that monitors of the API server and of the kubelet name.
+/// The CA file of service accounts. Every pod with a service account has it, and monitors of the API server and the
+/// kubelet use it.
 pub const SERVICE_ACCOUNT_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
-/// Which of the rules of a job stand in the monitor.
+/// The rules of a job that come from the monitor itself.
 #[derive(Debug, Clone, Default)]
 pub struct OwnRules {
-    /// Where in the list they stand.
+    /// The indexes of the rules in the rule list of the job.
     pub range: Range<usize>,
-    /// The field of the monitor, inside of that of the job.
+    /// The field of the rules in the monitor, relative to the field of the job.
     pub field: &'static str,
 }
 
 impl OwnRules {
-    /// Adds the rules of a monitor to those that are there.
+    /// Appends the rules of a monitor to `rules`.
     pub fn append(rules: &mut Vec<RelabelConfig>, own: Vec<RelabelConfig>, field: &'static str) -> Self {
         let start = rules.len();
         rules.extend(own);
         Self { range: start..rules.len(), field }
     }
 
-    /// The field of the rule with that index in the list of the job, if it stands in the monitor.
+    /// The field of the rule with this index in the rule list of the job. `None` if the rule does not come from the
+    /// monitor.
     #[must_use]
     pub fn field(&self, index: usize) -> Option<String> {
         self.range.contains(&index).then(|| format!("{}[{}]", self.field, index - self.range.start))
@@ -72,29 +75,29 @@ impl OwnRules {
 /// A job as the operator generates it.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// The field of the monitor that makes the job, such as `spec.endpoints[0]`.
+    /// The field of the monitor that defines the job, such as `spec.endpoints[0]`.
     pub field: String,
-    /// Which endpoint of the monitor it is, if it can have several.
+    /// The index of the endpoint in the monitor. `None` for kinds with a single job.
     pub endpoint: Option<usize>,
-    /// What is generated.
+    /// The generated scrape config.
     pub config: ScrapeConfig,
-    /// Which of the relabelling rules stand in the monitor.
+    /// The relabelling rules that come from the monitor.
     pub relabelings: OwnRules,
-    /// Which of the metric relabelling rules stand in the monitor.
+    /// The metric relabelling rules that come from the monitor.
     pub metric_relabelings: OwnRules,
 }
 
-/// A job that Prometheus and a collector would load.
+/// A job that Prometheus and a collector can load.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// The job.
     pub draft: Draft,
-    /// What its scrape config takes as JSON.
+    /// The size of the scrape config, in bytes of JSON.
     pub bytes: usize,
 }
 
 impl Draft {
-    /// Prometheus' defaults, to be filled in.
+    /// A draft with the defaults of Prometheus.
     #[must_use]
     pub fn new(job_name: String, field: String, endpoint: Option<usize>) -> Self {
         Self {
@@ -106,11 +109,11 @@ impl Draft {
         }
     }
 
-    /// Sets the rules: those that the operator makes, those of the scrape class, those of the monitor,
-    /// and last those that take a shard by `shard_by`.
+    /// Sets the relabelling rules. The order is: generated rules, rules of the scrape class, rules of the monitor, and
+    /// the rules that select a shard by `shard_by`.
     ///
     /// # Errors
-    /// If Prometheus cannot read a rule of the scrape class.
+    /// [`Finding`] if Prometheus cannot parse a rule of the scrape class.
     pub fn set_relabelings(
         &mut self,
         generated: Vec<RelabelConfig>,
@@ -127,10 +130,10 @@ impl Draft {
         Ok(())
     }
 
-    /// Sets the rules for metrics: those of the scrape class and those of the monitor.
+    /// Sets the metric relabelling rules: first the rules of the scrape class, then the rules of the monitor.
     ///
     /// # Errors
-    /// If Prometheus cannot read a rule of the scrape class.
+    /// [`Finding`] if Prometheus cannot parse a rule of the scrape class.
     pub fn set_metric_relabelings(&mut self, class: &ScrapeClass, own: Vec<RelabelConfig>) -> Result<(), Finding> {
         let rules = &mut self.config.metric_relabel_configs;
         *rules = relabeling::converted(&class.metric_relabelings).within("spec.scrapeClass.metricRelabelings")?;
@@ -138,16 +141,16 @@ impl Draft {
         Ok(())
     }
 
-    /// Fills in what is unset.
+    /// Fills in the defaults and checks the job.
     ///
     /// # Errors
-    /// If Prometheus or a collector would not load the job, or if it reads files that the settings deny.
+    /// [`Finding`] if Prometheus or a collector cannot load the job, or if it reads files that the settings deny.
     pub fn finish(mut self, globals: &Globals, files: Files) -> Result<Finished, Finding> {
         let bytes = self.check(globals, files).within(&self.field)?;
         Ok(Finished { draft: self, bytes })
     }
 
-    /// The bytes of the job in `/scrape_configs`.
+    /// Checks the job. Returns its size in `/scrape_configs`, in bytes.
     fn check(&mut self, globals: &Globals, files: Files) -> Result<usize, Finding> {
         self.config.validate(globals).map_err(|error| self.finding(&error))?;
         if files == Files::Denied
@@ -188,7 +191,7 @@ impl Draft {
     }
 }
 
-/// The files that a job names, as far as the peer looks.
+/// The first file that a job names. As in the operator, only credentials and TLS files are checked.
 fn file(config: &ScrapeConfig) -> Option<String> {
     let client = &config.http_client;
     let credentials = client.authorization.as_ref().map_or("", |authorization| &authorization.credentials_file);

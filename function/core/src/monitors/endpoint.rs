@@ -1,8 +1,8 @@
-//! Jobs of monitors that have endpoints: one an endpoint.
+//! Jobs of monitors with endpoints: one job for each endpoint.
 //!
-//! In: a `ServiceMonitor` or a `PodMonitor`, the settings and what it refers to; out:
-//! scrape configs as the operator generates them. What the two kinds do not have in
-//! common stands in files of their own.
+//! Input: a `ServiceMonitor` or a `PodMonitor`, the settings, and the secrets and config maps. Output: scrape configs
+//! as the operator generates them. `service_monitor.rs` and `pod_monitor.rs` contain what differs between the two
+//! kinds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,35 +20,35 @@ use crate::objects::monitoring::{KeySelector, ScrapeClass};
 use crate::relabel::RelabelConfig;
 use crate::scrape_config::discovery::KubernetesSd;
 
-/// A monitor that has endpoints.
+/// A monitor with endpoints.
 pub trait Endpoints: Object {
-    /// One of its endpoints.
+    /// The type of an endpoint.
     type Endpoint;
-    /// What the names of its jobs begin with.
+    /// The prefix of the job names.
     const JOB_PREFIX: &'static str;
-    /// The field of its endpoints.
+    /// The field of the monitor that contains the endpoints.
     const FIELD: &'static str;
 
-    /// The settings of the monitor itself.
+    /// The settings that apply to all endpoints of the monitor.
     fn shared(&self) -> Shared<'_>;
 
-    /// Its endpoints.
+    /// The endpoints of the monitor.
     fn endpoints(&self) -> &[Self::Endpoint];
 
     /// The settings of an endpoint.
     fn settings(endpoint: &Self::Endpoint) -> EndpointSettings<'_>;
 
-    /// Where the targets of all endpoints are looked for.
+    /// The Kubernetes service discovery of the jobs. It does not depend on the endpoint.
     ///
     /// # Errors
-    /// If the operator refuses the selector.
+    /// [`Finding`] if the operator refuses the selector.
     fn discovery(&self, class: &ScrapeClass) -> Result<KubernetesSd, Finding>;
 
-    /// The rules that the operator makes for an endpoint.
+    /// The relabelling rules that the operator generates for an endpoint.
     fn generated_rules(&self, endpoint: &Self::Endpoint, discovery: &KubernetesSd) -> Vec<RelabelConfig>;
 }
 
-/// What is set for all endpoints of a monitor.
+/// The settings that apply to all endpoints of a monitor.
 #[allow(missing_docs, reason = "named as in the CRDs")]
 pub struct Shared<'a> {
     pub scrape_class_name: Option<&'a str>,
@@ -58,7 +58,7 @@ pub struct Shared<'a> {
     pub protocols: &'a Protocols,
 }
 
-/// What is set for one endpoint.
+/// The settings of one endpoint.
 #[allow(missing_docs, reason = "named as in the CRDs")]
 pub struct EndpointSettings<'a> {
     pub path: &'a str,
@@ -71,7 +71,7 @@ pub struct EndpointSettings<'a> {
     pub track_timestamps_staleness: Option<bool>,
     pub metric_relabelings: &'a [Relabeling],
     pub relabelings: &'a [Relabeling],
-    /// Only one that is complete enough to be used.
+    /// `None` if the reference is incomplete. Each kind of monitor defines which fields it requires.
     pub bearer_token_secret: Option<&'a KeySelector>,
     pub bearer_token_file: &'a str,
     pub tls_config: Option<Cow<'a, TlsConfig>>,
@@ -79,10 +79,10 @@ pub struct EndpointSettings<'a> {
     pub proxy: &'a ProxyConfig,
 }
 
-/// Builds the job of each endpoint. A finding that refuses the monitor, in any of them, refuses all.
+/// Builds one job for each endpoint. A finding that refuses the monitor at one endpoint refuses all its jobs.
 ///
 /// # Errors
-/// If the operator refuses the monitor, or if the monitor makes more than it may.
+/// [`Finding`] if the operator refuses the monitor, or if the monitor exceeds a bound.
 pub fn build<M: Endpoints>(monitor: &M, context: &mut Context<'_>, jobs: &mut Builder<'_>) -> Result<(), Finding> {
     let endpoints = monitor.endpoints();
     check_endpoints(endpoints.len(), context.settings.bounds).within(&format!("spec.{}", M::FIELD))?;
@@ -122,8 +122,8 @@ fn draft<M: Endpoints>(
     Ok(draft)
 }
 
-/// Writes what stands in the endpoint; its rules are returned. What the operator refuses comes first,
-/// then what only Prometheus refuses.
+/// Writes the settings of an endpoint to the draft, and returns its own rules. Rules of the operator are checked first,
+/// because they refuse the whole monitor. Rules that only Prometheus checks come second.
 fn apply(
     settings: EndpointSettings<'_>,
     class: &ScrapeClass,
@@ -179,7 +179,7 @@ fn apply(
     Ok((rules, metric_rules))
 }
 
-/// Leaves out a job that names files of a TLS config.
+/// Leaves out a job whose TLS config names files.
 fn check_files(config: &TlsConfig) -> Result<(), Finding> {
     let TlsConfig { safe: _, ca_file, cert_file, key_file } = config;
     let files = [("caFile", ca_file), ("certFile", cert_file), ("keyFile", key_file)];

@@ -1,49 +1,49 @@
-//! What is wrong with a monitor or with one job of it.
+//! Findings: errors in a monitor or in one of its jobs.
 //!
-//! A finding names the field at fault from the inside out: each level adds its own name.
+//! A finding is created without a field. Each level that returns the finding adds its own field name in front.
 
 use std::fmt;
 
 use crate::report::{ObjectRef, Outcome, Report};
 
-/// One thing that is wrong, and what comes of it.
+/// One error, with its effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// [`Outcome::Refused`] where the operator passes over the whole monitor, [`Outcome::JobLeftOut`]
-    /// where only the job goes, [`Outcome::Adjusted`] where the job goes on.
+    /// [`Outcome::Refused`] if the operator skips the whole monitor. [`Outcome::JobLeftOut`] if only one job is left
+    /// out. [`Outcome::Adjusted`] if the job is served.
     pub outcome: Outcome,
-    /// The field at fault; empty for all of it.
+    /// The wrong field. Empty for the whole object.
     pub field: String,
-    /// Why, and what to do.
+    /// The reason, and what to do about it.
     pub reason: String,
 }
 
 impl Finding {
-    /// The whole monitor is refused.
+    /// A finding that refuses the whole monitor.
     pub fn refused(reason: impl fmt::Display) -> Self {
         Self { outcome: Outcome::Refused, field: String::new(), reason: reason.to_string() }
     }
 
-    /// One job is left out.
+    /// A finding that leaves out one job.
     pub fn left_out(reason: impl fmt::Display) -> Self {
         Self { outcome: Outcome::JobLeftOut, ..Self::refused(reason) }
     }
 
-    /// The job goes on without something.
+    /// A finding about an ignored part of a job that is served.
     pub fn adjusted(reason: impl fmt::Display) -> Self {
         Self { outcome: Outcome::Adjusted, ..Self::refused(reason) }
     }
 
-    /// Adds the finding to a report.
+    /// Adds the finding about `object` to a report.
     pub fn report(self, object: &ObjectRef, report: &mut Report) {
         let Self { outcome, field, reason } = self;
         report.push(object.clone(), outcome, field, reason);
     }
 }
 
-/// Says in which field something is.
+/// Adds the name of a field to a finding.
 pub trait Within {
-    /// The same, with its field inside of `parent`.
+    /// Prefixes the field of the finding with `parent`.
     #[must_use]
     fn within(self, parent: &str) -> Self;
 }
@@ -62,7 +62,7 @@ impl<T> Within for Result<T, Finding> {
     }
 }
 
-/// An error and what caused it, in one line.
+/// An error with all its causes, in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

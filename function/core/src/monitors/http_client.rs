@@ -1,9 +1,8 @@
-//! How a job connects and authenticates.
+//! The HTTP client of a job: TLS, proxy and credentials.
 //!
-//! In: what a monitor and its scrape class say, and the secrets; out: the client
-//! config of the job, or why the operator refuses the monitor. Follows `assets.StoreBuilder`,
-//! the `Validate` functions of `pkg/apis/monitoring/v1` and the generator's
-//! `add...ToYaml` functions of the Prometheus operator.
+//! Input: a monitor, its scrape class and the secrets. Output: the client config of the job, or the reason why the
+//! operator refuses the monitor. Follows `assets.StoreBuilder`, the `Validate` functions of `pkg/apis/monitoring/v1`
+//! and the generator's `add...ToYaml` functions of the Prometheus operator.
 
 use std::borrow::Cow;
 
@@ -18,10 +17,10 @@ use crate::scrape_config::http_client as prometheus;
 use crate::scrape_config::secret::{Secret, SecretUrl};
 use crate::scrape_config::url::GoUrl;
 
-/// Refuses credentials that exclude each other and authorization without any.
+/// Checks that a monitor sets only one kind of credentials, and that `authorization` has credentials.
 ///
 /// # Errors
-/// The first that cannot be.
+/// The first [`Finding`].
 pub fn check_credentials(http: &HttpConfig) -> Result<(), Finding> {
     let HttpConfig { authorization, basic_auth, oauth2, bearer_token_secret, follow_redirects: _, enable_http2: _ } =
         http;
@@ -43,11 +42,13 @@ pub fn check_credentials(http: &HttpConfig) -> Result<(), Finding> {
     }
 }
 
-/// The client config of a job, but for its bearer token and its proxy. Whatever the scrape class
-/// refers to in vain is passed over and noted: the operator looks at it only while it generates.
+/// The client config of a job, without its bearer token and its proxy.
+///
+/// A missing secret of the scrape class adds a note and does not refuse the monitor. The operator reads such a secret
+/// only during generation, and ignores the error there.
 ///
 /// # Errors
-/// The first rule of the operator that is broken.
+/// The first rule of the operator that the monitor breaks.
 pub fn http_client(
     http: &HttpConfig,
     tls_config: Option<&TlsConfig>,
@@ -75,10 +76,10 @@ pub fn http_client(
     })
 }
 
-/// Sets a bearer token or the file that holds one; empty ones are as good as none.
+/// Sets a bearer token, or the file that contains one. Empty texts count as absent.
 ///
 /// # Errors
-/// If Prometheus does not take it beside the other credentials.
+/// [`Finding`] if Prometheus does not accept the token beside the other credentials.
 pub fn set_bearer_token(config: &mut prometheus::HttpClientConfig, token: String, file: &str) -> Result<(), Finding> {
     let (field, authorization) = match (token.is_empty(), file.is_empty()) {
         (true, true) => return Ok(()),
@@ -108,7 +109,7 @@ pub fn set_bearer_token(config: &mut prometheus::HttpClientConfig, token: String
 /// The value of `bearerTokenSecret`.
 ///
 /// # Errors
-/// If there is none.
+/// [`Finding`] if the secret has no value for the key.
 pub fn bearer_token(selector: &KeySelector, assets: Assets<'_>) -> Result<String, Finding> {
     assets.secret(selector).map_err(Finding::from).within("bearerTokenSecret")
 }
@@ -116,7 +117,7 @@ pub fn bearer_token(selector: &KeySelector, assets: Assets<'_>) -> Result<String
 /// The proxy of a job.
 ///
 /// # Errors
-/// The first rule of the operator that is broken.
+/// The first rule of the operator that the monitor breaks.
 pub fn proxy(config: &ProxyConfig, assets: Assets<'_>) -> Result<prometheus::ProxyConfig, Finding> {
     let ProxyConfig { proxy_url, no_proxy, proxy_from_environment, proxy_connect_header } = config;
     let url = proxy_url.as_deref().unwrap_or_default();
@@ -124,7 +125,7 @@ pub fn proxy(config: &ProxyConfig, assets: Assets<'_>) -> Result<prometheus::Pro
     let proxy_from_environment = proxy_from_environment.unwrap_or_default();
     let refuse = |field: &str, reason: &str| Err(Finding::refused(reason).within(field));
     if !proxy_connect_header.is_empty() && !proxy_from_environment && url.is_empty() {
-        return refuse("proxyConnectHeader", "is set, which needs proxyUrl or proxyFromEnvironment");
+        return refuse("proxyConnectHeader", "requires proxyUrl or proxyFromEnvironment");
     }
     if proxy_from_environment && !url.is_empty() {
         return refuse("proxyUrl", "cannot be set beside proxyFromEnvironment, keep one");
@@ -133,7 +134,7 @@ pub fn proxy(config: &ProxyConfig, assets: Assets<'_>) -> Result<prometheus::Pro
         return refuse("noProxy", "cannot be set beside proxyFromEnvironment, keep one");
     }
     if url.is_empty() && !no_proxy.is_empty() {
-        return refuse("noProxy", "is set, which needs proxyUrl");
+        return refuse("noProxy", "requires proxyUrl");
     }
     url.parse::<GoUrl>().map_err(Finding::refused).within("proxyUrl")?;
     let headers = proxy_connect_header.iter().map(|(name, selectors)| {
@@ -165,7 +166,7 @@ fn optional<T, U>(value: Option<&T>, convert: impl FnOnce(&T) -> Result<U, Findi
 /// User and password.
 ///
 /// # Errors
-/// If one of them does not exist.
+/// [`Finding`] if one of the secrets has no value for its key.
 pub fn basic_auth(basic_auth: &BasicAuth, assets: Assets<'_>) -> Result<prometheus::BasicAuth, Finding> {
     let BasicAuth { username, password } = basic_auth;
     Ok(prometheus::BasicAuth {
@@ -178,7 +179,7 @@ pub fn basic_auth(basic_auth: &BasicAuth, assets: Assets<'_>) -> Result<promethe
 /// OAuth 2.0 client credentials.
 ///
 /// # Errors
-/// The first rule of the operator that is broken.
+/// The first rule of the operator that the monitor breaks.
 pub fn oauth2(oauth2: &OAuth2, assets: Assets<'_>) -> Result<prometheus::OAuth2, Finding> {
     let OAuth2 { client_id, client_secret, token_url, scopes, endpoint_params, tls_config, proxy: own_proxy } = oauth2;
     if token_url.is_empty() {
@@ -202,7 +203,7 @@ pub fn oauth2(oauth2: &OAuth2, assets: Assets<'_>) -> Result<prometheus::OAuth2,
     })
 }
 
-/// The header of a monitor, or that of its scrape class where the monitor leaves it open.
+/// The `Authorization` header of a monitor. Fields that the monitor does not set come from its scrape class.
 fn authorization(
     own: Option<&SafeAuthorization>,
     class: &ScrapeClass,
@@ -226,10 +227,10 @@ fn authorization(
     }))
 }
 
-/// `authorization` where no scrape class is in play.
+/// An `authorization` section to which no scrape class applies.
 ///
 /// # Errors
-/// If the credentials do not exist, or the type is basic.
+/// [`Finding`] if the credentials do not exist, or if the type is `Basic`.
 pub fn own_authorization(
     own: &SafeAuthorization,
     assets: Assets<'_>,
@@ -242,7 +243,7 @@ fn own_credentials(own: &SafeAuthorization, assets: Assets<'_>, notes: &mut Vec<
     let Some(selector) = &own.credentials else { return Ok(String::new()) };
     check_type(&own.r#type)?;
     if selector.name.is_empty() {
-        // The operator does not look at a secret without a name, and goes on without credentials.
+        // The operator ignores a secret without a name, and scrapes without credentials.
         notes.push(
             Finding::adjusted("names no secret: scraped without credentials").within("authorization.credentials"),
         );
@@ -251,10 +252,10 @@ fn own_credentials(own: &SafeAuthorization, assets: Assets<'_>, notes: &mut Vec<
     assets.secret(selector).map_err(Finding::from).within("credentials")
 }
 
-/// Refuses a type that has a field of its own.
+/// Refuses the type `Basic`, which has the field `basicAuth` of its own.
 ///
 /// # Errors
-/// If the type is basic.
+/// [`Finding`] if the type is `Basic`.
 pub fn check_type(r#type: &str) -> Result<(), Finding> {
     if r#type.trim().eq_ignore_ascii_case("basic") {
         return Err(Finding::refused("cannot be basic, use basicAuth").within("type"));
@@ -271,7 +272,8 @@ fn header(r#type: &str, credentials: String, credentials_file: &str) -> promethe
     }
 }
 
-/// What a scrape class refers to; empty, and noted, if there is no such thing in the namespace of the monitor.
+/// The value of a secret of the scrape class. If the namespace of the monitor has no such secret, adds a note and
+/// returns an empty text.
 fn class_value(
     class: &ScrapeClass,
     selector: Option<&KeySelector>,
@@ -284,19 +286,19 @@ fn class_value(
 
 fn missing(class: &ScrapeClass, error: &AssetError, notes: &mut Vec<Finding>) -> String {
     notes.push(Finding::adjusted(format_args!(
-        "scraped without what the scrape class {:?} refers to: {error}",
+        "scraped without a secret of the scrape class {:?}: {error}",
         class.name
     )));
     String::new()
 }
 
-/// TLS settings in the form that may name files; an empty section counts as none.
+/// Converts a TLS section without files to a TLS section with files. An empty section counts as absent.
 pub fn without_files(config: Option<&SafeTlsConfig>) -> Option<TlsConfig> {
     let config = config.filter(|config| **config != SafeTlsConfig::default())?;
     Some(TlsConfig { safe: config.clone(), ..TlsConfig::default() })
 }
 
-/// TLS of a monitor, and the files of its scrape class where the monitor leaves them open.
+/// The TLS config of a monitor. Files that the monitor does not set come from its scrape class.
 fn tls(
     own: Option<&TlsConfig>,
     class: &ScrapeClass,
@@ -319,10 +321,10 @@ fn tls(
     })
 }
 
-/// Certificates by reference.
+/// The TLS config of a section without files.
 ///
 /// # Errors
-/// The first rule of the operator that is broken: also where a certificate or key cannot be read.
+/// The first rule of the operator that the section breaks. A certificate or key that cannot be read also breaks a rule.
 pub fn safe_tls(config: &SafeTlsConfig, assets: Assets<'_>) -> Result<prometheus::TlsConfig, Finding> {
     check_safe_tls(config, "", "", "")?;
     resolved_tls(config, assets)
@@ -382,7 +384,7 @@ fn class_tls(
 /// Refuses TLS settings that contradict each other.
 ///
 /// # Errors
-/// The first rule of the operator that is broken.
+/// The first rule of the operator that the settings break.
 pub fn check_tls(config: &TlsConfig) -> Result<(), Finding> {
     let TlsConfig { safe, ca_file, cert_file, key_file } = config;
     check_safe_tls(safe, ca_file, cert_file, key_file)

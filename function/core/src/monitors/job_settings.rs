@@ -1,7 +1,7 @@
-//! Settings of a job that monitors of all kinds share: times, limits, histograms, protocols.
+//! Job settings that all kinds of monitors share: times, limits, histograms and protocols.
 //!
-//! In: texts and numbers as monitors hold them; out: fields of a scrape config, or
-//! why the operator or Prometheus' parser refuses them.
+//! Input: texts and numbers of a monitor. Output: fields of a scrape config, or the reason why the operator or
+//! Prometheus refuses them.
 
 use super::finding::{Finding, Within};
 use crate::duration::Duration;
@@ -10,7 +10,7 @@ use crate::objects::monitoring::{AttachMetadata, NamespaceSelector, ScrapeClass}
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::{self, KubernetesSd, Namespaces, Role};
 
-/// Interval and timeout of a scrape; zero where nothing is said.
+/// Interval and timeout of a scrape. Zero if the monitor does not set them.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
     interval: Duration,
@@ -18,11 +18,11 @@ pub struct Times {
 }
 
 impl Times {
-    /// Reads both texts. The operator looks at them only if there is a timeout, which must not be
-    /// longer than the interval; what it does not look at is left to Prometheus.
+    /// Parses both texts. The operator parses them only if there is a timeout, and requires a timeout that is not
+    /// longer than the interval. All other errors come from Prometheus, and leave out only the job.
     ///
     /// # Errors
-    /// If a text is no duration, or if the timeout is too long.
+    /// [`Finding`] if a text is not a duration, or if the timeout is too long.
     pub fn new(interval: &str, timeout: &str, default_interval: Duration) -> Result<Self, Finding> {
         let finding = if timeout.is_empty() { Finding::left_out } else { Finding::refused };
         let parse = |text: &str, default: Duration| if text.is_empty() { Ok(default) } else { text.parse() };
@@ -37,17 +37,17 @@ impl Times {
         Ok(Self { interval: own_interval, timeout })
     }
 
-    /// Writes the times.
+    /// Writes the times to a scrape config.
     pub fn apply(self, config: &mut ScrapeConfig) {
         config.scrape_interval = self.interval;
         config.scrape_timeout = self.timeout;
     }
 }
 
-/// Writes limits.
+/// Writes the limits to a scrape config.
 ///
 /// # Errors
-/// If one is negative.
+/// [`Finding`] if a limit is negative.
 pub fn limits(limits: &Limits, config: &mut ScrapeConfig) -> Result<(), Finding> {
     let Limits {
         sample_limit,
@@ -70,10 +70,10 @@ fn count(value: Option<i64>, field: &str) -> Result<u64, Finding> {
     u64::try_from(value.unwrap_or_default()).map_err(|_| Finding::left_out("must not be negative")).within(field)
 }
 
-/// Writes the limit of a body.
+/// Writes the limit on the size of a response body.
 ///
 /// # Errors
-/// If the text is no size.
+/// [`Finding`] if the text is not a size.
 pub fn body_size_limit(limit: Option<&str>, config: &mut ScrapeConfig) -> Result<(), Finding> {
     if let Some(limit) = limit.filter(|limit| !limit.is_empty()) {
         config.body_size_limit = limit.parse().map_err(Finding::left_out).within("bodySizeLimit")?;
@@ -81,10 +81,10 @@ pub fn body_size_limit(limit: Option<&str>, config: &mut ScrapeConfig) -> Result
     Ok(())
 }
 
-/// Writes what happens to histograms.
+/// Writes the settings of native histograms.
 ///
 /// # Errors
-/// If the limit of buckets is negative.
+/// [`Finding`] if the limit on buckets is negative.
 pub fn native_histograms(settings: &NativeHistograms, config: &mut ScrapeConfig) -> Result<(), Finding> {
     let NativeHistograms {
         scrape_native_histograms,
@@ -104,7 +104,7 @@ pub fn native_histograms(settings: &NativeHistograms, config: &mut ScrapeConfig)
     Ok(())
 }
 
-/// Writes the formats that are asked for.
+/// Writes the scrape protocols.
 pub fn protocols(protocols: &Protocols, class: &ScrapeClass, config: &mut ScrapeConfig) {
     let Protocols { scrape_protocols, fallback_scrape_protocol } = protocols;
     config.scrape_protocols.clone_from(scrape_protocols);
@@ -113,7 +113,7 @@ pub fn protocols(protocols: &Protocols, class: &ScrapeClass, config: &mut Scrape
     }
 }
 
-/// Discovery of Kubernetes objects for a monitor that stands in `namespace`.
+/// Kubernetes service discovery for a monitor in `namespace`.
 #[must_use]
 pub fn kubernetes(
     role: Role,
@@ -151,7 +151,7 @@ mod tests {
             ("", "31s", Err((Outcome::Refused, "scrapeTimeout"))),
             ("1m", "31s", Ok(("1m", "31s"))),
             ("10s", "11s", Err((Outcome::Refused, "scrapeTimeout"))),
-            // An interval of zero gives way to the default, but not where the operator compares.
+            // Prometheus replaces an interval of zero with the default. The check of the operator does not.
             ("0s", "1s", Err((Outcome::Refused, "scrapeTimeout"))),
             ("soon", "", Err((Outcome::JobLeftOut, "interval"))),
             ("soon", "1s", Err((Outcome::Refused, "interval"))),

@@ -1,7 +1,7 @@
-//! The jobs of one object while they are built.
+//! Builds the jobs of one object.
 //!
-//! In: drafts, one after the other. Out: jobs and findings, or the finding that refuses the object.
-//! Building stops at the first draft that exceeds a bound: what is refused costs no more than what is served.
+//! Input: drafts, one after the other. Output: jobs and findings, or the finding that refuses the object. Building
+//! stops at the first draft that exceeds a bound, so that a refused object does not cost more than a served one.
 
 use super::bounds::{Bounds, ObjectJobs};
 use super::draft::{Draft, Finished};
@@ -10,7 +10,7 @@ use super::{ScrapeJob, Settings};
 use crate::report::{ObjectRef, Outcome};
 use crate::scrape_config::globals::Globals;
 
-/// Takes the drafts of one object.
+/// Collects the drafts of one object.
 #[derive(Debug)]
 pub struct Builder<'a> {
     settings: &'a Settings,
@@ -19,16 +19,16 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// An object without jobs.
+    /// A builder for an object, without jobs.
     #[must_use]
     pub fn new(object: ObjectRef, settings: &'a Settings, globals: &'a Globals) -> Self {
         Self { settings, globals, built: ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes: 0 } }
     }
 
-    /// Adds a job. What leaves out this job alone becomes a finding of the object.
+    /// Adds a job. An error that leaves out only this job becomes a finding about the object.
     ///
     /// # Errors
-    /// If the draft refuses the whole object, or if the object makes more than it may.
+    /// [`Finding`] if the draft refuses the whole object, or if the object exceeds a bound.
     pub fn take(&mut self, draft: Result<Draft, Finding>) -> Result<(), Finding> {
         match draft.and_then(|draft| draft.finish(self.globals, self.settings.files)) {
             Ok(finished) => self.add(finished),
@@ -61,7 +61,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The jobs, with more findings.
+    /// The jobs of the object, with all its findings and `notes`.
     #[must_use]
     pub(super) fn finish(mut self, notes: Vec<Finding>) -> ObjectJobs {
         self.built.findings.extend(notes);
@@ -69,10 +69,10 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Refuses an object with more endpoints than it may have, before any of them is built.
+/// Refuses an object with too many endpoints before the first endpoint is built.
 ///
 /// # Errors
-/// If there are too many.
+/// [`Finding`] if `count` exceeds the bound.
 pub fn check_endpoints(count: usize, bounds: Bounds) -> Result<(), Finding> {
     let Bounds { object_endpoints, .. } = bounds;
     if count <= object_endpoints {

@@ -1,12 +1,12 @@
-//! Names that a Secret or a ConfigMap can have.
+//! Valid names of Secrets and ConfigMaps.
 //!
-//! A monitor can hold any text in place of a name. A text that no object has for a name must not become part of a
-//! request's path.
+//! A monitor can contain any text as a name. An invalid name must not become part of the path of a request to the API
+//! server.
 
-/// Kubernetes allows no longer name for a Secret or a ConfigMap.
+/// The maximum length of the name of a Secret or a ConfigMap in Kubernetes.
 const LONGEST_NAME: usize = 253;
 
-/// The number of characters of a refused text that a message shows.
+/// The number of characters of a refused name that a message shows.
 const SHOWN: usize = 60;
 
 /// A name that no Secret or ConfigMap can have.
@@ -20,10 +20,10 @@ pub struct InvalidName {
     shown: String,
 }
 
-/// Checks that an object can have this name: Kubernetes requires a DNS subdomain (RFC 1123) in lower case.
+/// Checks the name of an object. Kubernetes requires a DNS subdomain (RFC 1123) in lower case.
 ///
 /// # Errors
-/// If no object can have it.
+/// [`InvalidName`] if Kubernetes does not accept the name.
 pub fn check_name(name: &str) -> Result<(), InvalidName> {
     if name.len() <= LONGEST_NAME && name.split('.').all(is_label) {
         return Ok(());
@@ -31,7 +31,7 @@ pub fn check_name(name: &str) -> Result<(), InvalidName> {
     Err(InvalidName { shown: beginning(name) })
 }
 
-/// The beginning of a text of a tenant, short enough for a message.
+/// The beginning of a text from a tenant, short enough for a message.
 pub(super) fn beginning(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).collect();
     if shown.len() < text.len() {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_kubernetes_accepts() {
+    fn names_are_checked_as_in_kubernetes() {
         let longest = format!("{}.{}", "a".repeat(200), "b".repeat(52));
         let longer = format!("{longest}b");
         let accepted = ["a", "0", "web-1", "a.b", "1.2-3.x", "kube-root-ca.crt", &longest];

@@ -1,8 +1,7 @@
-//! What is special about the jobs of a `PodMonitor`.
+//! The parts of a job that are specific to `PodMonitor`.
 //!
-//! In: the monitor; out: where its targets are looked for, and the rules that the
-//! operator makes. Follows `checkPodMonitor` and `generatePodMonitorConfig`
-//! of the Prometheus operator.
+//! Input: the monitor. Output: its service discovery, and the relabelling rules that the operator generates. Follows
+//! `checkPodMonitor` and `generatePodMonitorConfig` of the Prometheus operator.
 
 use std::borrow::Cow;
 
@@ -56,7 +55,7 @@ impl Endpoints for PodMonitor {
             http,
             proxy,
         } = endpoint;
-        // Half a reference is passed over here, while a ServiceMonitor with one is refused.
+        // The operator ignores a reference without name or key here. It refuses a ServiceMonitor with such a reference.
         let named = |selector: &&KeySelector| !selector.name.is_empty() && !selector.key.is_empty();
         EndpointSettings {
             path,
@@ -112,7 +111,7 @@ impl Endpoints for PodMonitor {
     }
 }
 
-/// Only the port that the endpoint names.
+/// The rule that keeps only targets with the port of the endpoint.
 fn keep_port(endpoint: &PodMetricsEndpoint) -> Option<RelabelConfig> {
     const NAME: &str = "__meta_kubernetes_pod_container_port_name";
     const NUMBER: &str = "__meta_kubernetes_pod_container_port_number";
@@ -130,7 +129,7 @@ fn keep_port(endpoint: &PodMetricsEndpoint) -> Option<RelabelConfig> {
     }
 }
 
-/// Tells the endpoints of one pod apart. A port number makes no label, as in the operator.
+/// The rule that sets the label `endpoint` to the port. As in the operator, `portNumber` does not set the label.
 fn endpoint_label(endpoint: &PodMetricsEndpoint) -> Option<RelabelConfig> {
     let port: Cow<'_, str> =
         if endpoint.port.is_empty() { endpoint.target_port.as_ref()?.text() } else { endpoint.port.as_str().into() };

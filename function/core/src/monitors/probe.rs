@@ -1,7 +1,7 @@
 //! The job of a `Probe`.
 //!
-//! In: the monitor, the settings and what it refers to; out: a scrape config as the
-//! operator generates it. Follows `checkProbe` and `generateProbeConfig` of the Prometheus operator.
+//! Input: the monitor, the settings, and the secrets and config maps. Output: a scrape config as the operator generates
+//! it. Follows `checkProbe` and `generateProbeConfig` of the Prometheus operator.
 
 use std::net::IpAddr;
 
@@ -18,17 +18,17 @@ use crate::relabel::RelabelConfig;
 use crate::scrape_config::discovery::{Role, StaticSd};
 use crate::scrape_config::http_client::HttpClientConfig;
 
-/// What a probe goes to: static targets win over ingresses.
+/// The targets of a probe. If a probe has both kinds, static targets win.
 #[derive(Debug, Clone, Copy)]
 enum Targets<'a> {
     Static(&'a StaticTargets),
     Ingress(&'a IngressTargets),
 }
 
-/// Builds the job. A finding that only Prometheus would have leaves out the job.
+/// Builds the job. An error that only Prometheus detects leaves out the job.
 ///
 /// # Errors
-/// If the operator refuses the monitor, or if the monitor makes more than it may.
+/// [`Finding`] if the operator refuses the monitor, or if the monitor exceeds a bound.
 pub fn build(probe: &Probe, context: &mut Context<'_>, jobs: &mut Builder<'_>) -> Result<(), Finding> {
     let class = context.settings.scrape_classes.of(probe.spec.scrape_class_name.as_deref()).within("spec")?;
     let targets = targets(&probe.spec.targets).within("spec.targets")?;
@@ -105,7 +105,8 @@ fn draft(
     Ok(draft)
 }
 
-/// How to connect to the prober. Credentials that exclude each other are left to Prometheus: so does the operator.
+/// The client config for the prober. As in the operator, conflicting credentials are checked only by the rules of
+/// Prometheus.
 fn client(
     spec: &ProbeSpec,
     class: &ScrapeClass,
@@ -121,7 +122,7 @@ fn client(
     Ok((client, token))
 }
 
-/// The operator checks the rules of static targets and of ingresses, also where the other ones are used.
+/// Checks the rules of static targets and of ingresses. As in the operator, unused rules are also checked.
 fn check_rules(spec: &ProbeSpec) -> Result<(), Finding> {
     let ProbeTargets { static_config, ingress } = &spec.targets;
     let check = |rules: &[Relabeling], field: &str| relabeling::check(rules).within(field);
@@ -140,7 +141,7 @@ fn check_rules(spec: &ProbeSpec) -> Result<(), Finding> {
     Ok(())
 }
 
-/// Refuses what is not `host` or `host:port`.
+/// Checks that the URL of a prober is `host` or `host:port`.
 fn check_prober(url: &str) -> Result<(), Finding> {
     let (host, port) = split_host_port(url).map_or((url, None), |(host, port)| (host, Some(port)));
     let valid_port = matches!(port.map(str::parse::<i64>), None | Some(Ok(1..=65535)));
@@ -150,7 +151,7 @@ fn check_prober(url: &str) -> Result<(), Finding> {
     Err(Finding::refused(format_args!("must be a host or host:port, without scheme and path: {url:?}")))
 }
 
-/// As `IsHost` of asaskevich/govalidator: an address or a name; names may hold `_` and end in a dot.
+/// Follows `IsHost` of asaskevich/govalidator: an IP address or a DNS name. Names may contain `_` and end with a dot.
 fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -198,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probers_are_hosts_with_or_without_a_port() {
+    fn a_prober_is_a_host_with_an_optional_port() {
         let long = "a".repeat(64);
         let valid = [
             "prober",

@@ -1,7 +1,7 @@
 //! The Secrets and ConfigMaps that monitors refer to.
 //!
-//! Input: the selected monitors. Output: the objects to read, each named once. A name that no object
-//! can have is never read; [`super::assets`] refuses the monitor by the field that holds it.
+//! Input: the selected monitors. Output: the objects to read, without duplicates. An invalid name is never read.
+//! [`super::assets`] refuses a monitor with such a name, and reports the field.
 
 use std::collections::BTreeSet;
 
@@ -24,10 +24,10 @@ pub const MOST_REFERENCES: usize = 100;
 
 /// A monitor that can refer to Secrets and ConfigMaps.
 pub trait Refers: Object {
-    /// The name of its scrape class, if it names one.
+    /// The name of the scrape class that the monitor sets.
     fn scrape_class_name(&self) -> Option<&str>;
 
-    /// Its own references; those of its scrape class are not among them.
+    /// The references in the monitor itself, without the references of its scrape class.
     fn references(&self) -> impl Iterator<Item = Reference<'_>>;
 }
 
@@ -71,9 +71,9 @@ impl Refers for ScrapeConfig {
     }
 }
 
-/// The Secrets and ConfigMaps that the selected monitors refer to: the objects that must be read.
+/// The Secrets and ConfigMaps that the selected monitors refer to. Exactly these objects must be read.
 ///
-/// A monitor with too many references adds none; [`check_number`] refuses it.
+/// A monitor with too many references adds none, because [`check_number`] refuses it.
 #[must_use]
 pub fn references(settings: &Settings, cluster: &Cluster) -> BTreeSet<ReferencedObject> {
     let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, scrape_classes, .. } = settings;
@@ -88,7 +88,7 @@ pub fn references(settings: &Settings, cluster: &Cluster) -> BTreeSet<Referenced
 /// Refuses a monitor that names more than [`MOST_REFERENCES`] Secrets and ConfigMaps.
 ///
 /// # Errors
-/// If it names more.
+/// [`Finding`] if the monitor names more.
 pub fn check_number(monitor: &impl Refers) -> Result<(), Finding> {
     let number = monitor.references().map(key).collect::<BTreeSet<_>>().len();
     if number <= MOST_REFERENCES {
@@ -123,7 +123,7 @@ impl Found<'_> {
     }
 }
 
-/// What tells two references of a monitor apart: the kind and the name.
+/// The kind and the name of a reference. References with equal keys name one object.
 fn key(reference: Reference<'_>) -> (bool, &str) {
     match reference {
         Reference::Secret(selector) => (true, &selector.name),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_object_counts_once() {
+    fn an_object_counts_once() {
         let endpoint = "{bearerTokenSecret: {name: s, key: a}}";
         let endpoints = vec![endpoint; 2_000].join(",");
         let monitor: ServiceMonitor =

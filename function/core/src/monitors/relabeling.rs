@@ -1,8 +1,7 @@
-//! Relabelling rules: those that monitors write, and those that the operator makes.
+//! Relabelling rules of monitors, and the rules that the operator generates.
 //!
-//! In: rules as monitors hold them, selectors, names of labels; out: rules as
-//! Prometheus' parser holds them. Follows `LabelConfigValidator` and the rules in `promcfg.go`
-//! of the Prometheus operator.
+//! Input: rules of a monitor, selectors and label names. Output: rules as Prometheus parses them. Follows
+//! `LabelConfigValidator` and the rules in `promcfg.go` of the Prometheus operator.
 
 use super::finding::{Finding, Within};
 use crate::labels::sanitized;
@@ -13,19 +12,19 @@ use crate::scrape_config::NameValidation;
 use crate::scrape_config::shard::OPERATORS_EXPRESSION;
 use crate::selector::LabelSelector;
 
-/// Refuses rules that the operator refuses.
+/// Checks rules as the operator does.
 ///
 /// # Errors
-/// The first rule at fault.
+/// [`Finding`] for the first rule that the operator refuses.
 pub fn check(rules: &[Relabeling]) -> Result<(), Finding> {
     let check = |(index, rule)| check_rule(rule).within(&format!("[{index}]"));
     rules.iter().enumerate().try_for_each(check)
 }
 
-/// Rules as Prometheus holds them.
+/// Checks rules as the operator does, then converts them to rules of Prometheus.
 ///
 /// # Errors
-/// The first rule that the operator refuses, or else the first that Prometheus cannot read.
+/// [`Finding`] for the first rule that the operator refuses, or else for the first that Prometheus cannot parse.
 pub fn checked(rules: &[Relabeling]) -> Result<Vec<RelabelConfig>, Finding> {
     check(rules)?;
     converted(rules)
@@ -43,20 +42,20 @@ pub fn check_loadable(rules: &[Relabeling]) -> Result<(), Finding> {
 /// Rules as Prometheus holds them; what the operator refuses has been refused already.
 ///
 /// # Errors
-/// The first rule that Prometheus cannot read.
+/// [`Finding`] for the first rule that Prometheus cannot parse.
 pub fn converted(rules: &[Relabeling]) -> Result<Vec<RelabelConfig>, Finding> {
     let convert = |(index, rule)| convert(rule).within(&format!("[{index}]"));
     rules.iter().enumerate().map(convert).collect()
 }
 
-/// What the operator checks. Prometheus checks more, when it loads the rules.
+/// Checks one rule as the operator does. Prometheus checks more when it loads the rule.
 fn check_rule(rule: &Relabeling) -> Result<(), Finding> {
     let Relabeling { source_labels, separator, target_label, regex, modulus, replacement, action: _ } = rule;
     let refuse = |field: &str, reason: String| Err(Finding::refused(reason).within(field));
     if let Err(error) = GoRegex::check(regex) {
         return refuse("regex", format!("is not a regular expression of Go: {error}"));
     }
-    // The operator leaves an unknown action to Prometheus.
+    // The operator does not check an unknown action. Prometheus rejects it.
     let Ok(action) = action(rule) else { return Ok(()) };
     let needs_target = matches!(
         action,
@@ -124,13 +123,13 @@ fn action(rule: &Relabeling) -> Result<Action, Finding> {
     Action::named(&rule.action).ok_or_else(unknown)
 }
 
-/// Keeps the name of the job, which later rules overwrite.
+/// A rule that saves the job name in a temporary label, because later rules overwrite `job`.
 #[must_use]
 pub fn keep_job_name() -> RelabelConfig {
     copy("job", "__tmp_prometheus_job_name")
 }
 
-/// `target` takes the value of `source`.
+/// A rule that copies the value of `source` to `target`.
 #[must_use]
 pub fn copy(source: &str, target: &str) -> RelabelConfig {
     RelabelConfig {
@@ -140,43 +139,43 @@ pub fn copy(source: &str, target: &str) -> RelabelConfig {
     }
 }
 
-/// `target` takes the value of `source` unless that is empty.
+/// A rule that copies the value of `source` to `target`, unless the value is empty.
 #[must_use]
 pub fn copy_if_set(source: &str, target: &str) -> RelabelConfig {
     RelabelConfig { regex: Some("(.+)".to_owned()), replacement: "${1}".to_owned(), ..copy(source, target) }
 }
 
-/// `target` takes a fixed value.
+/// A rule that sets `target` to a fixed value.
 #[must_use]
 pub fn set(target: &str, value: &str) -> RelabelConfig {
     RelabelConfig { target_label: target.to_owned(), replacement: value.to_owned(), ..RelabelConfig::default() }
 }
 
-/// Targets stay if the labels match.
+/// A rule that keeps only targets whose labels match.
 #[must_use]
 pub fn keep(source_labels: Vec<String>, regex: impl Into<String>) -> RelabelConfig {
     RelabelConfig { source_labels, regex: Some(regex.into()), action: Action::Keep, ..RelabelConfig::default() }
 }
 
-/// Targets go if the labels match.
+/// A rule that drops targets whose labels match.
 #[must_use]
 pub fn drop(source_labels: Vec<String>, regex: impl Into<String>) -> RelabelConfig {
     RelabelConfig { action: Action::Drop, ..keep(source_labels, regex) }
 }
 
-/// Pods that are done are no targets.
+/// A rule that drops pods in the phase `Failed` or `Succeeded`. Such a pod serves no metrics.
 #[must_use]
 pub fn drop_finished_pods() -> RelabelConfig {
     drop(vec!["__meta_kubernetes_pod_phase".to_owned()], "(Failed|Succeeded)")
 }
 
-/// A label of a Kubernetes object becomes a label of the target, under the same name.
+/// A rule that copies a label of a Kubernetes object to a target label with the sanitized name.
 #[must_use]
 pub fn take_label(object: &str, name: &str) -> RelabelConfig {
     copy_if_set(&object_label(object, name), &sanitized(name))
 }
 
-/// A label of a Kubernetes object becomes the job of the target.
+/// A rule that copies a label of a Kubernetes object to the target label `job`.
 #[must_use]
 pub fn take_job(object: &str, name: &str) -> RelabelConfig {
     copy_if_set(&object_label(object, name), "job")
@@ -186,7 +185,7 @@ fn object_label(object: &str, name: &str) -> String {
     format!("__meta_kubernetes_{object}_label_{}", sanitized(name))
 }
 
-/// Rules that let only targets pass whose Kubernetes object matches a selector.
+/// Rules that keep only targets whose Kubernetes object matches the selector.
 #[must_use]
 pub fn select(object: &str, selector: &LabelSelector) -> Vec<RelabelConfig> {
     let present = |key: &str| format!("__meta_kubernetes_{object}_labelpresent_{}", sanitized(key));
@@ -207,8 +206,8 @@ pub fn select(object: &str, selector: &LabelSelector) -> Vec<RelabelConfig> {
     labels.chain(expressions).collect()
 }
 
-/// Rules by which one of several Prometheus instances takes its share, by the hash of `source`. The allocator lets all
-/// targets pass them. Collectors get them too: a collector replaces `$(SHARD)` and runs them again.
+/// Rules that select one shard of the targets by the hash of `source`. The allocator keeps all targets. A collector
+/// replaces `$(SHARD)` and runs the rules again.
 #[must_use]
 pub fn shard(source: &str) -> [RelabelConfig; 3] {
     const HASH: &str = "__tmp_hash";
@@ -230,7 +229,7 @@ mod tests {
     use crate::report::Outcome;
 
     #[test]
-    fn rules_are_taken_or_refused_as_by_the_operator() {
+    fn rules_are_checked_as_in_the_operator() {
         let refused = |field| Err((Outcome::Refused, field));
         let left_out = |field| Err((Outcome::JobLeftOut, field));
         let cases = [

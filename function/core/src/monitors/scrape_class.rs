@@ -1,4 +1,4 @@
-//! Scrape classes, checked once: settings that monitors take by name or by default.
+//! Scrape classes: settings that a monitor takes by name or by default.
 //!
 //! Follows `getScrapeClassConfig` and `getScrapeClassOrDefault` of the Prometheus operator.
 //! DIFFERENCE: a class that Prometheus cannot load is refused too. The operator leaves it to Prometheus, which then
@@ -18,12 +18,12 @@ use crate::scrape_config::validation::PROTOCOLS;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScrapeClasses {
     by_name: BTreeMap<String, ScrapeClass>,
-    /// What monitors take that name no class; empty if no class is the default.
+    /// The class of monitors that do not name one. Empty if no class is the default.
     default: ScrapeClass,
 }
 
 impl ScrapeClasses {
-    /// Checks scrape classes. Of several with one name the last counts.
+    /// Checks scrape classes. If several classes have one name, the last one wins.
     ///
     /// # Errors
     /// A class that makes no job that Prometheus can load. The field is the field in the list.
@@ -45,10 +45,10 @@ impl ScrapeClasses {
         Ok(Self { by_name, default })
     }
 
-    /// The class of a monitor that names `name`; an empty one where none applies.
+    /// The scrape class of a monitor. Without a name, the default class, or an empty class if there is no default.
     ///
     /// # Errors
-    /// If there is no class of that name.
+    /// [`Finding`] if no class has this name.
     pub fn of(&self, name: Option<&str>) -> Result<&ScrapeClass, Finding> {
         match name {
             None | Some("") => Ok(&self.default),
@@ -59,7 +59,7 @@ impl ScrapeClasses {
         }
     }
 
-    /// All classes.
+    /// All classes, each name once.
     pub fn iter(&self) -> impl Iterator<Item = &ScrapeClass> {
         self.by_name.values()
     }

@@ -1,8 +1,8 @@
 //! The job of a `ScrapeConfig` object.
 //!
-//! In: the object, the settings and what it refers to; out: a scrape config as the
-//! operator generates it. Follows `checkScrapeConfig` and `generateScrapeConfig` of the
-//! Prometheus operator. A job whose service discovery is not served here is left out.
+//! Input: the object, the settings, and the secrets and config maps. Output: a scrape config as the operator generates
+//! it. Follows `checkScrapeConfig` and `generateScrapeConfig` of the Prometheus operator. A job with an unsupported
+//! kind of service discovery is left out.
 
 mod client;
 mod consul;
@@ -27,11 +27,11 @@ use crate::scrape_config::NameValidation;
 use crate::scrape_config::http_client::HttpClientConfig;
 use service_discovery::service_discovery;
 
-/// Builds the job. A finding that only Prometheus would have leaves out the job, and so does
-/// service discovery that is not served here.
+/// Builds the job. An error that only Prometheus detects leaves out the job. So does an unsupported kind of service
+/// discovery.
 ///
 /// # Errors
-/// If the operator refuses the object, or if the object makes more than it may.
+/// [`Finding`] if the operator refuses the object, or if the object exceeds a bound.
 pub fn build(object: &ScrapeConfig, context: &mut Context<'_>, jobs: &mut Builder<'_>) -> Result<(), Finding> {
     let class = context.settings.scrape_classes.of(object.spec.scrape_class_name.as_deref()).within("spec")?;
     let mut notes = Vec::new();
@@ -84,8 +84,8 @@ fn draft(
     Ok(draft)
 }
 
-/// Unlike the jobs of monitors, these are not divided into shards, and the job's name comes
-/// after the rules of the scrape class.
+/// Sets the relabelling rules. Unlike jobs of monitors, these jobs have no rules for shards. The rule for the job name
+/// follows the rules of the scrape class.
 fn set_rules(draft: &mut Draft, spec: &ScrapeConfigSpec, class: &ScrapeClass) -> Result<(), Finding> {
     let own = relabeling::converted(&spec.relabelings).within("relabelings")?;
     let own_metric = relabeling::converted(&spec.metric_relabelings).within("metricRelabelings")?;
@@ -121,7 +121,7 @@ fn times(spec: &ScrapeConfigSpec, context: &Context<'_>) -> Result<Times, Findin
     let interval = spec.scrape_interval.as_deref().unwrap_or_default();
     let timeout = spec.scrape_timeout.as_deref().unwrap_or_default();
     Times::new(interval, timeout, context.settings.scrape_interval).map_err(|mut finding| {
-        // Monitors have another name for it.
+        // In monitors the field is named `interval`, in this kind `scrapeInterval`.
         if finding.field == "interval" {
             "scrapeInterval".clone_into(&mut finding.field);
         }
@@ -129,7 +129,8 @@ fn times(spec: &ScrapeConfigSpec, context: &Context<'_>) -> Result<Times, Findin
     })
 }
 
-/// The operator writes down a time that is given but empty, which Prometheus does not take.
+/// Leaves out an object with an empty time. The operator writes the empty text to the config, and Prometheus rejects
+/// it.
 fn check_empty_times(spec: &ScrapeConfigSpec) -> Result<(), Finding> {
     for (field, time) in [("scrapeInterval", &spec.scrape_interval), ("scrapeTimeout", &spec.scrape_timeout)] {
         if time.as_deref() == Some("") {
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_becomes_the_job_that_the_operator_makes_of_it() {
+    fn an_object_generates_the_job_of_the_operator() {
         let job = jobs(
             "{jobName: web, scheme: HTTPS, metricsPath: /m, scrapeTimeout: 5s, enableHTTP2: false,
               basicAuth: {username: {name: auth, key: user}, password: {name: auth, key: pass}},
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_or_prometheus_refuses_is_left_out_with_its_field() {
+    fn objects_that_the_peers_refuse_are_reported_with_their_field() {
         use Outcome::{JobLeftOut, Refused};
         let key = "{name: gone, key: k}";
         let cases: &[(String, Outcome, &str)] = &[

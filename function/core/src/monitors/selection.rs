@@ -1,8 +1,7 @@
-//! Which monitors are meant.
+//! Selects monitors by their labels and namespaces.
 //!
-//! In: the selectors of a kind, the namespaces that are allowed or denied, and the
-//! objects; out: the selected objects. Follows `selectObjects` of the Prometheus operator
-//! and the informers that the allocator gives it.
+//! Input: the selectors of a kind, the allowed and denied namespaces, and the objects. Output: the selected objects.
+//! Follows `selectObjects` of the Prometheus operator, and the informers that its allocator passes to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,22 +9,23 @@ use std::sync::Arc;
 use crate::objects::{Cluster, Collection, Metadata, Namespace, Object, TextMap};
 use crate::selector::{Gap, LabelSelector, Selector, SelectorError};
 
-/// Which objects of one kind are meant.
+/// The selectors for one kind of object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KindSelection {
-    /// None selects nothing.
+    /// `None` selects no object.
     selector: Option<Selector>,
-    /// None stands for the namespace of the collectors.
+    /// `None` selects the namespace of the collectors.
     namespaces: Option<Selector>,
 }
 
 impl KindSelection {
-    /// What `..._selector` and `..._namespace_selector` of a config say: without the first nothing is
-    /// selected, an empty one selects everything; without the second the namespace of the collectors
-    /// is meant, an empty one means every namespace.
+    /// Parses `..._selector` and `..._namespace_selector` of a config.
+    ///
+    /// Without `selector` no object is selected, and an empty one selects all objects. Without `namespaces` the
+    /// namespace of the collectors is selected, and an empty one selects all namespaces.
     ///
     /// # Errors
-    /// The first requirement that breaks a rule.
+    /// The first invalid requirement of a selector.
     pub fn new(
         selector: Option<&LabelSelector>,
         namespace_selector: Option<&LabelSelector>,
@@ -40,21 +40,21 @@ impl KindSelection {
         self.selector.is_some()
     }
 
-    /// Every object in every namespace.
+    /// Selects all objects in all namespaces.
     #[must_use]
     pub fn all() -> Self {
         Self { selector: Some(Selector::default()), namespaces: Some(Selector::default()) }
     }
 }
 
-/// Where monitors may stand.
+/// The namespaces from which monitors are accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NamespaceRules {
-    /// The namespace of the collectors; empty if there is none, which then stands for all.
+    /// The namespace of the collectors. Empty if unknown. All namespaces are then selected.
     pub own: String,
-    /// Only these, if any is named; nothing is denied then.
+    /// The allowed namespaces. If this set is not empty, `denied` has no effect.
     pub allowed: BTreeSet<String>,
-    /// All but these.
+    /// The denied namespaces.
     pub denied: BTreeSet<String>,
 }
 
@@ -63,7 +63,7 @@ impl NamespaceRules {
         if self.allowed.is_empty() { !self.denied.contains(namespace) } else { self.allowed.contains(namespace) }
     }
 
-    fn mean(&self, selection: &KindSelection, namespace: &str, cluster: &Cluster) -> bool {
+    fn includes(&self, selection: &KindSelection, namespace: &str, cluster: &Cluster) -> bool {
         match &selection.namespaces {
             None => self.own.is_empty() || namespace == self.own,
             Some(selector) => selector.is_empty() || selector.matches(&namespace_labels(namespace, cluster)),
@@ -71,37 +71,37 @@ impl NamespaceRules {
     }
 }
 
-/// Why an object is not meant.
+/// The reason why an object is not selected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSelected {
-    /// The config has no selector for the kind, which selects none.
-    #[error("the config has no selector for this kind, and without one none is selected")]
+    /// The config has no selector for the kind, so no object is selected.
+    #[error("the config has no selector for this kind, so no object of this kind is selected")]
     NoSelector,
-    /// A requirement on the labels of the object does not hold.
-    #[error("its labels are not what the selector wants: {0}")]
+    /// The labels of the object do not match a requirement.
+    #[error("its labels do not match the selector: {0}")]
     Labels(Gap),
-    /// Its namespace is not among those that are allowed.
+    /// The namespace of the object is not in the list of allowed namespaces.
     #[error("its namespace is not in allow_namespaces: {0}")]
     NotAllowed(String),
-    /// Its namespace is denied.
+    /// The namespace of the object is denied.
     #[error("its namespace is in deny_namespaces: {0}")]
     Denied(String),
-    /// Without a namespace selector only the collectors' namespace is meant.
+    /// The object is outside the namespace of the collectors, and there is no namespace selector.
     #[error(
-        "it is in the namespace {namespace}, and without a namespace selector only the collectors' own is meant: {own}"
+        "it is in the namespace {namespace}, and without a namespace selector only the collectors' namespace is selected: {own}"
     )]
     OtherNamespace {
-        /// The object's.
+        /// The namespace of the object.
         namespace: String,
-        /// The collectors'.
+        /// The namespace of the collectors.
         own: String,
     },
-    /// A requirement on the labels of the namespace does not hold.
-    #[error("the labels of its namespace are not what the namespace selector wants: {0}")]
+    /// The labels of the namespace do not match a requirement.
+    #[error("the labels of its namespace do not match the namespace selector: {0}")]
     NamespaceLabels(Gap),
 }
 
-/// All reasons why an object is not meant; none for those that [`select`] finds.
+/// All reasons why an object is not selected. Empty for an object that [`select`] returns.
 pub fn reasons(
     selection: &KindSelection,
     rules: &NamespaceRules,
@@ -118,7 +118,7 @@ pub fn reasons(
         let reason = if rules.allowed.is_empty() { NotSelected::Denied } else { NotSelected::NotAllowed };
         reasons.push(reason(namespace.to_owned()));
     }
-    if !rules.mean(selection, namespace, cluster) {
+    if !rules.includes(selection, namespace, cluster) {
         match &selection.namespaces {
             None => {
                 reasons.push(NotSelected::OtherNamespace { namespace: namespace.to_owned(), own: rules.own.clone() });
@@ -146,11 +146,12 @@ pub fn select<'a, T: Object>(
         selection.selector.as_ref().is_some_and(|selector| selector.matches(&metadata.labels))
             && *namespaces
                 .entry(namespace)
-                .or_insert_with(|| rules.admit(namespace) && rules.mean(selection, namespace, cluster))
+                .or_insert_with(|| rules.admit(namespace) && rules.includes(selection, namespace, cluster))
     })
 }
 
-/// The labels of a namespace. Its name is one, also where manifests leave out the namespace itself.
+/// The labels of a namespace. The label with the name of the namespace is always present, even without a Namespace
+/// object.
 fn namespace_labels(namespace: &str, cluster: &Cluster) -> Arc<TextMap> {
     let mut labels =
         cluster.namespaces.get("", namespace).map(|namespace| namespace.metadata.labels.clone()).unwrap_or_default();
@@ -181,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn selectors_and_namespaces_choose_as_in_the_operator() {
-        // Selector, namespace selector, own namespace, allowed, denied; the monitors.
+    fn selectors_and_namespaces_select_as_in_the_operator() {
+        // Selector, namespace selector, namespace of the collectors, allowed, denied, expected monitors.
         type Case = (
             Option<&'static str>,
             Option<&'static str>,

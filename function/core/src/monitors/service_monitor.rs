@@ -1,8 +1,7 @@
-//! What is special about the jobs of a `ServiceMonitor`.
+//! The parts of a job that are specific to `ServiceMonitor`.
 //!
-//! In: the monitor; out: where its targets are looked for, and the rules that the
-//! operator makes. Follows `checkServiceMonitor` and `generateServiceMonitorConfig`
-//! of the Prometheus operator.
+//! Input: the monitor. Output: its service discovery, and the relabelling rules that the operator generates. Follows
+//! `checkServiceMonitor` and `generateServiceMonitorConfig` of the Prometheus operator.
 
 use std::borrow::Cow;
 
@@ -119,7 +118,7 @@ impl Endpoints for ServiceMonitor {
     }
 }
 
-/// Only the port that the endpoint names.
+/// The rule that keeps only targets with the port of the endpoint.
 fn keep_port(endpoint: &Endpoint, role: Role) -> Option<RelabelConfig> {
     let keep = |label: &str, regex: String| Some(relabeling::keep(vec![label.to_owned()], regex));
     if !endpoint.port.is_empty() {
@@ -136,7 +135,7 @@ fn keep_port(endpoint: &Endpoint, role: Role) -> Option<RelabelConfig> {
     }
 }
 
-/// Node, pod, namespace, service and container of a target.
+/// The rules that set the labels node, pod, namespace, service and container.
 fn target_identity(role: Role) -> [RelabelConfig; 6] {
     let prefix = match role {
         Role::EndpointSlice => "__meta_kubernetes_endpointslice_address_target",
@@ -159,7 +158,7 @@ fn target_identity(role: Role) -> [RelabelConfig; 6] {
     ]
 }
 
-/// The job is the name of the service, or the value of a label of the service where it has one.
+/// The rules that set `job` to the name of the service, or to the value of the given label of the service if it is set.
 fn job(label: &str) -> impl Iterator<Item = RelabelConfig> {
     let name =
         RelabelConfig { replacement: "${1}".to_owned(), ..relabeling::copy("__meta_kubernetes_service_name", "job") };
@@ -167,7 +166,7 @@ fn job(label: &str) -> impl Iterator<Item = RelabelConfig> {
     [name].into_iter().chain(label)
 }
 
-/// Tells the endpoints of one service apart.
+/// The rule that sets the label `endpoint` to the port.
 fn endpoint_label(endpoint: &Endpoint) -> Option<RelabelConfig> {
     let port =
         if endpoint.port.is_empty() { endpoint.target_port.as_ref()?.text() } else { endpoint.port.as_str().into() };

@@ -1,4 +1,4 @@
-//! Monitors as people write them, and the jobs or findings that come of them.
+//! Manifests of monitors, and the jobs or findings that they produce.
 
 mod findings;
 mod rules;
@@ -78,7 +78,7 @@ fn job(kind: &str, spec: &str) -> ScrapeConfig {
     jobs.remove(0).scrape_config
 }
 
-/// Rules in short: `action [sources] regex target = replacement`, what is default left out.
+/// Rules in a short notation: `action [sources] regex target = replacement`. Default values are omitted.
 fn rules(rules: &[RelabelConfig]) -> String {
     let mut text = String::new();
     for RelabelConfig { source_labels, separator, regex, modulus, target_label, replacement, action } in rules {
@@ -173,7 +173,7 @@ fn with_classes(classes: &str) -> Settings {
 }
 
 #[test]
-fn only_what_selected_monitors_refer_to_is_fetched() {
+fn only_objects_that_selected_monitors_refer_to_are_read() {
     let manifests = "
 kind: ServiceMonitor
 metadata: {namespace: shop, name: a, labels: {team: x}}

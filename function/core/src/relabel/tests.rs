@@ -164,7 +164,7 @@ fn rules_change_labels_as_in_prometheus() {
 }
 
 #[test]
-fn what_prometheus_refuses() {
+fn rules_that_prometheus_refuses_are_refused() {
     let (utf8, legacy) = (NameValidation::Utf8, NameValidation::Legacy);
     for (rule, names, message) in [
         ("{source_labels: [a]}", utf8, Some("target_label: must be set for the action: replace")),
@@ -287,7 +287,7 @@ fn rules_are_read_as_prometheus_reads_them() {
 }
 
 #[test]
-fn what_is_written_reads_the_same() {
+fn a_written_rule_is_read_as_the_same_rule() {
     let yaml =
         "[{source_labels: [a, b], separator: '-', regex: x, target_label: c, replacement: $1}, {action: labelmap}]";
     let configs = read(yaml).unwrap();
@@ -301,7 +301,7 @@ fn what_is_written_reads_the_same() {
 }
 
 #[test]
-fn what_rules_read() {
+fn rules_know_the_labels_that_they_read() {
     let rules = compiled(
         "[{source_labels: [a, b], target_label: c}, {source_labels: [d], action: keepequal, target_label: e},
           {action: labelmap, regex: '__meta_(.+)'}, {action: labeldrop, regex: f}, {action: labelkeep, regex: '.*'},

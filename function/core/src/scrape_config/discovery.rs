@@ -1,7 +1,7 @@
-//! Where the targets of a scrape config come from.
+//! The service discovery of a scrape config.
 //!
-//! Each kind of service discovery has a file with its type, its defaults, how it is read and what is refused.
-//! A scrape config holds one list for each kind, as in a Prometheus config. Follows `discovery/` of Prometheus.
+//! Each kind of service discovery has its own file with its type, its defaults, its parser and its checks. As in a
+//! Prometheus config, a scrape config has one list for each kind. Follows `discovery/` of Prometheus.
 
 mod consul;
 mod dns;
@@ -25,7 +25,7 @@ pub use kubernetes::{AttachMetadata, KubernetesSd, Namespaces, Role, Selector};
 pub use static_targets::StaticSd;
 pub(super) use static_targets::target_group;
 
-/// Makes [`ServiceDiscovery`] of one row for each kind: its field, its type, its name in a scrape config.
+/// Generates [`ServiceDiscovery`] from one row for each kind: its field, its type, and its name in a scrape config.
 macro_rules! kinds {
     ($($field:ident: $kind:ty = $name:literal),+ $(,)?) => {
         /// The SD configs of a scrape config.
@@ -36,12 +36,12 @@ macro_rules! kinds {
         }
 
         impl ServiceDiscovery {
-            /// Reads all kinds that are served.
+            /// Reads all supported kinds.
             pub(super) fn read(fields: &mut Fields<'_>) -> Result<Self, ParseError> {
                 Ok(Self { $($field: kind::each(fields, $name, <$kind>::read)?,)+ })
             }
 
-            /// Normalises URLs and refuses what Prometheus refuses.
+            /// Normalises URLs, and rejects configs that Prometheus rejects.
             ///
             /// # Errors
             /// The first rule that an SD config breaks.
@@ -97,10 +97,10 @@ pub const NOT_SERVED: [&str; 30] = [
     "vultr",
 ];
 
-/// What follows the name of a kind in the name of its field.
+/// The suffix of the field of a kind.
 const SUFFIX: &str = "_sd_configs";
 
-/// Refuses a job that uses a kind which Prometheus knows and which is not served here.
+/// Rejects a job with a kind that Prometheus supports and this project does not.
 pub(super) fn refuse_others<'a>(job: &Node<'a>, fields: &mut Fields<'a>) -> Result<(), ParseError> {
     for (name, node) in job.entries()? {
         let kind = name.strip_suffix(SUFFIX).and_then(|kind| NOT_SERVED.iter().find(|known| **known == kind));

@@ -1,8 +1,8 @@
-//! The fields of one map of a configuration, each read by its name and type.
+//! Reads the fields of a map in a configuration, each by its name and type.
 //!
-//! Reads values as leniently as the peers' YAML library does (a number or a boolean
-//! is a text where a text is wanted, `null` is the zero value). Unknown fields are
-//! refused, or collected where the root says so ([`Node::collecting`]).
+//! Values are read as leniently as in the YAML library of Prometheus: a number or a boolean is accepted as a text, and
+//! `null` is the zero value. Unknown fields are errors, or they are collected if the root is created with
+//! [`Node::collecting`].
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,18 +19,18 @@ use crate::yaml::to_text;
 
 type Result<T> = std::result::Result<T, ParseError>;
 
-/// What is wrong, and where.
+/// An error in a configuration, with the path of the field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}")]
 pub struct ParseError {
     /// The field, such as `scrape_configs[0].tls_config.ca`.
     pub path: String,
-    /// What is wrong with it.
+    /// The error.
     #[source]
     pub problem: Problem,
 }
 
-/// What is wrong with a field.
+/// The error in a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum Problem {
@@ -40,7 +40,7 @@ pub enum Problem {
     WrongType { wanted: &'static str },
     #[error("is empty or null")]
     Empty,
-    #[error("service discovery of this kind is not served here, name the targets by another: {kind}")]
+    #[error("this kind of service discovery is not supported, use another kind: {kind}")]
     NotServed { kind: &'static str },
     #[error("job_name is taken by an earlier job: {0:?}")]
     DuplicateJob(String),
@@ -60,18 +60,18 @@ pub enum Problem {
     Refused(#[from] Refusal),
 }
 
-/// A rule of Prometheus that a value breaks; each part of a scrape config has an error type of its own.
+/// A rule of Prometheus that a value breaks. Each part of a scrape config has its own error type.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Refusal(Arc<dyn Error + Send + Sync>);
 
 impl Refusal {
-    /// A refusal for this reason.
+    /// A refusal with this error as its reason.
     pub fn new(reason: impl Error + Send + Sync + 'static) -> Self {
         Self(Arc::new(reason))
     }
 
-    /// The error and its sources, in one text.
+    /// The error with all its sources, in one text.
     fn chain(&self) -> String {
         let (mut text, mut source) = (self.0.to_string(), self.0.source());
         while let Some(cause) = source {
@@ -90,45 +90,45 @@ impl PartialEq for Refusal {
 
 impl Eq for Refusal {}
 
-/// The unknown fields that were found, to be reported.
+/// The unknown fields that were found, for the report.
 pub type Unknown = RefCell<Vec<UnknownKey>>;
 
-/// A value and where it stands.
+/// A value with its path.
 #[derive(Clone)]
 pub struct Node<'a> {
     value: &'a Value,
     path: String,
-    /// Where unknown fields go; without it they are errors.
+    /// The list for unknown fields. Without it, unknown fields are errors.
     unknown: Option<&'a Unknown>,
 }
 
-/// A map whose fields are being read.
+/// A map whose fields are read one by one.
 pub struct Fields<'a> {
     map: Option<&'a Map<String, Value>>,
     path: String,
     known: Vec<&'static str>,
-    /// Fields that are known, but have no effect.
+    /// Fields that are accepted but have no effect.
     without_effect: Vec<&'a str>,
     unknown: Option<&'a Unknown>,
 }
 
 impl<'a> Node<'a> {
-    /// A value at the start of a path. Unknown fields are errors.
+    /// The value at the start of a path. Unknown fields are errors.
     pub fn root(value: &'a Value, path: &str) -> Self {
         Self { value, path: path.to_owned(), unknown: None }
     }
 
-    /// A value at the start of a path. Unknown fields are collected in `unknown`, and otherwise ignored.
+    /// The value at the start of a path. Unknown fields are collected in `unknown`, and otherwise ignored.
     pub fn collecting(value: &'a Value, path: &str, unknown: &'a Unknown) -> Self {
         Self { value, path: path.to_owned(), unknown: Some(unknown) }
     }
 
-    /// A value below this one.
+    /// A value inside this value.
     fn child(&self, value: &'a Value, path: String) -> Self {
         Self { value, path, unknown: self.unknown }
     }
 
-    /// The same value. Unknown fields are errors.
+    /// This value, but unknown fields are errors.
     pub fn strict(&self) -> Self {
         Self { unknown: None, ..self.clone() }
     }
@@ -138,7 +138,7 @@ impl<'a> Node<'a> {
         ParseError { path: self.path.clone(), problem: problem.into() }
     }
 
-    /// An error about this value: it breaks a rule of Prometheus.
+    /// An error about this value, with the rule of Prometheus that it breaks.
     pub fn refused(&self, reason: impl Error + Send + Sync + 'static) -> ParseError {
         self.error(Problem::Refused(Refusal::new(reason)))
     }
@@ -153,12 +153,12 @@ impl<'a> Node<'a> {
         self.value
     }
 
-    /// The entry of a map that is called `name`, if this is a map with such an entry.
+    /// The entry `name` of a map. `None` for other values, and if the map has no such entry.
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
         self.value.get(name).map(|value| self.child(value, format!("{}.{name}", self.path)))
     }
 
-    /// The fields of a map; those of null are all absent.
+    /// The fields of a map. Null is an empty map.
     pub fn fields(&self) -> Result<Fields<'a>> {
         let map = match self.value {
             Value::Null => None,
@@ -169,7 +169,7 @@ impl<'a> Node<'a> {
         Ok(Fields { map, path: self.path.clone(), known, without_effect, unknown: self.unknown })
     }
 
-    /// The entries of a list; null has none.
+    /// The entries of a list. Null is an empty list.
     pub fn list(&self) -> Result<Vec<Node<'a>>> {
         match self.value {
             Value::Null => Ok(Vec::new()),
@@ -181,7 +181,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The entries of a map with names of their own; null has none.
+    /// The entries of a map with arbitrary names. Null is an empty map.
     pub fn entries(&self) -> Result<Vec<(&'a str, Node<'a>)>> {
         match self.value {
             Value::Null => Ok(Vec::new()),
@@ -195,7 +195,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A text; null is empty.
+    /// A text. Null is the empty text.
     pub fn string(&self) -> Result<String> {
         match self.value {
             Value::Array(_) | Value::Object(_) => Err(self.error(Problem::WrongType { wanted: "a text" })),
@@ -213,7 +213,7 @@ impl<'a> Node<'a> {
         self.entries()?.into_iter().map(|(name, value)| Ok((name.to_owned(), value.string()?))).collect()
     }
 
-    /// A truth value; null is false.
+    /// A boolean. Null is false.
     pub fn boolean(&self) -> Result<bool> {
         match self.value {
             Value::Null => Ok(false),
@@ -222,7 +222,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A whole number that is not negative; a fraction is cut off.
+    /// A whole number that is not negative. A fraction is truncated.
     pub fn unsigned(&self) -> Result<u64> {
         let error = || self.error(Problem::WrongType { wanted: "a whole number that is not negative" });
         match self.value {
@@ -235,7 +235,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A whole number; a fraction is cut off.
+    /// A whole number. A fraction is truncated.
     pub fn signed(&self) -> Result<i64> {
         let error = || self.error(Problem::WrongType { wanted: "a whole number" });
         match self.value {
@@ -257,7 +257,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A duration; null is none.
+    /// A duration. Null is zero.
     pub fn duration(&self) -> Result<Duration> {
         if self.is_null() {
             return Ok(Duration::default());
@@ -277,19 +277,19 @@ fn whole_signed(value: f64) -> Option<i64> {
 }
 
 impl<'a> Fields<'a> {
-    /// The value of a field, if it is there.
+    /// The value of a field, if the field is present.
     pub fn get(&mut self, name: &'static str) -> Option<Node<'a>> {
         self.known.push(name);
         let value = self.map?.get(name)?;
         Some(Node { value, path: format!("{}.{name}", self.path), unknown: self.unknown })
     }
 
-    /// The value of a field, if it is there and not null.
+    /// The value of a field, if the field is present and not null.
     pub fn given(&mut self, name: &'static str) -> Option<Node<'a>> {
         self.get(name).filter(|node| !node.is_null())
     }
 
-    /// Reads a field into `place`, if it is there.
+    /// Reads a field into `place`, if the field is present.
     pub fn read<T>(&mut self, name: &'static str, place: &mut T, read: fn(&Node<'a>) -> Result<T>) -> Result<()> {
         if let Some(node) = self.get(name) {
             *place = read(&node)?;
@@ -297,17 +297,17 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Reads a text.
+    /// Reads a text field.
     pub fn string(&mut self, name: &'static str, place: &mut String) -> Result<()> {
         self.read(name, place, Node::string)
     }
 
-    /// Reads a secret text.
+    /// Reads a field with a secret.
     pub fn secret(&mut self, name: &'static str, place: &mut Secret) -> Result<()> {
         self.read(name, place, |node| node.string().map(Secret::from))
     }
 
-    /// Accepts a field that is not read.
+    /// Accepts a field without reading it.
     pub fn allow(&mut self, name: &'a str) {
         self.without_effect.push(name);
     }
@@ -317,12 +317,12 @@ impl<'a> Fields<'a> {
         ParseError { path: self.path.clone(), problem: problem.into() }
     }
 
-    /// An error about the map: it breaks a rule of Prometheus.
+    /// An error about the map, with the rule of Prometheus that it breaks.
     pub fn refused(&self, reason: impl Error + Send + Sync + 'static) -> ParseError {
         self.error(Problem::Refused(Refusal::new(reason)))
     }
 
-    /// Refuses or collects the fields that no one has read.
+    /// Rejects or collects all fields that were not read.
     pub fn finish(self) -> Result<()> {
         let Self { map, path, known, without_effect, unknown } = self;
         let names = map.into_iter().flat_map(Map::keys).map(String::as_str);

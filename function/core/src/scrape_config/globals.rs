@@ -1,13 +1,13 @@
-//! The `global` section of a Prometheus config: what scrape configs take where they say nothing.
+//! The `global` section of a Prometheus config: the defaults of all scrape configs.
 //!
-//! Follows `GlobalConfig` in `config/config.go` of Prometheus. Only what bears on
-//! scraping exists here: no rules, no external labels.
+//! Follows `GlobalConfig` in `config/config.go` of Prometheus. Contains only the fields that affect scraping, without
+//! rules and external labels.
 
 use super::NameValidation;
 use crate::duration::Duration;
 use crate::size::Size;
 
-/// Settings that a scrape config takes where it leaves its own unset.
+/// The values for fields that a scrape config does not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of Prometheus' global section, by their names there")]
 pub struct Globals {
@@ -33,7 +33,7 @@ pub struct Globals {
 }
 
 impl Default for Globals {
-    /// Prometheus' `DefaultGlobalConfig`.
+    /// The `DefaultGlobalConfig` of Prometheus.
     fn default() -> Self {
         Self {
             scrape_interval: Duration::from_secs(60),
@@ -57,14 +57,14 @@ impl Default for Globals {
     }
 }
 
-/// Escaping scheme that asks for metric names as they are.
+/// The escaping scheme that requests metric names without escaping.
 pub(super) const ALLOW_UTF8: &str = "allow-utf-8";
 
-/// Escaping scheme that replaces what legacy names cannot hold.
+/// The escaping scheme that replaces characters which legacy names cannot contain.
 pub(super) const UNDERSCORES: &str = "underscores";
 
 impl Globals {
-    /// The escaping scheme, inferred from the validation scheme where it is unset.
+    /// The escaping scheme. If unset, it is derived from the validation scheme.
     #[must_use]
     pub fn escaping_scheme(&self) -> &str {
         if self.metric_name_escaping_scheme.is_empty() {
@@ -75,7 +75,7 @@ impl Globals {
     }
 }
 
-/// The escaping scheme that goes with a validation scheme.
+/// The default escaping scheme for a validation scheme.
 pub(super) const fn default_escaping(validation: NameValidation) -> &'static str {
     match validation {
         NameValidation::Utf8 => ALLOW_UTF8,

@@ -1,7 +1,7 @@
-//! The HTTP client part of scrape configs and SD configs: credentials, TLS, proxy, headers.
+//! The HTTP client of scrape configs and SD configs: credentials, TLS, proxy and headers.
 //!
-//! Each part has a file with its type, its defaults, how it is read and what is refused. Follows
-//! `config/http_config.go` of prometheus/common.
+//! Each part has its own file with its type, its defaults, its parser and its checks. Follows `config/http_config.go`
+//! of prometheus/common.
 
 mod authorization;
 mod basic_auth;
@@ -25,7 +25,7 @@ pub use oauth2::OAuth2;
 pub use proxy::ProxyConfig;
 pub use tls::{TlsConfig, VERSIONS as TLS_VERSIONS};
 
-/// How a client connects and authenticates.
+/// The settings of an HTTP client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "the fields are those of Prometheus' HTTP client config, by their names there")]
 pub struct HttpClientConfig {
@@ -61,7 +61,7 @@ impl Default for HttpClientConfig {
 }
 
 impl HttpClientConfig {
-    /// Reads the settings, which stand among other fields of the same map.
+    /// Reads the settings from a map that also contains other fields.
     pub(super) fn read(&mut self, fields: &mut Fields<'_>) -> Result<(), ParseError> {
         let Self { basic_auth, authorization, oauth2, tls_config, follow_redirects, enable_http2, proxy, http_headers } =
             self;
@@ -82,7 +82,7 @@ impl HttpClientConfig {
         Ok(())
     }
 
-    /// Fills in the authorization type, normalises URLs and refuses what Prometheus refuses.
+    /// Fills in the authorization type, normalises URLs, and rejects settings that Prometheus rejects.
     ///
     /// # Errors
     /// The first rule that the config breaks.

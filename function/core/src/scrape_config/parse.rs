@@ -1,9 +1,8 @@
-//! Prometheus' own scrape configs: the `config` section of `targetallocator.yaml`.
+//! Parses the `config` section of `targetallocator.yaml`, which contains Prometheus' own scrape configs.
 //!
-//! Input: the section as values. Output: its globals and one scrape config a job,
-//! validated and with its defaults, or why that job is left out; one bad job never
-//! hides another. Fields that Prometheus does not know are ignored and collected: the
-//! operator reads the section without strictness. `${NAME}` and `$(SHARD)` stay as they are.
+//! Input: the section as values. Output: its globals, and for each job a validated scrape config or the reason why it
+//! is left out. An invalid job does not affect other jobs. Fields that Prometheus does not know are ignored and
+//! reported, because the operator parses the section without strictness. `${NAME}` and `$(SHARD)` are not replaced.
 
 mod globals;
 mod relabel;
@@ -18,16 +17,16 @@ use super::{NameValidation, ScrapeConfig};
 use crate::size::SizeError;
 use crate::unknown_key::UnknownKey;
 
-/// What a `config` section says.
+/// A parsed `config` section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrometheusConfig {
     /// The `global` section.
     pub globals: Globals,
-    /// The jobs in the order in which they are written.
+    /// The jobs in the order of the file.
     pub jobs: Vec<Result<ScrapeConfig, RefusedJob>>,
-    /// Sections that Prometheus knows and an allocator has no use for, such as `remote_write`.
+    /// Sections that Prometheus knows but an allocator ignores, such as `remote_write`.
     pub passed_over: Vec<&'static str>,
-    /// Fields that nobody knows, in all of the section.
+    /// Unknown fields in the whole section.
     pub unknown: Vec<UnknownKey>,
 }
 
@@ -35,23 +34,23 @@ pub struct PrometheusConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("job {job_name:?} is left out")]
 pub struct RefusedJob {
-    /// Its name; empty if it has none.
+    /// The name of the job. Empty if it has none.
     pub job_name: String,
-    /// Why.
+    /// The reason.
     #[source]
     pub error: ParseError,
 }
 
-/// A list of target groups, as files hold it: each is written like a static config.
+/// Parses a list of target groups, as in files. Each group has the form of a static config.
 ///
 /// # Errors
-/// When Prometheus would not take the list.
+/// [`ParseError`] if Prometheus rejects the list.
 pub fn target_groups(list: &Value) -> Result<Vec<StaticSd>, ParseError> {
     let groups = Node::root(list, "").list()?;
     groups.iter().map(discovery::target_group).collect()
 }
 
-/// Sections of a Prometheus config that have no bearing on scraping, or none in an allocator.
+/// Sections of a Prometheus config that do not affect scraping, or that an allocator ignores.
 const PASSED_OVER: [&str; 9] = [
     "alerting",
     "otlp",
@@ -64,10 +63,10 @@ const PASSED_OVER: [&str; 9] = [
     "tracing",
 ];
 
-/// Reads a `config` section.
+/// Parses a `config` section.
 ///
 /// # Errors
-/// What is wrong outside of the jobs, such as a value in the globals.
+/// An error outside of the jobs, such as an invalid value in the globals.
 pub fn parse(config: &Value) -> Result<PrometheusConfig, ParseError> {
     let unknown = Unknown::default();
     let read = parse_section(&Node::collecting(config, "config", &unknown))?;
@@ -157,7 +156,7 @@ fn read_job<'a>(fields: &mut Fields<'a>, job: &mut ScrapeConfig) -> Result<(), P
     fields.read("scrape_timeout", scrape_timeout, Node::duration)?;
     fields.read("scrape_protocols", scrape_protocols, protocols)?;
     fields.string("fallback_scrape_protocol", fallback_scrape_protocol)?;
-    // Null leaves these to the globals.
+    // Null means that the globals decide.
     read_given(fields, "scrape_native_histograms", scrape_native_histograms)?;
     read_given(fields, "always_scrape_classic_histograms", always_scrape_classic_histograms)?;
     read_given(fields, "convert_classic_histograms_to_nhcb", convert_classic_histograms_to_nhcb)?;
@@ -193,7 +192,7 @@ fn read_given(fields: &mut Fields<'_>, name: &'static str, place: &mut bool) -> 
     Ok(())
 }
 
-/// An empty list is not an absent one.
+/// An empty list differs from an absent one: Prometheus rejects it.
 fn protocols(node: &Node<'_>) -> Result<Vec<String>, ParseError> {
     let protocols = node.strings()?;
     if protocols.is_empty() && !node.is_null() {
@@ -290,7 +289,7 @@ scrape_configs:
     }
 
     #[test]
-    fn a_job_that_is_refused_leaves_the_others_alone() {
+    fn a_refused_job_does_not_affect_other_jobs() {
         let cases = [
             ("null", "config.scrape_configs[0]: is empty or null"),
             ("{}", "job_name is empty"),
@@ -337,7 +336,7 @@ scrape_configs:
     }
 
     #[test]
-    fn what_is_wrong_outside_of_the_jobs_is_an_error() {
+    fn an_error_outside_of_the_jobs_rejects_the_config() {
         let cases = [
             ("global: {scrape_interval: 5s, scrape_timeout: 6s}", "scrape_timeout is greater"),
             ("global: {scrape_protocols: [x]}", "unknown protocol"),
@@ -350,7 +349,7 @@ scrape_configs:
     }
 
     #[test]
-    fn unknown_fields_are_ignored_and_named() {
+    fn unknown_fields_are_ignored_and_reported() {
         let cases = [
             ("scrape_config: []", "config.scrape_config (did you mean scrape_configs?)"),
             ("global: {scrape_intervall: 5s}", "config.global.scrape_intervall (did you mean scrape_interval?)"),
@@ -390,7 +389,7 @@ scrape_configs:
     }
 
     #[test]
-    fn sections_of_no_use_are_named() {
+    fn ignored_sections_are_reported() {
         assert_eq!(read("{rule_files: [a], remote_write: []}").passed_over, ["remote_write", "rule_files"]);
     }
 }

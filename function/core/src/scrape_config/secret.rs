@@ -1,8 +1,8 @@
-//! Texts that mask themselves wherever they are shown.
+//! Secret texts that are masked by default.
 //!
-//! A [`Secret`] is written as `<secret>` and the password of a [`SecretUrl`] as `xxxxx`, in JSON and in debug
-//! output. [`WithSecrets`] is the only way to write them as they are: for answers to authorised callers, and for
-//! texts that never leave the function.
+//! A [`Secret`] is written as `<secret>`, and the password of a [`SecretUrl`] as `xxxxx`, in JSON and in debug output.
+//! Only [`WithSecrets`] writes the real texts: for answers to authorised callers, and for texts that never leave the
+//! function.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::url::GoUrl;
 
-/// What Prometheus writes in place of a secret.
+/// The text that Prometheus writes in place of a secret.
 const MASK: &str = "<secret>";
 
 thread_local! {
-    /// Whether secrets are being written as they are on this thread. Serde hands no context down to the fields of
-    /// a value, and a value is serialised on one thread.
+    /// Whether secrets are written without a mask on this thread. Serde passes no context to the fields of a value, and
+    /// a value is serialised on one thread.
     static REVEALED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Serialises a value with its secrets as they are.
+/// Serialises a value without masking its secrets.
 #[derive(Debug, Clone, Copy)]
 pub struct WithSecrets<'a, T>(pub &'a T);
 
 impl<T: Serialize> Serialize for WithSecrets<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// Masks again even if serialising panics.
+        /// Restores the mask, even if serialising panics.
         struct Restore(bool);
         impl Drop for Restore {
             fn drop(&mut self) {
@@ -44,7 +44,7 @@ impl<T: Serialize> Serialize for WithSecrets<'_, T> {
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself.
+    /// The secret text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -58,7 +58,7 @@ impl<T: Into<String>> From<T> for Secret {
 }
 
 impl fmt::Display for Secret {
-    /// The mask; an empty secret stays empty, as in Prometheus.
+    /// The mask. As in Prometheus, an empty secret stays empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "" } else { MASK })
     }
@@ -76,7 +76,7 @@ impl Serialize for Secret {
     }
 }
 
-/// A URL, or a text that should be one, whose password is a secret.
+/// A URL whose password is a secret. The text may be an invalid URL.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct SecretUrl(String);
@@ -88,13 +88,13 @@ impl SecretUrl {
         &self.0
     }
 
-    /// Whether it is an empty text.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The parsed URL, if it has a password; a text that is no URL has none.
+    /// The parsed URL, if it has a password. `None` for an invalid URL.
     fn parsed_with_password(&self) -> Option<GoUrl> {
         self.0.parse::<GoUrl>().ok().filter(GoUrl::has_password)
     }
@@ -107,7 +107,7 @@ impl<T: Into<String>> From<T> for SecretUrl {
 }
 
 impl fmt::Display for SecretUrl {
-    /// The URL without its password.
+    /// Writes the URL without its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parsed_with_password() {
             Some(url) => write!(f, "{}", url.redacted()),
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// A scrape config with a secret in each place that holds one.
+    /// A scrape config with a secret in each field that can contain one.
     fn config() -> ScrapeConfig {
         let mut config = ScrapeConfig::new("job");
         config.http_client = client();

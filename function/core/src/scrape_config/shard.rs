@@ -1,12 +1,11 @@
-//! What becomes of a scrape config when a collector replaces `$(SHARD)`.
+//! Checks a scrape config against the replacement of `$(SHARD)` by collectors.
 //!
-//! In: a validated scrape config. Out: nothing, or why a collector could not load it.
-//! A collector replaces each `$(SHARD)` in the whole text of `/scrape_configs` by its variable `SHARD`, or by `0`,
-//! before it parses the text. One job that is not valid then makes it refuse all jobs. So a job must be valid as it
-//! stands and with any number in place of `$(SHARD)`.
-//! DIFFERENCE(shard-number): the operator serves such a job.
-//! See `instantiateShard` in `receiver/prometheusreceiver/internal/targetallocator/manager.go` of
-//! opentelemetry-collector-contrib v0.165.0.
+//! Input: a validated scrape config. Output: nothing, or the reason why a collector could not load it. A collector
+//! replaces each `$(SHARD)` in the text of `/scrape_configs` by its variable `SHARD`, or by `0`, before it parses the
+//! text. If one job is then invalid, the collector rejects all jobs. A job must therefore be valid as it is, and with
+//! any number in place of `$(SHARD)`.
+//! DIFFERENCE(shard-number): the operator serves such a job. See `instantiateShard` in
+//! `receiver/prometheusreceiver/internal/targetallocator/manager.go` of opentelemetry-collector-contrib v0.165.0.
 
 use std::collections::BTreeSet;
 
@@ -17,43 +16,44 @@ use super::parse::{ParseError, parse};
 use super::yaml_text::{self, LongName};
 use crate::relabel::{RelabelConfig, RelabelError, Rules};
 
-/// The text that collectors replace. They know no other spelling of it.
+/// The placeholder that collectors replace. It has no other spelling.
 pub const SHARD: &str = "$(SHARD)";
 
-/// The expression by which the operator keeps the targets of one shard: almost every job holds it.
-/// It is valid whatever the number is.
+/// The expression with which the operator keeps the targets of one shard. Almost every job contains it. It is valid
+/// with every number.
 pub const OPERATORS_EXPRESSION: &str = "$(SHARD);|.+;.+";
 
-/// Numbers that tell a valid rule from one that only some shards can load. The digits stand for escapes such as
-/// `\$(SHARD)` and for ranges such as `[$(SHARD)-5]`; 1001 is more than any repetition may have; the last two are
-/// more than any character has.
+/// Numbers for which a rule is tried. A rule that is valid with all of them is valid with every number. The digits test
+/// escapes such as `\$(SHARD)` and ranges such as `[$(SHARD)-5]`. 1001 exceeds the limit of repetitions. The last two
+/// exceed the largest character.
 const NUMBERS: [&str; 17] =
     ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "19", "80", "1000", "1001", "1114112", "99999999999"];
 
-/// Numbers that the rest of a job is read with. 256 makes a header of `X-Amz-Content-Sha$(SHARD)` that nobody may set.
+/// Numbers for which the rest of a job is tried. 256 turns `X-Amz-Content-Sha$(SHARD)` into a header that a config must
+/// not set.
 const NUMBERS_OF_THE_REST: [&str; 3] = ["0", "256", "99999999999"];
 
-/// In an expression without any of these a digit is always a character like others.
+/// In an expression without any of these characters, a digit is always an ordinary character.
 const GIVE_DIGITS_A_MEANING: [char; 4] = ['\\', '{', '[', '<'];
 
-/// Why a collector cannot load a job.
+/// The reason why a collector cannot load a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShardError {
-    /// A rule is not valid with a number.
+    /// A rule is invalid with a number.
     #[error(
         "{field} holds a rule that a collector cannot use: it replaces $(SHARD) by a number such as {number}; \
          put $(SHARD) where any number is valid"
     )]
     Rule {
-        /// The list of the rule.
+        /// The field with the list of rules.
         field: &'static str,
         /// The number.
         number: &'static str,
-        /// The rule and what is wrong with it then.
+        /// The index of the rule, and the error with this number.
         #[source]
         source: RelabelError,
     },
-    /// Two names become one.
+    /// Two names become equal.
     #[error(
         "two names are the same for a collector, which replaces $(SHARD) by a number such as {number}, \
          rename one: {name:?}"
@@ -61,7 +61,7 @@ pub enum ShardError {
     SameName {
         /// The number.
         number: String,
-        /// The name with the number.
+        /// The name after the replacement.
         name: String,
     },
     /// A name that the parser of collectors refuses, with any number.
@@ -72,7 +72,7 @@ pub enum ShardError {
     Other {
         /// The number.
         number: &'static str,
-        /// What is wrong then.
+        /// The error with this number.
         #[source]
         source: Box<ParseError>,
     },
@@ -82,7 +82,7 @@ pub enum ShardError {
 /// JSON.
 ///
 /// # Errors
-/// The first thing that is not valid with every number.
+/// The first part that is invalid with some number.
 pub fn check(config: &ScrapeConfig, text: &str) -> Result<(), ShardError> {
     // Its name is the name of its field in `/scrape_configs`.
     yaml_text::check_name(&config.job_name)?;
@@ -105,10 +105,10 @@ pub fn check(config: &ScrapeConfig, text: &str) -> Result<(), ShardError> {
     NUMBERS_OF_THE_REST.into_iter().try_for_each(|number| check_rest(&job, number))
 }
 
-/// Refuses names of which two become one when a collector replaces `$(SHARD)`: it takes no text that has a key twice.
+/// Rejects two names that become equal after the replacement. A collector rejects a text with a duplicate key.
 ///
 /// # Errors
-/// The first two names.
+/// The first two such names.
 pub fn check_distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), ShardError> {
     let names: Vec<&str> = names.collect();
     let replaced: Vec<&str> = names.iter().copied().filter(|name| name.contains(SHARD)).collect();
@@ -128,7 +128,7 @@ pub fn check_distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Sh
     Ok(())
 }
 
-/// The number by which `name` could become `other`.
+/// The number that makes `name` equal to `other`. `None` if there is none.
 fn number_between(name: &str, other: &str) -> Option<String> {
     let (before, _) = name.split_once(SHARD)?;
     let rest = other.strip_prefix(before)?;
@@ -151,7 +151,7 @@ fn check_rules(field: &'static str, rules: &[RelabelConfig], config: &ScrapeConf
     Ok(())
 }
 
-/// The numbers that a rule must be valid with.
+/// The numbers for which a rule is tried.
 fn numbers(rule: &RelabelConfig) -> &'static [&'static str] {
     let RelabelConfig { source_labels, separator: _, regex, modulus: _, target_label, replacement, action: _ } = rule;
     let regex = regex.as_deref().unwrap_or_default();
@@ -189,7 +189,7 @@ fn check_names(value: &Value) -> Result<(), ShardError> {
     }
 }
 
-/// Reads a job as a collector does, with a number in place of `$(SHARD)`.
+/// Parses a job as a collector does, with a number in place of `$(SHARD)`.
 fn check_rest(job: &Value, number: &'static str) -> Result<(), ShardError> {
     let section = json!({ "scrape_configs": [replaced(job, number)] });
     let refused = match parse(&section) {

@@ -1,18 +1,16 @@
-//! URLs as Go reads and prints them: `url.Parse`, `URL.String` and `URL.Redacted`.
+//! URLs as Go parses and prints them: `url.Parse`, `URL.String` and `URL.Redacted`.
 //!
-//! Prometheus passes every proxy and API server URL through them, which refuses
-//! some texts and rewrites others (`HTTP://a b` has no valid host, `http://a/b c`
-//! becomes `http://a/b%20c`). The `url` crate follows WHATWG and does neither alike.
-//! Only what a configuration needs exists here: no resolving, no query parsing.
+//! Prometheus parses and prints every proxy URL and API server URL. Some texts are rejected (`HTTP://a b` has no valid
+//! host), others are rewritten (`http://a/b c` becomes `http://a/b%20c`). The `url` crate follows WHATWG and differs in
+//! both. This module contains only what a configuration needs, without resolving and query parsing.
 
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// What stands in place of a password that is not shown.
+/// The replacement for a masked password.
 const HIDDEN_PASSWORD: &[u8] = b"xxxxx";
 
-/// A URL in the parts that Go splits it into. Parts that are decoded there are
-/// bytes, as an escape may stand for any byte.
+/// A URL, split into parts as in Go. Decoded parts are bytes, because an escape can encode any byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GoUrl {
     scheme: String,
@@ -32,14 +30,14 @@ struct User {
     password: Option<Vec<u8>>,
 }
 
-/// A decoded part, and how it was written where the default escaping would differ.
+/// A decoded part, and its original text if the default escaping would differ from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Escaped {
     decoded: Vec<u8>,
     raw: Option<String>,
 }
 
-/// Why a text is not a URL to Go.
+/// The reason why Go cannot parse a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum UrlError {
@@ -61,7 +59,7 @@ pub enum UrlError {
     InvalidUser,
 }
 
-/// The part that a character stands in; decides what must be escaped.
+/// The part of a URL in which a character occurs. It decides which characters must be escaped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Path,
@@ -109,25 +107,25 @@ impl FromStr for GoUrl {
 }
 
 impl GoUrl {
-    /// The scheme in lower case; empty if there is none.
+    /// The scheme in lower case. Empty if there is none.
     #[must_use]
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// Whether the URL names a host.
+    /// Whether the URL has a host.
     #[must_use]
     pub const fn has_host(&self) -> bool {
         !self.host.is_empty()
     }
 
-    /// Whether there is a password, even an empty one.
+    /// Whether the URL has a password, even an empty one.
     #[must_use]
     pub const fn has_password(&self) -> bool {
         matches!(self.user, Some(User { password: Some(_), .. }))
     }
 
-    /// Replaces a password by `xxxxx`.
+    /// Replaces the password with `xxxxx`.
     #[must_use]
     pub fn redacted(mut self) -> Self {
         if let Some(User { password: Some(password), .. }) = &mut self.user {
@@ -137,7 +135,7 @@ impl GoUrl {
     }
 }
 
-/// The URL as Go prints it.
+/// Prints the URL as Go does.
 impl std::fmt::Display for GoUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = String::new();
@@ -257,7 +255,7 @@ fn parse_without_fragment(text: &str) -> Result<GoUrl, UrlError> {
     Ok(url)
 }
 
-/// The scheme and what follows its colon; an empty scheme and the whole text if there is none.
+/// Splits a text into the scheme and the rest after its colon. Without a scheme, the rest is the whole text.
 fn split_scheme(text: &str) -> Result<(&str, &str), UrlError> {
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -295,7 +293,7 @@ fn parse_host(scheme: &str, host: &str) -> Result<Vec<u8>, UrlError> {
         Some(_) => Err(UrlError::InvalidAddress),
         None => {
             if let Some(first) = host.find(':') {
-                // Databases list several hosts with ports; http does not.
+                // URLs of databases can list several hosts with ports, URLs of http cannot.
                 let lenient = scheme != "http" && scheme != "https";
                 let colon = if lenient { host.rfind(':').unwrap_or(first) } else { first };
                 check_port(&host[colon..])?;
@@ -359,7 +357,7 @@ fn unescape(text: &str, part: Part) -> Result<Vec<u8>, UrlError> {
         let (high, low) = (hex(*high).ok_or_else(invalid)?, hex(*low).ok_or_else(invalid)?);
         let byte = high << 4 | low;
         let allowed = match part {
-            // In a host only bytes beyond ASCII may be escaped, and the percent sign of a zone.
+            // In a host, only non-ASCII bytes and the percent sign of a zone may be escaped.
             Part::Host => high >= 8 || escape == b"%25",
             Part::Zone => escape == b"%25" || byte == b' ' || Part::Host.allows(byte),
             Part::Path | Part::User | Part::Fragment => true,
@@ -395,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_prints_as_go_does() {
+    fn urls_are_parsed_and_printed_as_in_go() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("", Ok("")),
             ("http://proxy", Ok("http://proxy")),
@@ -444,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_hidden_and_nothing_else() {
+    fn only_the_password_is_masked() {
         for (text, expected) in [
             ("http://u:secret@h/p", "http://u:xxxxx@h/p"),
             ("http://u:@h/p", "http://u:xxxxx@h/p"),
@@ -457,7 +455,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_printed_parses_to_the_same_text(text in "(http|db)?(://)?[a-z%@:/?#\\[\\] é0-9]{0,12}") {
+        fn a_printed_url_parses_to_itself(text in "(http|db)?(://)?[a-z%@:/?#\\[\\] é0-9]{0,12}") {
             if let Ok(url) = text.parse::<GoUrl>() {
                 let printed = url.to_string();
                 proptest::prop_assert_eq!(printed.parse::<GoUrl>().map(|url| url.to_string()), Ok(printed));

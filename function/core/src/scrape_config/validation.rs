@@ -1,9 +1,8 @@
-//! What Prometheus' parser refuses in a scrape config, and the defaults that it fills in.
+//! Checks a scrape config like the parser of Prometheus, and fills in the defaults.
 //!
-//! Input: a scrape config with unset values (zero, empty) and the globals. Output:
-//! the config as Prometheus would print it, or the first rule that it breaks.
-//! Follows `ScrapeConfig.UnmarshalYAML` and `ScrapeConfig.Validate` in `config/config.go`.
-//! What depends on how a value was written (`null`, an empty list) is the parser's.
+//! Input: a scrape config with unset values (zero, empty), and the globals. Output: the config as Prometheus prints it,
+//! or the first rule that the config breaks. Follows `ScrapeConfig.UnmarshalYAML` and `ScrapeConfig.Validate` in
+//! `config/config.go`. Rules about the notation of a value (`null`, an empty list) belong to the parser.
 
 use super::fields::Refusal;
 use super::globals::{ALLOW_UTF8, Globals, UNDERSCORES, default_escaping};
@@ -15,7 +14,7 @@ use crate::relabel::{RelabelError, Rules};
 pub const PROTOCOLS: [&str; 5] =
     ["PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"];
 
-/// Why Prometheus would not load a scrape config.
+/// The reason why Prometheus rejects a scrape config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum ScrapeConfigError {
@@ -31,7 +30,7 @@ pub enum ScrapeConfigError {
     UnknownFallbackProtocol(String),
     #[error("metric_name_escaping_scheme is unknown, use allow-utf-8, underscores, dots or values: {0:?}")]
     UnknownEscapingScheme(String),
-    #[error("metric_name_escaping_scheme is allow-utf-8, which needs metric_name_validation_scheme utf8")]
+    #[error("metric_name_escaping_scheme allow-utf-8 requires metric_name_validation_scheme utf8")]
     EscapingNeedsUtf8,
     #[error("static_configs holds a target that is not a host name, leave out scheme and path: {0:?}")]
     TargetIsUrl(String),
@@ -48,7 +47,7 @@ pub enum ScrapeConfigError {
 }
 
 impl ScrapeConfig {
-    /// Fills in what is unset and refuses what Prometheus refuses.
+    /// Fills in unset values, and rejects configs that Prometheus rejects.
     ///
     /// # Errors
     /// The first rule that the config breaks.
@@ -66,7 +65,7 @@ impl ScrapeConfig {
         self.check_rules()
     }
 
-    /// A URL in place of an address is refused, unless relabelling may still mend it.
+    /// Rejects a URL in place of an address, unless relabelling rules exist that could correct it.
     fn check_static_targets(&self) -> Result<(), ScrapeConfigError> {
         if !self.relabel_configs.is_empty() {
             return Ok(());
@@ -119,7 +118,8 @@ impl ScrapeConfig {
             self.scrape_protocols = if !globals.scrape_protocols.is_empty() {
                 globals.scrape_protocols.clone()
             } else {
-                // Native histograms come only with the first of them, which is not asked for otherwise.
+                // Only the first protocol of the list supports native histograms. It is skipped unless they are
+                // scraped.
                 let skipped = usize::from(!self.scrape_native_histograms);
                 PROTOCOLS[skipped..].iter().copied().map(str::to_owned).collect()
             };
@@ -153,10 +153,10 @@ impl ScrapeConfig {
     }
 }
 
-/// Refuses protocols that are unknown or named twice.
+/// Rejects unknown and duplicate protocols.
 ///
 /// # Errors
-/// The first protocol at fault.
+/// The first unknown or duplicate protocol.
 pub fn check_protocols(protocols: &[String]) -> Result<(), ScrapeConfigError> {
     for (at, protocol) in protocols.iter().enumerate() {
         if protocols[..at].iter().any(|earlier| earlier.eq_ignore_ascii_case(protocol)) {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_prometheus_refuses_is_refused() {
+    fn scrape_configs_that_prometheus_refuses_are_refused() {
         type Edit = fn(&mut ScrapeConfig);
         let cases: &[(&str, Edit)] = &[
             ("job_name", |c| c.job_name.clear()),
@@ -218,7 +218,7 @@ mod tests {
             ("scrape_protocols names an unknown", |c| c.scrape_protocols = vec!["Text".to_owned()]),
             ("fallback_scrape_protocol", |c| c.fallback_scrape_protocol = "Text".to_owned()),
             ("metric_name_escaping_scheme is unknown", |c| c.metric_name_escaping_scheme = "x".to_owned()),
-            ("needs metric_name_validation_scheme utf8", |c| {
+            ("requires metric_name_validation_scheme utf8", |c| {
                 c.metric_name_validation_scheme = NameValidation::Legacy;
                 c.metric_name_escaping_scheme = ALLOW_UTF8.to_owned();
             }),
@@ -303,7 +303,7 @@ mod tests {
             ("http_headers", |c| {
                 c.http_client.http_headers.insert("user-agent".to_owned(), HttpHeader::default());
             }),
-            ("needs api_server", |c| {
+            ("without api_server", |c| {
                 let mut kubernetes = KubernetesSd::new(Role::Pod);
                 kubernetes.http_client.follow_redirects = false;
                 c.service_discovery.kubernetes = vec![kubernetes];
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_comes_from_the_globals() {
+    fn unset_fields_come_from_the_globals() {
         let globals = Globals {
             scrape_interval: Duration::from_secs(5),
             sample_limit: 7,
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn native_histograms_ask_for_protobuf_first() {
+    fn native_histograms_request_protobuf_first() {
         let plain = validated(|_| {}).unwrap();
         let native = validated(|config| config.scrape_native_histograms = true).unwrap();
         assert_eq!(plain.scrape_protocols, PROTOCOLS[1..]);

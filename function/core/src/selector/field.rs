@@ -1,7 +1,7 @@
 //! Field selectors: `metadata.name=x,status.phase!=Running`.
 //!
-//! Only the text form exists. Which fields can be named differs by kind, and a
-//! field that the API server would refuse is refused here by name.
+//! Field selectors have only a text form. The selectable fields differ from kind to kind. A field that the API server
+//! rejects is rejected here, and the error names the field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use crate::objects::{EndpointSlice, Endpoints, Ingress, Node, Object, Pod, Service};
 
-/// A field selector: all terms must hold; without any, everything matches.
+/// A field selector. All terms must match. Without terms, it matches every object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldSelector {
     terms: Vec<Term>,
@@ -22,36 +22,36 @@ struct Term {
     value: String,
 }
 
-/// Why a field selector is refused.
+/// The reason why a field selector is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldSelectorError {
     /// A term without an operator.
     #[error("field selector must be terms of the form field=value, field==value or field!=value: {0:?}")]
     Term(String),
-    /// A backslash before something else than a backslash, comma or equals sign.
+    /// A backslash before a character that cannot be escaped.
     #[error("field selector holds a backslash that escapes none of '\\', ',', '=': {0:?}")]
     Escape(String),
-    /// An equals sign within a value.
+    /// An unescaped equals sign in a value.
     #[error("field selector holds an '=' within a value, write '\\=': {0:?}")]
     Unescaped(String),
-    /// A field that objects of the kind cannot be selected by.
+    /// The kind has no such selectable field.
     #[error("field selector names a field that {kind} objects cannot be selected by, use one of {known}: {field:?}")]
     Field {
         /// The kind of the objects.
         kind: &'static str,
-        /// The fields that it can be selected by.
+        /// The selectable fields of the kind.
         known: String,
         /// The field.
         field: String,
     },
 }
 
-/// An object that can be selected by some of its fields.
+/// A kind of object with selectable fields.
 pub trait Selectable: Object {
-    /// The fields, besides `metadata.name` and, in namespaced kinds, `metadata.namespace`.
+    /// The selectable fields, besides `metadata.name` and `metadata.namespace`.
     const FIELDS: &'static [&'static str];
 
-    /// Whether objects of the kind live in namespaces.
+    /// Whether the kind is namespaced. If so, `metadata.namespace` is selectable.
     const NAMESPACED: bool = true;
 
     /// The value of one of [`Selectable::FIELDS`].
@@ -59,16 +59,16 @@ pub trait Selectable: Object {
 }
 
 impl FieldSelector {
-    /// Whether everything matches.
+    /// Whether the selector has no terms, and matches every object.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
 
-    /// Checks that objects of a kind can be selected by every field that is named.
+    /// Checks that each field of the selector is selectable for a kind.
     ///
     /// # Errors
-    /// The first field that they cannot be selected by: an API server refuses such a request.
+    /// The first field that is not selectable. An API server would reject the request.
     pub fn check<T: Selectable>(&self) -> Result<(), FieldSelectorError> {
         let metadata: &[&str] =
             if T::NAMESPACED { &["metadata.name", "metadata.namespace"] } else { &["metadata.name"] };
@@ -81,7 +81,7 @@ impl FieldSelector {
         Ok(())
     }
 
-    /// Whether the fields of an object satisfy every term.
+    /// Whether the fields of an object match every term.
     #[must_use]
     pub fn matches<T: Selectable>(&self, object: &T) -> bool {
         self.terms.iter().all(|Term { field, equal, value }| {
@@ -116,7 +116,7 @@ impl FromStr for FieldSelector {
     }
 }
 
-/// Splits at commas that no backslash escapes.
+/// Splits a text at commas that are not escaped with a backslash.
 fn split_terms(text: &str) -> Vec<&str> {
     let mut escaped = false;
     text.split(|c| {
@@ -127,7 +127,7 @@ fn split_terms(text: &str) -> Vec<&str> {
     .collect()
 }
 
-/// The first operator and where it stands; a `!` that no `=` follows is none.
+/// The first operator with its position. A `!` without a following `=` is not an operator.
 fn first_operator(part: &str) -> Option<(usize, &'static str)> {
     part.char_indices().find_map(|(at, _)| {
         ["!=", "==", "="].into_iter().find(|operator| part[at..].starts_with(operator)).map(|operator| (at, operator))
@@ -161,7 +161,7 @@ impl fmt::Display for FieldSelector {
     }
 }
 
-/// How Go prints a truth.
+/// A boolean in the notation of Go.
 const fn truth(value: bool) -> Cow<'static, str> {
     Cow::Borrowed(if value { "true" } else { "false" })
 }
@@ -194,7 +194,7 @@ impl Selectable for Pod {
                 Cow::Borrowed(status.pod_ips.first().map_or("", |address| address.ip.as_str()))
             }
             "status.podIP" => Cow::Borrowed(&status.pod_ip),
-            // The API server accepts `status.podIPs` and then finds it empty in every pod.
+            // The API server accepts `status.podIPs`, but the value is empty for every pod.
             _ => Cow::Borrowed(""),
         }
     }
@@ -217,7 +217,7 @@ impl Selectable for Node {
     }
 }
 
-/// Kinds that can be selected by their metadata alone.
+/// Implements [`Selectable`] for kinds without selectable fields of their own.
 macro_rules! selectable_by_metadata {
     ($($type:ty),+) => {
         $(impl Selectable for $type {
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_read_and_printed_as_by_the_api_machinery() {
+    fn selectors_are_parsed_and_printed_as_in_kubernetes() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("", Ok("")),
             (",,", Ok("")),

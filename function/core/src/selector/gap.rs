@@ -1,4 +1,4 @@
-//! A requirement that does not hold, and what was found instead.
+//! A requirement that an object does not match, and the label that was found instead.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::{Requirement, Test};
 use crate::objects::TextMap;
 
-/// A requirement that labels do not satisfy.
+/// A requirement that labels do not match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// The requirement, as it prints: `app=web`.
+    /// The requirement in text form: `app=web`.
     pub wanted: String,
-    /// What was found: `app=website`, or that there is no such label.
+    /// The label that was found, such as `app=website`, or a note that it is absent.
     pub found: String,
-    /// A label with the wanted value under another key, if there is one: people mistake `app` for `app.kubernetes.io/name`.
+    /// A label with the required value under another key. People often confuse `app` with `app.kubernetes.io/name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub similar: Option<String>,
 }
@@ -41,7 +41,7 @@ impl Gap {
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { wanted, found, similar } = self;
-        write!(f, "{wanted} wanted, {found} found")?;
+        write!(f, "{wanted} required, {found} found")?;
         match similar {
             Some(similar) => write!(f, ", but {similar}"),
             None => Ok(()),
@@ -54,14 +54,14 @@ mod tests {
     use super::super::Selector;
 
     #[test]
-    fn gaps_name_what_is_wanted_and_what_is_found() {
+    fn a_gap_shows_the_requirement_and_the_label_that_was_found() {
         let labels = [("app", "website"), ("tier", "web"), ("n", "1")].into_iter().collect();
         let cases = [
             ("app=website,tier in (web,api)", vec![]),
-            ("app=web", vec!["app=web wanted, app=website found, but tier=web"]),
-            ("app!=website", vec!["app!=website wanted, app=website found"]),
-            ("track", vec!["track wanted, no label track found"]),
-            ("!n,x=1", vec!["!n wanted, n=1 found", "x=1 wanted, no label x found, but n=1"]),
+            ("app=web", vec!["app=web required, app=website found, but tier=web"]),
+            ("app!=website", vec!["app!=website required, app=website found"]),
+            ("track", vec!["track required, no label track found"]),
+            ("!n,x=1", vec!["!n required, n=1 found", "x=1 required, no label x found, but n=1"]),
         ];
         for (selector, expected) in cases {
             let selector: Selector = selector.parse().unwrap();

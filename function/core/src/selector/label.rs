@@ -1,4 +1,4 @@
-//! Requirements on labels, and how the structured form of manifests becomes them.
+//! Requirements on labels, and the conversion from the structured form of manifests.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::{Selector, SelectorError};
 use crate::objects::{LabelSelector, LabelSelectorRequirement, TextMap};
 
 impl LabelSelector {
-    /// Checks the selector as the API machinery does.
+    /// Checks the selector as the API machinery of Kubernetes does.
     ///
     /// # Errors
-    /// The first requirement that breaks a rule, labels before expressions.
+    /// The first invalid requirement. `matchLabels` is checked before `matchExpressions`.
     pub fn selector(&self) -> Result<Selector, SelectorError> {
         let labels = self.match_labels.iter().map(|(key, value)| Requirement::new(key, Test::Equals(value.clone())));
         let expressions = self.match_expressions.iter().map(LabelSelectorRequirement::requirement);
@@ -32,25 +32,25 @@ impl LabelSelectorRequirement {
     }
 }
 
-/// What must hold for the label of one key.
+/// A requirement on the label with one key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Requirement {
     key: String,
     test: Test,
 }
 
-/// How a label is judged.
+/// The condition of a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Test {
     /// `key=value`.
     Equals(String),
-    /// `key==value`: means the same but prints as it was written.
+    /// `key==value`: equals `key=value`, but is printed as it was written.
     DoubleEquals(String),
-    /// `key!=value`: holds without the label, too.
+    /// `key!=value`: also matches if the label is absent.
     NotEquals(String),
     /// `key in (values)`.
     In(Vec<String>),
-    /// `key notin (values)`: holds without the label, too.
+    /// `key notin (values)`: also matches if the label is absent.
     NotIn(Vec<String>),
     /// `key`.
     Exists,
@@ -63,10 +63,10 @@ pub enum Test {
 }
 
 impl Requirement {
-    /// A requirement whose key and values are checked.
+    /// A requirement with a checked key and checked values.
     ///
     /// # Errors
-    /// The first rule of the API machinery that it breaks.
+    /// The first rule of the API machinery that the requirement breaks.
     pub fn new(key: &str, test: Test) -> Result<Self, SelectorError> {
         check_key(key)?;
         let values = test.values();
@@ -91,13 +91,13 @@ impl Requirement {
         &self.key
     }
 
-    /// How the label is judged.
+    /// The condition of the requirement.
     #[must_use]
     pub const fn test(&self) -> &Test {
         &self.test
     }
 
-    /// Whether labels satisfy the requirement.
+    /// Whether the labels match the requirement.
     #[must_use]
     pub fn matches(&self, labels: &TextMap) -> bool {
         let value = labels.get(&self.key);
@@ -156,13 +156,13 @@ fn sorted(values: &[String]) -> Vec<&str> {
     values
 }
 
-/// The longest name part of a key, and the longest value.
+/// The maximum length of the name part of a key, and of a value.
 const NAME_LIMIT: usize = 63;
 
-/// The longest prefix of a key.
+/// The maximum length of the prefix of a key.
 const PREFIX_LIMIT: usize = 253;
 
-/// Refuses what is no label key: `name` or `dns.prefix/name`.
+/// Checks a label key: `name` or `dns.prefix/name`.
 fn check_key(key: &str) -> Result<(), SelectorError> {
     let refuse = |reason| Err(SelectorError::Key { key: key.to_owned(), reason });
     let name = match key.split_once('/') {
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_structured_form_prints_as_the_operator_writes_it() {
+    fn the_structured_form_is_printed_as_in_the_operator() {
         let long = "a".repeat(63);
         let cases: &[(&str, Result<&str, &str>)] = &[
             ("{}", Ok("")),
@@ -231,7 +231,7 @@ mod tests {
             ("{matchExpressions: [{key: a, operator: NotIn, values: [z, b, b]}]}", Ok("a notin (b,b,z)")),
             ("{matchExpressions: [{key: a, operator: DoesNotExist, values: null}]}", Ok("!a")),
             ("{matchLabels: {a: ''}}", Ok("a=")),
-            // One key twice: labels stand before expressions.
+            // One key occurs twice: `matchLabels` is printed before `matchExpressions`.
             ("{matchExpressions: [{key: a, operator: Exists}], matchLabels: {a: b}}", Ok("a=b,a")),
             ("{matchExpressions: [{key: a, operator: In}]}", Err("values must not be empty")),
             ("{matchExpressions: [{key: a, operator: NotIn, values: []}]}", Err("values must not be empty")),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn requirements_judge_labels_as_kubernetes_does() {
+    fn requirements_match_labels_as_in_kubernetes() {
         let labels: TextMap = [("app", "web"), ("empty", ""), ("n", "10"), ("word", "ten")].into_iter().collect();
         let cases: &[(&str, bool)] = &[
             ("", true),

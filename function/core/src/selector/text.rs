@@ -1,8 +1,7 @@
 //! The text form of label selectors: `a=b,c!=d,e in (x,y),!f,g>1`.
 //!
-//! Follows the lexer and parser of `k8s.io/apimachinery/pkg/labels`, whose corners
-//! people rely on: `in` and `notin` are also keys and values, and a missing value
-//! is the empty one.
+//! Follows the lexer and parser of `k8s.io/apimachinery/pkg/labels`, including special cases that users rely on: `in`
+//! and `notin` are valid keys and values, and a missing value is empty.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +9,7 @@ use super::{Requirement, SelectorError, Test};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'t> {
-    /// Anything between symbols and white space, the words `in` and `notin` among them.
+    /// Any text between symbols and white space, including the words `in` and `notin`.
     Word(&'t str),
     Symbol(&'t str),
     End,
@@ -25,7 +24,7 @@ impl Token<'_> {
     }
 }
 
-/// Reads a selector into its requirements, in the order of the text.
+/// Parses a selector into its requirements, in the order of the text.
 pub(super) fn parse(text: &str) -> Result<Vec<Requirement>, SelectorError> {
     let mut parser = Parser { rest: text };
     let mut requirements = Vec::new();
@@ -56,7 +55,7 @@ impl<'t> Parser<'t> {
         let symbol = |c: char| matches!(c, '=' | '!' | '(' | ')' | ',' | '>' | '<');
         self.rest = self.rest.trim_start_matches(space);
         let length = match self.rest.as_bytes() {
-            // Go's lexer takes a NUL for the end: of a token, or of the text.
+            // Go's lexer treats NUL as the end of a token or of the text.
             [] | [b'\0', ..] => return Token::End,
             [b'!' | b'=', b'=', ..] => 2,
             [byte, ..] if symbol(char::from(*byte)) => 1,
@@ -90,7 +89,7 @@ impl<'t> Parser<'t> {
         if negated {
             return Requirement::new(key, Test::DoesNotExist);
         }
-        // A bad key is named even where the operator is bad, too.
+        // As in Kubernetes, an invalid key is reported before an invalid operator.
         let exists = Requirement::new(key, Test::Exists)?;
         if matches!(self.peek(), Token::End | Token::Symbol(",")) {
             return Ok(exists);
@@ -119,7 +118,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The values of `in` and `notin`, sorted, each once; between two commas stands the empty one.
+    /// The values of `in` and `notin`, sorted and without duplicates. Two adjacent commas enclose an empty value.
     fn values(&mut self) -> Result<Vec<String>, SelectorError> {
         match self.next() {
             Token::Symbol("(") => {}
@@ -151,7 +150,7 @@ mod tests {
     use crate::selector::Selector;
 
     #[test]
-    fn texts_are_read_and_printed_as_by_the_api_machinery() {
+    fn selectors_are_parsed_and_printed_as_in_kubernetes() {
         let cases: &[(&str, Result<&str, ()>)] = &[
             ("", Ok("")),
             ("  ", Ok("")),
@@ -212,7 +211,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_printed_reads_back(text in "[ab!=,() <>in1]{0,20}") {
+        fn a_printed_selector_parses_to_itself(text in "[ab!=,() <>in1]{0,20}") {
             if let Ok(selector) = text.parse::<Selector>() {
                 proptest::prop_assert_eq!(selector.to_string().parse(), Ok(selector));
             }

@@ -292,7 +292,7 @@ fn labels_that_change_how_a_target_is_scraped_are_in_the_merged_view() {
 }
 
 #[test]
-fn only_labels_that_a_collector_can_use_are_wanted() {
+fn only_labels_that_a_collector_can_use_are_served() {
     let configs = json!([
         {"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"},
         {"source_labels": ["__meta_kubernetes_service_name"], "target_label": "service"},
@@ -316,7 +316,7 @@ fn only_labels_that_a_collector_can_use_are_wanted() {
 }
 
 #[test]
-fn the_node_is_that_of_the_pod_or_the_node_or_the_endpoint() {
+fn the_node_of_a_target_comes_from_its_pod_node_or_endpoint() {
     let cases = [
         (json!({}), ""),
         (json!({"__meta_kubernetes_pod_node_name": "a", "__meta_kubernetes_node_name": "b"}), "a"),

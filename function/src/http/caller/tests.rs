@@ -1,4 +1,4 @@
-//! Who asks, by what every kind of authorizer says.
+//! The caller that each kind of authorizer identifies.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn token(claims: &Value) -> String {
     format!("Bearer {}.{}.signature", encode(&json!({"alg": "RS256"})), encode(claims))
 }
 
-/// What the API server projects into a pod.
+/// The claims of a token that the API server projects into a pod.
 fn projected(pod: &str) -> Value {
     json!({
         "iss": "https://issuer", "sub": SUBJECT, "aud": ["target-allocator"], "exp": 1_795_524_045, "jti": "t-1",
@@ -25,7 +25,7 @@ fn projected(pod: &str) -> Value {
     })
 }
 
-/// The same as an HTTP API passes it on.
+/// The claims of the projected token as an HTTP API passes them.
 fn flat(pod: &str) -> Value {
     let nested = format!(
         "map[namespace:monitoring node:map[name:node-a uid:n-1] pod:map[name:{pod} uid:p-1] \
@@ -47,7 +47,7 @@ fn verified(subject: &str, pod: Option<&str>) -> Caller {
     Caller::Verified(Identity { subject: subject.to_owned(), issuer, pod: pod.map(str::to_owned), node })
 }
 
-/// The caller, if the authorizer names no issuer.
+/// The caller, if the authorizer passes no issuer.
 fn unissued(subject: &str, pod: Option<&str>) -> Caller {
     issued_by(None, verified(subject, pod))
 }
@@ -65,7 +65,7 @@ fn without(mut claims: Value, name: &str) -> Value {
 }
 
 #[test]
-fn a_jwt_authorizer_verifies_the_token_and_what_is_nested_in_it() {
+fn a_jwt_authorizer_verifies_the_token_and_its_nested_claims() {
     let own = token(&projected("c-0"));
     let with = |name: &str, value: &str| {
         let mut claims = flat("c-0");
@@ -114,7 +114,7 @@ fn other_authorizers_name_a_subject() {
             unissued(SUBJECT, Some("c-1")),
         ),
         (json!({"iam": {"userArn": arn, "accountId": "123456789012"}}), Some(&own), unissued(arn, None)),
-        // The issuer must be in the authorizer's context: the bearer token may be another one.
+        // The issuer must be in the result of the authorizer, because the bearer token can be another token.
         (json!({"sub": SUBJECT, "iss": ISSUER}), Some(&own), verified(SUBJECT, Some("c-0"))),
         (json!({"lambda": {"sub": SUBJECT, "iss": ISSUER}}), None, verified(SUBJECT, None)),
         (json!({"iam": {"userArn": null}}), None, Caller::Unknown),
@@ -132,7 +132,7 @@ fn other_authorizers_name_a_subject() {
 }
 
 #[test]
-fn what_is_no_token_names_no_pod() {
+fn an_invalid_token_names_no_pod() {
     let payload = |text: &str| format!("Bearer e30.{}.s", URL_SAFE_NO_PAD.encode(text));
     let cases = [
         "",

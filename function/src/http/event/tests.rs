@@ -1,4 +1,4 @@
-//! What is asked, in every kind of event, however it is written.
+//! Requests of all kinds of events.
 
 use proptest::prelude::{any, prop_assert, proptest};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn asked(event: &str) -> Asked {
 }
 
 #[test]
-fn what_is_asked_is_read_from_the_raw_path_and_the_query() {
+fn the_request_is_read_from_the_raw_path_and_the_query() {
     let gateway = "a.execute-api.eu-1.amazonaws.com";
     let url = "a.lambda-url.eu-1.on.aws";
     let cases = [
@@ -50,7 +50,7 @@ fn what_is_asked_is_read_from_the_raw_path_and_the_query() {
 }
 
 #[test]
-fn gzip_is_sent_to_those_who_accept_it() {
+fn gzip_is_sent_to_clients_that_accept_it() {
     let cases = [
         ("gzip", true),
         ("deflate, GZIP;q=0.5, br", true),
@@ -65,9 +65,9 @@ fn gzip_is_sent_to_those_who_accept_it() {
     }
 }
 
-/// Found by fuzzing: the library's parameters panic over one that has no value.
+/// Found by fuzzing: `lambda_http` panics on a parameter with an empty list of values.
 #[test]
-fn a_parameter_without_values_is_none() {
+fn a_parameter_without_values_counts_as_absent() {
     for field in ["queryStringParameters", "multiValueQueryStringParameters"] {
         for elb in [false, true] {
             let context =
@@ -75,7 +75,7 @@ fn a_parameter_without_values_is_none() {
             let mut event = json!({"httpMethod": "GET", "path": "/jobs", "headers": {}, "multiValueHeaders": {},
                 "queryStringParameters": {}, "multiValueQueryStringParameters": {}, "requestContext": context});
             event[field] = json!({"collector_id": []});
-            // However the list is written.
+            // White space inside the list does not matter.
             for text in [event.to_string(), event.to_string().replace("[]", "[ \n]")] {
                 let Ok(mut event) = serde_json::from_str(&text) else { continue };
                 assert_eq!(Asked::take(&mut event).collector_id, None, "{text}");
@@ -120,7 +120,7 @@ proptest! {
         let event = [v1, v2, alb][which].to_string();
         let mut event: Event = serde_json::from_str(&event).unwrap();
         prop_assert!(Asked::take(&mut event).reads);
-        // What panicked with the whole event.
+        // This conversion panicked with the unchanged event.
         let left = lambda_http::Request::from(event.request);
         prop_assert!(left.uri().query().is_none());
     }

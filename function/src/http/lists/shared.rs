@@ -1,7 +1,7 @@
 //! Lists that several jobs share: `/merged/targets`, and the jobs of the merged view.
 //!
-//! Input: the jobs of a list, whose it is, and how large an answer may be. Output: the list, without the jobs that
-//! must be left out for the others to be served, and how many those are.
+//! Input: the jobs of a list, the collector, and the maximum size of an answer. Output: the list and the number of jobs
+//! that it leaves out. If the list is too large, some jobs are left out so that the others are served.
 
 use std::fmt;
 
@@ -14,59 +14,59 @@ use super::super::send::Content;
 use super::text::{list, quoted};
 use crate::snapshot::Payload;
 
-/// How much an answer can hold.
+/// The maximum size of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
-    /// Bytes of the body, as it stands in the answer.
+    /// The maximum size of the body in the answer, in bytes.
     pub most: usize,
-    /// Whether the body can be compressed.
+    /// Whether the client accepts gzip.
     pub gzip: bool,
 }
 
 impl Room {
-    /// The room of the answer to a request.
+    /// The maximum size of the answer to a request.
     pub const fn of(request: &Request<'_>) -> Self {
         Self { most: request.most, gzip: request.asked.accepts_gzip }
     }
 }
 
-/// What a list does not have, for the header `Target-Allocator-Left-Out`. Numbers only: headers hold nothing that a
-/// tenant wrote. The report has the names and the reasons.
+/// The counts of left-out jobs and targets, for the header `Target-Allocator-Left-Out`. The header contains only
+/// numbers, so that no tenant can write text into it. The report contains the names and the reasons.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Jobs that need settings which labels cannot say.
+    /// Jobs that need settings which labels cannot express.
     pub settings: usize,
-    /// Jobs whose targets are not known.
+    /// Jobs with unknown targets.
     pub unknown: usize,
     /// Jobs that are too large.
     pub too_large: usize,
-    /// Jobs that are listed with their last known targets.
+    /// Jobs that serve their last known targets.
     pub kept: usize,
-    /// Targets of listed jobs that labels cannot describe.
+    /// Targets of listed jobs that labels cannot express.
     pub targets: usize,
 }
 
 impl LeftOut {
-    /// What `/merged/targets` leaves out, whatever its size is.
+    /// The counts for `/merged/targets`, before its size is limited.
     pub fn of(list: &PlainList) -> Self {
         let PlainList { jobs: _, need_settings, unknown, kept, inexpressible } = list;
         Self { settings: *need_settings, unknown: unknown.len(), too_large: 0, kept: *kept, targets: *inexpressible }
     }
 
-    /// What the list of these jobs leaves out: they need the same settings.
+    /// The counts for a merged job. Its jobs have equal settings, so none needs settings of its own.
     pub fn of_merged(allocation: &Allocation, jobs: &[String]) -> Self {
         let is_kept = |name: &&String| allocation.job(name).is_some_and(Job::is_kept);
         Self { kept: jobs.iter().filter(is_kept).count(), ..Self::default() }
     }
 
-    /// The header's value; `None` if the list has everything.
+    /// The value of the header. `None` if the list is complete.
     pub fn header(self) -> Option<String> {
         (self != Self::default()).then(|| self.to_string())
     }
 }
 
 impl fmt::Display for LeftOut {
-    /// The number of jobs, then each number that is not 0: an item with parameters of RFC 8941.
+    /// The number of left-out jobs, then each count that is not 0, as an item with parameters of RFC 8941.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { settings, unknown, too_large, kept, targets } = *self;
         write!(f, "{}", settings + unknown + too_large)?;
@@ -81,7 +81,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// The list of a collector's relabelled targets of these jobs; `None` if it has no targets.
+/// The list of a collector's relabelled targets of these jobs. `None` if it has no targets.
 pub fn answer(
     allocation: &Allocation,
     jobs: &[String],
@@ -100,7 +100,7 @@ pub fn answer(
         return None;
     }
     let whole = || body(allocation, &names(true), collector, total);
-    // Where no job would be left the answer fails for its size: an empty list would take all targets away.
+    // If no job would remain, the answer fails for its size. An empty list would remove all targets of the collector.
     if without.is_empty() || without.len() == parts.len() {
         return Some(Answer::quoted_json(whole()).leaving_out(left_out.header()));
     }
@@ -116,7 +116,7 @@ pub fn answer(
     Some(Answer::quoted_json(body(allocation, &names(false), collector, rest)).leaving_out(left_out.header()))
 }
 
-/// The list as a JSON string; its items take that many bytes.
+/// The list as a JSON string. `bytes` is the total size of its items.
 fn body(allocation: &Allocation, jobs: &[&str], collector: &str, bytes: usize) -> String {
     let texts = jobs.iter().flat_map(|job| allocation.share(job, collector));
     let texts = texts.map(|(group, target)| group.merged(target)).filter(|text: &Text<'_>| !text.is_empty());

@@ -1,10 +1,10 @@
-//! Lists of targets as JSON text, which is written by hand: the texts of the targets are there already.
+//! Lists of targets as JSON text. They are concatenated, because the JSON texts of the targets already exist.
 
 use std::iter::{once, repeat};
 
 use target_allocator_core::targets::Text;
 
-/// A JSON string. `write` writes the text inside the quotes, already escaped.
+/// A JSON string. `write` appends the escaped text inside the quotes.
 pub fn quoted(write: impl FnOnce(&mut String)) -> String {
     let mut body = String::from('"');
     write(&mut body);
@@ -12,9 +12,9 @@ pub fn quoted(write: impl FnOnce(&mut String)) -> String {
     body
 }
 
-/// Writes a list of texts, which take so many bytes.
+/// Writes a list of texts with a total size of `bytes`.
 pub fn list<'a>(texts: impl Iterator<Item = Text<'a>>, bytes: usize, body: &mut String) {
-    // Growing would copy a large one again and again.
+    // Without the reservation, a large body would be copied each time it grows.
     body.reserve(bytes + 2);
     body.push('[');
     for (text, separator) in texts.zip(separators()) {
@@ -24,7 +24,7 @@ pub fn list<'a>(texts: impl Iterator<Item = Text<'a>>, bytes: usize, body: &mut 
     body.push(']');
 }
 
-/// What stands before each item of a list.
+/// The separator before each item of a list.
 pub fn separators() -> impl Iterator<Item = &'static str> {
     once("").chain(repeat(","))
 }

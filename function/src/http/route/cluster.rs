@@ -1,23 +1,23 @@
-//! Which cluster a path is about.
+//! Finds the cluster of a path.
 //!
-//! Where several clusters are served, a gateway's rule for the one must never let a caller reach
-//! the other: `/dev/*` must not allow `/dev/prod/...`. So the path must begin with the name of the
-//! cluster, and all that follows must be a route. What stands before the name is known, not guessed:
-//! the event tells the stage, and `BASE_PATH` the rest. Where one cluster is served there is nothing
-//! to mix up, and any path may stand before the route.
+//! If several clusters are served, a gateway's rule for one cluster must never admit a caller to another: `/dev/*` must
+//! not allow `/dev/prod/...`. The path must therefore begin with the name of the cluster, and the rest must be exactly
+//! a route. The prefix before the name is known: the event contains the stage, and `BASE_PATH` is a setting.
+//!
+//! If only one cluster is served, no mix-up is possible, and any path can precede the route.
 
 use super::{Found, find, find_exactly};
 
-/// What a path is about.
+/// The result for a path.
 #[derive(Debug)]
 pub struct Located<'p, 'c, C> {
-    /// The route, if there is one.
+    /// The route. `None` if no route matches.
     pub found: Option<Found<'p>>,
-    /// The cluster, if the path names one.
+    /// The cluster. `None` if the path names no cluster.
     pub cluster: Option<&'c C>,
 }
 
-/// Finds the route and the cluster of a path. `name` tells the name of a cluster.
+/// Finds the route and the cluster of a path. `name` returns the name of a cluster.
 pub fn locate<'p, 'c, C>(
     path: &'p str,
     base_path: Option<&str>,
@@ -35,7 +35,7 @@ pub fn locate<'p, 'c, C>(
     Located { found, cluster }
 }
 
-/// Where several clusters are served.
+/// The search if several clusters are served.
 fn locate_exactly<'p, 'c, C>(
     path: &'p str,
     base_path: Option<&str>,
@@ -50,7 +50,7 @@ fn locate_exactly<'p, 'c, C>(
     }
 }
 
-/// What follows a prefix that ends at a slash.
+/// The part of a path after `prefix`. `None` if `prefix` does not end at a slash.
 fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))
 }
@@ -63,7 +63,7 @@ mod tests {
 
     const CLUSTERS: [&str; 3] = ["prod", "dev", "prod-2"];
 
-    /// The cluster and the pattern of a path, where these clusters are served.
+    /// The cluster and the pattern of a path, if these clusters are served.
     fn located(path: &str, base_path: Option<&str>, clusters: &[&str]) -> (Option<String>, Option<&'static str>) {
         let located = locate(path, base_path, clusters, |name| Some(*name));
         (located.cluster.map(|name| (*name).to_owned()), located.found.map(|found| found.route.pattern))
@@ -77,7 +77,7 @@ mod tests {
             ("/dev/merged/targets", None, Some("dev"), Some("/merged/targets")),
             ("/prod-2/", None, Some("prod-2"), Some("/")),
             ("/dev/jobs/a/targets", None, Some("dev"), Some(jobs)),
-            // Below another cluster's name, whatever lies between.
+            // A path below the name of another cluster.
             ("/dev/prod/scrape_configs", None, Some("dev"), None),
             ("/dev/../prod/scrape_configs", None, Some("dev"), None),
             ("/dev/%2e%2e/prod/scrape_configs", None, Some("dev"), None),
@@ -85,9 +85,9 @@ mod tests {
             ("/dev/./prod/scrape_configs", None, Some("dev"), None),
             ("/dev//scrape_configs", None, Some("dev"), None),
             ("/dev/x/jobs/a/targets", None, Some("dev"), None),
-            // A job of the first cluster, with an odd name.
+            // A job of the first cluster, with an unusual name.
             ("/dev/jobs/../../prod/jobs/a/targets", None, Some("dev"), Some(jobs)),
-            // No cluster.
+            // Paths that name no cluster.
             ("/", None, None, Some("/")),
             ("/livez", None, None, Some("/livez")),
             ("/x/prod/scrape_configs", None, None, None),
@@ -98,7 +98,7 @@ mod tests {
             ("prod/scrape_configs", None, None, None),
             ("/prod", None, None, None),
             ("", None, None, None),
-            // Below the base path, and without it.
+            // Paths with and without the base path.
             ("/base/prod/jobs", Some("/base"), Some("prod"), Some("/jobs")),
             ("/prod/jobs", Some("/base"), Some("prod"), Some("/jobs")),
             ("/base/base/prod/jobs", Some("/base"), None, None),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn where_one_cluster_is_served_any_path_may_stand_before_the_route() {
+    fn with_one_cluster_any_path_can_precede_the_route() {
         let nameless = |path| locate(path, None, &[()], |()| None).cluster.is_some();
         for path in ["/jobs", "/any/base/jobs", "//jobs", "/a/../b/jobs/j/targets"] {
             assert!(nameless(path), "{path}");
@@ -127,7 +127,7 @@ mod tests {
         for (path, cluster) in cases {
             assert_eq!(located(path, None, &["prod"]).0.as_deref(), cluster, "{path}");
         }
-        // Clusters may be named like a part of a route.
+        // A cluster can have the name of a part of a route.
         for (path, pattern) in [("/merged/jobs", "/jobs"), ("/merged/merged/jobs", "/merged/jobs")] {
             let expected = (Some("merged".to_owned()), Some(pattern));
             assert_eq!(located(path, None, &["merged"]), expected, "{path}");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     proptest! {
-        /// A gateway's rule for one cluster is `/NAME/*`, compared with the path or with what it decodes to.
+        /// A gateway's rule for one cluster is `/NAME/*`. Gateways compare it with the raw or the decoded path.
         #[test]
         fn no_path_below_one_clusters_name_is_answered_from_another(
             first in "prod|dev|prod-2",
@@ -150,9 +150,9 @@ mod tests {
             prop_assert_eq!(cluster, Some(first), "{}", path);
         }
 
-        /// The same from the other side: whatever is answered from a cluster, the path begins with its name.
+        /// The converse: each path that is answered from a cluster begins with the name of the cluster.
         #[test]
-        fn what_a_cluster_answers_begins_with_its_name(
+        fn each_answered_path_begins_with_the_name_of_its_cluster(
             path in "(/(prod|dev|\\.\\.|%2e|base|jobs|scrape_configs|[a-z]{0,3})){0,5}",
         ) {
             if let (Some(cluster), Some(_)) = located(&path, Some("/base"), &CLUSTERS) {

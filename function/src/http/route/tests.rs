@@ -1,4 +1,4 @@
-//! The route and the job of a path.
+//! The route and the job that a path names.
 
 use percent_encoding::percent_decode_str;
 
@@ -6,8 +6,8 @@ use super::*;
 use crate::http::job_path::{UnknownJob, job};
 
 #[test]
-fn the_end_of_a_path_tells_the_route() {
-    /// What stands before the route, the pattern, and the texts that may name a job.
+fn the_end_of_a_path_selects_the_route() {
+    /// The part before the route, the pattern, and the texts that can name a job.
     type Expected = Option<(&'static str, &'static str, &'static [&'static str])>;
     let (jobs, merged) = ("/jobs/{job}/targets", "/merged/jobs/{job}/targets");
     let cases: [(&str, Expected); 33] = [
@@ -65,9 +65,9 @@ fn every_row_is_found_by_its_own_pattern() {
     }
 }
 
-/// Each kind of gateway delivers what a collector sends in a form of its own.
+/// Each kind of gateway delivers the path of a collector in another encoding.
 #[test]
-fn every_job_is_found_in_every_form() {
+fn every_job_is_found_in_every_encoding() {
     let names = [
         "serviceMonitor/shop/web/0",
         "plain",
@@ -90,7 +90,7 @@ fn every_job_is_found_in_every_form() {
     ];
     let exists = |asked: &str| names.into_iter().find(|name| *name == asked);
     for name in names {
-        // What Go's url.QueryEscape makes of the name.
+        // The name after Go's `url.QueryEscape`.
         let escaped: String = url_query_escape(name);
         let decoded_by_gateway = percent_decode_str(&escaped).decode_utf8().unwrap().into_owned();
         let cut = |path: String| path.split_once('?').map_or(path.clone(), |(before, _)| before.to_owned());
@@ -107,7 +107,7 @@ fn every_job_is_found_in_every_form() {
 }
 
 #[test]
-fn a_path_that_names_no_job_says_so() {
+fn a_path_that_names_no_job_is_an_error() {
     let jobs = ["a?b", "a?c", "d?e", "f g?h"];
     let exists = |asked: &str| jobs.into_iter().find(|name| *name == asked);
     let ambiguous = Err(UnknownJob::Ambiguous("a?b".to_owned(), "a?c".to_owned()));
@@ -127,9 +127,9 @@ fn a_path_that_names_no_job_says_so() {
     }
 }
 
-/// Each `+` of a decoded path may be a space, and each `%XX` may be decoded or not.
+/// In a decoded path, each `+` can be a space. In any path, each `%XX` can be decoded or not.
 #[test]
-fn a_job_is_found_by_any_decoding_that_means_one_job_only() {
+fn a_job_is_found_by_any_decoding_that_matches_one_job_only() {
     let jobs = ["c++ on k8s", "a b", "a+b", "100%", "100%25", "x/y", "p+q", "r s", "%41 z"];
     let exists = |asked: &str| jobs.into_iter().find(|name| *name == asked);
     let ambiguous = Err(UnknownJob::Ambiguous("a b".to_owned(), "a+b".to_owned()));
@@ -139,7 +139,7 @@ fn a_job_is_found_by_any_decoding_that_means_one_job_only() {
         ("c%2B%2B+on+k8s", false, Ok("c++ on k8s")),
         ("c%2B%2B%20on%20k8s", false, Ok("c++ on k8s")),
         ("c+++on+k8s", false, Ok("c++ on k8s")),
-        // Decoded, the two names are the same text.
+        // After decoding, both names have this text.
         ("a+b", true, ambiguous),
         ("a b", true, Ok("a b")),
         ("a+b", false, Ok("a b")),
@@ -147,12 +147,12 @@ fn a_job_is_found_by_any_decoding_that_means_one_job_only() {
         ("p+q", true, Ok("p+q")),
         ("p+q", false, Ok("p+q")),
         ("r+s", true, Ok("r s")),
-        // What a gateway decodes once is certain.
+        // A single decoding by the gateway is unambiguous.
         ("100%25", true, Ok("100%25")),
         ("100%", true, Ok("100%")),
         ("100%25", false, Ok("100%")),
         ("100%2525", false, Ok("100%25")),
-        // Decoded once less, or once more.
+        // One decoding is missing or added.
         ("x%2Fy", true, Ok("x/y")),
         ("x%252Fy", false, Ok("x/y")),
         ("r%20s", true, Ok("r s")),

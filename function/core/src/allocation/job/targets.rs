@@ -1,9 +1,9 @@
-//! The targets of a job: those of the cluster's objects, of static configs and of sources outside of the cluster.
+//! The targets of a job: from Kubernetes objects, from static configs and from external sources.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Discovered, Making, Means};
+use super::{CommonInputs, Discovered, JobInputs};
 use crate::allocation::plan::{self, PlannedJob};
 use crate::discovery::{Group, SourceAnswer, SourceAnswers, SourceGroup, static_groups};
 use crate::labels::META_PREFIX;
@@ -12,26 +12,26 @@ use crate::report::{ObjectRef, Outcome, Report};
 use crate::targets::{GroupTargets, Locations, Maker, RuleFilter, TooLarge, Views};
 
 impl PlannedJob {
-    pub(super) fn maker(&self, views: Views, making: &Making<'_>) -> Maker<'_> {
-        Maker::new(&self.scrape_config, &self.rules, RuleFilter::new(making.filter), making.served, views)
-            .within(making.most)
+    pub(super) fn maker(&self, views: Views, common: &CommonInputs<'_>) -> Maker<'_> {
+        Maker::new(&self.scrape_config, &self.rules, RuleFilter::new(common.filter), common.served, views)
+            .within(common.most)
     }
 
     pub(super) fn discover_all(
         &self,
         query: usize,
-        means: &Means<'_>,
+        inputs: &JobInputs<'_>,
         places: &mut Locations,
         discovered: &mut Discovered,
     ) -> Result<(), TooLarge> {
-        let Means { making, wanted, .. } = means;
+        let JobInputs { common, wanted, .. } = inputs;
         let mut size = 0;
-        for group in self.queries[query].groups(making.index, wanted) {
+        for group in self.queries[query].groups(common.index, wanted) {
             let key = (query, group.key());
-            if let Some(targets) = self.make(&key, &group, means, places)? {
+            if let Some(targets) = self.make(&key, &group, inputs, places)? {
                 size += targets.size();
-                if size > making.most {
-                    return Err(TooLarge::Job(making.most));
+                if size > common.most {
+                    return Err(TooLarge::Job(common.most));
                 }
                 discovered.insert(key, targets);
             }
@@ -39,23 +39,23 @@ impl PlannedJob {
         Ok(())
     }
 
-    /// The targets of a group, if the rules keep any. Targets that did not change are taken over.
+    /// The targets of a group. `None` if the rules drop all of them. Unchanged targets are reused.
     pub(super) fn make(
         &self,
         key: &(usize, ObjectKey),
         group: &Group<'_, '_>,
-        Means { making, maker, before, .. }: &Means<'_>,
+        JobInputs { common, maker, before, .. }: &JobInputs<'_>,
         places: &mut Locations,
     ) -> Result<Option<Arc<GroupTargets>>, TooLarge> {
         let query = key.0;
-        if making.filter && !self.rules.keep_group(&self.stages[query], group.labels()) {
+        if common.filter && !self.rules.keep_group(&self.stages[query], group.labels()) {
             return Ok(None);
         }
         let made = maker.make_group(&self.stages[query], group, before.get(key).map(AsRef::as_ref), places)?;
         Ok((!made.targets.is_empty() || made.too_large() > 0).then(|| Arc::new(made)))
     }
 
-    /// The targets of the job's static configs, and those of its sources.
+    /// The targets of the static configs and external sources of a job.
     pub(super) fn named(
         &self,
         maker: &Maker<'_>,
@@ -78,7 +78,7 @@ impl PlannedJob {
         Ok(named)
     }
 
-    /// The last answers of the job's sources, or why one of them has none. Failures are reported.
+    /// The last answers of the external sources of a job, or the reason why a source has none. Failures are reported.
     pub(super) fn answers(
         &self,
         external: &SourceAnswers,
@@ -110,7 +110,7 @@ impl PlannedJob {
         unknown.map_or(Ok(groups), Err)
     }
 
-    /// How reports name what the job comes from.
+    /// The object that report entries about the job name.
     pub(in crate::allocation) fn object(&self) -> ObjectRef {
         self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
     }

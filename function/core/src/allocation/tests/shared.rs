@@ -1,4 +1,4 @@
-//! Lists that several jobs share: what is wrong with one job leaves out that job alone.
+//! Lists that several jobs share: an error in one job leaves out only that job.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ config:
     relabel_configs: [{action: labelmap, regex: '__x(.*)'}]
 ";
 
-/// The jobs at some second, and what is known of the source of one of them.
+/// The jobs at a point in time, and the state of the source of one job.
 struct Moment {
     config: Config,
     second: i64,
@@ -83,14 +83,14 @@ fn addresses(allocation: &Allocation, jobs: &[String]) -> Vec<String> {
     addresses
 }
 
-/// The reasons why a job, or some of its targets, are not in a shared list.
+/// The reasons why a job or some of its targets are not in a shared list.
 fn unlisted<'a>(allocation: &'a Allocation, job: &str) -> Vec<&'a str> {
     let entries = allocation.report().entries().iter();
     let of_job = entries.filter(|entry| entry.outcome == Outcome::Unlisted && entry.object.name == job);
     of_job.map(|entry| entry.reason.as_str()).collect()
 }
 
-/// The job of the merged view that has a job's targets, with its form.
+/// The job of the merged view that contains the targets of a job, with its form.
 fn merged_with<'a>(allocation: &'a Allocation, job: &str) -> (&'a str, Form) {
     let found = allocation.merged().iter().find(|(_, merged)| merged.jobs.iter().any(|name| name == job)).unwrap();
     (found.0, found.1.form)
@@ -100,7 +100,7 @@ const ALL: [&str; 6] = ["a:80", "b:80", "c:80", "even:80", "good:80", "outside:8
 const REST: [&str; 5] = ["a:80", "b:80", "c:80", "even:80", "good:80"];
 
 #[test]
-fn a_job_that_was_never_known_is_left_out_alone() {
+fn a_job_whose_targets_were_never_known_is_left_out_alone() {
     let allocation = Moment::new(0, unknown()).allocated(None);
     assert_eq!(listed(&allocation), REST);
     assert_eq!(allocation.list().unknown, ["outside"]);
@@ -111,11 +111,11 @@ fn a_job_that_was_never_known_is_left_out_alone() {
 }
 
 #[test]
-fn a_job_that_is_not_known_any_more_keeps_its_last_targets_for_a_time() {
+fn a_job_with_unknown_targets_keeps_its_last_targets_for_a_limited_time() {
     let first = Moment::new(0, known()).allocated(None);
     assert_eq!(listed(&first), ALL);
     let mut before = first;
-    // As long as it is unknown the time counts from when it was known last.
+    // While the targets are unknown, the time counts from when they were last known.
     for (second, expected, kept) in [(1, &ALL[..], 1), (300, &ALL, 1), (600, &ALL, 1), (601, &REST, 0), (602, &REST, 0)]
     {
         let moment = Moment::new(second, unknown());
@@ -132,7 +132,7 @@ fn a_job_that_is_not_known_any_more_keeps_its_last_targets_for_a_time() {
 }
 
 #[test]
-fn a_job_keeps_its_targets_when_its_source_becomes_another() {
+fn a_job_keeps_its_targets_when_its_source_changes() {
     let first = Moment::new(0, known()).allocated(None);
     let mut moment = Moment::new(1, unknown());
     moment.config = Config::parse(&JOBS.replace("http://sd/", "http://other/"), None).unwrap();
@@ -145,9 +145,9 @@ fn targets_of_an_old_snapshot_are_not_kept() {
     assert_eq!(listed(&Moment::new(3_600, unknown()).allocated(Some(&first))), REST);
 }
 
-/// A source can fail in one environment and answer in another: a collector finds the job under the same name in both.
+/// A source can fail in one environment and answer in another. The collector must find the job under one name in both.
 #[test]
-fn jobs_with_sources_outside_of_the_cluster_keep_their_name_in_the_merged_view() {
+fn jobs_with_external_sources_keep_their_name_in_the_merged_view() {
     for answer in [known(), unknown(), None] {
         let allocation = Moment::new(0, answer).allocated(None);
         assert_eq!(merged_with(&allocation, "outside"), ("outside", Form::Discovered));
@@ -158,7 +158,7 @@ fn jobs_with_sources_outside_of_the_cluster_keep_their_name_in_the_merged_view()
 }
 
 #[test]
-fn a_job_that_becomes_too_large_stays_with_its_last_targets_in_the_job_that_it_shares() {
+fn a_job_that_becomes_too_large_keeps_its_last_targets_in_its_merged_job() {
     let first = Moment::new(0, known()).allocated(None);
     let (shared, form) = merged_with(&first, "large");
     assert_eq!((merged_with(&first, "good"), form), ((shared, form), Form::Relabelled { is_plain: true }));
@@ -171,7 +171,7 @@ fn a_job_that_becomes_too_large_stays_with_its_last_targets_in_the_job_that_it_s
     assert_eq!(merged_with(&later, "large"), (shared, form));
     assert_eq!(addresses(&later, &later.merged()[shared].jobs), ["a:80", "b:80", "c:80", "good:80"]);
 
-    // Where it was never known it is a job of its own, which alone fails.
+    // Without last known targets, the job keeps its own name and fails alone.
     let cold = moment.allocated(None);
     assert_eq!(merged_with(&cold, "large"), ("large", Form::Discovered));
     assert_eq!(addresses(&cold, &cold.merged()[shared].jobs), ["good:80"]);
@@ -179,7 +179,7 @@ fn a_job_that_becomes_too_large_stays_with_its_last_targets_in_the_job_that_it_s
 }
 
 #[test]
-fn jobs_that_need_settings_are_named_with_those_settings() {
+fn jobs_that_need_settings_are_reported_with_the_names_of_the_settings() {
     let allocation = Moment::new(0, known()).allocated(None);
     assert_eq!(allocation.list().need_settings, 1);
     let [reason] = unlisted(&allocation, "secured")[..] else { panic!("one entry") };

@@ -1,4 +1,4 @@
-//! Public keys of certificates, and private keys whose public half can be compared with them.
+//! Public keys of certificates, and private keys from which the public key is derived for comparison.
 
 use ed25519_dalek::SigningKey;
 use num_bigint::BigUint;
@@ -23,7 +23,7 @@ pub(super) enum PublicKey {
     Ed25519([u8; 32]),
 }
 
-/// The curves that Go knows.
+/// The elliptic curves that Go supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Curve {
     P224,
@@ -45,7 +45,7 @@ impl Curve {
         .map(|(curve, _)| curve)
     }
 
-    /// Length of a scalar in bytes.
+    /// The length of a private scalar, in bytes.
     const fn length(self) -> usize {
         match self {
             Self::P224 => 28,
@@ -55,7 +55,8 @@ impl Curve {
         }
     }
 
-    /// Whether an uncompressed point lies on the curve. Nobody uses P-224: its points are taken as they are.
+    /// Whether an uncompressed point lies on the curve. Points of P-224 are not checked, because certificates with
+    /// P-224 are not in use.
     fn has_point(self, point: &[u8]) -> bool {
         let uncompressed = point.first() == Some(&4) && point.len() == 2 * self.length() + 1;
         uncompressed
@@ -67,7 +68,7 @@ impl Curve {
             }
     }
 
-    /// The point of a private key; for P-224 the one that stands beside it.
+    /// The public point of a private key. For P-224, the point that the file contains beside the scalar.
     fn point(self, scalar: &[u8], written: Option<&[u8]>) -> Option<Vec<u8>> {
         let zeros = scalar.iter().take_while(|byte| **byte == 0).count();
         let significant = &scalar[zeros..];
@@ -92,7 +93,7 @@ impl Curve {
 }
 
 impl PublicKey {
-    /// The key of a certificate; none if it is of another kind.
+    /// The public key of a certificate. `None` for another kind of key.
     pub(super) fn parse(info: &SubjectPublicKeyInfoOwned) -> Result<Option<Self>, CertificateError> {
         let unusable = || CertificateError::UnusablePublicKey;
         let bytes = info.subject_public_key.raw_bytes();
@@ -127,16 +128,16 @@ impl PublicKey {
     }
 }
 
-/// A private key, known by its public half.
+/// A private key. Only its public key is stored.
 pub(super) struct PrivateKey(PublicKey);
 
 impl PrivateKey {
-    /// Reads PKCS#1, PKCS#8 and SEC 1, tried in this order.
+    /// Parses PKCS#1, PKCS#8 and SEC 1, in this order.
     pub(super) fn parse(der: &[u8]) -> Option<Self> {
         rsa(der).or_else(|| pkcs8(der)).or_else(|| elliptic(der, None)).map(Self)
     }
 
-    /// The public half.
+    /// The public key.
     pub(super) fn public_key(self) -> PublicKey {
         self.0
     }
@@ -152,7 +153,7 @@ fn pkcs8(der: &[u8]) -> Option<PublicKey> {
             elliptic(key, oid)
         }
         ED25519 => {
-            // An octet string inside of an octet string.
+            // PKCS#8 wraps the seed in an octet string inside an octet string.
             let seed: [u8; 32] = key.strip_prefix(&[4, 32])?.try_into().ok()?;
             Some(PublicKey::Ed25519(SigningKey::from_bytes(&seed).verifying_key().to_bytes()))
         }
@@ -167,7 +168,7 @@ fn elliptic(der: &[u8], curve: Option<ObjectIdentifier>) -> Option<PublicKey> {
     Some(PublicKey::Elliptic { curve, point: curve.point(key.private_key, key.public_key)? })
 }
 
-/// Only keys of two primes whose numbers agree: a key with a mistyped character is refused.
+/// Accepts only keys of two primes with consistent numbers. A key with a mistyped character is thereby refused.
 fn rsa(der: &[u8]) -> Option<PublicKey> {
     let key = RsaPrivateKey::<UintRef<'_>>::from_der(der).ok()?;
     if key.other_prime_infos.is_some() {

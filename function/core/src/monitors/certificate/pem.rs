@@ -1,4 +1,4 @@
-//! PEM blocks as Go's `pem.Decode` finds them: what is malformed is passed over.
+//! PEM blocks as Go's `pem.Decode` finds them. Malformed blocks are skipped.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -11,17 +11,17 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "\n-----END ";
 const DASHES: &str = "-----";
 
-/// One block, decoded.
+/// One decoded block.
 pub(super) struct Block<'a> {
-    /// What stands behind `BEGIN`.
+    /// The label after `BEGIN`.
     pub label: &'a str,
-    /// Whether lines such as `Proc-Type: 4,ENCRYPTED` stand before the bytes.
+    /// Whether the block has headers, such as `Proc-Type: 4,ENCRYPTED`.
     pub has_headers: bool,
-    /// The bytes.
+    /// The decoded bytes.
     pub contents: Vec<u8>,
 }
 
-/// The blocks of a text.
+/// Iterates over the blocks of a text.
 pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -37,7 +37,7 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     })
 }
 
-/// The block that starts last in `before` and whose last line goes on with `trailer`.
+/// Decodes the last block that starts in `before`. `trailer` is the rest of its last line.
 fn block<'a>(before: &'a str, trailer: &str) -> Option<Block<'a>> {
     let begin = before.rfind(BEGIN)?;
     if begin > 0 && before.as_bytes()[begin - 1] != b'\n' {
@@ -45,7 +45,7 @@ fn block<'a>(before: &'a str, trailer: &str) -> Option<Block<'a>> {
     }
     let (first, mut body) = line(&before[begin + BEGIN.len()..]);
     let label = first.strip_suffix(DASHES)?;
-    // Headers are lines with a colon.
+    // A header is a line with a colon.
     let mut headers = false;
     while let (header, behind) = line(body)
         && header.contains(':')
@@ -60,7 +60,7 @@ fn block<'a>(before: &'a str, trailer: &str) -> Option<Block<'a>> {
     Some(Block { label, has_headers: headers, contents: BASE64.decode(encoded).ok()? })
 }
 
-/// A line without the white space at its end, and what follows it.
+/// Splits a text after its first line. The line is returned without trailing white space.
 fn line(text: &str) -> (&str, &str) {
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     (line.strip_suffix('\r').unwrap_or(line).trim_end_matches([' ', '\t']), rest)

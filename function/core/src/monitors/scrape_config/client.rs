@@ -1,4 +1,4 @@
-//! What several kinds of service discovery read alike: the HTTP client, secrets, URLs, intervals.
+//! The settings that several kinds of service discovery share: HTTP client, secrets, URLs and intervals.
 
 use crate::duration::Duration;
 use crate::monitors::assets::Assets;
@@ -9,7 +9,7 @@ use crate::objects::monitoring::scrape_config::SdClient;
 use crate::scrape_config::http_client::HttpClientConfig;
 use crate::scrape_config::url::GoUrl;
 
-/// The client of a service discovery, which no scrape class has a part in.
+/// The HTTP client of a service discovery. Scrape classes do not apply to it.
 pub(super) fn sd_client(
     client: &SdClient,
     assets: Assets<'_>,
@@ -52,7 +52,7 @@ pub(super) fn optional_secret(selector: Option<&KeySelector>, assets: Assets<'_>
     selector.map(|selector| assets.secret(selector).map_err(Finding::from)).transpose()
 }
 
-/// Only Prometheus reads the text.
+/// Parses a refresh interval. Only Prometheus checks it, so an error leaves out only the job.
 pub(super) fn refresh(text: Option<&str>, place: &mut Duration) -> Result<(), Finding> {
     if let Some(text) = text {
         *place = text.parse().map_err(|error| Finding::left_out(chain(&error)).within("refreshInterval"))?;

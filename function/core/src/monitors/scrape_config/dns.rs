@@ -11,7 +11,7 @@ pub(super) fn sd_config(config: &DnsSdConfig) -> Result<DnsSd, Finding> {
     if let Some(kind) = r#type {
         if kind != "SRV" && port.is_none() {
             return Err(
-                Finding::refused(format_args!("is not set, which the record type needs: {kind}")).within("port")
+                Finding::refused(format_args!("is not set, but the record type requires it: {kind}")).within("port")
             );
         }
         dns.r#type.clone_from(kind);

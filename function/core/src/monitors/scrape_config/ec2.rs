@@ -17,7 +17,7 @@ pub(super) fn sd_config(config: &Ec2SdConfig, assets: Assets<'_>, notes: &mut Ve
         http_client: sd_client(client, assets, notes)?,
         ..Ec2Sd::default()
     };
-    // One without the other is checked and not used.
+    // As in the operator, an access key without a secret key (or the reverse) is checked but not used.
     if let (Some(access), Some(secret)) = (access, secret) {
         ec2.access_key = access;
         ec2.secret_key = Secret::from(secret);

@@ -39,7 +39,7 @@ pub(super) fn sd_config(
         let role = prometheus_role(selector.role);
         kubernetes.selectors.push(RoleSelector { role, label, field: fields });
     }
-    // For other roles the operator passes over it.
+    // As in the operator, other roles ignore the field.
     if let (KubernetesRole::Pod | KubernetesRole::Endpoints | KubernetesRole::EndpointSlice, Some(attach)) =
         (role, attach_metadata)
     {
@@ -59,7 +59,7 @@ const fn prometheus_role(role: KubernetesRole) -> Role {
     }
 }
 
-/// The roles whose objects can be selected, which are fewer for pods than Prometheus takes.
+/// The roles for which a config may have selectors. For pods, the operator accepts fewer than Prometheus.
 const fn selectable(role: KubernetesRole) -> &'static [KubernetesRole] {
     use KubernetesRole::{EndpointSlice, Endpoints, Ingress, Node, Pod, Service};
     match role {

@@ -1,11 +1,11 @@
-//! Kinds of service discovery that are not served here: only what the operator checks of them.
+//! The operator's checks of kinds of service discovery that are not supported here.
 
 use super::client::{check_url, sd_client};
 use crate::monitors::assets::Assets;
 use crate::monitors::finding::{Finding, Within};
 use crate::objects::monitoring::scrape_config::{OtherSdConfig, OtherSdKind};
 
-/// What the operator checks of a config whose kind is not served here.
+/// Checks an unsupported SD config as the operator does.
 pub(super) fn check(
     kind: OtherSdKind,
     config: &OtherSdConfig,
@@ -22,7 +22,7 @@ pub(super) fn check(
             ("clientSecret", config.client_secret.is_none()),
         ];
         if let Some((field, _)) = required.into_iter().find(|(_, missing)| *missing) {
-            return Err(Finding::refused("is not set, which the authentication method needs").within(field));
+            return Err(Finding::refused("is not set, but the authentication method requires it").within(field));
         }
     }
     match kind {

@@ -1,8 +1,8 @@
 //! The service discovery of `ScrapeConfig` objects.
 //!
-//! In: the SD configs of an object; out: those of its job, or why the operator refuses the object. Each kind has a
-//! file beside this one. Follows the `validate...SDConfigs` functions of `pkg/prometheus/resource_selector.go` and
-//! `generateScrapeConfig` of `promcfg.go`.
+//! Input: the SD configs of an object. Output: the SD configs of its job, or the reason why the operator refuses the
+//! object. Each kind has its own file in this directory. Follows the `validate...SDConfigs` functions of
+//! `pkg/prometheus/resource_selector.go` and `generateScrapeConfig` of `promcfg.go`.
 
 use super::{consul, dns, ec2, file, http, kubernetes, not_served, static_targets};
 use crate::monitors::assets::Assets;
@@ -13,8 +13,7 @@ use crate::scrape_config::discovery::ServiceDiscovery;
 /// The service discovery of a job.
 ///
 /// # Errors
-/// The first rule of the operator that a config breaks, or the kind of the first
-/// that is not served here.
+/// The first rule of the operator that a config breaks, or else the first unsupported kind.
 pub(super) fn service_discovery(
     spec: &ScrapeConfigSpec,
     assets: Assets<'_>,
@@ -31,7 +30,7 @@ pub(super) fn service_discovery(
         ec2: each(&spec.ec2_sd_configs, "ec2SDConfigs", |config| ec2::sd_config(config, assets, notes))?,
         file: each(&spec.file_sd_configs, "fileSDConfigs", file::sd_config)?,
     };
-    // An object that the operator refuses is refused for that, not for its kind.
+    // Unsupported kinds are reported last, because the operator's own refusal takes precedence.
     let mut index = (None, 0);
     for (kind, config) in spec.other_sd_configs.each() {
         index = if index.0 == Some(kind) { (index.0, index.1 + 1) } else { (Some(kind), 0) };
@@ -41,7 +40,7 @@ pub(super) fn service_discovery(
     match spec.other_sd_configs.each().next() {
         None => Ok(discovery),
         Some((kind, _)) => {
-            let reason = "service discovery of this kind is not served here, name the targets by another";
+            let reason = "this kind of service discovery is not supported, use another kind";
             Err(Finding::left_out(reason).within(kind.field()))
         }
     }

@@ -1,10 +1,10 @@
-//! What is wrong with monitors, and how it is named.
+//! Errors in monitors, and the findings that report them.
 
 use super::*;
 use crate::monitors::draft::SERVICE_ACCOUNT_CA;
 
 #[test]
-fn what_is_wrong_is_named() {
+fn each_error_is_reported_with_its_field() {
     // The kind, its endpoint or spec, and the beginning of the only entry.
     let service = |endpoint: &str| ("ServiceMonitor", format!("{{endpoints: [{endpoint}, {{port: other}}]}}"));
     let pod = |endpoint: &str| ("PodMonitor", format!("{{podMetricsEndpoints: [{endpoint}, {{port: other}}]}}"));
@@ -68,7 +68,7 @@ fn what_is_wrong_is_named() {
             "job-left-out spec.endpoints[0]: cannot be used by prometheus: oauth2.client_id is empty",
         ),
         (service("{proxyUrl: '://'}"), "refused spec.endpoints[0].proxyUrl: "),
-        (service("{noProxy: a}"), "refused spec.endpoints[0].noProxy: is set, which needs proxyUrl"),
+        (service("{noProxy: a}"), "refused spec.endpoints[0].noProxy: requires proxyUrl"),
         (service("{proxyFromEnvironment: true, proxyUrl: a}"), "refused spec.endpoints[0].proxyUrl: cannot be set"),
         (
             service("{proxyUrl: a, proxyConnectHeader: {X: []}}"),
@@ -124,7 +124,7 @@ fn what_is_wrong_is_named() {
         ),
         (
             ("Probe", "{prober: {url: a, noProxy: a}, targets: {ingress: {}}}".to_owned()),
-            "refused spec.prober.noProxy: is set, which needs proxyUrl",
+            "refused spec.prober.noProxy: requires proxyUrl",
         ),
         (
             ("ServiceMonitor", "{endpoints: [], selector: {matchExpressions: [{key: a, operator: In}]}}".to_owned()),
@@ -152,7 +152,7 @@ fn what_is_wrong_is_named() {
     for ((kind, spec), expected) in cases {
         let (jobs, report) = outcome(&settings(), kind, &spec);
         assert!(matches!(report.as_slice(), [entry] if entry.starts_with(expected)), "{spec}: {report:?}");
-        // A refused monitor has no job; otherwise the endpoint that is beyond reproach has.
+        // A refused monitor has no job. If only a job is left out, the job of the valid endpoint remains.
         let left = usize::from(expected.starts_with("job-left-out") && spec.contains("other"));
         assert_eq!(jobs.len(), left, "{spec}");
         assert!(!report[0].contains("t0ken") && !report[0].contains("p&w"), "{report:?}");
@@ -160,7 +160,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn half_a_reference_counts_as_none_where_the_operator_says_so() {
+fn incomplete_references_are_ignored_as_in_the_operator() {
     let (jobs, report) =
         outcome(&settings(), "PodMonitor", "{podMetricsEndpoints: [{bearerTokenSecret: {name: gone}}]}");
     assert_eq!((jobs.len(), report.len()), (1, 0));
@@ -179,7 +179,7 @@ fn files_of_collectors_are_denied_as_the_settings_say() {
     let (unset, denied, allowed) = (with(Files::WithoutTls), with(Files::Denied), with(Files::Allowed));
     let reads = "job-left-out spec.endpoints[0]: reads a file";
     let service_account_ca = format!("tlsConfig: {{caFile: {SERVICE_ACCOUNT_CA}}}");
-    // The endpoint, and what becomes of it where the key is absent; `true` denies all, `false` none.
+    // The endpoint, and the finding if the key is absent. `true` denies all files, `false` allows all.
     let cases = [
         ("bearerTokenFile: /f", None),
         (&service_account_ca, None),
@@ -222,7 +222,7 @@ fn jobs_that_a_collector_cannot_load_are_left_out_alone() {
 }
 
 #[test]
-fn objects_that_make_too_much_are_refused_before_all_of_it_is_built() {
+fn objects_over_a_bound_are_refused_before_all_their_jobs_are_built() {
     let bounds = Bounds { object_endpoints: 3, object_bytes: 20_000, ..Bounds::default() };
     let settings = Settings { bounds, ..settings() };
     let labels: Vec<String> = (0..100).map(|n| format!("label-{n}")).collect();

@@ -1,4 +1,4 @@
-//! The relabelling rules that monitors make.
+//! The relabelling rules that monitors generate.
 
 use super::*;
 
@@ -9,7 +9,7 @@ keep [__tmp_hash, __tmp_disable_sharding] ~ $(SHARD);|.+;.+
 ";
 
 #[test]
-fn a_service_monitor_makes_the_rules_of_the_operator() {
+fn a_service_monitor_generates_the_rules_of_the_operator() {
     let config = job(
         "ServiceMonitor",
         "{jobLabel: app, targetLabels: [team/name], podTargetLabels: [version], \
@@ -45,7 +45,7 @@ replace [] -> zone = eu
 }
 
 #[test]
-fn a_pod_monitor_makes_the_rules_of_the_operator() {
+fn a_pod_monitor_generates_the_rules_of_the_operator() {
     let config = job(
         "PodMonitor",
         "{jobLabel: app, podTargetLabels: [version], selector: {matchLabels: {app: web}}, \
@@ -68,7 +68,7 @@ replace […pod_label_app] ~ (.+) -> job = ${1}
 }
 
 #[test]
-fn a_probe_makes_the_rules_of_the_operator() {
+fn a_probe_generates_the_rules_of_the_operator() {
     let shard = SHARD_BY_ADDRESS.replace("__address__", "__param_target");
     let config = job(
         "Probe",
@@ -112,8 +112,8 @@ replace [] -> __address__ = prober
 }
 
 #[test]
-fn ports_choose_targets_and_name_endpoints() {
-    // An endpoint; the rule that keeps its port and the one that names it.
+fn a_port_selects_targets_and_sets_the_label_endpoint() {
+    // The endpoint, the rule that keeps its port, and the rule that sets the label `endpoint`.
     let cases = [
         ("ServiceMonitor", "{}", "", ""),
         ("ServiceMonitor", "{port: web, targetPort: 80}", "…endpointslice_port_name] ~ web", "endpoint = web"),

@@ -1,9 +1,9 @@
-//! Scrape classes: what they fill in, and which are refused.
+//! Scrape classes: the values that they fill in, and the classes that are refused.
 
 use super::*;
 
 #[test]
-fn scrape_classes_fill_in_what_monitors_leave_open() {
+fn scrape_classes_fill_in_fields_that_monitors_do_not_set() {
     let classes = "
 - name: mesh
   default: true
@@ -41,7 +41,7 @@ fn scrape_classes_fill_in_what_monitors_leave_open() {
     let authorization = config.http_client.authorization.as_ref().unwrap();
     assert_eq!((authorization.r#type.as_str(), authorization.credentials_file.as_str()), ("X", "/token"));
 
-    // What a monitor says itself stays; files come one by one.
+    // The settings of the monitor win. The class fills in each missing file separately.
     let (job, _) =
         client("{endpoints: [{tlsConfig: {caFile: /own}, authorization: {credentials: {name: auth, key: token}}}]}");
     let http = &job.scrape_config.http_client;
@@ -60,7 +60,7 @@ fn scrape_classes_fill_in_what_monitors_leave_open() {
     assert_eq!(report.len(), 2);
     assert!(report.iter().all(|entry| entry.starts_with("adjusted spec.endpoints[0]: scraped without")), "{report:?}");
 
-    // Basic auth beside the class' header is more than Prometheus takes.
+    // Prometheus does not accept basic auth beside the header of the class.
     let (jobs, report) = outcome(
         &settings,
         "ServiceMonitor",
@@ -70,7 +70,7 @@ fn scrape_classes_fill_in_what_monitors_leave_open() {
 }
 
 #[test]
-fn an_empty_tls_section_is_none_where_it_cannot_name_files() {
+fn an_empty_tls_section_without_files_counts_as_absent() {
     let settings = with_classes("[{name: mesh, default: true, tlsConfig: {caFile: /ca, serverName: mesh}}]");
     let prober = "prober: {url: 'p:1'}, targets: {staticConfig: {static: [a]}}";
     #[rustfmt::skip]

@@ -14,9 +14,9 @@ pub struct DnsSd {
     pub names: Vec<String>,
     #[serde(skip_serializing_if = "is_default")]
     pub refresh_interval: Duration,
-    /// `SRV`, `A`, `AAAA`, `MX` or `NS`, in any case.
+    /// `SRV`, `A`, `AAAA`, `MX` or `NS`. The case does not matter.
     pub r#type: String,
-    /// Not read for `SRV`.
+    /// The port of the targets. Ignored for `SRV`, whose records contain the port.
     pub port: i64,
 }
 
@@ -57,6 +57,6 @@ enum DnsError {
     NoNames,
     #[error("dns_sd_configs.type is unknown, use SRV, A, AAAA, MX or NS: {0:?}")]
     UnknownRecord(String),
-    #[error("dns_sd_configs.port is not set, which every type except SRV needs")]
+    #[error("dns_sd_configs.port is not set, but every type except SRV requires it")]
     NoPort,
 }

@@ -91,7 +91,7 @@ impl SdConfig for Ec2Sd {
     }
 }
 
-/// Instances must have one of the values.
+/// A filter on instances. An instance matches if it has one of the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct Ec2Filter {

@@ -1,4 +1,4 @@
-//! `file_sd_configs`: files that hold lists of targets.
+//! `file_sd_configs`: files that contain lists of targets.
 
 use serde::Serialize;
 
@@ -7,11 +7,11 @@ use crate::duration::Duration;
 use crate::scrape_config::fields::{Node, ParseError, Refusal};
 use crate::scrape_config::is_default;
 
-/// Files that hold lists of targets. Follows `discovery/file/file.go`.
+/// Files that contain lists of targets. Follows `discovery/file/file.go`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct FileSd {
-    /// Paths; the last part may hold one `*`.
+    /// Paths. The last part of each may contain one `*`.
     pub files: Vec<String>,
     #[serde(skip_serializing_if = "is_default")]
     pub refresh_interval: Duration,
@@ -45,7 +45,7 @@ impl SdConfig for FileSd {
     }
 }
 
-/// A path with a known ending, and at most one `*`, in its last part.
+/// Whether a path ends with a supported extension, and contains `*` at most once and only in its last part.
 fn is_file_path(path: &str) -> bool {
     let Some((stem, ending)) = path.rsplit_once('.') else { return false };
     let known = matches!(ending, "json" | "yml" | "yaml" | "JSON" | "YML" | "YAML");

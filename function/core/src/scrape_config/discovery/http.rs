@@ -22,7 +22,7 @@ pub struct HttpSd {
 }
 
 impl HttpSd {
-    /// Discovers what `url` answers, every minute.
+    /// Fetches `url` every minute, with the defaults of Prometheus.
     pub fn new(url: impl Into<SecretUrl>) -> Self {
         Self { http_client: HttpClientConfig::default(), refresh_interval: Duration::from_secs(60), url: url.into() }
     }

@@ -1,4 +1,4 @@
-//! What all kinds of service discovery have in common.
+//! The interface of all kinds of service discovery.
 
 use std::error::Error;
 
@@ -7,20 +7,20 @@ use crate::scrape_config::http_client::{HttpClientConfig, HttpClientError};
 
 /// One SD config, such as an entry of `http_sd_configs`.
 pub trait SdConfig: Sized {
-    /// Reads an entry.
+    /// Reads an entry of the list.
     ///
     /// # Errors
-    /// The first field that Prometheus would not read.
+    /// The first field that Prometheus cannot parse.
     fn read(node: &Node<'_>) -> Result<Self, ParseError>;
 
-    /// Normalises URLs and refuses what the `UnmarshalYAML` of Prometheus' `SDConfig` refuses.
+    /// Normalises URLs, and rejects configs that `UnmarshalYAML` of Prometheus' `SDConfig` rejects.
     ///
     /// # Errors
     /// The first rule that the config breaks.
     fn validate(&mut self) -> Result<(), Refusal>;
 }
 
-/// The HTTP client of an SD config is refused.
+/// The HTTP client of an SD config is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind} has an invalid http client config")]
 struct InvalidClient {
@@ -29,12 +29,12 @@ struct InvalidClient {
     source: HttpClientError,
 }
 
-/// Refuses an HTTP client that Prometheus refuses; `kind` is the field, such as `http_sd_configs`.
+/// Checks an HTTP client. `kind` is the field of the SD config, such as `http_sd_configs`.
 pub(super) fn validate_client(client: &mut HttpClientConfig, kind: &'static str) -> Result<(), Refusal> {
     client.validate().map_err(|source| Refusal::new(InvalidClient { kind, source }))
 }
 
-/// Reads the entries of a list; a null entry is refused.
+/// Reads the entries of a list. A null entry is an error.
 pub(super) fn each<'a, T>(
     fields: &mut Fields<'a>,
     name: &'static str,
@@ -45,7 +45,7 @@ pub(super) fn each<'a, T>(
     node.list()?.iter().map(entry).collect()
 }
 
-/// A refusal for one of a kind's own reasons.
+/// A refusal with an error of the kind.
 pub(super) fn refused<T>(reason: impl Error + Send + Sync + 'static) -> Result<T, Refusal> {
     Err(Refusal::new(reason))
 }

@@ -10,13 +10,13 @@ use crate::scrape_config::secret::SecretUrl;
 use crate::scrape_config::url::{GoUrl, UrlError};
 use crate::selector::{self, FieldSelector, FieldSelectorError, SelectorError};
 
-/// Which objects of the cluster become targets. Follows `SDConfig` of Prometheus' `discovery/kubernetes/kubernetes.go`.
+/// Kubernetes objects that become targets. Follows `SDConfig` of Prometheus' `discovery/kubernetes/kubernetes.go`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct KubernetesSd {
     #[serde(skip_serializing_if = "is_default")]
     pub api_server: SecretUrl,
-    /// Always empty here, but the peer prints it.
+    /// Always empty here. Prometheus prints the field.
     pub kubeconfig_file: String,
     pub role: Role,
     #[serde(flatten)]
@@ -30,7 +30,7 @@ pub struct KubernetesSd {
 }
 
 impl KubernetesSd {
-    /// Discovers objects of `role` in all namespaces.
+    /// Discovers all objects of `role` in all namespaces.
     #[must_use]
     pub fn new(role: Role) -> Self {
         Self {
@@ -116,7 +116,7 @@ impl KubernetesSd {
     }
 }
 
-/// What kind of object is discovered.
+/// The kind of the discovered objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -134,7 +134,7 @@ impl Role {
     pub const ALL: [Self; 6] =
         [Self::Node, Self::Pod, Self::Service, Self::Endpoints, Self::EndpointSlice, Self::Ingress];
 
-    /// The name, as it stands in a scrape config.
+    /// The name of the role in a scrape config.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -148,7 +148,7 @@ impl Role {
     }
 }
 
-/// Namespaces to look in; all of them if empty.
+/// The namespaces of the discovered objects. If empty, all namespaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -157,7 +157,7 @@ pub struct Namespaces {
     pub names: Vec<String>,
 }
 
-/// Label and field selectors, as texts, for the objects of a role.
+/// Label and field selectors for the objects of a role, in text form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -169,7 +169,7 @@ pub struct Selector {
     pub field: String,
 }
 
-/// Which further objects lend their labels to a target.
+/// Further objects whose labels are added to a target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -226,7 +226,7 @@ fn attach_metadata(node: &Node<'_>) -> Result<AttachMetadata, ParseError> {
     Ok(attach)
 }
 
-/// The roles that a config's role may select objects of.
+/// The roles that a config with this role may have selectors for.
 const fn selectable(role: Role) -> &'static [Role] {
     match role {
         Role::Pod => &[Role::Pod, Role::Node],
@@ -248,7 +248,7 @@ enum KubernetesError {
     ApiServer(#[source] UrlError),
     #[error("kubernetes_sd_configs.{0} is set, which cannot be combined with {1}")]
     Exclusive(&'static str, &'static str),
-    #[error("kubernetes_sd_configs sets http client options, which needs api_server")]
+    #[error("kubernetes_sd_configs sets http client options without api_server, set it")]
     HttpClientWithoutServer,
     #[error(
         "kubernetes_sd_configs.selectors has a role that the config's role does not allow or that is there twice: {0:?}"

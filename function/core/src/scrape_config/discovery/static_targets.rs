@@ -1,4 +1,4 @@
-//! `static_configs`: targets that are written out.
+//! `static_configs`: targets in the config itself.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::kind::SdConfig;
 use crate::scrape_config::fields::{Node, ParseError, Problem, Refusal};
 use crate::scrape_config::is_default;
 
-/// Targets that are written out.
+/// Targets in the config itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -32,13 +32,13 @@ impl SdConfig for StaticSd {
         Ok(group)
     }
 
-    /// Targets that are URLs are refused for the job as a whole: its rules may mend them.
+    /// Accepts all targets. URLs are rejected for the job as a whole, because its relabelling rules may correct them.
     fn validate(&mut self) -> Result<(), Refusal> {
         Ok(())
     }
 }
 
-/// A target group of a list; Prometheus refuses null there.
+/// Reads a target group. As in Prometheus, null is an error.
 pub fn target_group(node: &Node<'_>) -> Result<StaticSd, ParseError> {
     if node.is_null() {
         return Err(node.error(Problem::WrongType { wanted: "a map" }));

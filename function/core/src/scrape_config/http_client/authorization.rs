@@ -38,7 +38,7 @@ impl Authorization {
         Ok(auth)
     }
 
-    /// Refuses what Prometheus refuses.
+    /// Rejects settings that Prometheus rejects.
     pub(super) fn validate(&mut self) -> Result<(), HttpClientError> {
         let Self { r#type, credentials, credentials_file, credentials_ref } = self;
         at_most_one(
@@ -54,7 +54,7 @@ impl Authorization {
     }
 }
 
-/// The older form of an authorization: `bearer_token` and `bearer_token_file`.
+/// The deprecated form of an authorization: `bearer_token` and `bearer_token_file`.
 pub(super) fn bearer_token(fields: &mut Fields<'_>) -> Result<Option<Authorization>, ParseError> {
     let mut bearer = Authorization::default();
     fields.secret("bearer_token", &mut bearer.credentials)?;

@@ -44,7 +44,7 @@ impl BasicAuth {
         Ok(auth)
     }
 
-    /// Refuses what Prometheus refuses.
+    /// Rejects settings that Prometheus rejects.
     pub(super) fn validate(&self) -> Result<(), HttpClientError> {
         let Self { username, username_file, username_ref, password, password_file, password_ref } = self;
         at_most_one(

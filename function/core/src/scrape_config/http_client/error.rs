@@ -1,10 +1,10 @@
-//! Why Prometheus would not load an HTTP client config.
+//! The reasons why Prometheus rejects an HTTP client config.
 //!
 //! Follows the `Validate` functions in `config/http_config.go` of prometheus/common.
 
 use crate::scrape_config::url::UrlError;
 
-/// Why Prometheus would not load an HTTP client config.
+/// The reason why Prometheus rejects an HTTP client config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum HttpClientError {
@@ -24,15 +24,15 @@ pub enum HttpClientError {
     UnknownTlsVersion { field: &'static str, value: String },
     #[error("proxy_url is not a url")]
     ProxyUrl(#[source] UrlError),
-    #[error("proxy_connect_header is set, which needs proxy_url or proxy_from_environment")]
+    #[error("proxy_connect_header requires proxy_url or proxy_from_environment")]
     HeaderWithoutProxy,
-    #[error("no_proxy is set, which needs proxy_url")]
+    #[error("no_proxy requires proxy_url")]
     NoProxyWithoutProxy,
     #[error("http_headers holds a header that cannot be set: {0:?}")]
     ReservedHeader(String),
 }
 
-/// Refuses settings of which more than one is set.
+/// Rejects settings of which at most one may be set.
 pub(super) fn at_most_one<const N: usize>(set: [bool; N], names: &'static str) -> Result<(), HttpClientError> {
     if set.into_iter().filter(|set| *set).count() > 1 {
         return Err(HttpClientError::MoreThanOne(names));

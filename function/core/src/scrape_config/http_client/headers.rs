@@ -11,7 +11,7 @@ use crate::scrape_config::fields::{Node, ParseError};
 use crate::scrape_config::is_default;
 use crate::scrape_config::secret::Secret;
 
-/// Headers that belong to the connection or to Prometheus itself.
+/// Headers that the connection or Prometheus itself sets.
 const RESERVED_HEADERS: [&str; 18] = [
     "Authorization",
     "Host",
@@ -33,7 +33,7 @@ const RESERVED_HEADERS: [&str; 18] = [
     "X-Amz-Content-Sha256",
 ];
 
-/// One header that is sent with every request.
+/// One header that the client sends with every request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -46,7 +46,7 @@ pub struct HttpHeader {
     pub files: Vec<String>,
 }
 
-/// Reads `http_headers`: name to header.
+/// Reads `http_headers`: a map from names to headers.
 pub(super) fn headers(node: &Node<'_>) -> Result<BTreeMap<String, HttpHeader>, ParseError> {
     let header = |node: &Node<'_>| {
         let mut fields = node.fields()?;
@@ -66,7 +66,7 @@ pub(super) fn secrets(node: &Node<'_>) -> Result<Vec<Secret>, ParseError> {
     Ok(node.strings()?.into_iter().map(Secret::from).collect())
 }
 
-/// Refuses headers that belong to the connection or to Prometheus.
+/// Rejects headers that the connection or Prometheus itself sets.
 pub(super) fn check_headers<'a>(mut names: impl Iterator<Item = &'a String>) -> Result<(), HttpClientError> {
     let reserved = |name: &str| RESERVED_HEADERS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
     names.find(|name| reserved(name)).map_or(Ok(()), |name| Err(HttpClientError::ReservedHeader(name.clone())))

@@ -110,7 +110,7 @@ impl OAuth2 {
         Ok(oauth)
     }
 
-    /// Refuses what Prometheus refuses.
+    /// Rejects settings that Prometheus rejects.
     pub(super) fn validate(&mut self) -> Result<(), HttpClientError> {
         self.tls_config.validate()?;
         self.proxy.validate()?;

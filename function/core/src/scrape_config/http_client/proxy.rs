@@ -13,12 +13,12 @@ use crate::scrape_config::is_default;
 use crate::scrape_config::secret::{Secret, SecretUrl};
 use crate::scrape_config::url::GoUrl;
 
-/// Which proxy to use.
+/// The proxy settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct ProxyConfig {
-    /// An empty URL is none, but Prometheus prints it where it was given.
+    /// An empty URL counts as absent, but Prometheus prints it if the config contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_url: Option<SecretUrl>,
     #[serde(skip_serializing_if = "is_default")]
@@ -30,7 +30,7 @@ pub struct ProxyConfig {
 }
 
 impl ProxyConfig {
-    /// Reads the settings, which stand among other fields of the same map.
+    /// Reads the settings from a map that also contains other fields.
     pub(super) fn read(&mut self, fields: &mut Fields<'_>) -> Result<(), ParseError> {
         let Self { proxy_url, no_proxy, proxy_from_environment, proxy_connect_header } = self;
         if let Some(node) = fields.get("proxy_url") {
@@ -43,7 +43,7 @@ impl ProxyConfig {
         })
     }
 
-    /// Refuses what Prometheus refuses.
+    /// Rejects settings that Prometheus rejects.
     pub(super) fn validate(&mut self) -> Result<(), HttpClientError> {
         let Self { proxy_url, no_proxy, proxy_from_environment, proxy_connect_header } = self;
         if let Some(url) = proxy_url {

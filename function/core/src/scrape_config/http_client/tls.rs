@@ -1,4 +1,4 @@
-//! Certificates of an HTTP client.
+//! The TLS settings of an HTTP client.
 //!
 //! Follows `TLSConfig` in `config/http_config.go` of prometheus/common.
 
@@ -81,7 +81,7 @@ impl TlsConfig {
         Ok(tls)
     }
 
-    /// Refuses what Prometheus refuses.
+    /// Rejects settings that Prometheus rejects.
     ///
     /// # Errors
     /// The first rule that the config breaks.
@@ -120,7 +120,7 @@ impl TlsConfig {
     }
 }
 
-/// An empty version is not an absent one.
+/// Reads a TLS version. An empty text is an error, an absent field is not.
 fn tls_version(node: &Node<'_>, field: &'static str) -> Result<String, ParseError> {
     let version = node.string()?;
     if version.is_empty() && !node.is_null() {

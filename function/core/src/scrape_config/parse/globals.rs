@@ -6,7 +6,7 @@ use crate::scrape_config::fields::{Node, ParseError};
 use crate::scrape_config::globals::Globals;
 use crate::scrape_config::validation::{ScrapeConfigError, check_protocols};
 
-/// Reads the section and fills in its defaults.
+/// Parses the section and fills in its defaults.
 pub fn parse(node: &Node<'_>) -> Result<Globals, ParseError> {
     let mut fields = node.fields()?;
     let mut globals = Globals {
@@ -55,7 +55,7 @@ pub fn parse(node: &Node<'_>) -> Result<Globals, ParseError> {
     }
     check_protocols(scrape_protocols).map_err(|error| node.refused(error))?;
 
-    // Of no use to an allocator, but what is written must still be readable.
+    // An allocator ignores these fields, but their values must be valid.
     fields.read("evaluation_interval", &mut Duration::default(), Node::duration)?;
     fields.read("rule_query_offset", &mut Duration::default(), Node::duration)?;
     fields.string("query_log_file", &mut String::new())?;

@@ -5,7 +5,7 @@ use crate::scrape_config::fields::{Node, ParseError, Problem};
 
 type Result<T> = std::result::Result<T, ParseError>;
 
-/// Reads a list of rules.
+/// Parses a list of rules.
 pub fn rules(node: &Node<'_>) -> Result<Vec<RelabelConfig>> {
     node.list()?.iter().map(rule).collect()
 }
@@ -34,7 +34,7 @@ fn rule(node: &Node<'_>) -> Result<RelabelConfig> {
     fields.string("replacement", replacement)?;
     fields.read("action", action, self::action)?;
     fields.finish()?;
-    // To these an empty list is a field too many.
+    // These actions reject `source_labels`, even an empty list.
     if let (Action::LabelDrop | Action::LabelKeep, Some(sources)) = (*action, sources) {
         return Err(sources.error(Problem::NoSourceLabels));
     }
