@@ -196,7 +196,7 @@ impl Job {
         self.discovered.values().chain(&self.named)
     }
 
-    fn made_of(
+    fn with_known_targets(
         answers: Vec<Arc<[SourceGroup]>>,
         before: Option<&Arc<Self>>,
         planned: &Arc<PlannedJob>,
@@ -235,7 +235,7 @@ impl Job {
         planned: &Arc<PlannedJob>,
         views: Views,
         answers: Vec<Arc<[SourceGroup]>>,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
     ) -> Result<Self, TooLarge> {
         let maker = planned.maker(views, common);
@@ -257,7 +257,7 @@ impl Job {
     fn updated(
         self: &Arc<Self>,
         answers: Vec<Arc<[SourceGroup]>>,
-        making: &Making<'_>,
+        common: &CommonInputs<'_>,
         places: &mut Locations,
     ) -> Result<Arc<Self>, TooLarge> {
         let planned = &self.planned;

@@ -154,7 +154,6 @@ mod tests {
         // The objects with their sizes, and the refused objects with the bound that each exceeds.
         type Case = (&'static [(&'static str, usize)], &'static [&'static str]);
         let bounds = Bounds { namespace_bytes: 10, total_bytes: 15, ..Bounds::default() };
-        type Case = (&'static [(&'static str, usize)], &'static [&'static str]);
         let cases: &[Case] = &[
             (&[("a/one", 10)], &[]),
             (&[("a/one", 11)], &["one namespace"]),
