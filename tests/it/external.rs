@@ -19,6 +19,9 @@ impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("cluster")).unwrap();
+        // A folder without any object is an error: somebody may have emptied it.
+        let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+        std::fs::write(folder.path().join("cluster/namespace.yaml"), namespace).unwrap();
         std::fs::create_dir(folder.path().join("sd")).unwrap();
         Self { folder }
     }
