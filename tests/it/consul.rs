@@ -72,7 +72,7 @@ async fn a_request_that_fails_keeps_the_targets_of_all_services() {
             sleep(PAUSE / 4).await;
             assert_eq!(addresses(&share(&function, "sd").await).len(), 2, "{path}");
             entries = report(&function, "sd").await;
-            if entries.iter().any(|(_, reason)| reason.contains(expected)) {
+            if entries.iter().any(|(_, reason)| reason.contains(expected) && reason.contains(path)) {
                 break;
             }
         }
