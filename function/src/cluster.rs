@@ -72,7 +72,6 @@ impl Objects {
 
     /// The objects of the API server behind a client: fuzzing answers its requests from memory. Lists of
     /// `worth_following` bytes are followed by watches.
-    #[must_use]
     ///
     /// # Errors
     /// Never: the client exists.
