@@ -5,6 +5,7 @@
 
 import json
 import socket
+import urllib.request
 from typing import TYPE_CHECKING
 
 import merged
@@ -132,19 +133,21 @@ def check_report(world: "World", every: list[Case], text: str) -> int:
 def served(world: "World") -> tuple[set, set]:
     """The scrapes of the shop by the plain view, and all groups of targets in the merged view."""
     from cases import shares
-    from parts import get
+    from parts import COLLECTORS, get
 
     plain, groups = set(), set()
     for job, config in get(f"{world.function}/scrape_configs").items():
         if job.startswith(SHOP):
             plain |= shop.scrapes_of(config, shares(world, job))
     for job in get(f"{world.function}/merged/scrape_configs"):
-        try:
-            told = shares(world, job, "/merged")
-        except AssertionError:
-            # The targets of this job are unknown, or too large for a response.
-            continue
-        groups |= {(who, json.dumps(group, sort_keys=True)) for who, share in told.items() for group in share["targets"]}
+        for who in COLLECTORS:
+            url = f"{world.function}/merged/jobs/{urllib.request.quote(job, safe='')}/targets?collector_id={who}"
+            try:
+                share = get(url)
+            except AssertionError:
+                # The targets of this job are unknown, or too large for a response.
+                continue
+            groups |= {(who, json.dumps(group, sort_keys=True)) for group in share}
     return plain, groups
 
 
