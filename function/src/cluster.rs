@@ -15,10 +15,12 @@ mod items;
 mod limits;
 mod list;
 mod manifests;
+mod namespaces;
 mod parts;
 mod protobuf;
 mod reading;
 mod references;
+mod resource;
 mod trust;
 mod wrong;
 

@@ -32,6 +32,7 @@ mod limits;
 mod log;
 mod merged;
 mod modules;
+mod namespaces;
 mod preview;
 mod references;
 mod security;

@@ -36,7 +36,7 @@ pub use group::{Group, LookedAt, TargetGroup};
 pub use index::Index;
 pub use label_table::differs_between_targets;
 pub use passed_over::{PassedOver, Scope};
-pub use query::{Query, QueryError};
+pub use query::{NotRead, Query, QueryError};
 pub use static_targets::static_groups;
 pub use view::LabelFilter;
 

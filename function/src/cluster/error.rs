@@ -75,6 +75,21 @@ pub enum ClusterError {
         /// What to do about it; empty or starting with `, `.
         advice: &'static str,
     },
+    /// The API server refused something in a namespace of `prometheus_cr.allow_namespaces`.
+    #[error(
+        "cannot {verb} {resource} in the namespace {namespace}: 403 Forbidden: {message}, grant the verb by a Role in the \
+         namespace (examples/rbac-namespaced.yaml), or remove the namespace from prometheus_cr.allow_namespaces"
+    )]
+    RefusedIn {
+        /// `list`, `watch` or `get`.
+        verb: &'static str,
+        /// Such as `pods`.
+        resource: &'static str,
+        /// The namespace.
+        namespace: String,
+        /// The API server's own message.
+        message: String,
+    },
     /// The answer is not a list.
     #[error("cannot {verb} {resource}: the answer is not what a Kubernetes API server sends")]
     Malformed {

@@ -8,6 +8,7 @@ import urllib.request
 import canaries
 import generated
 import merged
+import namespaces
 import references
 import shop
 import tokens
@@ -390,6 +391,7 @@ CASES = [
     ("unloadable", unloadable),
     ("collectors", collectors),
     ("references", references.narrowed),
+    ("namespaces", namespaces.scoped),
     ("faults", faults),
     ("wrong_lists", wrong_lists),
     ("canaries", canaries.find),

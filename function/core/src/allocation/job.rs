@@ -61,6 +61,8 @@ pub(super) struct Making<'a> {
     /// The differences from the index of the allocation before.
     pub changes: &'a Changes,
     pub external: &'a External,
+    /// Why the function may not read nodes, if that is so.
+    pub unread_nodes: Option<&'a str>,
     pub filter: bool,
     pub served: ServedLabels,
     /// How many bytes the targets of a job may take.
@@ -156,7 +158,7 @@ impl Job {
         places: &mut Locations,
         report: &mut Report,
     ) -> Arc<Self> {
-        let answers = match planned.answers(making.external, report) {
+        let answers = match planned.answers(making, report) {
             Ok(answers) => answers,
             Err(reason) => return Arc::new(Self::not_known(reason, before, planned, views, making)),
         };

@@ -85,10 +85,11 @@ const fn is_mergeable(config: &ScrapeConfig) -> bool {
     config.target_limit == 0 && config.keep_dropped_targets == 0
 }
 
-/// Whether targets come from outside of the cluster. Such a source can fail at any time and in any
-/// environment. The failure must concern its job alone, so collectors have that job under its own name.
+/// Whether targets come from outside of the cluster, or from nodes that the function may do without. Such a source can
+/// fail at any time and in any environment. The failure must concern its job alone, so collectors have that job under
+/// its own name.
 const fn is_foreign(planned: &PlannedJob) -> bool {
-    !planned.sources.is_empty() || planned.not_asked.is_some()
+    !planned.sources.is_empty() || planned.not_asked.is_some() || planned.nodes_are_optional
 }
 
 /// The settings that must be equal in jobs that are merged, as text; `None` if the job cannot be merged.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Job;
 use crate::report::{ObjectRef, Outcome, Report};
-use crate::shard::Owners;
+use crate::shard::{Members, Owners};
 
 /// Most nodes that one entry names.
 const NAMED: usize = 5;
 
 /// Adds an entry for a job with targets that no collector has. `first` is the position of the job's first target among those of all jobs.
-pub(super) fn report(job: &Job, first: usize, owners: &Owners, report: &mut Report) {
+pub(super) fn report(job: &Job, first: usize, owners: &Owners, members: &Members, report: &mut Report) {
     let nobody = |position: usize| owners.of(first + position).next().is_none();
     let unassigned = job.targets().enumerate().filter(|(position, _)| nobody(*position));
     let (mut count, mut nodes) = (0_usize, BTreeSet::new());
@@ -22,9 +22,17 @@ pub(super) fn report(job: &Job, first: usize, owners: &Owners, report: &mut Repo
     let nodes = nodes.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
     let name = &job.scrape_config().job_name;
     let object = job.monitor().cloned().unwrap_or_else(|| ObjectRef::new("Config", "", name));
-    let reason = format!(
-        "no collector has {count} of its {} targets, run one on their nodes or set a fallback strategy: nodes {nodes}{more}",
-        job.len()
-    );
+    let all = job.len();
+    // Without collectors, no strategy assigns a target. With collectors, only `per-node` leaves targets out.
+    let reason = if members.collectors().is_empty() {
+        format!(
+            "there is no collector for {count} of its {all} targets, run collectors that collector_selector selects"
+        )
+    } else {
+        format!(
+            "no collector has {count} of its {all} targets, run one on their nodes or set a fallback strategy: \
+             nodes {nodes}{more}"
+        )
+    };
     report.push(object, Outcome::Unassigned, name, reason);
 }

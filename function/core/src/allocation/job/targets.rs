@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::{Discovered, Making, Means};
 use crate::allocation::plan::{self, PlannedJob};
-use crate::discovery::external::{Answer, External, ExternalGroup};
+use crate::discovery::external::{Answer, ExternalGroup};
 use crate::discovery::{Group, static_groups};
 use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
 use crate::report::{ObjectRef, Outcome, Report};
+use crate::scrape_config::discovery::Role;
 use crate::targets::{GroupTargets, Locations, Maker, RuleFilter, TooLarge, Views};
 
 impl PlannedJob {
@@ -79,12 +80,17 @@ impl PlannedJob {
         Ok(named)
     }
 
-    /// The last answers of the job's sources, or why one of them has none. Failures are reported.
+    /// The last answers of the job's sources, or why the targets of the job are not known. Failures are reported.
     pub(super) fn answers(
         &self,
-        external: &External,
+        making: &Making<'_>,
         report: &mut Report,
     ) -> Result<Vec<Arc<[ExternalGroup]>>, String> {
+        let discovers_nodes = self.queries.iter().any(|query| query.role() == Role::Node);
+        if let Some(reason) = making.unread_nodes.filter(|_| discovers_nodes) {
+            report.push(self.object(), Outcome::Unknown, "kubernetes_sd_configs", reason);
+            return Err(reason.to_owned());
+        }
         if let Some(reason) = self.not_asked {
             report.push(self.object(), Outcome::Unknown, "", reason);
             return Err(reason.to_owned());
@@ -92,7 +98,7 @@ impl PlannedJob {
         let mut groups = Vec::new();
         let mut unknown = None;
         for source in &self.sources {
-            match external.answers.get(&source.key) {
+            match making.external.answers.get(&source.key) {
                 Some(Answer::Known(known)) => groups.push(Arc::clone(known)),
                 Some(Answer::Kept(known, reason)) => {
                     groups.push(Arc::clone(known));
