@@ -81,8 +81,13 @@ def roles(world: "World") -> list[dict]:
     """The Roles and RoleBindings of the example, with a copy for each allowed namespace."""
     from parts import ROOT
 
-    printed = world.kubectl("create", "--dry-run=client", "-o", "json", "-f", str(ROOT / "examples/rbac-namespaced.yaml"))
-    items = printed["items"] if "items" in printed else [printed]
+    printed = world.kubectl("create", "--dry-run=client", "-o=json", "-f", str(ROOT / "examples/rbac-namespaced.yaml"))
+    # kubectl prints one object after the other, or a List.
+    items, decoder = [], json.JSONDecoder()
+    while printed.strip():
+        item, end = decoder.raw_decode(printed.strip())
+        items += item.get("items", [item])
+        printed = printed.strip()[end:]
     made = []
     for item in items:
         namespaces = ALLOWED if item["metadata"]["namespace"] == "shop" else (item["metadata"]["namespace"],)
