@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use target_allocator::cluster::{Kind, Objects, Reading};
 use target_allocator::settings::Source;
+use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::objects::{Cluster, Collection, Object};
 
 /// How many disagreements of a kind are shown.
@@ -19,7 +20,8 @@ const SHOWN: usize = 3;
 
 /// The objects behind a kubeconfig when they are read, and when they are read again.
 async fn read(kubeconfig: &Path) -> Result<[Cluster; 2]> {
-    let objects = Objects::open(&Source::Kubeconfig(Some(kubeconfig.to_owned()))).await?;
+    let objects =
+        Objects::open(&Source::Kubeconfig(Some(kubeconfig.to_owned())), &EnvironmentProxies::default()).await?;
     let (kinds, mut reading) = (BTreeSet::from(Kind::ALL), Reading::default());
     objects.list(&kinds, &mut reading).await?;
     let first = reading.cluster.clone();

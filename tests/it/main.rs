@@ -34,6 +34,7 @@ mod merged;
 mod modules;
 mod namespaces;
 mod preview;
+mod proxies;
 mod references;
 mod security;
 mod sending;

@@ -18,6 +18,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use target_allocator_core::allocation::ReadScope;
+use target_allocator_core::discovery::external::proxy::EnvironmentProxies;
 use target_allocator_core::objects::{Collection, Object};
 use target_allocator_core::report::{Outcome, Report};
 use tokio::select;
@@ -33,6 +34,7 @@ use super::limits::{Exceeded, Limits, MOST_PAGES, MOST_WHOLE};
 use super::list::Pages;
 use super::parts::PageMetadata;
 use super::protobuf;
+use super::proxy;
 use super::reading::{Known, Reading};
 use super::resource::{Part, Resource};
 use super::trust::{self, Definition};
@@ -62,9 +64,10 @@ pub struct Api {
     worth_following: usize,
 }
 
-async fn config(kubeconfig: Kubeconfig) -> Result<Config, ClusterError> {
-    let options = KubeConfigOptions::default();
+async fn config(kubeconfig: Kubeconfig, proxies: &EnvironmentProxies) -> Result<Config, ClusterError> {
+    let (options, own) = (KubeConfigOptions::default(), proxy::of_context(&kubeconfig));
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(ClusterError::Kubeconfig)?;
+    config.proxy_url = proxy::proxy_url(own.as_deref(), &config.cluster_url, proxies)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     // Whoever waits is better served from the last snapshot than by waiting on.
@@ -84,23 +87,27 @@ impl Api {
     }
 
     /// Makes a client for the current context of a kubeconfig: the file named, or the usual places.
-    pub async fn from_kubeconfig(path: Option<&Path>) -> Result<Self, ClusterError> {
+    pub async fn from_kubeconfig(path: Option<&Path>, proxies: &EnvironmentProxies) -> Result<Self, ClusterError> {
         let kubeconfig = match path {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
         };
-        let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?).await?;
+        let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?, proxies).await?;
         Self::new(connections(config)?, None)
     }
 
     /// Makes a client for a kubeconfig without credentials: each request carries a token of `bearer`.
-    pub async fn with_bearer(kubeconfig: serde_json::Value, bearer: Arc<dyn Bearer>) -> Result<Self, ClusterError> {
+    pub async fn with_bearer(
+        kubeconfig: serde_json::Value,
+        bearer: Arc<dyn Bearer>,
+        proxies: &EnvironmentProxies,
+    ) -> Result<Self, ClusterError> {
         let kubeconfig = serde_json::from_value(kubeconfig).map_err(|source| ClusterError::Malformed {
             verb: "read",
             resource: "the description of the cluster",
             source: Unreadable::Json(source),
         })?;
-        Self::new(connections(config(kubeconfig).await?)?, Some(bearer))
+        Self::new(connections(config(kubeconfig, proxies).await?)?, Some(bearer))
     }
 
     fn new(connections: Connections, bearer: Option<Arc<dyn Bearer>>) -> Result<Self, ClusterError> {

@@ -14,6 +14,15 @@ pub enum ClusterError {
     /// The kubeconfig is missing or wrong.
     #[error("the kubeconfig cannot be used")]
     Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// The URL of a proxy is wrong. The URL may have a password, so the error does not show it.
+    #[error(
+        "{origin} cannot be used as a proxy for the API server, write http://HOST:PORT, https://HOST:PORT or \
+         socks5://HOST:PORT"
+    )]
+    Proxy {
+        /// Where the URL is written.
+        origin: &'static str,
+    },
     /// A client cannot be made of the kubeconfig.
     #[error("no client can be made for the cluster")]
     Client(#[source] kube::Error),
