@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Kind;
 use crate::config::{Collectors, Config};
-use crate::monitors::selection::{NamespaceRules, is_namespace_name};
+use crate::monitors::selection::{KindSelection, NamespaceRules, is_namespace_name};
 
 /// The part of a cluster that is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl ReadScope {
         Self::Namespaces(ReadNamespaces {
             names: settings.namespaces.readable().map(str::to_owned).collect(),
             collectors,
-            labels_decide: selections.into_iter().any(|selection| selection.reads_namespace_labels()),
+            labels_decide: selections.into_iter().any(KindSelection::reads_namespace_labels),
         })
     }
 
