@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use target_allocator::cluster::{Kind, Objects, Reading};
 use target_allocator::settings::Source;
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
 use target_allocator_core::objects::{Cluster, Collection, Object};
 
 /// Maximum number of printed disagreements of each kind.
@@ -18,7 +19,8 @@ const SHOWN: usize = 3;
 
 /// Reads the objects of a cluster twice. The second read follows the changes since the first.
 async fn read(kubeconfig: &Path) -> Result<[Cluster; 2]> {
-    let objects = Objects::open(&Source::Kubeconfig(Some(kubeconfig.to_owned()))).await?;
+    let objects =
+        Objects::open(&Source::Kubeconfig(Some(kubeconfig.to_owned())), &EnvironmentProxies::default()).await?;
     let (kinds, mut reading) = (BTreeSet::from(Kind::ALL), Reading::default());
     objects.list(&kinds, &mut reading).await?;
     let first = reading.cluster.clone();

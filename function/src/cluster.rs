@@ -16,16 +16,20 @@ mod known_references;
 mod limits;
 mod list;
 mod manifests;
+mod namespaces;
 mod parts;
 mod protobuf;
+mod proxy;
 mod reading;
 mod references;
+mod resource;
 mod trust;
 mod wrong;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
 use target_allocator_core::objects::ReferencedObject;
 use tokio::select;
 
@@ -48,14 +52,14 @@ pub enum Objects {
 }
 
 impl Objects {
-    /// Prepares access to the objects of `source`; nothing is asked of the cluster yet.
+    /// Prepares access to the objects of `source`, through a proxy of the environment if there is one. Sends no request.
     ///
     /// # Errors
-    /// When the kubeconfig cannot be used.
-    pub async fn open(source: &Source) -> Result<Self, ClusterError> {
+    /// When the kubeconfig or the proxy cannot be used.
+    pub async fn open(source: &Source, proxies: &EnvironmentProxies) -> Result<Self, ClusterError> {
         match source {
-            Source::Kubeconfig(path) => Ok(Self::Api(api::Api::from_kubeconfig(path.as_deref()).await?)),
-            Source::Eks(cluster) => Ok(Self::Eks(eks::Eks::new(cluster.clone()))),
+            Source::Kubeconfig(path) => Ok(Self::Api(api::Api::from_kubeconfig(path.as_deref(), proxies).await?)),
+            Source::Eks(cluster) => Ok(Self::Eks(eks::Eks::new(cluster.clone(), proxies.clone()))),
             Source::Manifests(path) => Ok(Self::Manifests(manifests::Manifests::new(path.clone()))),
         }
     }

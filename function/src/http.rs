@@ -278,7 +278,7 @@ async fn open(settings: Settings) -> anyhow::Result<Served> {
     let config = Arc::new(config);
     let mut opened = Vec::new();
     for NamedSource { name, source, access } in clusters {
-        let objects = Objects::open(&source).await?;
+        let objects = Objects::open(&source, &place.proxies).await?;
         let externals = Arc::new(Externals::new(&config, place.clone()));
         let config = Arc::clone(&config);
         let keep = freshness.max_stale;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use target_allocator_core::access::Access;
-use target_allocator_core::allocation::{self, Allocation, Inputs, Plan};
+use target_allocator_core::allocation::{self, Allocation, Inputs, Plan, ReadScope};
 use target_allocator_core::config::{Collectors, Config};
 use target_allocator_core::discovery::SourceAnswers;
 use target_allocator_core::explain::World;
@@ -99,7 +99,7 @@ impl Recipe {
     ) -> Result<Snapshot, RefreshError> {
         let taken = Moment::now();
         let mut reading = before.as_ref().map(|before| before.reading.clone()).unwrap_or_default();
-        reading.begin(self.keep);
+        reading.begin(self.keep, ReadScope::of(&self.config));
         let first = allocation::kinds_of_monitors(&self.config);
         objects.list(&first, &mut reading).await?;
         objects.get(&allocation::references(&self.config, &reading.cluster), &mut reading).await?;

@@ -1,8 +1,8 @@
 //! A small API server whose lists and faults a test sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -90,6 +90,12 @@ struct Shared {
     running: AtomicUsize,
     most_running: AtomicUsize,
     authorization: Mutex<Option<String>>,
+    /// Paths and queries of all requests.
+    paths: Mutex<Vec<String>>,
+    /// Namespaces that roles grant; `None` grants everything.
+    granted: Mutex<Option<BTreeSet<String>>>,
+    /// Whether each namespace may be read by its name in any case.
+    namespaces_granted: AtomicBool,
 }
 
 /// A kubeconfig that is deleted after the test.
@@ -166,6 +172,22 @@ impl Kubernetes {
         self.shared.most_running.load(Ordering::Relaxed)
     }
 
+    /// Answers 403 to each request outside of these namespaces, except for API discovery.
+    pub fn grant_only(&self, namespaces: &[&str]) {
+        let namespaces = namespaces.iter().map(|namespace| (*namespace).to_owned()).collect();
+        *self.shared.granted.lock().unwrap() = Some(namespaces);
+    }
+
+    /// Lets each namespace be read by its name.
+    pub fn grant_get_of_namespaces(&self) {
+        self.shared.namespaces_granted.store(true, Ordering::Relaxed);
+    }
+
+    /// The paths and queries of all requests since the last call.
+    pub fn take_paths(&self) -> Vec<String> {
+        std::mem::take(&mut *self.shared.paths.lock().unwrap())
+    }
+
     /// The number of requests so far.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
@@ -184,13 +206,22 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
     shared.requests.fetch_add(1, Ordering::Relaxed);
     let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     *shared.authorization.lock().unwrap() = authorization;
-    let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
-    // .../RESOURCE, or .../namespaces/NAMESPACE/RESOURCE/NAME
-    let (resource, name) = match segments.as_slice() {
-        [.., "namespaces", namespace, resource, name] => (*resource, Some((*namespace, *name))),
-        [.., resource] => (*resource, None),
+    shared.paths.lock().unwrap().push(uri.to_string());
+    let mut segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    // .../RESOURCE, .../namespaces/NAMESPACE/RESOURCE, .../namespaces/NAMESPACE/RESOURCE/NAME, or .../namespaces/NAME
+    let (resource, namespace, name) = match segments.as_slice() {
+        [.., "namespaces", namespace, resource, name] => (*resource, Some(*namespace), Some((*namespace, *name))),
+        [_, _, "namespaces", name] => ("namespaces", Some(*name), Some(("", *name))),
+        [.., "namespaces", namespace, resource] => (*resource, Some(*namespace), None),
+        [.., resource] => (*resource, None, None),
         [] => return StatusCode::NOT_FOUND.into_response(),
     };
+    if let Some(forbidden) = forbidden(shared, namespace, &segments) {
+        return forbidden;
+    }
+    if namespace.is_some() && name.is_none() {
+        segments.retain(|segment| *segment != "namespaces" && Some(*segment) != namespace);
+    }
     let behaviour = {
         let behaviours = shared.behaviours.lock().unwrap();
         behaviours.get("*").or_else(|| behaviours.get(resource)).cloned()
@@ -223,16 +254,33 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
             return ([("content-type", kind)], pages[page].clone()).into_response();
         }
     };
+    let of = |object: &Value| object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
     let Some((namespace, name)) = name else {
-        return list(&segments, &json!(objects)).to_string().into_response();
+        let listed: Vec<_> =
+            objects.into_iter().filter(|object| namespace.is_none_or(|namespace| of(object) == namespace)).collect();
+        return list(&segments, &json!(listed)).to_string().into_response();
     };
-    let found = objects
-        .into_iter()
-        .find(|object| object["metadata"]["namespace"] == namespace && object["metadata"]["name"] == name);
+    let found = objects.into_iter().find(|object| of(object) == namespace && object["metadata"]["name"] == name);
     match found {
         Some(object) => object.to_string().into_response(),
         None => (StatusCode::NOT_FOUND, json!({"kind": "Status", "message": "not found"}).to_string()).into_response(),
     }
+}
+
+/// The answer to a request that no role grants.
+fn forbidden(shared: &Shared, namespace: Option<&str>, segments: &[&str]) -> Option<Response> {
+    let granted = shared.granted.lock().unwrap();
+    let granted = granted.as_ref()?;
+    let is_discovery = matches!(segments, ["apis", _, _]);
+    let is_namespace = matches!(segments, ["api", "v1", "namespaces", _]);
+    if is_discovery
+        || (is_namespace && shared.namespaces_granted.load(Ordering::Relaxed))
+        || namespace.is_some_and(|namespace| granted.contains(namespace))
+    {
+        return None;
+    }
+    let status = json!({"kind": "Status", "apiVersion": "v1", "code": 403, "message": "forbidden by the test"});
+    Some((StatusCode::FORBIDDEN, status.to_string()).into_response())
 }
 
 /// A list as an API server answers it. Its type follows from its path.

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use serde_json::json;
 use target_allocator::cluster::{Kind, Objects, Reading};
+use target_allocator_core::allocation::ReadScope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
@@ -132,7 +133,7 @@ async fn read(answers: Answers, reading: &mut Reading) -> (Result<Vec<String>, S
     let objects = Objects::behind(kube::Client::new(service, "default"), 0).unwrap();
     let began = Instant::now();
     let mut next = reading.clone();
-    next.begin(Duration::from_secs(600));
+    next.begin(Duration::from_secs(600), ReadScope::Cluster);
     let listed = objects.list(&BTreeSet::from([Kind::EndpointSlice]), &mut next).await;
     let names = listed.map_err(|error| format!("{:#}", anyhow::Error::from(error))).map(|()| {
         *reading = next;

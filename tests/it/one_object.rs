@@ -35,7 +35,6 @@ const LONGEST: Duration = Duration::from_secs(180);
 /// One row of the table.
 struct Case {
     name: String,
-    namespace: String,
     objects: Vec<Value>,
     /// Objects as people write them in YAML. An API server has no such form.
     yaml: Option<String>,
@@ -119,7 +118,7 @@ fn case(row: &Value, common: &Value, namespace: &str, silent: &str) -> Case {
         fill(&lines.collect::<Vec<_>>().join("\n"), &words)
     });
     let name = text("name").unwrap();
-    Case { name, namespace: namespace.to_owned(), objects, yaml, says: text("says"), narrowed: text("narrowed") }
+    Case { name, objects, yaml, says: text("says"), narrowed: text("narrowed") }
 }
 
 fn expand_all(part: &Value, words: &Words<'_>) -> Vec<Value> {

@@ -13,6 +13,7 @@ mod list;
 mod merged;
 mod place;
 mod plan;
+mod read_scope;
 mod room;
 mod shares;
 mod sources;
@@ -32,6 +33,7 @@ pub use kinds::{Kind, kinds_of_monitors};
 pub use list::PlainList;
 pub use merged::{Form, MergedJob};
 pub use plan::{Plan, PlannedJob, WrittenRules, is_planned_alike, plan, references};
+pub use read_scope::{ReadNamespaces, ReadScope};
 pub use room::{Part, too_large};
 pub use sources::OwnedSource;
 
@@ -209,6 +211,7 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         index: &index,
         changes: &changes,
         external,
+        unread_nodes: cluster.unread_nodes.as_deref(),
         filter: config.filter,
         served,
         most: config.most_of_a_job,
@@ -274,8 +277,8 @@ fn shared(
     let mut first = 0;
     let with_shares = |(name, job): (String, Arc<Job>)| {
         let shares = Shares::new(&job, first, collectors, owners);
-        if members.is_some() && shares.unassigned > 0 {
-            unassigned::report(&job, first, owners, report);
+        if let Some(members) = members.filter(|_| shares.unassigned > 0) {
+            unassigned::report(&job, first, owners, members, report);
         }
         first += job.len();
         (name, Entry { job, shares })

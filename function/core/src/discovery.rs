@@ -48,7 +48,7 @@ pub use group::{Group, LookedAt, TargetGroup};
 pub use index::Index;
 pub use label_table::differs_between_targets;
 pub use passed_over::{PassedOver, Scope};
-pub use query::{Query, QueryError};
+pub use query::{NotRead, Query, QueryError};
 pub use source::{
     Source, SourceAnswer, SourceAnswers, SourceKey, SourceRefusal, SourceRequest, check_sources, sources,
 };

@@ -11,6 +11,7 @@ use target_allocator::cluster::{Kind, Objects, Reading};
 use target_allocator::settings::Source;
 use target_allocator_core::allocation;
 use target_allocator_core::config::Config;
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
 use target_allocator_core::targets::ServedLabels;
 use target_allocator_fuzz::allocation::checked;
 use target_allocator_fuzz::edit::edited;
@@ -58,7 +59,7 @@ static FILE: LazyLock<PathBuf> =
 async fn run(texts: &[&[u8]]) {
     let which: usize = texts.iter().copied().flatten().map(|byte| usize::from(*byte)).sum();
     let (config, served) = &CONFIGS[which % CONFIGS.len()];
-    let objects = Objects::open(&Source::Manifests(FILE.clone())).await.expect("nothing is read yet");
+    let objects = Objects::open(&Source::Manifests(FILE.clone()), &EnvironmentProxies::default()).await.expect("nothing is read yet");
     let (mut reading, mut before) = (Reading::default(), None);
     for text in texts {
         std::fs::write(&*FILE, text).expect("the file can be written");

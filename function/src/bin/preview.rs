@@ -102,13 +102,15 @@ async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
     let settings = Settings::load(|name| match name {
         "CLUSTER" => Some(cluster.clone()),
         "ALLOCATOR_CONFIG_FILE" => config.map(str::to_owned),
+        _ if name.to_ascii_uppercase().ends_with("_PROXY") => std::env::var(name).ok(),
         _ => None,
     })?;
     let [source] = &settings.clusters[..] else { bail!("the value of CLUSTER must have one cluster: {state}") };
     let config = Arc::new(settings.config);
+    let proxies = settings.place.proxies.clone();
     let externals = Arc::new(Externals::new(&config, settings.place));
     let Settings { target_labels, secrets, secret_rotation, freshness, .. } = settings;
     let recipe = Recipe { config, externals, target_labels, secrets, secret_rotation, keep: freshness.max_stale };
-    let objects = Objects::open(&source.source).await?;
+    let objects = Objects::open(&source.source, &proxies).await?;
     recipe.take(&objects, Views::default(), None).await.with_context(|| format!("cannot read {state}"))
 }

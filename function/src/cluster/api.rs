@@ -3,7 +3,7 @@
 //! Lists come from the server's watch cache, all kinds at once, and are decoded while
 //! they arrive. Once a kind is known, a short watch tells what changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,8 +18,10 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use target_allocator_core::allocation::ReadScope;
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
 use target_allocator_core::objects::{Collection, Object};
-use target_allocator_core::report::{ObjectRef, Outcome, Report};
+use target_allocator_core::report::{Outcome, Report};
 use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -32,9 +34,11 @@ use super::error::advice;
 use super::follow::{self, Events, Lost};
 use super::limits::{Exceeded, Limits, MOST_PAGES, MOST_WHOLE};
 use super::list::Pages;
-use super::parts::{PageMetadata, TypeMeta};
+use super::parts::PageMetadata;
 use super::protobuf;
+use super::proxy;
 use super::reading::{Known, Reading};
+use super::resource::{Part, Resource};
 use super::trust::{self, Definition};
 use super::{ClusterError, Kind};
 use crate::error::chain;
@@ -62,49 +66,10 @@ pub struct Api {
     worth_following: usize,
 }
 
-/// Where a kind is listed, and whether it may be missing from the server.
-struct Resource {
-    path: &'static str,
-    name: &'static str,
-    optional: bool,
-}
-
-impl Resource {
-    /// Such as `apps/v1`.
-    fn api_version(&self) -> &'static str {
-        let group = self.path.rsplit_once('/').map_or("", |(group, _)| group);
-        group.trim_start_matches("/apis/").trim_start_matches("/api/")
-    }
-
-    /// The type of its objects.
-    fn type_meta<T: Object>(&self) -> TypeMeta {
-        TypeMeta { api_version: self.api_version().to_owned(), kind: T::KIND.to_owned() }
-    }
-}
-
-/// Custom resources are optional: their definitions may be installed later.
-const fn resource(kind: Kind) -> Resource {
-    let (path, name, optional) = match kind {
-        Kind::Namespace => ("/api/v1/namespaces", "namespaces", false),
-        Kind::Node => ("/api/v1/nodes", "nodes", false),
-        Kind::Pod => ("/api/v1/pods", "pods", false),
-        Kind::Service => ("/api/v1/services", "services", false),
-        Kind::Endpoints => ("/api/v1/endpoints", "endpoints", false),
-        Kind::EndpointSlice => ("/apis/discovery.k8s.io/v1/endpointslices", "endpointslices", false),
-        Kind::Ingress => ("/apis/networking.k8s.io/v1/ingresses", "ingresses", false),
-        Kind::ReplicaSet => ("/apis/apps/v1/replicasets", "replicasets", false),
-        Kind::Job => ("/apis/batch/v1/jobs", "jobs", false),
-        Kind::ServiceMonitor => ("/apis/monitoring.coreos.com/v1/servicemonitors", "servicemonitors", true),
-        Kind::PodMonitor => ("/apis/monitoring.coreos.com/v1/podmonitors", "podmonitors", true),
-        Kind::Probe => ("/apis/monitoring.coreos.com/v1/probes", "probes", true),
-        Kind::ScrapeConfig => ("/apis/monitoring.coreos.com/v1alpha1/scrapeconfigs", "scrapeconfigs", true),
-    };
-    Resource { path, name, optional }
-}
-
-async fn config(kubeconfig: Kubeconfig) -> Result<Config, ClusterError> {
-    let options = KubeConfigOptions::default();
+async fn config(kubeconfig: Kubeconfig, proxies: &EnvironmentProxies) -> Result<Config, ClusterError> {
+    let (options, own) = (KubeConfigOptions::default(), proxy::of_context(&kubeconfig));
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(ClusterError::Kubeconfig)?;
+    config.proxy_url = proxy::proxy_url(own.as_deref(), &config.cluster_url, proxies)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     // Whoever waits is better served from the last snapshot than by waiting on.
@@ -124,23 +89,27 @@ impl Api {
     }
 
     /// Makes a client for the current context of a kubeconfig: the file named, or the usual places.
-    pub async fn from_kubeconfig(path: Option<&Path>) -> Result<Self, ClusterError> {
+    pub async fn from_kubeconfig(path: Option<&Path>, proxies: &EnvironmentProxies) -> Result<Self, ClusterError> {
         let kubeconfig = match path {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
         };
-        let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?).await?;
+        let config = config(kubeconfig.map_err(ClusterError::Kubeconfig)?, proxies).await?;
         Self::new(connections(config)?, None)
     }
 
     /// Makes a client for a kubeconfig without credentials: each request carries a token of `bearer`.
-    pub async fn with_bearer(kubeconfig: serde_json::Value, bearer: Arc<dyn Bearer>) -> Result<Self, ClusterError> {
+    pub async fn with_bearer(
+        kubeconfig: serde_json::Value,
+        bearer: Arc<dyn Bearer>,
+        proxies: &EnvironmentProxies,
+    ) -> Result<Self, ClusterError> {
         let kubeconfig = serde_json::from_value(kubeconfig).map_err(|source| ClusterError::Malformed {
             verb: "read",
             resource: "the description of the cluster",
             source: Unreadable::Json(source),
         })?;
-        Self::new(connections(config(kubeconfig).await?)?, Some(bearer))
+        Self::new(connections(config(kubeconfig, proxies).await?)?, Some(bearer))
     }
 
     fn new(connections: Connections, bearer: Option<Arc<dyn Bearer>>) -> Result<Self, ClusterError> {
@@ -154,47 +123,58 @@ impl Api {
 
     /// See [`super::Objects::list`].
     pub async fn list(&self, kinds: &BTreeSet<Kind>, reading: &mut Reading) -> Result<(), ClusterError> {
-        let Reading { cluster, kinds: known, keep, limits, .. } = reading;
-        let (keep, api) = (*keep, self.within(limits));
-        let take = |kind: Kind| Asked {
-            wanted: kinds.contains(&kind),
-            kind,
-            known: known.get(&kind).cloned().unwrap_or_default(),
-            keep,
-        };
+        let Reading { cluster, parts, keep, limits, scope, .. } = reading;
+        let (wanted, api) = (&Wanted { kinds, parts, scope, keep: *keep }, self.within(limits));
         let reads = vec![
-            api.read_kind(take(Kind::Namespace), &mut cluster.namespaces).boxed(),
-            api.read_kind(take(Kind::Node), &mut cluster.nodes).boxed(),
-            api.read_kind(take(Kind::Pod), &mut cluster.pods).boxed(),
-            api.read_kind(take(Kind::Service), &mut cluster.services).boxed(),
-            api.read_kind(take(Kind::Endpoints), &mut cluster.endpoints).boxed(),
-            api.read_kind(take(Kind::EndpointSlice), &mut cluster.endpoint_slices).boxed(),
-            api.read_kind(take(Kind::Ingress), &mut cluster.ingresses).boxed(),
-            api.read_kind(take(Kind::ReplicaSet), &mut cluster.replica_sets).boxed(),
-            api.read_kind(take(Kind::Job), &mut cluster.jobs).boxed(),
-            api.read_kind(take(Kind::ServiceMonitor), &mut cluster.service_monitors).boxed(),
-            api.read_kind(take(Kind::PodMonitor), &mut cluster.pod_monitors).boxed(),
-            api.read_kind(take(Kind::Probe), &mut cluster.probes).boxed(),
-            api.read_kind(take(Kind::ScrapeConfig), &mut cluster.scrape_configs).boxed(),
+            api.read_namespaces(wanted, &mut cluster.namespaces).boxed(),
+            api.read_nodes(wanted, &mut cluster.nodes, &mut cluster.unread_nodes).boxed(),
+            api.read_kind(Kind::Pod, wanted, &mut cluster.pods).boxed(),
+            api.read_kind(Kind::Service, wanted, &mut cluster.services).boxed(),
+            api.read_kind(Kind::Endpoints, wanted, &mut cluster.endpoints).boxed(),
+            api.read_kind(Kind::EndpointSlice, wanted, &mut cluster.endpoint_slices).boxed(),
+            api.read_kind(Kind::Ingress, wanted, &mut cluster.ingresses).boxed(),
+            api.read_kind(Kind::ReplicaSet, wanted, &mut cluster.replica_sets).boxed(),
+            api.read_kind(Kind::Job, wanted, &mut cluster.jobs).boxed(),
+            api.read_kind(Kind::ServiceMonitor, wanted, &mut cluster.service_monitors).boxed(),
+            api.read_kind(Kind::PodMonitor, wanted, &mut cluster.pod_monitors).boxed(),
+            api.read_kind(Kind::Probe, wanted, &mut cluster.probes).boxed(),
+            api.read_kind(Kind::ScrapeConfig, wanted, &mut cluster.scrape_configs).boxed(),
         ];
-        for (kind, read) in try_join_all(reads).await?.into_iter().flatten() {
+        for (part, read) in try_join_all(reads).await?.into_iter().flatten() {
             reading.bytes += read.bytes;
-            reading.kinds.insert(kind, read);
+            reading.parts.insert(part, read);
         }
         Ok(())
     }
 
-    /// Brings the objects of a kind up to date.
-    async fn read_kind<T: Readable>(
+    /// Brings the objects of a kind up to date, if the kind is wanted.
+    pub(super) async fn read_kind<T: Readable>(
         &self,
-        Asked { wanted, kind, mut known, keep }: Asked,
+        kind: Kind,
+        wanted: &Wanted<'_>,
         collection: &mut Collection<T>,
-    ) -> Result<Option<(Kind, Known)>, ClusterError> {
-        if !wanted {
-            return Ok(None);
+    ) -> Result<Vec<(Part, Known)>, ClusterError> {
+        if !wanted.kinds.contains(&kind) {
+            return Ok(Vec::new());
         }
+        if let Some(namespaces) = wanted.scope.namespaces_of(kind) {
+            return self.read_in_namespaces(kind, namespaces, wanted, collection).await;
+        }
+        let part = Part::from(kind);
+        let known = self.read_part(&part, wanted.known(&part), wanted.keep, collection).await?;
+        Ok(vec![(part, known)])
+    }
+
+    /// Brings the objects of one list up to date. Objects whose definition is gone are kept for `keep`.
+    pub(super) async fn read_part<T: Readable>(
+        &self,
+        part: &Part,
+        mut known: Known,
+        keep: Duration,
+        collection: &mut Collection<T>,
+    ) -> Result<Known, ClusterError> {
         (known.bytes, known.note) = (0, Report::default());
-        let (resource, before) = (resource(kind), collection.clone());
+        let (resource, before) = (Resource::of(part), collection.clone());
         let defined = self.update(&resource, &mut known, &before, collection).await?;
         if resource.optional {
             let definition = match defined {
@@ -204,7 +184,7 @@ impl Api {
             };
             trust::keep_undefined(&definition, keep, resource.name, &before, &mut known, collection);
         }
-        Ok(Some((kind, known)))
+        Ok(known)
     }
 
     /// Applies what changed if a watch can say so, and reads a list otherwise; false if the kind is not defined.
@@ -257,19 +237,19 @@ impl Api {
         place: Place,
         resource: &Resource,
     ) -> Result<Option<(Collection<T>, Known)>, ClusterError> {
-        let &Resource { path, name, optional } = resource;
-        let mut pages = Pages::of(resource.type_meta::<T>());
+        let &Resource { name, optional, .. } = resource;
+        let (mut pages, list) = (Pages::of(resource.expected::<T>()), resource.path());
         let mut query = match place {
             Place::Cache => format!("limit={PAGE}&resourceVersion=0"),
             Place::Store => format!("limit={PAGE}"),
         };
         for _ in 0..MOST_PAGES {
-            let path = format!("{path}?{query}");
+            let path = format!("{list}?{query}");
             let (mut body, encoding) = match self.send(Verb::List, name, &path, T::ACCEPT).await? {
                 Sent::Found(body, encoding) => (body, encoding),
                 Sent::NotFound { .. } if optional => return Ok(None),
                 Sent::NotFound { message } => return Err(refused(Verb::List, name, StatusCode::NOT_FOUND, message)),
-                Sent::Refused { status, message } => return Err(refused(Verb::List, name, status, message)),
+                Sent::Refused { status, message } => return Err(resource.refused(Verb::List, status, message)),
             };
             pages.begin(encoding).map_err(|source| malformed(name, source))?;
             let mut unfinished = 0;
@@ -319,19 +299,19 @@ impl Api {
     /// The version that the store of a kind has now, and what reading it took. A watch does not tell: one that is to
     /// begin with a version that the store has not reached, since it was restored from an older state, waits in silence.
     async fn version_now<T: Object>(&self, resource: &Resource) -> Result<(String, usize), ClusterError> {
-        let &Resource { path, name, .. } = resource;
-        match self.send(Verb::List, name, &format!("{path}?limit=1"), JSON).await? {
+        let name = resource.name;
+        match self.send(Verb::List, name, &format!("{}?limit=1", resource.path()), JSON).await? {
             Sent::Found(body, _) => {
                 let body = whole(body, Verb::List, name).await?;
                 let mut listing = Listing::new(Encoding::Json);
                 let page = listing.feed(&body, |_| ()).and_then(|()| listing.page());
-                let expected = resource.type_meta::<T>().list();
+                let expected = resource.expected::<T>().type_meta.list();
                 let page = page.and_then(|page| Ok(page.of(&expected)?));
                 let PageMetadata { resource_version, .. } = page.map_err(|source| malformed(name, source))?;
                 Ok((resource_version, body.len()))
             }
             Sent::NotFound { .. } => Ok((String::new(), 0)),
-            Sent::Refused { status, message } => Err(refused(Verb::List, name, status, message)),
+            Sent::Refused { status, message } => Err(resource.refused(Verb::List, status, message)),
         }
     }
 
@@ -357,27 +337,29 @@ impl Api {
         known: &mut Known,
         collection: &mut Collection<T>,
     ) -> Result<Result<(), Lost>, ClusterError> {
-        let &Resource { path, name, .. } = resource;
+        let name = resource.name;
         let query = format!(
             "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
             follow::SECONDS,
             segment(&known.version)
         );
         let began = Instant::now();
-        let (mut body, encoding) = match self.send(Verb::Watch, name, &format!("{path}?{query}"), T::ACCEPT).await? {
+        let path = format!("{}?{query}", resource.path());
+        let (mut body, encoding) = match self.send(Verb::Watch, name, &path, T::ACCEPT).await? {
             Sent::Found(body, encoding) => (body, encoding),
             Sent::NotFound { message } | Sent::Refused { status: StatusCode::GONE, message } => {
                 return Ok(Err(Lost(message)));
             }
             Sent::Refused { status: StatusCode::FORBIDDEN, message } => {
-                let object = ObjectRef::new("ClusterRole", "", name);
-                let advice = "read as a whole at each refresh, grant watch beside list (examples/rbac.yaml)";
-                known.note.push(object, Outcome::Adjusted, "", format_args!("{advice}: {message}"));
+                let (role, example) = resource.role();
+                let reason =
+                    format_args!("read as a whole at each refresh, grant watch beside list ({example}): {message}");
+                known.note.push(role, Outcome::Adjusted, "", reason);
                 return Ok(Err(Lost(message)));
             }
-            Sent::Refused { status, message } => return Err(refused(Verb::Watch, name, status, message)),
+            Sent::Refused { status, message } => return Err(resource.refused(Verb::Watch, status, message)),
         };
-        let mut events = match Events::new::<T>(encoding, resource.type_meta::<T>()) {
+        let mut events = match Events::new::<T>(encoding, resource.expected::<T>()) {
             Ok(events) => events,
             Err(lost) => return Ok(Err(lost)),
         };
@@ -490,13 +472,23 @@ pub(super) struct Answer {
     limits: Limits,
 }
 
-/// A kind as it is to be read.
-struct Asked {
-    wanted: bool,
-    kind: Kind,
-    known: Known,
-    /// How long objects are kept whose definition is gone.
-    keep: Duration,
+/// What one call reads.
+pub(super) struct Wanted<'a> {
+    /// Kinds that are read.
+    pub(super) kinds: &'a BTreeSet<Kind>,
+    /// What is known of each list from before.
+    pub(super) parts: &'a BTreeMap<Part, Known>,
+    /// Namespaces that are read.
+    pub(super) scope: &'a ReadScope,
+    /// How long objects are kept whose definition is gone, or that may not be read any more.
+    pub(super) keep: Duration,
+}
+
+impl Wanted<'_> {
+    /// What is known of a list from before.
+    pub(super) fn known(&self, part: &Part) -> Known {
+        self.parts.get(part).cloned().unwrap_or_default()
+    }
 }
 
 /// Where the API server takes a list from.

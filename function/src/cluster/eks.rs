@@ -15,6 +15,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_eks::error::{DisplayErrorContext, SdkError};
 use aws_sdk_eks::operation::describe_cluster::DescribeClusterError;
 use serde_json::json;
+use target_allocator_core::discovery::proxy::EnvironmentProxies;
 use target_allocator_core::objects::ReferencedObject;
 use tokio::sync::Mutex;
 
@@ -27,6 +28,8 @@ use token::Tokens;
 #[derive(Clone)]
 pub struct Eks {
     cluster: Arc<EksCluster>,
+    /// For the API server. The AWS SDK reads the environment itself.
+    proxies: Arc<EnvironmentProxies>,
     connected: Arc<Mutex<Option<Connection>>>,
     /// Kept while EKS is asked again: the issuer decides who may ask for the cluster.
     issuer: Arc<RwLock<Option<Arc<str>>>>,
@@ -41,8 +44,9 @@ struct Connection {
 
 impl Eks {
     /// That cluster; nothing is asked yet.
-    pub fn new(cluster: EksCluster) -> Self {
-        Self { cluster: Arc::new(cluster), connected: Arc::default(), issuer: Arc::default() }
+    pub fn new(cluster: EksCluster, proxies: EnvironmentProxies) -> Self {
+        let (cluster, proxies) = (Arc::new(cluster), Arc::new(proxies));
+        Self { cluster, proxies, connected: Arc::default(), issuer: Arc::default() }
     }
 
     /// See [`super::Objects::issuer`].
@@ -115,7 +119,8 @@ impl Eks {
             }}],
             "users": [{"name": "eks", "user": {}}]
         });
-        Ok(Connection { api: Api::with_bearer(kubeconfig, Arc::new(tokens)).await?, public: described.public })
+        let api = Api::with_bearer(kubeconfig, Arc::new(tokens), &self.proxies).await?;
+        Ok(Connection { api, public: described.public })
     }
 
     /// Region and credentials: the function's own, or those of the role that it is to assume.

@@ -12,7 +12,7 @@ use target_allocator_core::objects::{
 use thiserror::Error;
 
 use super::items;
-use super::parts::{Identity, Named, PageMetadata, Status, TypeMeta, Version};
+use super::parts::{Expected, Identity, Named, ObjectName, PageMetadata, Status, TypeMeta, Version};
 use super::protobuf::{self, Malformed};
 use super::wrong::WrongAnswer;
 
@@ -112,16 +112,24 @@ impl Encoded<'_> {
         }
     }
 
-    /// The identity of an object of that type.
-    pub fn identified(self, expected: &TypeMeta) -> Result<Identity, WrongAnswer> {
+    /// The identity of an object of that type and namespace.
+    pub fn identified(self, expected: &Expected) -> Result<Identity, WrongAnswer> {
         let identity = self.identity().ok_or(WrongAnswer::NoItem)?;
         let Identity { type_meta, metadata } = &identity;
-        if type_meta.contradicts(expected) {
-            let (expected, got, name) = (expected.to_string(), type_meta.to_string(), metadata.name.clone());
+        if type_meta.contradicts(&expected.type_meta) {
+            let (expected, got, name) = (expected.type_meta.to_string(), type_meta.to_string(), metadata.name.clone());
             return Err(WrongAnswer::Item { expected, got, name });
         }
         if metadata.name.is_empty() {
             return Err(WrongAnswer::NoName);
+        }
+        if let Some(namespace) = expected.namespace.as_deref().filter(|namespace| **namespace != *metadata.namespace) {
+            let ObjectName { name, namespace: got } = metadata;
+            return Err(WrongAnswer::Namespace {
+                expected: namespace.to_owned(),
+                got: got.clone(),
+                name: name.clone(),
+            });
         }
         Ok(identity)
     }

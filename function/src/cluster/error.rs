@@ -14,6 +14,15 @@ pub enum ClusterError {
     /// The kubeconfig is missing or wrong.
     #[error("the kubeconfig cannot be used")]
     Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// The URL of a proxy is wrong. The URL may have a password, so the error does not show it.
+    #[error(
+        "{origin} cannot be used as a proxy for the API server, write http://HOST:PORT, https://HOST:PORT or \
+         socks5://HOST:PORT"
+    )]
+    Proxy {
+        /// Where the URL is written.
+        origin: &'static str,
+    },
     /// A client cannot be made of the kubeconfig.
     #[error("no client can be made for the cluster")]
     Client(#[source] kube::Error),
@@ -74,6 +83,21 @@ pub enum ClusterError {
         message: String,
         /// What to do about it; empty or starting with `, `.
         advice: &'static str,
+    },
+    /// The API server refused something in a namespace of `prometheus_cr.allow_namespaces`.
+    #[error(
+        "cannot {verb} {resource} in the namespace {namespace}: 403 Forbidden: {message}, grant the verb by a Role in the \
+         namespace (examples/rbac-namespaced.yaml), or remove the namespace from prometheus_cr.allow_namespaces"
+    )]
+    RefusedIn {
+        /// `list`, `watch` or `get`.
+        verb: &'static str,
+        /// Such as `pods`.
+        resource: &'static str,
+        /// The namespace.
+        namespace: String,
+        /// The API server's own message.
+        message: String,
     },
     /// The answer is not a list.
     #[error("cannot {verb} {resource}: the answer is not what a Kubernetes API server sends")]

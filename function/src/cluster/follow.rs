@@ -14,7 +14,7 @@ use tokio::sync::oneshot::error::RecvError;
 use tokio::time::sleep;
 
 use super::encoding::{Encoded, Encoding, Readable};
-use super::parts::{Identity, Status, TypeMeta};
+use super::parts::{Expected, Identity, Status, TypeMeta};
 use super::protobuf::events::Frames;
 use super::protobuf::{self, Malformed};
 use super::reading::Known;
@@ -73,8 +73,8 @@ impl From<Malformed> for Lost {
 
 /// A watch as it arrives.
 pub struct Events {
-    /// The type of the objects.
-    expected: TypeMeta,
+    /// The type and the namespace of the objects.
+    expected: Expected,
     arriving: Arriving,
 }
 
@@ -86,14 +86,14 @@ enum Arriving {
 }
 
 impl Events {
-    /// Expects events about objects of that type.
-    pub fn new<T: Readable>(encoding: Encoding, expected: TypeMeta) -> Result<Self, Lost> {
+    /// Expects events about such objects.
+    pub fn new<T: Readable>(encoding: Encoding, expected: impl Into<Expected>) -> Result<Self, Lost> {
         let arriving = match encoding {
             Encoding::Json => Arriving::Lines(Lines::default()),
             Encoding::Protobuf if T::MESSAGE.is_none() => return Err(WrongAnswer::Encoding.into()),
             Encoding::Protobuf => Arriving::Frames(Frames::default()),
         };
-        Ok(Self { expected, arriving })
+        Ok(Self { expected: expected.into(), arriving })
     }
 
     /// Takes what arrived, and applies each event that is complete.
@@ -165,7 +165,7 @@ fn read_line(line: &[u8], take: &mut impl FnMut(Event<'_>) -> Result<(), Lost>) 
 
 fn apply<T: Readable>(
     Event { r#type, enveloped, object }: &Event<'_>,
-    expected: &TypeMeta,
+    expected: &Expected,
     known: &mut Known,
     collection: &mut Collection<T>,
 ) -> Result<(), Lost> {
@@ -173,7 +173,7 @@ fn apply<T: Readable>(
         let Status { code, message } = object.status();
         return Err(Lost(format!("{code}: {message}")));
     }
-    check_type(enveloped, *object, expected)?;
+    check_type(enveloped, *object, &expected.type_meta)?;
     match *r#type {
         "ADDED" | "MODIFIED" => known.accept(*object, expected, collection)?,
         "DELETED" => known.take_out(&object.identified(expected)?.metadata, collection),

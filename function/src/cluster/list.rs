@@ -6,18 +6,18 @@
 use target_allocator_core::objects::Collection;
 
 use super::encoding::{Encoding, Listing, Readable, Unreadable};
-use super::parts::{PageMetadata, TypeMeta};
+use super::parts::{Expected, PageMetadata};
 use super::reading::Known;
 use super::wrong::WrongAnswer;
 
 /// The pages of one list.
 ///
 /// Every page is a `<Kind>List` of the expected `apiVersion` with `items` and `metadata.resourceVersion`. All pages have
-/// the same version. Every item is an object with a name, and of the expected kind where it states one. An object that
-/// breaks no rule and cannot be read is left out alone.
+/// the same version. Every item is an object with a name, of the expected kind where it states one, and of the expected
+/// namespace. An object that breaks no rule and cannot be read is left out alone.
 pub struct Pages<T> {
-    /// The type of the objects.
-    expected: TypeMeta,
+    /// The type and the namespace of the objects.
+    expected: Expected,
     /// The page that is being read.
     page: Listing,
     /// The version of the first page.
@@ -31,10 +31,10 @@ pub struct Pages<T> {
 }
 
 impl<T: Readable> Pages<T> {
-    /// Expects a list of objects of that type.
-    pub fn of(expected: TypeMeta) -> Self {
+    /// Expects a list of such objects.
+    pub fn of(expected: impl Into<Expected>) -> Self {
         Self {
-            expected,
+            expected: expected.into(),
             page: Listing::new(Encoding::Json),
             version: String::new(),
             token: String::new(),
@@ -69,7 +69,7 @@ impl<T: Readable> Pages<T> {
 
     /// Ends the page; the token of the next page, or `None` after the last page.
     pub fn end(&mut self) -> Result<Option<String>, Unreadable> {
-        let PageMetadata { next, resource_version } = self.page.page()?.of(&self.expected.list())?;
+        let PageMetadata { next, resource_version } = self.page.page()?.of(&self.expected.type_meta.list())?;
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong.into());
         }

@@ -3,6 +3,7 @@
 //! The encodings read these types, and the rules compare them. This module uses no other module.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -33,6 +34,21 @@ impl fmt::Display for TypeMeta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_none = |text: &str| if text.is_empty() { "(none)".to_owned() } else { text.chars().take(80).collect() };
         write!(f, "kind {} of apiVersion {}", or_none(&self.kind), or_none(&self.api_version))
+    }
+}
+
+/// What each object of a list or watch must be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Its type.
+    pub type_meta: TypeMeta,
+    /// Its namespace; `None` if the list is one of the whole cluster.
+    pub namespace: Option<Arc<str>>,
+}
+
+impl From<TypeMeta> for Expected {
+    fn from(type_meta: TypeMeta) -> Self {
+        Self { type_meta, namespace: None }
     }
 }
 

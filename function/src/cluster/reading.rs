@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::Duration;
 
+use target_allocator_core::allocation::ReadScope;
 use target_allocator_core::objects::{Cluster, Collection, Metadata, Object};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
@@ -11,7 +12,8 @@ use super::Kind;
 use super::encoding::{Encoded, Readable};
 use super::known_references::References;
 use super::limits::Limits;
-use super::parts::{ObjectName, TypeMeta};
+use super::parts::{Expected, ObjectName};
+use super::resource::Part;
 use super::wrong::WrongAnswer;
 use crate::moment::Moment;
 
@@ -21,8 +23,10 @@ use crate::moment::Moment;
 pub struct Reading {
     /// The objects.
     pub cluster: Cluster,
-    /// What is known of each kind that was read.
-    pub(super) kinds: BTreeMap<Kind, Known>,
+    /// Which namespaces are read.
+    pub(super) scope: ReadScope,
+    /// What is known of each list that was read.
+    pub(super) parts: BTreeMap<Part, Known>,
     /// What is known of the Secrets and ConfigMaps that monitors refer to.
     pub(super) references: References,
     /// What is wrong with the Secrets and ConfigMaps.
@@ -35,7 +39,7 @@ pub struct Reading {
     pub keep: Duration,
 }
 
-/// What is known of the objects of one kind besides the objects.
+/// What is known of the objects of one list besides the objects.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// The version at which they were read; empty if a list is the only way.
@@ -58,20 +62,20 @@ pub struct Known {
 }
 
 impl Reading {
-    /// Prepares the next refresh, which reads into it.
-    pub fn begin(&mut self, keep: Duration) {
-        (self.bytes, self.keep, self.limits) = (0, keep, Limits::default());
+    /// Prepares the next refresh, which reads `scope` into it.
+    pub fn begin(&mut self, keep: Duration, scope: ReadScope) {
+        (self.bytes, self.keep, self.scope, self.limits) = (0, keep, scope, Limits::default());
     }
 
     /// Forgets kinds that nobody needs any more.
     pub fn retain(&mut self, kinds: &BTreeSet<Kind>) {
-        self.kinds.retain(|kind, _| kinds.contains(kind));
+        self.parts.retain(|part, _| kinds.contains(&part.kind));
     }
 
     /// What could not be read.
     pub fn report(&self) -> Report {
         let mut report = self.assets.clone();
-        for known in self.kinds.values() {
+        for known in self.parts.values() {
             report.extend(known.report());
         }
         report
@@ -91,7 +95,7 @@ impl Known {
     pub fn accept<T: Readable>(
         &mut self,
         object: Encoded<'_>,
-        expected: &TypeMeta,
+        expected: &Expected,
         collection: &mut Collection<T>,
     ) -> Result<(), WrongAnswer> {
         object.identified(expected)?;
@@ -176,7 +180,7 @@ mod tests {
             assert_eq!(known.malformed.len(), malformed, "{object}");
         }
         assert!(pods.get("shop", "null").is_some());
-        let reading = Reading { kinds: BTreeMap::from([(Kind::Pod, known.clone())]), ..Reading::default() };
+        let reading = Reading { parts: BTreeMap::from([(Kind::Pod.into(), known.clone())]), ..Reading::default() };
         let reported: Vec<_> = reading.report().entries().iter().map(|entry| entry.object.to_string()).collect();
         assert_eq!(reported, ["Pod/"]);
         let deleted = Encoded::Json(good.as_bytes()).identity().unwrap().metadata;

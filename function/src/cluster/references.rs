@@ -185,7 +185,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 }
 
 /// Whether the API server itself answered. A proxy before it answers 404 with a page.
-fn is_status(body: &[u8]) -> bool {
+pub(super) fn is_status(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Kind {
         kind: String,

@@ -54,6 +54,16 @@ pub enum WrongAnswer {
         /// The object's name.
         name: String,
     },
+    /// An item or an event has an object of another namespace.
+    #[error("expected objects of the namespace {expected}, got one of {got:?}: {name}")]
+    Namespace {
+        /// The namespace that was asked for.
+        expected: String,
+        /// The namespace that the object states.
+        got: String,
+        /// The object's name.
+        name: String,
+    },
     /// The answer is in protobuf, and only JSON was accepted.
     #[error("the answer is in protobuf, which was not asked for")]
     Encoding,

@@ -8,6 +8,7 @@ import urllib.request
 import canaries
 import generated
 import merged
+import namespaces
 import one_object
 import references
 import shop
@@ -392,6 +393,7 @@ CASES = [
     ("collectors", collectors),
     ("references", references.narrowed),
     ("one_object", one_object.one_object),
+    ("namespaces", namespaces.scoped),
     ("faults", faults),
     ("wrong_lists", wrong_lists),
     ("canaries", canaries.find),

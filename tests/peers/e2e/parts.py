@@ -157,7 +157,10 @@ class World:
 
     def start_apiserver(self) -> None:
         arguments = ["-data", self.folder / "apiserver", "-port", self.apiserver_port, "--"]
-        self.serve("kube-apiserver", *arguments, f"--service-account-issuer={self.issuer}")
+        policy = self.folder / "audit-policy.yaml"
+        policy.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}))
+        audit = (f"--audit-policy-file={policy}", f"--audit-log-path={self.folder / 'audit.jsonl'}")
+        self.serve("kube-apiserver", *arguments, f"--service-account-issuer={self.issuer}", *audit)
 
     def start_proxy(self) -> str:
         return self.serve("proxy", self.folder / "apiserver", self.apiserver_port, self.folder / "fault")

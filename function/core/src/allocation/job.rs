@@ -54,6 +54,8 @@ pub(super) struct CommonInputs<'a> {
     /// The differences from the index of the previous allocation.
     pub changes: &'a Changes,
     pub external: &'a SourceAnswers,
+    /// Why the function may not read nodes, if that is so.
+    pub unread_nodes: Option<&'a str>,
     pub filter: bool,
     pub served: ServedLabels,
     /// The maximum size of the targets of a job, in bytes.
@@ -148,7 +150,7 @@ impl Job {
         places: &mut Locations,
         report: &mut Report,
     ) -> Arc<Self> {
-        let answers = match planned.answers(common.external, report) {
+        let answers = match planned.answers(common, report) {
             Ok(answers) => answers,
             Err(reason) => return Arc::new(Self::with_unknown_targets(reason, before, planned, views, common)),
         };

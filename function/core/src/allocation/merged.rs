@@ -85,10 +85,10 @@ const fn is_mergeable(config: &ScrapeConfig) -> bool {
     config.target_limit == 0 && config.keep_dropped_targets == 0
 }
 
-/// Whether the job has external sources. Such a source can fail at any time, in one environment only. The job keeps its
+/// Whether the job has external sources, or discovers nodes that the function can do without. Such a source can fail at any time, in one environment only. The job keeps its
 /// own name for collectors, so that a failure affects only this job.
 const fn is_foreign(planned: &PlannedJob) -> bool {
-    !planned.sources.is_empty() || planned.not_requested.is_some()
+    !planned.sources.is_empty() || planned.not_requested.is_some() || planned.nodes_are_optional
 }
 
 /// The settings that merged jobs must share, as text. `None` if the job cannot be merged.

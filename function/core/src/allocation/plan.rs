@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use super::Kind;
 use super::kinds::kinds_of_discovery;
+use super::read_scope::{self, ReadNamespaces, ReadScope};
 use crate::config::Config;
-use crate::discovery::{Author, Query, QueryError, Source, SourceRefusal, check_sources, sources};
+use crate::discovery::{Author, NotRead, Query, QueryError, Source, SourceRefusal, check_sources, sources};
 use crate::monitors::certificate::{self, NotLoadable};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
 use crate::relabel::{MOST_BYTES, RelabelError, Rules, Stages};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
+use crate::scrape_config::discovery::Role;
 use crate::scrape_config::parse::ParseError;
 use crate::scrape_config::shard::{self, SHARD, ShardError};
 
@@ -45,6 +47,10 @@ pub struct PlannedJob {
     pub sources: Vec<Source>,
     /// Why no request is sent to its sources. Then its targets are unknown.
     pub not_requested: Option<String>,
+    /// For each SD config that names namespaces that are not read: its position and the namespaces.
+    pub not_read: Vec<(usize, NotRead)>,
+    /// Whether the job discovers nodes, and the function may do without nodes.
+    pub nodes_are_optional: bool,
 }
 
 /// Where a job comes from.
@@ -142,7 +148,7 @@ pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
 /// `cluster` must hold the monitors, the namespaces and what [`references`] names.
 #[must_use]
 pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
-    let mut report = config_report(config);
+    let (mut report, scope) = (config_report(config), ReadScope::of(config));
     let known = |scrape_config: &ScrapeConfig, origin: &Origin| {
         let job = before?.job(&scrape_config.job_name)?;
         let Origin { monitor, endpoint, written } = origin;
@@ -158,11 +164,12 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         let planned = match known(&scrape_config, &origin) {
             _ if *size > MOST_BYTES => Err(Unserved::TooLarge),
             Some(job) => Ok(job),
-            None => PlannedJob::new(scrape_config, origin, &config.namespace).map(Arc::new),
+            None => PlannedJob::new(scrape_config, origin, &config.namespace, &scope).map(Arc::new),
         };
         match planned {
             Ok(job) => {
                 *size += job.rules.size();
+                job.report_not_read(report);
                 let (name, monitor) = (job.scrape_config.job_name.clone(), job.monitor.clone());
                 if jobs.insert(name.clone(), job).is_some_and(|earlier| earlier.monitor.is_none())
                     && let Some(monitor) = monitor
@@ -198,7 +205,12 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
 }
 
 impl PlannedJob {
-    fn new(scrape_config: ScrapeConfig, origin: Origin, own_namespace: &str) -> Result<Self, Unserved> {
+    fn new(
+        scrape_config: ScrapeConfig,
+        origin: Origin,
+        own_namespace: &str,
+        scope: &ReadScope,
+    ) -> Result<Self, Unserved> {
         let Origin { monitor, endpoint, written } = origin;
         if monitor.is_none() {
             check_loadable(&scrape_config)?;
@@ -208,10 +220,44 @@ impl PlannedJob {
         let not_requested = check_sources(discovery, author)?;
         let sources = if not_requested.is_some() { Vec::new() } else { sources(discovery)? };
         let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
-        let queries: Vec<_> =
+        let mut queries: Vec<_> =
             discovery.kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
+        let mut not_read = Vec::new();
+        if let ReadScope::Namespaces(ReadNamespaces { names, .. }) = scope {
+            let narrowed = queries.iter_mut().enumerate();
+            not_read.extend(narrowed.filter_map(|(index, query)| Some((index, query.narrow(names)?))));
+        }
+        let nodes_are_optional =
+            scope.is_optional(Kind::Node) && queries.iter().any(|query| query.role() == Role::Node);
         let stages = queries.iter().map(|query| rules.stages(|name| query.level(name))).collect();
-        Ok(Self { scrape_config, monitor, endpoint, written, rules, queries, stages, sources, not_requested })
+        Ok(Self {
+            scrape_config,
+            monitor,
+            endpoint,
+            written,
+            rules,
+            queries,
+            stages,
+            sources,
+            not_requested,
+            not_read,
+            nodes_are_optional,
+        })
+    }
+
+    /// Reports the namespaces that the job asks for and that are not read.
+    fn report_not_read(&self, report: &mut Report) {
+        for (index, not_read) in &self.not_read {
+            let object = self.monitor.clone().unwrap_or_else(|| config_object(&self.scrape_config.job_name));
+            // The operator makes the SD configs of monitors from their namespace selector.
+            let field = match self.monitor.as_ref().map(|monitor| monitor.kind.as_str()) {
+                Some("ScrapeConfig") => format!("spec.kubernetesSDConfigs[{index}].namespaces"),
+                Some("Probe") => "spec.targets.ingress.namespaceSelector".to_owned(),
+                Some(_) => "spec.namespaceSelector".to_owned(),
+                None => format!("kubernetes_sd_configs[{index}].namespaces"),
+            };
+            report.push(object, Outcome::Adjusted, field, not_read);
+        }
     }
 }
 
@@ -251,6 +297,11 @@ fn config_report(config: &Config) -> Report {
     for unknown in &config.unknown {
         let object = ObjectRef::new("Config", "", "targetallocator.yaml");
         report.push(object, Outcome::Adjusted, &unknown.path, unknown.reason());
+    }
+    for name in config.monitors.iter().flat_map(|settings| read_scope::invalid_names(&settings.namespaces)) {
+        let object = ObjectRef::new("Config", "", "targetallocator.yaml");
+        let reason = format_args!("no namespace can have this name, so nothing is read there: {name:?}");
+        report.push(object, Outcome::Adjusted, "prometheus_cr.allow_namespaces", reason);
     }
     for refused in config.scrape_configs.iter().filter_map(|job| job.as_ref().err()) {
         let ParseError { path, problem } = &refused.error;

@@ -1,5 +1,6 @@
 //! The file as it is written, key by key, and what becomes of each.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use serde::Deserialize;
@@ -18,7 +19,7 @@ use crate::monitors::bounds::Bounds;
 use crate::monitors::draft::Files;
 use crate::monitors::finding::Finding;
 use crate::monitors::scrape_class::ScrapeClasses;
-use crate::monitors::selection::{KindSelection, NamespaceRules};
+use crate::monitors::selection::{KindSelection, NamespaceRules, is_namespace_name};
 use crate::objects::monitoring::ScrapeClass;
 use crate::objects::null_to_default;
 use crate::scrape_config::parse;
@@ -199,9 +200,7 @@ impl PrometheusCr {
         if self.enabled != Some(true) {
             return Ok(None);
         }
-        // An empty name stands for all namespaces, as for the operator (`NamespaceAll`).
-        let allow_namespaces =
-            self.allow_namespaces.filter(|names| names.iter().all(|name| !name.is_empty())).unwrap_or_default();
+        let allow_namespaces = read_allowed(self.allow_namespaces.unwrap_or_default())?;
         let deny_namespaces = self.deny_namespaces.unwrap_or_default();
         if !allow_namespaces.is_empty() && !deny_namespaces.is_empty() {
             let reason = "only one of prometheus_cr.allow_namespaces and prometheus_cr.deny_namespaces can be set";
@@ -226,7 +225,7 @@ impl PrometheusCr {
         Ok(Some(monitors::Settings {
             namespaces: NamespaceRules {
                 own: namespace.to_owned(),
-                allowed: allow_namespaces.into_iter().collect(),
+                allowed: allow_namespaces,
                 denied: deny_namespaces.into_iter().collect(),
             },
             service_monitors: select(
@@ -256,6 +255,23 @@ impl PrometheusCr {
             bounds: Bounds::default(),
         }))
     }
+}
+
+/// Reads `allow_namespaces`. As in the operator, an empty list and an empty name stand for all namespaces.
+fn read_allowed(names: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+    if names.iter().any(String::is_empty) {
+        return Ok(BTreeSet::new());
+    }
+    // Without this, `/scrape_configs` would be `{}`, which stops all scraping.
+    if let Some(first) = names.first()
+        && !names.iter().any(|name| is_namespace_name(name))
+    {
+        let reason = format!(
+            "write names of namespaces: lower case letters, digits and -, at most 63 characters, no pattern: {first:?}"
+        );
+        return Err(ConfigError::key("prometheus_cr.allow_namespaces", reason));
+    }
+    Ok(names.into_iter().collect())
 }
 
 impl monitors::Settings {

@@ -52,7 +52,7 @@ impl RoleObject for EndpointSlice {
         parts: &[usize],
     ) -> Result<Vec<PartTarget<'a>>, TooMany> {
         let EndpointSlice { metadata, address_type: _, endpoints, ports } = slice.object.as_ref();
-        if service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object)) {
+        if is_second_family(view, slice) {
             return Ok(Vec::new());
         }
         let uncovered = ports.len();
@@ -90,6 +90,11 @@ impl RoleObject for EndpointSlice {
 
 fn service_of<'a>(view: View<'a, '_>, slice: &EndpointSlice) -> Option<&'a Prepared<Service>> {
     view.service(&slice.metadata.namespace, slice.service_name()?)
+}
+
+/// Whether a slice repeats the targets of another slice in a second address family.
+pub(super) fn is_second_family(view: View<'_, '_>, slice: &Prepared<EndpointSlice>) -> bool {
+    service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object))
 }
 
 /// Whether a slice holds the second address family of a dual-stack service, which repeats its targets.

@@ -3,6 +3,7 @@
 //! A group is made before its targets, so that rules that read only the labels of the group can drop it.
 
 use super::bounded::{PartTarget, TooMany};
+use super::endpoint_slice;
 use super::index::{Index, Prepared};
 use super::passed_over::PassedOver;
 use super::query::Query;
@@ -169,6 +170,12 @@ impl<'a, 'q> Group<'a, 'q> {
     #[must_use]
     pub const fn labels(&self) -> &LabelSet<'a> {
         &self.labels
+    }
+
+    /// Whether the object is a slice of the second address family of a dual-stack service, which has no targets.
+    #[must_use]
+    pub fn is_second_family(&self) -> bool {
+        matches!(self.object, GroupObject::EndpointSlice(slice) if endpoint_slice::is_second_family(self.view, slice))
     }
 
     /// Namespace and name of the object.

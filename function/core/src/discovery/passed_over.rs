@@ -16,9 +16,14 @@ pub enum PassedOver {
     /// Its node does not exist, or the query does not select it.
     #[error("its node is not known")]
     NoNode,
-    /// It has no addresses or ports, or is the second address family of a dual-stack service.
+    /// It has no addresses or ports.
     #[error("it has no address and port of its own")]
     NoTargets,
+    /// It is a slice of the second address family of a dual-stack service.
+    #[error(
+        "it holds the second address family of a dual-stack service, and Prometheus takes the first of spec.ipFamilies only"
+    )]
+    SecondFamily,
     /// It has more targets than the limit.
     #[error(transparent)]
     TooMany(#[from] TooMany),

@@ -3,6 +3,7 @@
 //! Configs with the same meaning are equal queries, whatever their spelling.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::label_table;
 use super::passed_over::Scope;
@@ -90,6 +91,29 @@ pub enum QueryError {
     },
 }
 
+/// The namespaces that a query asks for and that are not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRead {
+    /// The query asks for all namespaces, and only some are read.
+    Others,
+    /// Some of the namespaces that the query names.
+    Named(Vec<String>),
+}
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("prometheus_cr.allow_namespaces limits what the function reads: ")?;
+        match self {
+            Self::Others => f.write_str("the job asks for all namespaces, and gets targets of the allowed ones only"),
+            Self::Named(names) => write!(
+                f,
+                "the job gets no targets of other namespaces, add them to allow_namespaces: {}",
+                names.join(", ")
+            ),
+        }
+    }
+}
+
 impl Query {
     /// Reads an SD config; `own_namespace` is the namespace that its field `own_namespace` stands for.
     ///
@@ -124,6 +148,20 @@ impl Query {
             query.selections.set(selector.role, Selection { labels, fields }).map_err(field)?;
         }
         Ok(query)
+    }
+
+    /// Limits the query to namespaces that are read. Returns what the query asks for and does not get.
+    pub fn narrow(&mut self, readable: &BTreeSet<String>) -> Option<NotRead> {
+        if self.role == Role::Node {
+            return None;
+        }
+        let Some(asked) = self.namespaces.take() else {
+            self.namespaces = Some(readable.iter().cloned().collect());
+            return Some(NotRead::Others);
+        };
+        let (read, not_read): (Vec<_>, Vec<_>) = asked.into_iter().partition(|name| readable.contains(name));
+        self.namespaces = Some(read);
+        (!not_read.is_empty()).then_some(NotRead::Named(not_read))
     }
 
     /// The kind of the objects that make groups.
@@ -191,6 +229,26 @@ mod tests {
         for (names, own_namespace, expected) in cases {
             let config = with(|config| config.namespaces = Namespaces { own_namespace, names });
             assert_eq!(Query::new(&config, Some("own")).unwrap().namespaces, expected);
+        }
+    }
+
+    #[test]
+    fn a_query_is_limited_to_the_namespaces_that_are_read() {
+        let names = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let readable = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        let cases = [
+            ("all namespaces", Role::Pod, "", Some("a b"), Some(NotRead::Others)),
+            ("some that are read", Role::Pod, "b", Some("b"), None),
+            ("some that are not read", Role::Pod, "b c d", Some("b"), Some(NotRead::Named(names("c d")))),
+            ("none that is read", Role::Service, "c", Some(""), Some(NotRead::Named(names("c")))),
+            ("nodes, which are in no namespace", Role::Node, "", None, None),
+        ];
+        for (name, role, asked, read, not_read) in cases {
+            let mut config = KubernetesSd::new(role);
+            config.namespaces.names = names(asked);
+            let mut query = Query::new(&config, None).unwrap();
+            assert_eq!(query.narrow(&readable), not_read, "{name}");
+            assert_eq!(query.namespaces, read.map(names), "{name}");
         }
     }
 

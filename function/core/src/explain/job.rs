@@ -273,7 +273,9 @@ impl<'a> JobTracer<'a> {
             for discovery::LookedAt { metadata, group } in query.looked_at(self.world.index(), &LabelFilter::ALL, &pick)
             {
                 looked_at.objects += 1;
+                let is_second_family = group.as_ref().is_ok_and(Group::is_second_family);
                 let reason = match group.map(Group::target_group) {
+                    Ok(Ok(_)) if is_second_family => PassedOver::SecondFamily,
                     Ok(Ok(group)) if group.targets.is_empty() => PassedOver::NoTargets,
                     Ok(Ok(group)) => {
                         visit_all(&group, &mut looked_at);

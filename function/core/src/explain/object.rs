@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::job::{JobTracer, VisitedTarget};
 use super::near::{MonitorSelector, nearest};
 use super::{Explanation, Fate, Stage, TargetTrace, World, counted};
+use crate::allocation::Kind;
 use crate::discovery::Scope;
 use crate::objects::endpoints::TargetRef;
 use crate::objects::{Cluster, EndpointSlice, Metadata, Object, Pod, Service};
@@ -29,7 +30,11 @@ pub(super) fn explain_pod(world: World<'_>, namespace: &str, name: &str, explana
     }
     let (mut objects, services) = behind(world.cluster, namespace, name);
     objects.insert(("pod", namespace.to_owned(), name.to_owned()));
-    if services.is_empty() {
+    let kinds = world.plan().kinds(world.config);
+    if services.is_empty() && !kinds.contains(&Kind::EndpointSlice) && !kinds.contains(&Kind::Endpoints) {
+        let text = "whether a service selects it is not known: no job discovers endpoints, so none were read";
+        explanation.note(Stage::Discovery, text);
+    } else if services.is_empty() {
         explanation
             .note(Stage::Discovery, "no service has the pod in its endpoints: only a PodMonitor can select the pod");
     } else {

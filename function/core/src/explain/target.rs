@@ -27,7 +27,7 @@ pub(super) fn explain(world: World<'_>, address: &str, explanation: &mut Explana
         let pick = |metadata: &crate::objects::Metadata| {
             objects.contains(&(metadata.namespace.clone(), metadata.name.clone()))
         };
-        found.extend(JobTracer::new(world, job).trace_targets(pick, |found| found.get(ADDRESS) == address));
+        found.extend(JobTracer::new(world, job).trace_targets(pick, |found| is(found.get(ADDRESS), address)));
     }
     if found.is_empty() {
         found = relabelled(world, address);
@@ -71,12 +71,22 @@ const fn fate(fate: &Fate) -> &'static str {
     }
 }
 
+/// Whether an address is the requested one. A request without a port stands for all ports.
+fn is(address: &str, requested: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    address == requested
+        || address.rsplit_once(':').is_some_and(|(host, port)| {
+            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            is_port(port) && (host == requested || bare == Some(requested))
+        })
+}
+
 /// The objects that give a target with this address to a query.
 fn objects_with(world: World<'_>, query: &Query, nothing: &LabelFilter, address: &str) -> Objects {
     let groups = query.looked_at(world.index(), nothing, |_| true);
     let groups = groups.filter_map(|looked_at| Some((looked_at.metadata, looked_at.group.ok()?)));
     let holding = groups.filter(|(_, group)| {
-        group.targets().is_ok_and(|targets| targets.iter().any(|target| target.get(ADDRESS) == address))
+        group.targets().is_ok_and(|targets| targets.iter().any(|target| is(target.get(ADDRESS), address)))
     });
     holding.map(|(metadata, _)| (metadata.namespace.clone(), metadata.name.clone())).collect()
 }

@@ -159,7 +159,7 @@ fn shop() -> Scenario {
 fn explanations_have_a_summary_and_the_reason_of_each_stage() {
     let shop = shop();
     // The question; whether the object is served; parts of the summary and of the steps.
-    let cases: [(&str, &str, bool, &str, &[&str]); 19] = [
+    let cases: [(&str, &str, bool, &str, &[&str]); 21] = [
         (
             "monitor",
             "ServiceMonitor/shop/web",
@@ -234,6 +234,8 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
         ),
         ("target", "10.0.0.1:8080", true, "is scraped as 1 target", &["1 dropped, 1 served"]),
         ("target", "10.0.0.2:8080", false, "is not scraped: 2 dropped", &[]),
+        ("target", "10.0.0.1", true, "10.0.0.1 is scraped as ", &["jobs discovered "]),
+        ("target", "10.0.0", false, "no job discovered a target", &[]),
         (
             "target",
             "gateway:80",
@@ -377,4 +379,30 @@ fn a_malformed_question_gets_an_error_with_the_right_form() {
         let error = Question::parse(parameter, value).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_slice_of_the_second_address_family_is_named_as_such() {
+    let objects = [
+        json!({"kind": "Service", "metadata": {"namespace": "shop", "name": "web", "labels": {"app": "web"}},
+               "spec": {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"], "ports": [{"name": "http", "port": 80}]}}),
+        json!({"kind": "EndpointSlice", "metadata": {"namespace": "shop", "name": "web-4", "labels": {"kubernetes.io/service-name": "web"}},
+               "addressType": "IPv4", "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}], "endpoints": [{"addresses": ["10.0.0.1"]}]}),
+        json!({"kind": "ServiceMonitor", "metadata": {"namespace": "shop", "name": "web", "labels": {"team": "shop"}},
+               "spec": {"selector": {"matchLabels": {"app": "web"}}, "endpoints": [{"port": "http"}]}}),
+    ];
+    let got = Scenario::new(CONFIG, objects).explain("monitor", "ServiceMonitor/shop/web");
+    let shown = serde_json::to_string_pretty(&got).unwrap();
+    assert!(shown.contains("the second address family of a dual-stack service"), "{shown}");
+}
+
+#[test]
+fn a_service_is_not_denied_where_no_endpoints_were_read() {
+    let pod = json!({"kind": "Pod", "metadata": {"namespace": "shop", "name": "web-0"}, "status": {"phase": "Running", "podIP": "10.0.0.1"}});
+    let monitor = json!({"kind": "PodMonitor", "metadata": {"namespace": "shop", "name": "other"},
+                         "spec": {"selector": {"matchLabels": {"app": "other"}}, "podMetricsEndpoints": [{"port": "http"}]}});
+    let got = Scenario::new(CONFIG, [pod, monitor]).explain("pod", "shop/web-0");
+    let shown = serde_json::to_string_pretty(&got).unwrap();
+    assert!(shown.contains("whether a service selects it is not known"), "{shown}");
+    assert!(!shown.contains("only a PodMonitor can select the pod"), "{shown}");
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::object_name::check_name;
 use crate::objects::{Cluster, Collection, Metadata, Namespace, Object, TextMap};
 use crate::selector::{Gap, LabelSelector, Selector, SelectorError};
 
@@ -40,6 +41,12 @@ impl KindSelection {
         self.selector.is_some()
     }
 
+    /// Whether labels of namespaces decide which objects are selected.
+    #[must_use]
+    pub fn reads_namespace_labels(&self) -> bool {
+        self.selects_any() && self.namespaces.as_ref().is_some_and(|selector| !selector.is_empty())
+    }
+
     /// Selects all objects in all namespaces.
     #[must_use]
     pub fn all() -> Self {
@@ -59,6 +66,17 @@ pub struct NamespaceRules {
 }
 
 impl NamespaceRules {
+    /// Whether only some namespaces are read.
+    #[must_use]
+    pub fn narrows(&self) -> bool {
+        !self.allowed.is_empty()
+    }
+
+    /// The namespaces that are read, if only some are. A name that no namespace can have is left out.
+    pub fn readable(&self) -> impl Iterator<Item = &str> {
+        self.allowed.iter().map(String::as_str).filter(|name| is_namespace_name(name))
+    }
+
     fn admit(&self, namespace: &str) -> bool {
         if self.allowed.is_empty() { !self.denied.contains(namespace) } else { self.allowed.contains(namespace) }
     }
@@ -69,6 +87,15 @@ impl NamespaceRules {
             Some(selector) => selector.is_empty() || selector.matches(&namespace_labels(namespace, cluster)),
         }
     }
+}
+
+/// The most characters of the name of a namespace.
+const LONGEST_NAMESPACE: usize = 63;
+
+/// Whether a namespace can have this name: Kubernetes requires a DNS label (RFC 1123) in lower case.
+#[must_use]
+pub fn is_namespace_name(name: &str) -> bool {
+    name.len() <= LONGEST_NAMESPACE && !name.contains('.') && check_name(name).is_ok()
 }
 
 /// The reason why an object is not selected.

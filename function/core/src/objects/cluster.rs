@@ -96,6 +96,18 @@ impl<T: Object> Collection<T> {
         self.namespaces.get(namespace).into_iter().flat_map(|objects| objects.values())
     }
 
+    /// The objects of one namespace as a collection, which shares them with this one.
+    #[must_use]
+    pub fn only(&self, namespace: &str) -> Self {
+        let found = self.namespaces.get_key_value(namespace);
+        Self { namespaces: found.map(|(name, objects)| (Arc::clone(name), Arc::clone(objects))).into_iter().collect() }
+    }
+
+    /// Puts whole namespaces in, in place of those of equal names.
+    pub fn put_namespaces(&mut self, other: Self) {
+        self.namespaces.extend(other.namespaces);
+    }
+
     /// The number of objects.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -228,6 +240,8 @@ impl<T: Object> FromIterator<T> for Collection<T> {
 pub struct Cluster {
     pub namespaces: Collection<Namespace>,
     pub nodes: Collection<Node>,
+    /// Why nodes are absent although they are wanted. They are optional if only some namespaces are read.
+    pub unread_nodes: Option<Arc<str>>,
     pub pods: Collection<Pod>,
     pub services: Collection<Service>,
     pub endpoints: Collection<Endpoints>,
@@ -254,6 +268,7 @@ impl Cluster {
         let Self {
             namespaces,
             nodes,
+            unread_nodes: _,
             pods,
             services,
             endpoints,
@@ -327,6 +342,21 @@ mod tests {
         let expected = [("a/1", true), ("b/2", true), ("c/1", false), ("d/1", true)];
         assert_eq!(changes(&now, &before), expected.map(|(key, there)| (key.to_owned(), there)));
         assert_eq!(now.len(), 5);
+    }
+
+    #[test]
+    fn a_collection_is_the_sum_of_its_namespaces() {
+        let all: Collection<Pod> = [pod("a", "1", "x"), pod("b", "1", "x"), pod("c", "1", "x")].into_iter().collect();
+        assert_eq!(changes(&all.only("b"), &Collection::default()), [("b/1".to_owned(), true)]);
+        assert!(all.only("no such").is_empty());
+        let mut sum = Collection::default();
+        ["c", "a", "b", "no such"].into_iter().for_each(|namespace| sum.put_namespaces(all.only(namespace)));
+        assert!(sum.is_same(&all));
+        let mut changed = all.only("b");
+        changed.remove("b", "1");
+        changed.insert(pod("b", "2", "x"));
+        sum.put_namespaces(changed);
+        assert_eq!(changes(&sum, &all), [("b/1".to_owned(), false), ("b/2".to_owned(), true)]);
     }
 
     #[test]

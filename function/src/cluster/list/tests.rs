@@ -2,6 +2,7 @@ use target_allocator_core::objects::Pod;
 use target_allocator_core::objects::monitoring::PodMonitor;
 
 use super::*;
+use crate::cluster::parts::TypeMeta;
 
 fn of(api_version: &str, kind: &str) -> TypeMeta {
     TypeMeta { api_version: api_version.to_owned(), kind: kind.to_owned() }
@@ -52,6 +53,29 @@ fn one_wrong_page_or_item_refuses_the_list() {
     for (pages, expected) in cases {
         let refusal = read(&pages).expect_err(expected);
         assert!(refusal.contains(expected), "{pages:?}: {refusal}");
+    }
+}
+
+#[test]
+fn a_list_of_one_namespace_holds_objects_of_this_namespace_alone() {
+    let pod = |namespace: &str| format!(r#"{{"metadata":{{"namespace":"{namespace}","name":"a"}}}}"#);
+    let unreadable = r#"{"metadata":{"namespace":"shop","name":"c","labels":7},"spec":7}"#;
+    let cases = [
+        ("the namespace", pod("shop"), None),
+        ("an unreadable object of the namespace", [unreadable, &pod("shop")].join(","), None),
+        ("another namespace", pod("pay"), Some("expected objects of the namespace shop, got one of \"pay\": a")),
+        ("no namespace", A.to_owned(), Some("got one of \"\": a")),
+        ("one of two", [pod("shop"), pod("pay")].join(","), Some("got one of \"pay\"")),
+    ];
+    for (name, items, wrong) in cases {
+        let mut list = Pages::<Pod>::of(Expected { type_meta: of("v1", "Pod"), namespace: Some("shop".into()) });
+        let text = page("7", "", &items);
+        let read = list.begin(Encoding::Json).and_then(|()| list.feed(text.as_bytes())).and_then(|_| list.end());
+        match (read, wrong) {
+            (Ok(_), None) => {}
+            (Err(error), Some(wrong)) if error.to_string().contains(wrong) => {}
+            (read, _) => panic!("{name}: {read:?}"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use target_allocator_core::allocation::ReadScope;
 use target_allocator_core::objects::{Collection, ConfigMap, ReferencedObject, Secret};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
@@ -50,6 +51,8 @@ pub struct Update {
     tried: BTreeSet<Scope>,
     avoided: BTreeMap<Scope, Moment>,
     refresh: u64,
+    /// Whether only some namespaces are read, so that no list is one of the whole cluster.
+    is_narrow: bool,
     keep: Duration,
     most_kept: usize,
     kept: usize,
@@ -70,6 +73,7 @@ impl Update {
             tried: BTreeSet::new(),
             avoided: avoided.into_iter().filter(|(_, since)| since.elapsed() < TRY_LIST_AGAIN).collect(),
             refresh: refreshes + 1,
+            is_narrow: reading.scope != ReadScope::Cluster,
             keep: reading.keep,
             most_kept: MOST_KEPT,
             kept: 0,
@@ -105,7 +109,8 @@ impl Update {
         let open = |reference: &&ReferencedObject| !self.is_settled(reference) && !self.is_compared(reference);
         for reference in self.known.keys().filter(open) {
             let resource = resource(reference);
-            for namespace in [None, Some(reference.namespace().to_owned())] {
+            let whole = (!self.is_narrow).then_some(None);
+            for namespace in whole.into_iter().chain([Some(reference.namespace().to_owned())]) {
                 *numbers.entry(Scope { resource, namespace }).or_default() += 1;
             }
         }
@@ -192,8 +197,9 @@ impl Update {
     /// An object that was read before keeps its value for a while: a role may be edited by mistake, and a webhook
     /// that decides on access may fail. DIFFERENCE(forbidden-secret): the operator keeps the value until a restart.
     fn forbid(&mut self, reference: ReferencedObject, message: &str) {
+        let example = if self.is_narrow { "examples/rbac-namespaced.yaml" } else { "examples/rbac.yaml" };
         let reason: Arc<str> = format!(
-            "the function may not read it, grant get on {} in the namespace {} (examples/rbac.yaml): {message}",
+            "the function may not read it, grant get on {} in the namespace {} ({example}): {message}",
             resource(&reference),
             reference.namespace(),
         )

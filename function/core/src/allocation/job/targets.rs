@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::{CommonInputs, Discovered, JobInputs};
 use crate::allocation::plan::{self, PlannedJob};
-use crate::discovery::{Group, SourceAnswer, SourceAnswers, SourceGroup, static_groups};
+use crate::discovery::{Group, SourceAnswer, SourceGroup, static_groups};
 use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
 use crate::report::{ObjectRef, Outcome, Report};
+use crate::scrape_config::discovery::Role;
 use crate::targets::{GroupTargets, Locations, Maker, RuleFilter, TooLarge, Views};
 
 impl PlannedJob {
@@ -78,12 +79,18 @@ impl PlannedJob {
         Ok(named)
     }
 
-    /// The last answers of the external sources of a job, or the reason why a source has none. Failures are reported.
+    /// The last answers of the external sources of a job, or the reason why its targets are unknown. Failures are
+    /// reported.
     pub(super) fn answers(
         &self,
-        external: &SourceAnswers,
+        common: &CommonInputs<'_>,
         report: &mut Report,
     ) -> Result<Vec<Arc<[SourceGroup]>>, String> {
+        let discovers_nodes = self.queries.iter().any(|query| query.role() == Role::Node);
+        if let Some(reason) = common.unread_nodes.filter(|_| discovers_nodes) {
+            report.push(self.object(), Outcome::Unknown, "kubernetes_sd_configs", reason);
+            return Err(reason.to_owned());
+        }
         if let Some(reason) = &self.not_requested {
             report.push(self.object(), Outcome::Unknown, "", reason);
             return Err(reason.clone());
@@ -91,7 +98,7 @@ impl PlannedJob {
         let mut groups = Vec::new();
         let mut unknown = None;
         for source in &self.sources {
-            match external.answers.get(&source.key) {
+            match common.external.answers.get(&source.key) {
                 Some(SourceAnswer::Known(known)) => groups.push(Arc::clone(known)),
                 Some(SourceAnswer::Kept(known, reason)) => {
                     groups.push(Arc::clone(known));

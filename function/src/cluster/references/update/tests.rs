@@ -1,4 +1,5 @@
 use super::*;
+use target_allocator_core::allocation::ReadNamespaces;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -126,6 +127,16 @@ fn a_list_of_versions_spares_what_did_not_change() {
     update.compare(&scope, &versions, 1_600 * 500);
     assert_eq!(update.next_list(), None);
     assert_eq!(update.due(), [reference("s00007"), reference("s00008")], "one changed, one is not in the list");
+}
+
+#[test]
+fn no_list_of_all_namespaces_is_tried_if_only_some_are_read() {
+    let (all, mut reading) = (numbered(WORTH_LISTING), kept_for(MINUTE));
+    reading.scope = ReadScope::Namespaces(ReadNamespaces::default());
+    refresh(&all, &mut reading, |name| found(name, "1", 10));
+    let mut update = Update::new(&all, &reading);
+    assert_eq!(update.next_list(), Some(Scope { resource: "secrets", namespace: Some("shop".to_owned()) }));
+    assert_eq!(update.next_list(), None);
 }
 
 #[test]
