@@ -77,7 +77,8 @@ fn compare<T: PartialEq + std::fmt::Debug>(
 
 /// The supported kinds of service discovery. Jobs with another kind, another cluster or an unsupported client are left
 /// out and reported.
-const SERVED: [&str; 4] = ["kubernetes_sd_configs", "http_sd_configs", "dns_sd_configs", "ec2_sd_configs"];
+const SERVED: [&str; 5] =
+    ["kubernetes_sd_configs", "http_sd_configs", "dns_sd_configs", "ec2_sd_configs", "consul_sd_configs"];
 
 /// Removes jobs with unsupported service discovery. Returns those that the report does not name.
 fn take_unserved(expected: &mut BTreeMap<String, Value>, report: &Value) -> Vec<String> {

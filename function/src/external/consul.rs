@@ -90,7 +90,7 @@ pub async fn groups(http: Asker<'_>, config: &ConsulSd) -> Result<Vec<SourceGrou
 
 /// The client of a config, with its token as one more header.
 ///
-/// DIFFERENCE: Prometheus sends the token to servers that Consul redirects to. Here the token goes to Consul alone.
+/// DIFFERENCE(consul-token): Prometheus sends the token to servers that Consul redirects to. Here the token goes to Consul alone.
 fn client(config: &ConsulSd) -> HttpClientConfig {
     let mut client = config.http_client.clone();
     if !config.token.expose().is_empty() {

@@ -1,7 +1,7 @@
 //! Scrape classes: settings that a monitor takes by name or by default.
 //!
 //! Follows `getScrapeClassConfig` and `getScrapeClassOrDefault` of the Prometheus operator.
-//! DIFFERENCE: a class that Prometheus cannot load is refused too. The operator leaves it to Prometheus, which then
+//! DIFFERENCE(scrape-class): a class that Prometheus cannot load is refused too. The operator leaves it to Prometheus, which then
 //! loads no job. Here the jobs of all monitors of the class would be left out, and collectors would lose them.
 
 use std::collections::BTreeMap;

@@ -313,7 +313,10 @@ scrape_configs:
             ("{job_name: a, kubernetes_sd_configs: [{}]}", "kubernetes_sd_configs[0]: role is missing"),
             ("{job_name: a, kubernetes_sd_configs: [{role: Pod}]}", "kubernetes_sd_configs[0].role: unknown role"),
             ("{job_name: a, static_configs: [{labels: {'': a}}]}", "label name is empty"),
-            ("{job_name: a, nomad_sd_configs: [{server: b}]}", "not served here, name the targets by another: nomad"),
+            (
+                "{job_name: a, nomad_sd_configs: [{server: b}]}",
+                "this kind of service discovery is not supported, use another kind: nomad",
+            ),
             ("{job_name: a, consul_sd_configs: [{server: ' '}]}", "consul_sd_configs.server is empty"),
             (
                 "{job_name: a, consul_sd_configs: [{token: a, authorization: {}}]}",

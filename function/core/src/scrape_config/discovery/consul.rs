@@ -112,7 +112,7 @@ impl SdConfig for ConsulSd {
             if self.http_client.basic_auth.is_some() {
                 return refused(ConsulError::TwoPasswords);
             }
-            // DIFFERENCE: Prometheus keeps both forms, and would refuse the config when it reads the config again.
+            // DIFFERENCE(consul-password): Prometheus keeps both forms, and would refuse the config when it reads the config again.
             self.http_client.basic_auth = Some(BasicAuth { username, password, ..BasicAuth::default() });
         }
         let HttpClientConfig { authorization, oauth2, .. } = &self.http_client;
