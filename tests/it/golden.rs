@@ -88,7 +88,11 @@ fn take_unserved(expected: &mut BTreeMap<String, Value>, report: &Value) -> Vec<
             let text = |field: &str| sd[field].as_str().unwrap_or_default();
             let proxy = text("proxy_url");
             let old_tls = matches!(sd["tls_config"]["max_version"].as_str(), Some("TLS10" | "TLS11"));
-            !text("api_server").is_empty() || !(proxy.is_empty() || proxy.starts_with("http")) || old_tls
+            let long_separator = text("tag_separator").len() > 8;
+            !text("api_server").is_empty()
+                || !(proxy.is_empty() || proxy.starts_with("http"))
+                || old_tls
+                || long_separator
         };
         kinds
             .into_iter()

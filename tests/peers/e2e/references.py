@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from parts import World
 
-NAMESPACE = "tenant"
+NAMESPACE = "references"
 # The real API server admits all of these in a monitor. All monitors together stay below the size from which on they
 # are followed by a watch: the proxy before the API server passes a watch on when it ends, which takes a second.
 NAMES = ("%", "a/b", ".", "..", "%2e%2e", "../../pods", "a?b", "a b", "A", "x" * 300)
