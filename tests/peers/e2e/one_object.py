@@ -228,7 +228,7 @@ def one_object(world: "World") -> str:
             eventually("the shop is scraped", lambda: shop_is_scraped(world, wanted))
             eventually("Prometheus has the shop's targets", lambda: prometheus_has(prometheus, listed))
             narrow(world, role)
-            locked = eventually("locked Secrets are reported", lambda: check_report(world, every, "narrowed"))
+            locked = eventually("locked Secrets are reported", lambda: check_report(world, every, "narrowed"), 120)
             shop_is_served(world, before)
             a_change_arrives(world, 2)
             shop_is_scraped(world, wanted)
