@@ -12,19 +12,19 @@ and the cluster, and cause faults.
 
 import sys
 
-from cases import CASES
+from cases import BY_NAME, CASES
 from parts import World
 
 
 def main() -> int:
     wanted = sys.argv[1:] or [name for name, _ in CASES]
-    unknown = set(wanted) - {name for name, _ in CASES}
+    unknown = set(wanted) - {name for name, _ in CASES + BY_NAME}
     if unknown:
         print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     passed = failed = 0
     with World() as world:
-        for name, case in CASES:
+        for name, case in CASES + BY_NAME:
             if name not in wanted:
                 continue
             try:

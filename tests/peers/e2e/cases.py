@@ -392,9 +392,10 @@ CASES = [
     ("unloadable", unloadable),
     ("collectors", collectors),
     ("references", references.narrowed),
-    ("one_object", one_object.one_object),
     ("namespaces", namespaces.scoped),
     ("faults", faults),
     ("wrong_lists", wrong_lists),
     ("canaries", canaries.find),
 ]
+# Cases that run only by name: the emulator of Lambda stops for ever when a hundred requests wait.
+BY_NAME = [("one_object", one_object.one_object)]
