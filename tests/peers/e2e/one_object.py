@@ -22,8 +22,9 @@ http_sd_allow: [127.0.0.1/32]
 prometheus_cr:
   enabled: true
 """
-# A refresh of all cases together takes seconds on a small machine.
-TTL = 5
+# A refresh of all cases together takes ten seconds on a small machine. `cargo lambda` stops for ever when a hundred
+# requests wait, so collectors ask seldom and start one after the other. They give up a request after the interval.
+TTL, INTERVAL = 20, "20s"
 KINDS = ("service_monitor", "pod_monitor", "probe", "scrape_config")
 MONITORS = "monitoring.coreos.com/"
 # The shop's jobs.
@@ -172,8 +173,14 @@ def a_change_arrives(world: "World", number: int) -> None:
         addresses = {scrape[0].rpartition(":")[0] for scrape in served(world)[0]}
         assert f"127.76.0.{number}" in addresses, "the new endpoint is not known"
 
-    eventually("a change is known", is_known, 120)
+    eventually("a change is known", is_known, 240)
     world.kubectl(*patch, json.dumps({"endpoints": piece["endpoints"]}))
+
+
+def scrapes_something(name: str, world: "World") -> None:
+    from cases import WINDOW, owners
+
+    assert any(name in who for who in owners(world, WINDOW).values()), f"{name} scrapes nothing"
 
 
 def shop_is_scraped(world: "World", wanted: set) -> None:
@@ -218,17 +225,18 @@ def one_object(world: "World") -> str:
         assert listed, "the share has no merged targets"
         try:
             create_all(world, every)
-            named = eventually("the objects are reported", lambda: check_report(world, every, "says"))
+            named = eventually("the objects are reported", lambda: check_report(world, every, "says"), 120)
             shop_is_served(world, before)
             a_change_arrives(world, 1)
             # Collectors and a Prometheus that start now have no earlier jobs or targets.
             for name, view in zip(COLLECTORS, ("", "", "/merged")):
-                world.start_collector(name, view)
+                world.start_collector(name, view, INTERVAL)
+                eventually(f"{name} scrapes", lambda name=name: scrapes_something(name, world), 120)
             prometheus = world.start_prometheus(merged.documented(world, "Prometheus"))
-            eventually("the shop is scraped", lambda: shop_is_scraped(world, wanted))
+            eventually("the shop is scraped", lambda: shop_is_scraped(world, wanted), 120)
             eventually("Prometheus has the shop's targets", lambda: prometheus_has(prometheus, listed))
             narrow(world, role)
-            locked = eventually("locked Secrets are reported", lambda: check_report(world, every, "narrowed"), 120)
+            locked = eventually("locked Secrets are reported", lambda: check_report(world, every, "narrowed"), 240)
             shop_is_served(world, before)
             a_change_arrives(world, 2)
             shop_is_scraped(world, wanted)

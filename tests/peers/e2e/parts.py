@@ -231,7 +231,7 @@ class World:
         """The requests that the gateway received."""
         return [json.loads(line) for line in (self.folder / "seen.jsonl").read_text().splitlines()]
 
-    def start_collector(self, name: str, view: str = "") -> None:
+    def start_collector(self, name: str, view: str = "", interval: str = "2s") -> None:
         config = self.folder / f"{name}.yaml"
         tokens.write(self, name)
         token = str(self.token_file(name))
@@ -243,11 +243,11 @@ class World:
                             "config": {},
                             "target_allocator": {
                                 "endpoint": self.gateway + view,
-                                "interval": "2s",
+                                "interval": interval,
                                 "collector_id": name,
                                 "auth": {"authenticator": "bearertokenauth"},
                                 "http_sd_config": {
-                                    "refresh_interval": "2s",
+                                    "refresh_interval": interval,
                                     "authorization": {"type": "Bearer", "credentials_file": token},
                                 },
                             },
