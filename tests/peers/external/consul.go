@@ -104,13 +104,13 @@ func (g generator) catalog() string {
 func (g generator) health(name string, said map[string]string) string {
 	instances := []any{}
 	for i := range g.IntN(4) {
-		instances = append(instances, g.instance(name, i, said))
+		instances = append(instances, g.serviceInstance(name, i, said))
 	}
 	text, _ := json.Marshal(instances)
 	return string(text)
 }
 
-func (g generator) instance(name string, i int, said map[string]string) map[string]any {
+func (g generator) serviceInstance(name string, i int, said map[string]string) map[string]any {
 	meta := map[string]any{"rack-id": "1", "é.b": "", "null": nil}
 	for key, value := range said {
 		meta[key] = value
