@@ -108,6 +108,7 @@ func newSelection(ctx context.Context, config *rest.Config, client kubernetes.In
 					ServiceDiscoveryRole:            &role,
 					ScrapeProtocols:                 cr.ScrapeProtocols,
 					ScrapeClasses:                   cr.ScrapeClasses,
+					ArbitraryFSAccessThroughSMs:     monitoringv1.ArbitraryFSAccessThroughSMsConfig{Deny: cr.DenyFSAccess},
 				},
 				EvaluationInterval: monitoringv1.Duration(cr.EvaluationInterval.String()),
 			},

@@ -39,6 +39,7 @@ type prometheusCR struct {
 	EvaluationInterval              duration                      `json:"evaluation_interval"`
 	ScrapeProtocols                 []monitoringv1.ScrapeProtocol `json:"scrape_protocols"`
 	ScrapeClasses                   []monitoringv1.ScrapeClass    `json:"scrape_classes"`
+	DenyFSAccess                    bool                          `json:"deny_fs_access_through_sms"`
 }
 
 // duration is a Prometheus duration written as Go writes them, which is how
