@@ -172,4 +172,6 @@ impl Config {
 const NOT_READY_GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;

@@ -47,6 +47,13 @@ impl KindSelection {
         self.selects_any() && self.namespaces.as_ref().is_some_and(|selector| !selector.is_empty())
     }
 
+    /// The canonical texts of both selectors. `None` for an absent selector.
+    #[cfg(test)]
+    pub(crate) fn texts(&self) -> (Option<String>, Option<String>) {
+        let text = |selector: &Option<Selector>| selector.as_ref().map(Selector::to_string);
+        (text(&self.selector), text(&self.namespaces))
+    }
+
     /// Selects all objects in all namespaces.
     #[must_use]
     pub fn all() -> Self {
