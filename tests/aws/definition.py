@@ -49,7 +49,7 @@ def rules():
 
 def operations(stack):
     """Each method of the REST API, with the authorizers that it needs."""
-    body = stack.properties("RestApi")["Body"]
+    body = stack.properties("RestGateway")["Body"]
     found = {
         (path, method): operation.get("security")
         for path, item in body["paths"].items()
