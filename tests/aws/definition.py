@@ -171,6 +171,53 @@ def access_logs_can_be_off():
             assert has == ("AccessLogs" in stack.resources) == (wanted == "true"), f"{kind}={wanted}"
 
 
+CANARY = {**GUARDED, "Canary": "true", "Release": "1796104698"}
+
+
+def invoked(stack):
+    """What the gateway invokes, and what it may invoke."""
+    integrations = [one["IntegrationUri"] for one in stack.of_type("AWS::ApiGatewayV2::Integration").values()]
+    if "RestGateway" in stack.resources:
+        paths = stack.properties("RestGateway")["Body"]["paths"].values()
+        integrations = [one["x-amazon-apigateway-integration"]["uri"] for item in paths for one in item.values()]
+    [function] = {uri.split("/functions/")[1].split("/")[0] for uri in integrations}
+    return function, stack.properties("Permission")["FunctionName"]
+
+
+def a_canary_goes_through_the_alias():
+    for kind in ({}, {"ApiType": "rest"}):
+        assert invoked(Stack(**GUARDED, **kind)) == ("Function.Arn", {"Ref": "Function"}), kind
+        assert invoked(Stack(**CANARY, **kind)) == ("FunctionAliaslive", {"Ref": "FunctionAliaslive"}), kind
+
+
+def a_canary_rolls_back_on_alarms():
+    assert not Stack(**GUARDED).of_type("AWS::CodeDeploy::DeploymentGroup")
+    stack = Stack(**CANARY)
+    [group] = stack.of_type("AWS::CodeDeploy::DeploymentGroup").values()
+    watched = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+    assert set(watched) == {"ErrorsAlarm", "ServerErrorsAlarm", "GatewayErrorsAlarm"} <= set(stack.resources), watched
+    assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], group
+    assert "CodeDeployLambdaAliasUpdate" in stack.resources["FunctionAliaslive"]["UpdatePolicy"]
+    # A canary of ten minutes is longer than the alarms need.
+    for name in watched:
+        alarm = stack.properties(name)
+        periods = {one["MetricStat"]["Period"] for one in alarm.get("Metrics", []) if "MetricStat" in one}
+        [period] = periods or {alarm["Period"]}
+        assert period * alarm["DatapointsToAlarm"] < 10 * 60, name
+
+
+def a_release_publishes_a_version():
+    def version(**changes):
+        [name] = Stack(**{**CANARY, **changes}).of_type("AWS::Lambda::Version")
+        return name
+
+    assert version() != version(Release="1796104699")
+    for wanted, parameters in {"Release": {"Release": "0"}, "Alarms": {"Alarms": "false"}}.items():
+        broken = Stack(**{**CANARY, **parameters}).broken_rules()
+        assert len(broken) == 1 and wanted in broken[0], broken
+    assert not Stack(**CANARY).broken_rules()
+
+
 def the_dashboard_names_its_region():
     dashboard = Stack(**GUARDED).properties("Dashboard")
     assert dashboard["DashboardName"] == f"{STACK}-{REGION}", dashboard["DashboardName"]
@@ -245,6 +292,9 @@ def section(results, folder):
         rights_of_several_clusters,
         descriptions_are_short_enough,
         access_logs_can_be_off,
+        a_canary_goes_through_the_alias,
+        a_canary_rolls_back_on_alarms,
+        a_release_publishes_a_version,
         the_dashboard_names_its_region,
         the_collector_config_can_be_pasted,
     ]
