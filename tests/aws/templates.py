@@ -19,12 +19,19 @@ NOTHING = object()
 
 
 @functools.cache
-def _expanded(parameters, time):
-    request = json.dumps({"parameters": dict(parameters), "time": time})
+def _transform():
+    """The process that expands templates. It ends with its standard input, so with this process."""
     command = [tool("sam") / "python", ROOT / "tests/aws/transform.py", "transform"]
-    result = subprocess.run(command, input=request, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-3000:]
-    return json.loads(result.stdout)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@functools.cache
+def _expanded(parameters, time):
+    process = _transform()
+    print(json.dumps({"parameters": dict(parameters), "time": time}), file=process.stdin, flush=True)
+    line = process.stdout.readline()
+    assert line, "the transform failed, see its message above"
+    return json.loads(line)
 
 
 class Stack:

@@ -1,13 +1,14 @@
 """Reads templates with the tools of SAM. It runs in the Python of the tool `sam`, because only that has them.
 
-    transform.py transform      a request on standard input: {"parameters": {...}, "time": SECONDS}
+    transform.py transform      each line of standard input is a request: {"parameters": {...}, "time": SECONDS}
     transform.py for-ministack BUILT TARGET
 
-`transform` prints template.yaml as CloudFormation's transform expands it at this time. `for-ministack` copies a built
-template without the alarms on expressions of metrics, which ministack does not know.
+`transform` answers each request with a line: template.yaml as CloudFormation's transform expands it at this time.
+`for-ministack` copies a built template without the alarms on expressions of metrics, which ministack does not know.
 """
 
 import json
+import logging
 import os
 import pathlib
 import sys
@@ -18,6 +19,10 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 from samtranslator.translator.transform import transform
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+# The transform warns about settings of AWS that it does not have here.
+logging.disable(logging.WARNING)
 
 
 def expanded(request):
@@ -44,6 +49,7 @@ def for_ministack(source, target):
 
 if __name__ == "__main__":
     if sys.argv[1] == "transform":
-        print(json.dumps(expanded(json.load(sys.stdin))))
+        for line in sys.stdin:
+            print(json.dumps(expanded(json.loads(line))), flush=True)
     else:
         for_ministack(*map(pathlib.Path, sys.argv[2:]))
