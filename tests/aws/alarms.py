@@ -127,10 +127,11 @@ class Run:
     def metrics(self):
         text = self._log.read_text(errors="replace")
         # The alarms on the function's own metrics have no dimension besides its name.
-        own = {name: values for (_, name, dimensions), values in embedded(text).items() if dimensions == {"FunctionName"}}
+        found = embedded(text).items()
+        own = {name: values for (_, name, dimensions), values in found if dimensions == {"FunctionName"}}
         return {
             **own,
-            "Duration": [float(found) for found in re.findall(r"\tDuration: ([\d.]+) ms", text)],
+            "Duration": [float(one) for one in re.findall(r"\tDuration: ([\d.]+) ms", text)],
             "Errors": self.errors,
             "Invocations": [1] * len(self.errors),
             "Count": [1] * len(self.statuses),
@@ -177,10 +178,10 @@ SELECTED = {"enabled": True, "service_monitor_selector": {}, "deny_namespaces": 
 # Each alarm: the settings and the requests that make it fire, and parameters of the stack.
 FAULTS = {
     "ErrorsAlarm": (SHOP, crashes, {}),
-    "ServerErrorsAlarm": ({**SHOP, "ALLOCATOR_CONFIG_FILE": "", "ALLOCATOR_CONFIG": "{colector_namespace"}, no_answers, {}),
+    "ServerErrorsAlarm": ({"CLUSTER": SHOP["CLUSTER"], "ALLOCATOR_CONFIG": "{colector_namespace"}, no_answers, {}),
     "GatewayErrorsAlarm": (SHOP, lambda run, folder: (healthy(run, folder), gateway_failure(run)), {}),
     "ClientErrorsAlarm": (config(allowed_subjects=["nobody"]), refuses, {}),
-    "StaleAlarm": ({**SHOP, "CLUSTER": "{copy}", "SNAPSHOT_TTL": "1"}, cannot_read, {"StaleAfter": "5"}),
+    "StaleAlarm": ({**SHOP, "CLUSTER": "a copy", "SNAPSHOT_TTL": "1"}, cannot_read, {"StaleAfter": "5"}),
     "SlowAlarm": (SHOP, healthy, {"SlowAfter": "1"}),
     "UnassignedAlarm": (config(collector_selector={"matchLabels": {"app": "nobody"}}), healthy, {}),
     # The shop has a monitor whose Secret is missing.
@@ -213,8 +214,9 @@ def fault(folder, bootstrap, name):
     settings, act, parameters = FAULTS[name]
     copy = folder / name
     shutil.copytree(ROOT / "examples/shop/cluster", copy / "cluster")
-    settings = {key: value.format(copy=f"manifests:{copy}/cluster") if value == "{copy}" else value for key, value in settings.items()}
-    with emulator(bootstrap, copy, {key: value for key, value in settings.items() if value}) as invoke:
+    if settings["CLUSTER"] == "a copy":
+        settings = {**settings, "CLUSTER": f"manifests:{copy}/cluster"}
+    with emulator(bootstrap, copy, settings) as invoke:
         run = Run(invoke, copy / "emulator.log")
         act(run, copy)
         metrics = run.metrics()
@@ -248,7 +250,8 @@ def described():
     runbook = (ROOT / "docs/runbook.md").read_text()
     rows = set(re.findall(r"^## (\w+Alarm):", runbook, re.MULTILINE))
     tested = set(FAULTS) | {name.split(" ")[0] for name in COUNTS}
-    assert set(alarms()) == rows == tested, f"alarms {sorted(alarms())}\nrunbook {sorted(rows)}\ntests {sorted(tested)}"
+    for name, found in {"runbook": rows, "tests": tested}.items():
+        assert set(alarms()) == found, f"only in one of template and {name}: {set(alarms()) ^ found}"
 
 
 def priced():
