@@ -61,14 +61,26 @@ fn workers(memory: usize) -> usize {
     (memory / PER_PROCESSOR).clamp(1, shown)
 }
 
+/// The level of the log, if `RUST_LOG` does not set a filter. Lambda passes the level of the function's log on.
+fn log_level() -> &'static str {
+    match lookup("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_ascii_uppercase().as_str() {
+        "TRACE" => "trace",
+        "DEBUG" => "debug",
+        "WARN" => "warn",
+        // The log library has no level for failures that end the program.
+        "ERROR" | "FATAL" => "error",
+        _ => "info",
+    }
+}
+
 async fn run() -> Result<(), Error> {
+    // Lambda filters a line by its level only if the line also has a timestamp. Otherwise it treats the line as `INFO`.
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         // The span of the Lambda runtime contains the request ID.
         .with_current_span(true)
-        .without_time()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| log_level().into()))
         .init();
     let mode = ResponseMode::load(lookup).unwrap_or(ResponseMode::Buffer);
     let meter = lookup("AWS_LAMBDA_FUNCTION_NAME").and_then(Meter::new);

@@ -45,9 +45,10 @@ impl Meter {
         describe_histogram!("Unassigned", Unit::Count, "targets that no collector is assigned");
         describe_histogram!("SharesLargest", Unit::Count, "targets of the collector with the largest share");
         describe_histogram!("SharesSmallest", Unit::Count, "targets of the collector with the smallest share");
-        describe_histogram!("Skipped", Unit::Count, "entries in the report");
+        describe_histogram!("Skipped", Unit::Count, "objects and jobs that are refused or unknown");
         describe_counter!("RefreshFailures", Unit::Count, "failed refreshes");
         describe_counter!("Answers", Unit::Count, "responses by route and status");
+        describe_counter!("ServerErrors", Unit::Count, "responses with a status of 500 or more");
         describe_counter!("ColdStart", Unit::Count, "started processes");
         counter!("ColdStart").increment(1);
         Some(Self { collector, written: Mutex::default() })
@@ -71,9 +72,12 @@ impl Meter {
     }
 }
 
-/// Counts a response.
+/// Counts a response. An alarm cannot add up the series of `Answers`, so `ServerErrors` has no further dimension.
 pub fn answered(route: &'static str, status: u16) {
     counter!("Answers", "Route" => route, "Status" => status.to_string()).increment(1);
+    if status >= 500 {
+        counter!("ServerErrors").increment(1);
+    }
 }
 
 /// Counts a failed refresh.
@@ -90,7 +94,8 @@ pub fn refreshed(took: Duration, snapshot: &Snapshot) {
     histogram!("Objects").record(number(snapshot.objects()));
     histogram!("Targets").record(number(targets));
     histogram!("Unassigned").record(number(unassigned));
-    histogram!("Skipped").record(number(allocation.report().entries().len()));
+    let skipped = allocation.report().entries().iter().filter(|entry| entry.outcome.loses_targets());
+    histogram!("Skipped").record(number(skipped.count()));
     let collectors = allocation.members().map(Members::collectors).unwrap_or_default().iter();
     let shares: Vec<usize> = collectors
         .map(|collector| allocation.jobs().map(|(job, _)| allocation.share(job, &collector.name).count()).sum())

@@ -1,4 +1,4 @@
-"""Tests the authorizer of the REST API, whose code is in template.yaml, with tokens of the test's own issuer."""
+"""Tests the Lambda authorizer of both kinds of API, whose code is in template.yaml, with tokens of the test's own issuer."""
 
 import contextlib
 import io
@@ -30,9 +30,45 @@ def ask(handler, token):
         return None
 
 
+def ask_http(handler, token):
+    """The answer to the authorizer of an HTTP API, or None for a refusal."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        answer = handler({"version": "2.0", "type": "REQUEST", "identitySource": [token]}, None)
+    assert set(answer) == ({"isAuthorized", "context"} if answer["isAuthorized"] is True else {"isAuthorized"}), answer
+    return answer.get("context")
+
+
+def several_issuers(results, folder, text):
+    """Each issuer has its own keys. A token of one issuer is never verified with the keys of another."""
+    folders = [folder / "first", folder / "second"]
+    for one in folders:
+        one.mkdir()
+    with Issuer(folders[0]) as first, Issuer(folders[1]) as second:
+        both = folder / "both.crt"
+        both.write_text(first.certificate.read_text() + second.certificate.read_text())
+        os.environ |= {"ISSUERS": f"{first.url},{second.url}", "SSL_CERT_FILE": str(both)}
+        module = {}
+        exec(compile(text, "authorizer", "exec"), module)
+        for name, front in {"REST": ask, "HTTP": ask_http}.items():
+
+            def check(front=front):
+                for issuer in (first, second):
+                    allowed = front(module["handler"], f"Bearer {issuer.token()}")
+                    assert allowed, f"{issuer.url} is refused"
+                    assert allowed.get("context", allowed)["iss"] == issuer.url, allowed
+
+            def check_swapped(front=front):
+                for issuer, other in ((first, second), (second, first)):
+                    token = issuer.token(iss=other.url)
+                    assert front(module["handler"], f"Bearer {token}") is None, "let through"
+
+            results.check(f"authorizer: {name} API, tokens of two issuers are let through", check)
+            results.check(f"authorizer: {name} API, a token in the name of the other issuer is refused", check_swapped)
+
+
 def section(results, folder):
     with Issuer(folder) as issuer:
-        os.environ |= {"ISSUER": issuer.url, "AUDIENCE": "target-allocator", "SSL_CERT_FILE": str(issuer.certificate)}
+        os.environ |= {"ISSUERS": issuer.url, "AUDIENCE": "target-allocator", "SSL_CERT_FILE": str(issuer.certificate)}
         text = code()
         module = {}
         exec(compile(text, "authorizer", "exec"), module)
@@ -57,6 +93,7 @@ def section(results, folder):
 
         def check_refused(token):
             assert ask(module["handler"], token) is None, "let through"
+            assert ask_http(module["handler"], token) is None, "let through by an HTTP API"
 
         def check_allowed():
             allowed = ask(module["handler"], f"Bearer {good}")
@@ -78,4 +115,5 @@ def section(results, folder):
         results.check("authorizer: a token is let through, with its subject and pod", check_allowed)
         for name, token in refused.items():
             results.check(f"authorizer: {name} is refused", check_refused, token)
+        several_issuers(results, folder, text)
         del os.environ["SSL_CERT_FILE"]

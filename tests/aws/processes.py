@@ -16,6 +16,8 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The output of sam build.
+BUILT = ROOT / ".aws-sam/build/template.yaml"
 
 
 def tool(name):
@@ -117,7 +119,11 @@ class Stacks:
         file = self._folder / f"{stack}.yaml"
         file.write_text(json.dumps(parameters))  # JSON is YAML
         result = self._sam(
-            "deploy", "--stack-name", stack, "--no-confirm-changeset", "--parameter-overrides", file.as_uri()
+            "deploy",
+            # sam looks for its config beside the template.
+            *("--config-file", str(ROOT / "samconfig.toml")),
+            *("--template-file", str(BUILT.with_name("ministack.yaml"))),
+            *("--stack-name", stack, "--no-confirm-changeset", "--parameter-overrides", file.as_uri()),
         )
         if result.returncode != 0:
             raise RuntimeError(result.stdout[-3000:] + result.stderr[-3000:])
@@ -138,6 +144,8 @@ def stacks(folder, trusted):
         "STATE_DIR": str(folder / "state"),
         "SSL_CERT_FILE": str(trusted),
     }
+    command = [tool("sam") / "python", ROOT / "tests/aws/transform.py", "for-ministack", BUILT]
+    subprocess.run([*command, BUILT.with_name("ministack.yaml")], check=True)
     python = str(tool("ministack") / "python")
     with running([python, "-m", "ministack"], folder / "ministack.log", port, cwd=folder, env=environment):
         yield Stacks(port, folder)

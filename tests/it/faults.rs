@@ -257,3 +257,19 @@ async fn manifests_that_cannot_be_read_are_a_failure() {
     assert_eq!(answer.status, 503);
     assert!(answer.message().contains("a.yaml"), "{}", answer.message());
 }
+
+/// Without collectors there are no shares. Scrape configs are still served, so that only readiness shows it.
+#[tokio::test]
+async fn a_function_that_cannot_answer_shares_is_not_ready() {
+    let cluster = format!("manifests:{}/examples/shop/cluster", env!("CARGO_MANIFEST_DIR"));
+    let config = r#"{"prometheus_cr": {"enabled": true, "service_monitor_selector": {}}}"#;
+    let function = Function::start(&[("CLUSTER", &cluster), ("ALLOCATOR_CONFIG", config)]).await;
+    let jobs = function.get("/jobs").await.json();
+    let job = jobs.as_object().unwrap().keys().next().unwrap().replace('/', "%2F");
+    let share = function.get(&format!("/jobs/{job}/targets?collector_id=a")).await;
+    let ready = function.get("/readyz").await;
+    assert_eq!((share.status, ready.status), (500, 503));
+    assert!(ready.message().contains("set collector_selector"), "{}", ready.message());
+    assert_eq!(function.get("/scrape_configs").await.status, 200);
+    assert_eq!(function.get("/livez").await.status, 200);
+}

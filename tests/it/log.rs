@@ -59,3 +59,42 @@ async fn metrics_and_refreshes_are_lines_of_json() {
     let answers = metrics.iter().find(|line| line.get("Answers").is_some()).unwrap();
     assert_eq!((&answers["Route"], &answers["Status"]), (&"scrape_configs".into(), &"200".into()));
 }
+
+/// The lines of the log, after one request, at a level that Lambda sets.
+async fn lines_at(level: &str) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let shop = format!("{}/examples/shop", env!("CARGO_MANIFEST_DIR"));
+    let cluster = format!("manifests:{shop}/cluster");
+    let config = format!("{shop}/targetallocator.yaml");
+    let variables = [("CLUSTER", &*cluster), ("ALLOCATOR_CONFIG_FILE", &*config), ("AWS_LAMBDA_LOG_LEVEL", level)];
+    let function = Function::start_with_log(&variables, &log).await;
+    assert_eq!(function.get("/scrape_configs").await.status, 200);
+    let text = std::fs::read_to_string(&log).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).filter(|line: &Value| line["_aws"].is_null()).collect()
+}
+
+/// Lambda reads the level of a line only if the line has a timestamp of RFC 3339.
+#[tokio::test]
+async fn lambda_can_filter_lines_by_their_level() {
+    let lines = lines_at("INFO").await;
+    assert!(!lines.is_empty());
+    for line in lines {
+        let time = line["timestamp"].as_str().unwrap_or_else(|| panic!("no timestamp: {line}"));
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00T00:00:00.000000Z", "{line}");
+        assert!(["INFO", "WARN", "ERROR"].contains(&line["level"].as_str().unwrap()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_level_that_lambda_sets_reaches_the_function() {
+    let has = |lines: &[Value], level: &str| lines.iter().any(|line| line["level"] == level);
+    for level in ["DEBUG", "TRACE"] {
+        assert!(has(&lines_at(level).await, "DEBUG"), "{level}");
+    }
+    assert!(!has(&lines_at("INFO").await, "DEBUG"));
+    for level in ["WARN", "ERROR", "FATAL"] {
+        assert!(!has(&lines_at(level).await, "INFO"), "{level}");
+    }
+}

@@ -34,8 +34,8 @@ fn the_document_has_exactly_the_settings_of_the_code() {
     };
     Settings::load(lookup).unwrap();
     ResponseMode::load(lookup).unwrap();
-    // The log library reads `RUST_LOG`, and `main` reads the name of the function.
-    read.borrow_mut().extend(["RUST_LOG", "AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned));
+    // The log library reads `RUST_LOG`, and `main` reads the name of the function and the level of its log.
+    read.borrow_mut().extend(["RUST_LOG", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_LOG_LEVEL"].map(str::to_owned));
     assert_eq!(documented("Variables of the environment"), read.into_inner());
     assert_eq!(documented("Keys of `targetallocator.yaml`"), known(""));
     assert_eq!(documented("Keys of `prometheus_cr`"), known("prometheus_cr"));

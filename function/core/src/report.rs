@@ -54,6 +54,17 @@ pub enum Outcome {
     Adjusted,
 }
 
+impl Outcome {
+    /// Whether targets are missing that the object asks for. `Unassigned` targets are counted by themselves.
+    #[must_use]
+    pub const fn loses_targets(self) -> bool {
+        match self {
+            Self::Malformed | Self::Refused | Self::JobLeftOut | Self::Unknown => true,
+            Self::Unassigned | Self::Unlisted | Self::Adjusted => false,
+        }
+    }
+}
+
 /// One finding about one object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Entry {

@@ -30,6 +30,14 @@ pub fn nothing(_: &Request<'_>) -> Answer {
     Answer::empty()
 }
 
+/// An empty answer if shares can be answered.
+pub fn ready(request: &Request<'_>) -> Answer {
+    match request.snapshot.allocation.members() {
+        Some(_) => Answer::empty(),
+        None => Answer::error(Status::Unavailable, NO_COLLECTORS),
+    }
+}
+
 /// A failure for a route that answers only with a page.
 pub fn only_a_page(_: &Request<'_>) -> Answer {
     Answer::error(Status::NotFound, "there is only a page at this path")

@@ -79,7 +79,7 @@ const MERGED: Views = Views::MERGED;
 /// All routes. `docs/security.md` lists the permission of each route, and a test finds each pattern there.
 pub const ROUTES: [Route; 19] = [
     row("/livez", "livez", Always, NONE, Never, lists::nothing),
-    row("/readyz", "readyz", Anyone, NONE, Never, lists::nothing),
+    row("/readyz", "readyz", Anyone, NONE, Never, lists::ready),
     row("/", "index", Admitted, NONE, html(Page::Overview), lists::index),
     row("/scrape_configs", "scrape_configs", Admitted, PLAIN, html(Page::ScrapeConfigsOfCollectors), lists::configs),
     row("/jobs", "jobs", Admitted, PLAIN, html(Page::JobsOfCollectors), lists::jobs),
