@@ -75,8 +75,8 @@ func prometheusFields(random *rand.Rand, count int) string {
 		key(limit, "0", "1", "50", "5000", "9007199254740992")
 		key("enforced_"+limit, "0", "1", "50", "101", "1000000")
 	}
-	key("body_size_limit", "0", "1KB", "10MiB", "1.5GB")
-	key("enforced_body_size_limit", `""`, "0", "512B", "5MB", "2GiB")
+	key("body_size_limit", `"0"`, "1KB", "10MiB", "1.5GB")
+	key("enforced_body_size_limit", `""`, `"0"`, "512B", "5MB", "2GiB")
 	return text.String()
 }
 
