@@ -190,16 +190,16 @@ impl ObjectReference {
 
 /// Notes each default that is greater than the enforced limit. The operator logs a warning.
 fn note_exceeded(default: &JobLimits, enforced: &JobLimits, notes: &mut Vec<Note>) {
-    let limits: [(&str, fn(&JobLimits) -> u64); 6] = [
-        ("sample_limit", |limits| limits.samples),
-        ("target_limit", |limits| limits.targets),
-        ("label_limit", |limits| limits.labels),
-        ("label_name_length_limit", |limits| limits.label_name_length),
-        ("label_value_length_limit", |limits| limits.label_value_length),
-        ("keep_dropped_targets", |limits| limits.keep_dropped_targets),
+    let limits = [
+        ("sample_limit", default.samples, enforced.samples),
+        ("target_limit", default.targets, enforced.targets),
+        ("label_limit", default.labels, enforced.labels),
+        ("label_name_length_limit", default.label_name_length, enforced.label_name_length),
+        ("label_value_length_limit", default.label_value_length, enforced.label_value_length),
+        ("keep_dropped_targets", default.keep_dropped_targets, enforced.keep_dropped_targets),
     ];
-    let exceeded = limits.into_iter().filter(|(_, of)| of(enforced) != 0 && of(default) > of(enforced));
-    notes.extend(exceeded.map(|(key, _)| Note {
+    let exceeded = limits.into_iter().filter(|(_, default, enforced)| *enforced != 0 && default > enforced);
+    notes.extend(exceeded.map(|(key, ..)| Note {
         key: format!("prometheus_cr.{key}"),
         reason: "it is greater than the enforced limit, which applies instead",
     }));
