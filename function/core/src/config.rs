@@ -8,6 +8,7 @@ pub mod access;
 mod collectors;
 pub mod egress;
 mod file;
+mod prometheus;
 mod sections;
 mod selector;
 mod strategy;

@@ -21,6 +21,7 @@ pub mod object_jobs;
 pub mod object_name;
 mod pod_monitor;
 mod probe;
+pub mod prometheus;
 pub mod references;
 pub mod relabeling;
 pub mod scrape_class;
@@ -41,6 +42,7 @@ use bounds::{Bounds, Kept};
 use draft::{Context, Files};
 use finding::Finding;
 use object_jobs::Builder;
+use prometheus::PrometheusSettings;
 use references::Refers;
 pub use references::references;
 use scrape_class::ScrapeClasses;
@@ -60,6 +62,8 @@ pub struct Settings {
     /// The scrape protocols of jobs that do not set any. Empty means the default of Prometheus.
     pub scrape_protocols: Vec<String>,
     pub scrape_classes: ScrapeClasses,
+    /// The settings of a `Prometheus` object.
+    pub prometheus: PrometheusSettings,
     /// The files of a collector that monitors may name (`deny_fs_access_through_sms`).
     pub files: Files,
     /// The bounds on the scrape configs that objects can produce.
@@ -73,12 +77,14 @@ impl Settings {
         let defaults = Globals::default();
         let interval = self.scrape_interval;
         let scrape_interval = if interval.is_zero() { defaults.scrape_interval } else { interval };
-        Globals {
+        let mut globals = Globals {
             scrape_interval,
             scrape_timeout: defaults.scrape_timeout.min(scrape_interval),
             scrape_protocols: self.scrape_protocols.clone(),
             ..defaults
-        }
+        };
+        self.prometheus.set_globals(&mut globals);
+        globals
     }
 }
 

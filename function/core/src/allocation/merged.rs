@@ -122,8 +122,10 @@ fn has_simple_params(config: &ScrapeConfig) -> bool {
     config.params.values().all(|values| matches!(values.as_slice(), [value] if !value.is_empty()))
 }
 
-/// The settings of a job that sets nothing.
+/// The settings of a job that sets nothing. A scraper without settings does not know the limits of the globals, so a
+/// job with such a limit is not plain.
 pub(super) fn plain_settings(globals: &Globals) -> ScrapeConfig {
+    let globals = &globals.without_limits();
     let mut config = ScrapeConfig::with_globals("plain", globals);
     // Validation fills in the defaults. A config without service discovery is valid if it has a name.
     let _ = config.validate(globals);

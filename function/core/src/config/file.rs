@@ -8,6 +8,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
+use super::prometheus::{self, BodySize, Limit, LimitKeys};
 use super::selector::Selector;
 use super::{
     Config, ConfigError, Egress, KEEP_UNKNOWN, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors,
@@ -21,6 +22,7 @@ use crate::monitors::finding::Finding;
 use crate::monitors::scrape_class::ScrapeClasses;
 use crate::monitors::selection::{KindSelection, NamespaceRules, is_namespace_name};
 use crate::objects::monitoring::ScrapeClass;
+use crate::objects::monitoring::service_monitor::ServiceDiscoveryRole;
 use crate::objects::null_to_default;
 use crate::scrape_config::parse;
 use crate::scrape_config::validation::check_protocols;
@@ -78,6 +80,28 @@ pub(super) struct PrometheusCr {
     scrape_protocols: Option<Vec<String>>,
     scrape_classes: Option<Vec<ScrapeClass>>,
     deny_fs_access_through_sms: Option<bool>,
+    scrape_timeout: Option<GoDuration>,
+    override_honor_labels: Option<bool>,
+    override_honor_timestamps: Option<bool>,
+    ignore_namespace_selectors: Option<bool>,
+    pod_target_labels: Option<Vec<String>>,
+    service_discovery_role: Option<ServiceDiscoveryRole>,
+    enforced_namespace_label: Option<String>,
+    excluded_from_enforcement: Option<Vec<prometheus::ObjectReference>>,
+    sample_limit: Option<Limit>,
+    target_limit: Option<Limit>,
+    label_limit: Option<Limit>,
+    label_name_length_limit: Option<Limit>,
+    label_value_length_limit: Option<Limit>,
+    keep_dropped_targets: Option<Limit>,
+    body_size_limit: Option<BodySize>,
+    enforced_sample_limit: Option<Limit>,
+    enforced_target_limit: Option<Limit>,
+    enforced_label_limit: Option<Limit>,
+    enforced_label_name_length_limit: Option<Limit>,
+    enforced_label_value_length_limit: Option<Limit>,
+    enforced_keep_dropped_targets: Option<Limit>,
+    enforced_body_size_limit: Option<BodySize>,
 }
 
 /// What the peer asks for when the file says nothing, best first.
@@ -147,7 +171,7 @@ impl File {
         for section in passed_over {
             note(true, &format!("config.{section}"), "it has no bearing on what is scraped");
         }
-        let monitors = prometheus_cr.into_settings(&namespace)?;
+        let monitors = prometheus_cr.into_settings(&namespace, &mut notes)?;
         if monitors.is_none() && scrape_configs.is_empty() {
             let reason = "enable prometheus_cr, or give config.scrape_configs: there is nothing to scrape";
             return Err(ConfigError::key("prometheus_cr.enabled", reason));
@@ -196,7 +220,7 @@ impl File {
 }
 
 impl PrometheusCr {
-    fn into_settings(self, namespace: &str) -> Result<Option<monitors::Settings>, ConfigError> {
+    fn into_settings(self, namespace: &str, notes: &mut Vec<Note>) -> Result<Option<monitors::Settings>, ConfigError> {
         if self.enabled != Some(true) {
             return Ok(None);
         }
@@ -216,6 +240,36 @@ impl PrometheusCr {
         // With a wrong name here, the jobs of all monitors would be left out.
         check_protocols(&protocols)
             .map_err(|error| ConfigError::key("prometheus_cr.scrape_protocols", error.to_string()))?;
+        let scrape_interval = self.scrape_interval.map_or(SCRAPE_INTERVAL, |given| given.0);
+        let keys = prometheus::Keys {
+            scrape_timeout: self.scrape_timeout,
+            override_honor_labels: self.override_honor_labels,
+            override_honor_timestamps: self.override_honor_timestamps,
+            ignore_namespace_selectors: self.ignore_namespace_selectors,
+            pod_target_labels: self.pod_target_labels,
+            service_discovery_role: self.service_discovery_role,
+            enforced_namespace_label: self.enforced_namespace_label,
+            excluded_from_enforcement: self.excluded_from_enforcement,
+            default_limits: LimitKeys {
+                sample_limit: self.sample_limit,
+                target_limit: self.target_limit,
+                label_limit: self.label_limit,
+                label_name_length_limit: self.label_name_length_limit,
+                label_value_length_limit: self.label_value_length_limit,
+                keep_dropped_targets: self.keep_dropped_targets,
+                body_size_limit: self.body_size_limit,
+            },
+            enforced_limits: LimitKeys {
+                sample_limit: self.enforced_sample_limit,
+                target_limit: self.enforced_target_limit,
+                label_limit: self.enforced_label_limit,
+                label_name_length_limit: self.enforced_label_name_length_limit,
+                label_value_length_limit: self.enforced_label_value_length_limit,
+                keep_dropped_targets: self.enforced_keep_dropped_targets,
+                body_size_limit: self.enforced_body_size_limit,
+            },
+        };
+        let prometheus = prometheus::read(keys, scrape_interval, notes)?;
         let select = |key, selector: Option<Selector>, namespaces: Option<Selector>| {
             // Without a namespace selector the peer's default config means all namespaces.
             let namespaces = namespaces.map(|selector| selector.0).unwrap_or_default();
@@ -244,9 +298,10 @@ impl PrometheusCr {
                 self.scrape_config_selector,
                 self.scrape_config_namespace_selector,
             )?,
-            scrape_interval: self.scrape_interval.map_or(SCRAPE_INTERVAL, |given| given.0),
+            scrape_interval,
             scrape_protocols: protocols,
             scrape_classes,
+            prometheus,
             files: match self.deny_fs_access_through_sms {
                 None => Files::WithoutTls,
                 Some(true) => Files::Denied,
@@ -291,7 +346,7 @@ impl monitors::Settings {
 
 /// A duration as Go's `time.ParseDuration` reads it, or a number of nanoseconds.
 #[derive(Debug, Clone, Copy)]
-struct GoDuration(Duration);
+pub(super) struct GoDuration(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for GoDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

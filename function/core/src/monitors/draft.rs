@@ -9,6 +9,7 @@ use super::assets::Assets;
 use super::certificate::NotLoadable;
 use super::finding::{Finding, Within, chain};
 use super::{Settings, certificate, relabeling};
+use crate::objects::Object;
 use crate::objects::monitoring::ScrapeClass;
 use crate::relabel::{RelabelConfig, RelabelError};
 use crate::scrape_config::ScrapeConfig;
@@ -85,6 +86,8 @@ pub struct Draft {
     pub relabelings: OwnRules,
     /// The metric relabelling rules that come from the monitor.
     pub metric_relabelings: OwnRules,
+    /// The rule of `enforced_namespace_label`. It follows the rules of the monitor, so that they cannot undo it.
+    pub namespace_rule: Option<RelabelConfig>,
 }
 
 /// A job that Prometheus and a collector can load.
@@ -97,20 +100,27 @@ pub struct Finished {
 }
 
 impl Draft {
-    /// A draft with the defaults of Prometheus.
+    /// A draft of a job of `monitor`, with the defaults of Prometheus.
     #[must_use]
-    pub fn new(job_name: String, field: String, endpoint: Option<usize>) -> Self {
+    pub fn new<T: Object>(
+        monitor: &T,
+        settings: &Settings,
+        job_name: String,
+        field: String,
+        endpoint: Option<usize>,
+    ) -> Self {
         Self {
             field,
             endpoint,
             config: ScrapeConfig::new(job_name),
             relabelings: OwnRules::default(),
             metric_relabelings: OwnRules::default(),
+            namespace_rule: settings.prometheus.namespace_label.rule(monitor),
         }
     }
 
-    /// Sets the relabelling rules. The order is: generated rules, rules of the scrape class, rules of the monitor, and
-    /// the rules that select a shard by `shard_by`.
+    /// Sets the relabelling rules. The order is: generated rules, rules of the scrape class, rules of the monitor, the
+    /// enforced namespace label, and the rules that select a shard by `shard_by`.
     ///
     /// # Errors
     /// [`Finding`] if Prometheus cannot parse a rule of the scrape class.
@@ -126,11 +136,13 @@ impl Draft {
         *rules = generated;
         rules.extend(relabeling::converted(&class.relabelings).within("spec.scrapeClass.relabelings")?);
         self.relabelings = OwnRules::append(rules, own, own_field);
+        rules.extend(self.namespace_rule.clone());
         rules.extend(relabeling::shard(shard_by));
         Ok(())
     }
 
-    /// Sets the metric relabelling rules: first the rules of the scrape class, then the rules of the monitor.
+    /// Sets the metric relabelling rules. The order is: rules of the scrape class, rules of the monitor, and the
+    /// enforced namespace label.
     ///
     /// # Errors
     /// [`Finding`] if Prometheus cannot parse a rule of the scrape class.
@@ -138,6 +150,7 @@ impl Draft {
         let rules = &mut self.config.metric_relabel_configs;
         *rules = relabeling::converted(&class.metric_relabelings).within("spec.scrapeClass.metricRelabelings")?;
         self.metric_relabelings = OwnRules::append(rules, own, "metricRelabelings");
+        rules.extend(self.namespace_rule.clone());
         Ok(())
     }
 

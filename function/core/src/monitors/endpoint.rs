@@ -11,6 +11,7 @@ use super::draft::{Context, Draft, Files, SERVICE_ACCOUNT_CA};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
 use super::object_jobs::{Builder, check_endpoints};
+use super::prometheus::PrometheusSettings;
 use super::{http_client, relabeling};
 use crate::objects::Object;
 use crate::objects::monitoring::common::{Limits, NativeHistograms, Protocols, Scheme};
@@ -42,10 +43,15 @@ pub trait Endpoints: Object {
     ///
     /// # Errors
     /// [`Finding`] if the operator refuses the selector.
-    fn discovery(&self, class: &ScrapeClass) -> Result<KubernetesSd, Finding>;
+    fn discovery(&self, class: &ScrapeClass, prometheus: &PrometheusSettings) -> Result<KubernetesSd, Finding>;
 
     /// The relabelling rules that the operator generates for an endpoint.
-    fn generated_rules(&self, endpoint: &Self::Endpoint, discovery: &KubernetesSd) -> Vec<RelabelConfig>;
+    fn generated_rules(
+        &self,
+        endpoint: &Self::Endpoint,
+        discovery: &KubernetesSd,
+        prometheus: &PrometheusSettings,
+    ) -> Vec<RelabelConfig>;
 }
 
 /// The settings that apply to all endpoints of a monitor.
@@ -87,7 +93,7 @@ pub fn build<M: Endpoints>(monitor: &M, context: &mut Context<'_>, jobs: &mut Bu
     let endpoints = monitor.endpoints();
     check_endpoints(endpoints.len(), context.settings.bounds).within(&format!("spec.{}", M::FIELD))?;
     let class = context.settings.scrape_classes.of(monitor.shared().scrape_class_name).within("spec")?;
-    let discovery = monitor.discovery(class)?;
+    let discovery = monitor.discovery(class, &context.settings.prometheus)?;
     let mut endpoints = endpoints.iter().enumerate();
     endpoints.try_for_each(|(index, endpoint)| jobs.take(draft(monitor, index, endpoint, class, &discovery, context)))
 }
@@ -103,20 +109,21 @@ fn draft<M: Endpoints>(
     let metadata = monitor.metadata();
     let job_name = format!("{}/{}/{}/{index}", M::JOB_PREFIX, metadata.namespace, metadata.name);
     let field = format!("spec.{}[{index}]", M::FIELD);
-    let mut draft = Draft::new(job_name, field.clone(), Some(index));
+    let mut draft = Draft::new(monitor, context.settings, job_name, field.clone(), Some(index));
     let mut notes = Vec::new();
     let rules = apply(M::settings(endpoint), class, context, &mut notes, &mut draft).within(&field);
     context.notes.extend(notes.into_iter().map(|note| note.within(&field)));
     let (own, own_metric) = rules?;
 
     let Shared { scrape_class_name: _, body_size_limit, limits, native_histograms, protocols } = monitor.shared();
+    let prometheus = &context.settings.prometheus;
     let config = &mut draft.config;
     config.service_discovery.kubernetes = vec![discovery.clone()];
-    job_settings::limits(limits, config).within("spec")?;
+    job_settings::limits(limits, &prometheus.enforced_limits, config).within("spec")?;
     job_settings::native_histograms(native_histograms, config).within("spec")?;
-    job_settings::body_size_limit(body_size_limit, config).within("spec")?;
+    job_settings::body_size_limit(body_size_limit, &prometheus.enforced_limits, config).within("spec")?;
     job_settings::protocols(protocols, class, config);
-    let generated = monitor.generated_rules(endpoint, discovery);
+    let generated = monitor.generated_rules(endpoint, discovery, prometheus);
     draft.set_relabelings(generated, class, own, "relabelings", "__address__")?;
     draft.set_metric_relabelings(class, own_metric)?;
     Ok(draft)
@@ -166,8 +173,10 @@ fn apply(
     let config = &mut draft.config;
     times.apply(config);
     config.http_client = client;
-    config.honor_labels = honor_labels;
-    config.honor_timestamps = honor_timestamps.unwrap_or(config.honor_timestamps);
+    let overrides = &context.settings.prometheus;
+    config.honor_labels = honor_labels && !overrides.override_honor_labels;
+    config.honor_timestamps =
+        honor_timestamps.unwrap_or(config.honor_timestamps) && !overrides.override_honor_timestamps;
     config.track_timestamps_staleness = track_timestamps_staleness.unwrap_or(config.track_timestamps_staleness);
     config.params.clone_from(params);
     if !path.is_empty() {

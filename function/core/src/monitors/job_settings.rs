@@ -4,11 +4,13 @@
 //! Prometheus refuses them.
 
 use super::finding::{Finding, Within};
+use super::prometheus::{self, JobLimits, PrometheusSettings};
 use crate::duration::Duration;
 use crate::objects::monitoring::common::{Limits, NativeHistograms, Protocols};
 use crate::objects::monitoring::{AttachMetadata, NamespaceSelector, ScrapeClass};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::{self, KubernetesSd, Namespaces, Role};
+use crate::size::SizeError;
 
 /// Interval and timeout of a scrape. Zero if the monitor does not set them.
 #[derive(Debug, Clone, Copy)]
@@ -44,11 +46,11 @@ impl Times {
     }
 }
 
-/// Writes the limits to a scrape config.
+/// Writes the limits to a scrape config. A limit of the monitor is at most the enforced limit.
 ///
 /// # Errors
 /// [`Finding`] if a limit is negative.
-pub fn limits(limits: &Limits, config: &mut ScrapeConfig) -> Result<(), Finding> {
+pub fn limits(limits: &Limits, enforced: &JobLimits, config: &mut ScrapeConfig) -> Result<(), Finding> {
     let Limits {
         sample_limit,
         target_limit,
@@ -57,12 +59,15 @@ pub fn limits(limits: &Limits, config: &mut ScrapeConfig) -> Result<(), Finding>
         label_value_length_limit,
         keep_dropped_targets,
     } = limits;
-    config.sample_limit = count(*sample_limit, "sampleLimit")?;
-    config.target_limit = count(*target_limit, "targetLimit")?;
-    config.label_limit = count(*label_limit, "labelLimit")?;
-    config.label_name_length_limit = count(*label_name_length_limit, "labelNameLengthLimit")?;
-    config.label_value_length_limit = count(*label_value_length_limit, "labelValueLengthLimit")?;
-    config.keep_dropped_targets = count(*keep_dropped_targets, "keepDroppedTargets")?;
+    let limit = |own, enforced, field| count(own, field).map(|own| prometheus::capped(own, enforced));
+    config.sample_limit = limit(*sample_limit, enforced.samples, "sampleLimit")?;
+    config.target_limit = limit(*target_limit, enforced.targets, "targetLimit")?;
+    config.label_limit = limit(*label_limit, enforced.labels, "labelLimit")?;
+    config.label_name_length_limit =
+        limit(*label_name_length_limit, enforced.label_name_length, "labelNameLengthLimit")?;
+    config.label_value_length_limit =
+        limit(*label_value_length_limit, enforced.label_value_length, "labelValueLengthLimit")?;
+    config.keep_dropped_targets = limit(*keep_dropped_targets, enforced.keep_dropped_targets, "keepDroppedTargets")?;
     Ok(())
 }
 
@@ -70,14 +75,14 @@ fn count(value: Option<i64>, field: &str) -> Result<u64, Finding> {
     u64::try_from(value.unwrap_or_default()).map_err(|_| Finding::left_out("must not be negative")).within(field)
 }
 
-/// Writes the limit on the size of a response body.
+/// Writes the limit on the size of a response body. A limit of the monitor is at most the enforced limit.
 ///
 /// # Errors
 /// [`Finding`] if the text is not a size.
-pub fn body_size_limit(limit: Option<&str>, config: &mut ScrapeConfig) -> Result<(), Finding> {
-    if let Some(limit) = limit.filter(|limit| !limit.is_empty()) {
-        config.body_size_limit = limit.parse().map_err(Finding::left_out).within("bodySizeLimit")?;
-    }
+pub fn body_size_limit(limit: Option<&str>, enforced: &JobLimits, config: &mut ScrapeConfig) -> Result<(), Finding> {
+    let own = limit.filter(|limit| !limit.is_empty()).map(str::parse).transpose();
+    let own = own.map_err(|error: SizeError| Finding::left_out(error)).within("bodySizeLimit")?;
+    config.body_size_limit = prometheus::capped_size(own, enforced.body_size).unwrap_or_default();
     Ok(())
 }
 
@@ -113,22 +118,27 @@ pub fn protocols(protocols: &Protocols, class: &ScrapeClass, config: &mut Scrape
     }
 }
 
-/// Kubernetes service discovery for a monitor in `namespace`.
+/// The namespaces in which a monitor in `namespace` discovers targets.
 #[must_use]
-pub fn kubernetes(
-    role: Role,
-    selector: &NamespaceSelector,
-    namespace: &str,
-    attach_metadata: Option<&AttachMetadata>,
-) -> KubernetesSd {
+pub fn namespaces(selector: &NamespaceSelector, namespace: &str, prometheus: &PrometheusSettings) -> Namespaces {
     let NamespaceSelector { any, match_names } = selector;
-    let names = match (any, match_names.is_empty()) {
-        (true, _) => Vec::new(),
-        (false, true) => vec![namespace.to_owned()],
-        (false, false) => match_names.clone(),
+    let names = if prometheus.ignore_namespace_selectors {
+        vec![namespace.to_owned()]
+    } else {
+        match (any, match_names.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => vec![namespace.to_owned()],
+            (false, false) => match_names.clone(),
+        }
     };
+    Namespaces { own_namespace: false, names }
+}
+
+/// Kubernetes service discovery for a monitor.
+#[must_use]
+pub fn kubernetes(role: Role, namespaces: Namespaces, attach_metadata: Option<&AttachMetadata>) -> KubernetesSd {
     KubernetesSd {
-        namespaces: Namespaces { own_namespace: false, names },
+        namespaces,
         attach_metadata: discovery::AttachMetadata {
             node: attach_metadata.and_then(|attach| attach.node).unwrap_or_default(),
             ..discovery::AttachMetadata::default()

@@ -41,7 +41,7 @@ impl<'a> Builder<'a> {
     }
 
     fn add(&mut self, finished: Finished) -> Result<(), Finding> {
-        let Finished { draft: Draft { field, endpoint, config, relabelings, metric_relabelings: _ }, bytes } = finished;
+        let Finished { draft: Draft { field, endpoint, config, relabelings, .. }, bytes } = finished;
         let Bounds { object_bytes, .. } = self.settings.bounds;
         self.built.bytes += bytes;
         if self.built.bytes > object_bytes {

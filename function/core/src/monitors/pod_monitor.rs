@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::endpoint::{EndpointSettings, Endpoints, Shared};
 use super::finding::{Finding, Within};
+use super::prometheus::PrometheusSettings;
 use super::{http_client, job_settings, relabeling};
 use crate::objects::monitoring::common::{Port, SelectorMechanism};
 use crate::objects::monitoring::pod_monitor::{PodMetricsEndpoint, PodMonitor, PodMonitorSpec};
@@ -76,19 +77,24 @@ impl Endpoints for PodMonitor {
         }
     }
 
-    fn discovery(&self, class: &ScrapeClass) -> Result<KubernetesSd, Finding> {
+    fn discovery(&self, class: &ScrapeClass, prometheus: &PrometheusSettings) -> Result<KubernetesSd, Finding> {
         let PodMonitorSpec { selector, selector_mechanism, namespace_selector, attach_metadata, .. } = &self.spec;
         let selector = selector.selector().map_err(Finding::refused).within("spec.selector")?;
         let attach_metadata = attach_metadata.as_ref().or(class.attach_metadata.as_ref());
-        let mut discovery =
-            job_settings::kubernetes(Role::Pod, namespace_selector, &self.metadata.namespace, attach_metadata);
+        let namespaces = job_settings::namespaces(namespace_selector, &self.metadata.namespace, prometheus);
+        let mut discovery = job_settings::kubernetes(Role::Pod, namespaces, attach_metadata);
         if *selector_mechanism == SelectorMechanism::RoleSelector {
             discovery.selectors = vec![Selector { role: Role::Pod, label: selector.to_string(), field: String::new() }];
         }
         Ok(discovery)
     }
 
-    fn generated_rules(&self, endpoint: &PodMetricsEndpoint, _: &KubernetesSd) -> Vec<RelabelConfig> {
+    fn generated_rules(
+        &self,
+        endpoint: &PodMetricsEndpoint,
+        _: &KubernetesSd,
+        prometheus: &PrometheusSettings,
+    ) -> Vec<RelabelConfig> {
         let Self { metadata, spec } = self;
         let mut rules = vec![relabeling::keep_job_name()];
         if endpoint.filter_running.unwrap_or(true) {
@@ -101,7 +107,12 @@ impl Endpoints for PodMonitor {
         rules.push(relabeling::copy("__meta_kubernetes_namespace", "namespace"));
         rules.push(relabeling::copy("__meta_kubernetes_pod_container_name", "container"));
         rules.push(relabeling::copy("__meta_kubernetes_pod_name", "pod"));
-        rules.extend(spec.pod_target_labels.iter().map(|name| relabeling::take_label("pod", name)));
+        rules.extend(
+            spec.pod_target_labels
+                .iter()
+                .chain(&prometheus.pod_target_labels)
+                .map(|name| relabeling::take_label("pod", name)),
+        );
         rules.push(relabeling::set("job", &format!("{}/{}", metadata.namespace, metadata.name)));
         if !spec.job_label.is_empty() {
             rules.push(relabeling::take_job("pod", &spec.job_label));

@@ -60,12 +60,14 @@ fn draft(
     let times = Times::new(&spec.interval, &spec.scrape_timeout, context.settings.scrape_interval).within("spec")?;
 
     let job_name = format!("probe/{}/{}", metadata.namespace, metadata.name);
-    let mut draft = Draft::new(job_name, "spec".to_owned(), None);
+    let prometheus = &context.settings.prometheus;
+    let mut draft = Draft::new(probe, context.settings, job_name, "spec".to_owned(), None);
     let config = &mut draft.config;
     times.apply(config);
     config.http_client = client;
     http_client::set_bearer_token(&mut config.http_client, token, "").within("spec")?;
     config.metrics_path.clone_from(&spec.prober.path);
+    config.honor_timestamps = !prometheus.override_honor_timestamps;
     if let Some(scheme) = spec.prober.scheme {
         scheme.as_str().clone_into(&mut config.scheme);
     }
@@ -75,7 +77,8 @@ fn draft(
     if !spec.module.is_empty() {
         config.params.insert("module".to_owned(), vec![spec.module.clone()]);
     }
-    job_settings::limits(&spec.limits, config).within("spec")?;
+    job_settings::limits(&spec.limits, &prometheus.enforced_limits, config).within("spec")?;
+    job_settings::body_size_limit(None, &prometheus.enforced_limits, config)?;
     job_settings::native_histograms(&spec.native_histograms, config).within("spec")?;
     job_settings::protocols(&spec.protocols, class, config);
 
@@ -90,9 +93,8 @@ fn draft(
             (&targets.relabeling_configs, "targets.staticConfig.relabelingConfigs")
         }
         Targets::Ingress(targets) => {
-            let discovery =
-                job_settings::kubernetes(Role::Ingress, &targets.namespace_selector, &metadata.namespace, None);
-            config.service_discovery.kubernetes = vec![discovery];
+            let namespaces = job_settings::namespaces(&targets.namespace_selector, &metadata.namespace, prometheus);
+            config.service_discovery.kubernetes = vec![job_settings::kubernetes(Role::Ingress, namespaces, None)];
             rules.extend(relabeling::select("ingress", &targets.selector));
             rules.extend(ingress_rules(&spec.prober.url));
             (&targets.relabeling_configs, "targets.ingress.relabelingConfigs")

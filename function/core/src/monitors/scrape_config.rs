@@ -55,21 +55,24 @@ fn draft(
     check_empty_times(spec)?;
 
     let job_name = format!("scrapeConfig/{}/{}", metadata.namespace, metadata.name);
-    let mut draft = Draft::new(job_name, "spec".to_owned(), None);
+    let prometheus = &context.settings.prometheus;
+    let mut draft = Draft::new(object, context.settings, job_name, "spec".to_owned(), None);
     let config = &mut draft.config;
     config.http_client = client;
     config.service_discovery = service_discovery;
     times.apply(config);
-    set_if_given(&mut config.honor_timestamps, spec.honor_timestamps);
+    // As in the operator, the overrides apply only to an object that sets the field.
+    let honor_timestamps = spec.honor_timestamps.map(|honor| honor && !prometheus.override_honor_timestamps);
+    set_if_given(&mut config.honor_timestamps, honor_timestamps);
     set_if_given(&mut config.track_timestamps_staleness, spec.track_timestamps_staleness);
-    set_if_given(&mut config.honor_labels, spec.honor_labels);
+    set_if_given(&mut config.honor_labels, spec.honor_labels.map(|honor| honor && !prometheus.override_honor_labels));
     set_if_given(&mut config.enable_compression, spec.enable_compression);
     set_if_given(&mut config.metrics_path, spec.metrics_path.clone());
     set_if_given(&mut config.scheme, spec.scheme.map(|scheme| scheme.as_str().to_owned()));
     config.params.clone_from(&spec.params);
     job_settings::protocols(&spec.protocols, class, config);
-    job_settings::limits(&spec.limits, config)?;
-    job_settings::body_size_limit(spec.body_size_limit.as_deref(), config)?;
+    job_settings::limits(&spec.limits, &prometheus.enforced_limits, config)?;
+    job_settings::body_size_limit(spec.body_size_limit.as_deref(), &prometheus.enforced_limits, config)?;
     job_settings::native_histograms(&spec.native_histograms, config)?;
     if let Some(escaping) = spec.name_escaping_scheme {
         escaping_scheme(escaping).clone_into(&mut config.metric_name_escaping_scheme);
@@ -93,7 +96,11 @@ fn set_rules(draft: &mut Draft, spec: &ScrapeConfigSpec, class: &ScrapeClass) ->
     rules.push(relabeling::keep_job_name());
     rules.extend(relabeling::converted(&class.relabelings).within("scrapeClass.relabelings")?);
     rules.extend(spec.job_name.as_ref().map(|name| relabeling::set("job", name)));
+    // As in the operator, an object without relabelings does not get the enforced namespace label here. Its metrics
+    // get the label from the metric relabelling rules.
+    let namespace_rule = draft.namespace_rule.clone().filter(|_| !own.is_empty());
     draft.relabelings = OwnRules::append(rules, own, "relabelings");
+    rules.extend(namespace_rule);
     draft.set_metric_relabelings(class, own_metric)
 }
 

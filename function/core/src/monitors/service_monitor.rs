@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::endpoint::{EndpointSettings, Endpoints, Shared};
 use super::finding::{Finding, Within};
+use super::prometheus::PrometheusSettings;
 use super::{job_settings, relabeling};
 use crate::objects::monitoring::common::{Port, SelectorMechanism};
 use crate::objects::monitoring::service_monitor::{Endpoint, ServiceDiscoveryRole, ServiceMonitor, ServiceMonitorSpec};
@@ -75,7 +76,7 @@ impl Endpoints for ServiceMonitor {
         }
     }
 
-    fn discovery(&self, class: &ScrapeClass) -> Result<KubernetesSd, Finding> {
+    fn discovery(&self, class: &ScrapeClass, prometheus: &PrometheusSettings) -> Result<KubernetesSd, Finding> {
         let ServiceMonitorSpec {
             selector,
             selector_mechanism,
@@ -85,13 +86,13 @@ impl Endpoints for ServiceMonitor {
             ..
         } = &self.spec;
         let selector = selector.selector().map_err(Finding::refused).within("spec.selector")?;
-        let role = match service_discovery_role {
-            Some(ServiceDiscoveryRole::Endpoints) => Role::Endpoints,
-            Some(ServiceDiscoveryRole::EndpointSlice) | None => Role::EndpointSlice,
+        let role = match service_discovery_role.unwrap_or(prometheus.service_discovery_role) {
+            ServiceDiscoveryRole::Endpoints => Role::Endpoints,
+            ServiceDiscoveryRole::EndpointSlice => Role::EndpointSlice,
         };
         let attach_metadata = attach_metadata.as_ref().or(class.attach_metadata.as_ref());
-        let mut discovery =
-            job_settings::kubernetes(role, namespace_selector, &self.metadata.namespace, attach_metadata);
+        let namespaces = job_settings::namespaces(namespace_selector, &self.metadata.namespace, prometheus);
+        let mut discovery = job_settings::kubernetes(role, namespaces, attach_metadata);
         if *selector_mechanism == SelectorMechanism::RoleSelector {
             let of = |role| Selector { role, label: selector.to_string(), field: String::new() };
             discovery.selectors = [role, Role::Service].map(of).to_vec();
@@ -99,7 +100,12 @@ impl Endpoints for ServiceMonitor {
         Ok(discovery)
     }
 
-    fn generated_rules(&self, endpoint: &Endpoint, discovery: &KubernetesSd) -> Vec<RelabelConfig> {
+    fn generated_rules(
+        &self,
+        endpoint: &Endpoint,
+        discovery: &KubernetesSd,
+        prometheus: &PrometheusSettings,
+    ) -> Vec<RelabelConfig> {
         let (spec, role) = (&self.spec, discovery.role);
         let mut rules = vec![relabeling::keep_job_name()];
         if spec.selector_mechanism == SelectorMechanism::RelabelConfig {
@@ -111,7 +117,12 @@ impl Endpoints for ServiceMonitor {
             rules.push(relabeling::drop_finished_pods());
         }
         rules.extend(spec.target_labels.iter().map(|name| relabeling::take_label("service", name)));
-        rules.extend(spec.pod_target_labels.iter().map(|name| relabeling::take_label("pod", name)));
+        rules.extend(
+            spec.pod_target_labels
+                .iter()
+                .chain(&prometheus.pod_target_labels)
+                .map(|name| relabeling::take_label("pod", name)),
+        );
         rules.extend(job(&spec.job_label));
         rules.extend(endpoint_label(endpoint));
         rules

@@ -1,6 +1,7 @@
 //! Manifests of monitors, and the jobs or findings that they produce.
 
 mod findings;
+mod prometheus;
 mod rules;
 mod scrape_classes;
 

@@ -64,6 +64,31 @@ pub(super) const ALLOW_UTF8: &str = "allow-utf-8";
 pub(super) const UNDERSCORES: &str = "underscores";
 
 impl Globals {
+    /// The globals with the limits of Prometheus' defaults: none.
+    #[must_use]
+    pub fn without_limits(&self) -> Self {
+        let Self {
+            body_size_limit,
+            sample_limit,
+            target_limit,
+            label_limit,
+            label_name_length_limit,
+            label_value_length_limit,
+            keep_dropped_targets,
+            ..
+        } = Self::default();
+        Self {
+            body_size_limit,
+            sample_limit,
+            target_limit,
+            label_limit,
+            label_name_length_limit,
+            label_value_length_limit,
+            keep_dropped_targets,
+            ..self.clone()
+        }
+    }
+
     /// The escaping scheme. If unset, it is derived from the validation scheme.
     #[must_use]
     pub fn escaping_scheme(&self) -> &str {

@@ -3,7 +3,9 @@
 // an allocator that selects them. Some are wrong; the API server and the real
 // libraries say which. The same seed makes the same.
 //
-// It writes, in the folder -out, objects.json (a List) and targetallocator.yaml.
+// It writes, in the folder -out, objects.json (a List) and settings/N.yaml, the
+// settings of several allocators. The first of them sets no field of a
+// Prometheus object, the others set random ones.
 package main
 
 import (
@@ -13,7 +15,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -29,16 +30,17 @@ func main() {
 	log.SetPrefix("monitors: ")
 	seed := flag.Uint64("seed", 1, "what the monitors are made from")
 	count := flag.Int("count", 1000, "how many monitors to make")
+	allocators := flag.Int("settings", 1, "for how many allocators to make settings")
 	crds := flag.String("crds", "", "folder with the definitions of the monitors")
 	out := flag.String("out", "", "folder to write to")
 	flag.Parse()
 
-	if err := write(rand.New(rand.NewPCG(*seed, 0)), *count, *crds, *out); err != nil {
+	if err := write(rand.New(rand.NewPCG(*seed, 0)), *count, *allocators, *crds, *out); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func write(random *rand.Rand, count int, crds, out string) error {
+func write(random *rand.Rand, count, allocators int, crds, out string) error {
 	var kinds []*definitions.Definition
 	for _, plural := range []string{"servicemonitors", "podmonitors", "probes", "scrapeconfigs"} {
 		definition, err := definitions.Read(crds, plural)
@@ -65,57 +67,23 @@ func write(random *rand.Rand, count int, crds, out string) error {
 		monitor.SetName(fmt.Sprintf("m-%06d", i))
 		all = append(all, monitor)
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(out, "settings"), 0o755); err != nil {
 		return err
 	}
 	if err := objects.WriteList(filepath.Join(out, "objects.json"), all); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(out, "targetallocator.yaml"), []byte(settings(random)), 0o644)
-}
-
-// settings makes the settings of an allocator with the scrape classes that
-// monitors name.
-func settings(random *rand.Rand) string {
-	var text strings.Builder
-	text.WriteString(`collector_namespace: monitoring
-prometheus_cr:
-  enabled: true
-  deny_fs_access_through_sms: false
-  service_monitor_selector: {}
-  pod_monitor_selector: {}
-  probe_selector: {}
-  scrape_config_selector: {}
-`)
-	text.WriteString(pick(random, "", "  scrape_interval: 30s\n", "  scrape_interval: 1m\n", "  scrape_interval: 15s\n"))
-	text.WriteString(pick(random, "", "  scrape_protocols: [PrometheusProto, PrometheusText1.0.0]\n"))
-	text.WriteString("  scrape_classes:\n")
-	fields := []string{
-		"fallbackScrapeProtocol: PrometheusText0.0.4",
-		"relabelings: [{targetLabel: class, replacement: labelled}]",
-		"metricRelabelings: [{action: drop, sourceLabels: [__name__], regex: go_.+}]",
-		"attachMetadata: {node: true}",
-		pick(random, "tlsConfig: {caFile: /etc/mesh/ca.pem, certFile: /etc/mesh/cert.pem, keyFile: /etc/mesh/key.pem}",
-			"tlsConfig: {insecureSkipVerify: true, serverName: mesh.example}"),
-	}
-	// Monitors that authenticate in another way are refused under a class that does.
-	authorization := pick(random, "authorization: {credentialsFile: /etc/mesh/token}",
-		"authorization: {type: Mesh, credentials: {name: credentials, key: token}}")
-	for i, name := range []string{"mesh", "labelled", "plain"} {
-		fmt.Fprintf(&text, "    - name: %s\n", name)
-		if i == 0 && random.IntN(2) == 0 {
-			text.WriteString("      default: true\n")
+	for i := range allocators {
+		text := settings(random)
+		if i > 0 {
+			text += prometheusFields(random, count)
 		}
-		for _, field := range fields {
-			if random.IntN(2) == 0 {
-				fmt.Fprintf(&text, "      %s\n", field)
-			}
-		}
-		if name == "labelled" {
-			fmt.Fprintf(&text, "      %s\n", authorization)
+		name := fmt.Sprintf("%d.yaml", i)
+		if err := os.WriteFile(filepath.Join(out, "settings", name), []byte(text), 0o644); err != nil {
+			return err
 		}
 	}
-	return text.String()
+	return nil
 }
 
 // pick returns one of the values.

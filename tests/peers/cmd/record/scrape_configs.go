@@ -88,7 +88,6 @@ func newSelection(ctx context.Context, config *rest.Config, client kubernetes.In
 	if err != nil {
 		return nil, err
 	}
-	role := monitoringv1.EndpointSliceRole
 	made := &selection{
 		// The operator logs every monitor that it refuses, which refused.json says.
 		logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
@@ -105,7 +104,6 @@ func newSelection(ctx context.Context, config *rest.Config, client kubernetes.In
 					ProbeNamespaceSelector:          cr.ProbeNamespaceSelector,
 					ScrapeConfigSelector:            cr.ScrapeConfigSelector,
 					ScrapeConfigNamespaceSelector:   cr.ScrapeConfigNamespaceSelector,
-					ServiceDiscoveryRole:            &role,
 					ScrapeProtocols:                 cr.ScrapeProtocols,
 					ScrapeClasses:                   cr.ScrapeClasses,
 					ArbitraryFSAccessThroughSMs:     monitoringv1.ArbitraryFSAccessThroughSMsConfig{Deny: cr.DenyFSAccess},
@@ -116,6 +114,7 @@ func newSelection(ctx context.Context, config *rest.Config, client kubernetes.In
 		store: assets.NewStoreBuilder(client.CoreV1(), client.CoreV1()),
 		stop:  make(chan struct{}),
 	}
+	cr.set(&made.prometheus.Spec.CommonPrometheusFields)
 	allowed, denied := cr.namespaceSets()
 	made.informers = informers.NewMonitoringInformerFactories(allowed, denied, monitoringClient, 0, nil)
 	namespaces, err := startNamespaceInformer(ctx, client, made, allowed, denied)

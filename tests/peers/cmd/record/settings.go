@@ -40,6 +40,66 @@ type prometheusCR struct {
 	ScrapeProtocols                 []monitoringv1.ScrapeProtocol `json:"scrape_protocols"`
 	ScrapeClasses                   []monitoringv1.ScrapeClass    `json:"scrape_classes"`
 	DenyFSAccess                    bool                          `json:"deny_fs_access_through_sms"`
+
+	prometheusFields
+}
+
+// prometheusFields are the keys that are fields of a Prometheus object.
+type prometheusFields struct {
+	ScrapeTimeout                 *duration                          `json:"scrape_timeout"`
+	OverrideHonorLabels           bool                               `json:"override_honor_labels"`
+	OverrideHonorTimestamps       bool                               `json:"override_honor_timestamps"`
+	IgnoreNamespaceSelectors      bool                               `json:"ignore_namespace_selectors"`
+	PodTargetLabels               []string                           `json:"pod_target_labels"`
+	ServiceDiscoveryRole          *monitoringv1.ServiceDiscoveryRole `json:"service_discovery_role"`
+	EnforcedNamespaceLabel        string                             `json:"enforced_namespace_label"`
+	ExcludedFromEnforcement       []monitoringv1.ObjectReference     `json:"excluded_from_enforcement"`
+	SampleLimit                   *int64                             `json:"sample_limit"`
+	TargetLimit                   *int64                             `json:"target_limit"`
+	LabelLimit                    *int64                             `json:"label_limit"`
+	LabelNameLengthLimit          *int64                             `json:"label_name_length_limit"`
+	LabelValueLengthLimit         *int64                             `json:"label_value_length_limit"`
+	KeepDroppedTargets            *int64                             `json:"keep_dropped_targets"`
+	BodySizeLimit                 *monitoringv1.ByteSize             `json:"body_size_limit"`
+	EnforcedSampleLimit           *int64                             `json:"enforced_sample_limit"`
+	EnforcedTargetLimit           *int64                             `json:"enforced_target_limit"`
+	EnforcedLabelLimit            *int64                             `json:"enforced_label_limit"`
+	EnforcedLabelNameLengthLimit  *int64                             `json:"enforced_label_name_length_limit"`
+	EnforcedLabelValueLengthLimit *int64                             `json:"enforced_label_value_length_limit"`
+	EnforcedKeepDroppedTargets    *int64                             `json:"enforced_keep_dropped_targets"`
+	EnforcedBodySizeLimit         monitoringv1.ByteSize              `json:"enforced_body_size_limit"`
+}
+
+// set writes the fields to a Prometheus object.
+func (p *prometheusFields) set(object *monitoringv1.CommonPrometheusFields) {
+	if p.ScrapeTimeout != nil {
+		object.ScrapeTimeout = monitoringv1.Duration(p.ScrapeTimeout.String())
+	}
+	role := monitoringv1.EndpointSliceRole // the allocator's own choice
+	if p.ServiceDiscoveryRole != nil {
+		role = *p.ServiceDiscoveryRole
+	}
+	object.ServiceDiscoveryRole = &role
+	object.OverrideHonorLabels = p.OverrideHonorLabels
+	object.OverrideHonorTimestamps = p.OverrideHonorTimestamps
+	object.IgnoreNamespaceSelectors = p.IgnoreNamespaceSelectors
+	object.PodTargetLabels = p.PodTargetLabels
+	object.EnforcedNamespaceLabel = p.EnforcedNamespaceLabel
+	object.ExcludedFromEnforcement = p.ExcludedFromEnforcement
+	object.SampleLimit = p.SampleLimit
+	object.TargetLimit = p.TargetLimit
+	object.LabelLimit = p.LabelLimit
+	object.LabelNameLengthLimit = p.LabelNameLengthLimit
+	object.LabelValueLengthLimit = p.LabelValueLengthLimit
+	object.KeepDroppedTargets = p.KeepDroppedTargets
+	object.BodySizeLimit = p.BodySizeLimit
+	object.EnforcedSampleLimit = p.EnforcedSampleLimit
+	object.EnforcedTargetLimit = p.EnforcedTargetLimit
+	object.EnforcedLabelLimit = p.EnforcedLabelLimit
+	object.EnforcedLabelNameLengthLimit = p.EnforcedLabelNameLengthLimit
+	object.EnforcedLabelValueLengthLimit = p.EnforcedLabelValueLengthLimit
+	object.EnforcedKeepDroppedTargets = p.EnforcedKeepDroppedTargets
+	object.EnforcedBodySizeLimit = p.EnforcedBodySizeLimit
 }
 
 // duration is a Prometheus duration written as Go writes them, which is how

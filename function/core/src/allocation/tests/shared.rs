@@ -187,6 +187,18 @@ fn jobs_that_need_settings_are_reported_with_the_names_of_the_settings() {
 }
 
 #[test]
+fn a_limit_of_all_monitors_is_a_setting_that_the_list_does_not_have() {
+    let mut moment = Moment::new(0, known());
+    let jobs = JOBS.replace("job_name: large\n", "job_name: large\n    sample_limit: 5\n");
+    let text = format!("{jobs}prometheus_cr: {{enabled: true, sample_limit: 5}}\n");
+    moment.config = Config::parse(&text, None).unwrap();
+    let allocation = moment.allocated(None);
+    assert_eq!(listed(&allocation), ["even:80", "good:80", "outside:80"]);
+    let [reason] = unlisted(&allocation, "large")[..] else { panic!("one entry") };
+    assert!(reason.ends_with(": sample_limit"), "{reason}");
+}
+
+#[test]
 fn a_target_whose_labels_cannot_be_served_is_left_out_alone() {
     let allocation = Moment::new(0, known()).allocated(None);
     assert!(listed(&allocation).contains(&"even:80".to_owned()) && !listed(&allocation).contains(&"odd:80".to_owned()));
