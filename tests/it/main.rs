@@ -44,3 +44,4 @@ mod settings;
 mod shop;
 mod sources;
 mod ssrf;
+mod variables;

@@ -29,7 +29,7 @@ use crate::scrape_config::parse::{ParseError, RefusedJob};
 use crate::shard::consistent_hashing::Version;
 use crate::shard::{Spread, Strategy};
 use crate::unknown_key::UnknownKey;
-use crate::yaml::{self, YamlError};
+use crate::yaml::{self, Variables, YamlError};
 
 /// The settings of one cluster.
 #[derive(Debug, Clone)]
@@ -144,7 +144,7 @@ impl Config {
         self.monitors.as_ref().map(monitors::Settings::globals).unwrap_or_default()
     }
 
-    /// Parses the text of a `targetallocator.yaml`.
+    /// Parses the text of a `targetallocator.yaml` without environment variables.
     ///
     /// `collector_namespace` overrides the namespace in the file, as `OTELCOL_NAMESPACE` does in the operator.
     ///
@@ -152,7 +152,21 @@ impl Config {
     /// [`ConfigError`] if the text is not YAML, if a value is invalid, or if a selector has an unknown field. The error
     /// names the key.
     pub fn parse(text: &str, collector_namespace: Option<&str>) -> Result<Self, ConfigError> {
-        let mut value = match yaml::parse(text)? {
+        Self::parse_with(text, collector_namespace, &|_| None)
+    }
+
+    /// Parses the text of a `targetallocator.yaml`. `variable` gives the value of an environment variable to which the
+    /// text refers by `${env:NAME}`.
+    ///
+    /// # Errors
+    /// As [`Config::parse`], and if a variable has no value.
+    pub fn parse_with(
+        text: &str,
+        collector_namespace: Option<&str>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let variables = Variables { lookup: variable, except: &WITHOUT_VARIABLES };
+        let mut value = match yaml::parse_with(text, variables)? {
             Value::Null => Value::Object(Map::new()),
             value => value,
         };
@@ -167,6 +181,10 @@ impl Config {
         file.into_config(unknown)
     }
 }
+
+/// Sections that have no effect here. The operator itself expands `${env:NAME}` in `telemetry`, for tokens that this
+/// function does not have and does not need.
+const WITHOUT_VARIABLES: [&str; 2] = ["https", "telemetry"];
 
 /// The operator's default of the grace period for collectors that are not ready.
 const NOT_READY_GRACE_PERIOD: Duration = Duration::from_secs(30);

@@ -1,5 +1,7 @@
 //! The meaning of each key of `targetallocator.yaml`.
 
+mod variables;
+
 use super::*;
 use crate::shard::rendezvous::Rendezvous;
 use crate::shard::{Collector, Fallback};
