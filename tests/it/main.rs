@@ -35,6 +35,7 @@ mod merged;
 mod modules;
 mod namespaces;
 mod one_object;
+mod pipelines;
 mod preview;
 mod proxies;
 mod references;

@@ -8,6 +8,8 @@ pub mod access;
 mod collectors;
 pub mod egress;
 mod file;
+pub mod glob;
+pub mod pipelines;
 mod sections;
 mod selector;
 mod strategy;
@@ -19,6 +21,7 @@ use serde_json::{Map, Value};
 pub use access::AccessRules;
 pub use collectors::{CollectorPods, Collectors};
 pub use egress::Egress;
+pub use pipelines::Pipeline;
 pub use sections::known_keys;
 
 use crate::duration::Duration;
@@ -48,6 +51,8 @@ pub struct Config {
     pub monitors: Option<monitors::Settings>,
     /// The jobs of `config.scrape_configs`. An error is the reason why a job is left out.
     pub scrape_configs: Vec<Result<ScrapeConfig, RefusedJob>>,
+    /// The named subsets of the jobs, in the order of their names.
+    pub pipelines: Vec<Pipeline>,
     /// The addresses that `http_sd_configs` may be fetched from.
     pub egress: Egress,
     /// The DNS servers for `dns_sd_configs`. If empty, the servers of the system.
@@ -126,6 +131,7 @@ impl Default for Config {
             filter: true,
             monitors: Some(monitors::Settings::selecting_all()),
             scrape_configs: Vec::new(),
+            pipelines: Vec::new(),
             egress: Egress::default(),
             dns_servers: Vec::new(),
             most_of_a_job: MOST_OF_A_JOB,

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
+use super::pipelines::{self, PipelinesKey};
 use super::selector::Selector;
 use super::{
     Config, ConfigError, Egress, KEEP_UNKNOWN, MOST_OF_A_JOB, NOT_READY_GRACE_PERIOD, Note, access, collectors,
@@ -55,6 +56,7 @@ pub(super) struct File {
     allowed_subjects: Option<Vec<String>>,
     viewers: Option<Vec<String>>,
     collector_identity: Option<String>,
+    pipelines: Option<PipelinesKey>,
 }
 
 /// `prometheus_cr`.
@@ -113,6 +115,7 @@ impl File {
             allowed_subjects,
             viewers,
             collector_identity,
+            pipelines,
         } = self;
         let mut notes = Vec::new();
         let mut note = |present: bool, key: &str, reason| {
@@ -184,6 +187,7 @@ impl File {
             filter: strategy::read_filter(filter_strategy.as_deref())?,
             monitors,
             scrape_configs,
+            pipelines: pipelines::read(pipelines.unwrap_or_default())?,
             egress,
             dns_servers: dns_sd_servers.unwrap_or_default(),
             most_of_a_job: MOST_OF_A_JOB,

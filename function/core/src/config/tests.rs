@@ -1,5 +1,6 @@
 //! The meaning of each key of `targetallocator.yaml`.
 
+mod pipelines;
 mod variables;
 
 use super::*;
