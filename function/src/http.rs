@@ -33,7 +33,7 @@ use crate::external::Externals;
 use crate::metrics::{self, Meter};
 use crate::pages::Page;
 use crate::settings::{NamedSource, ResponseMode, Settings};
-use crate::snapshot::{Recipe, Snapshot, SnapshotError, Snapshots};
+use crate::snapshot::{NotServed, Recipe, Snapshot, SnapshotError, Snapshots};
 use answer::{Answer, Status};
 use event::Asked;
 pub use event::Event;
@@ -77,7 +77,7 @@ struct Cluster {
     snapshots: Snapshots,
 }
 
-/// The patterns of all routes. `{job}` is a placeholder for the name of a job.
+/// The patterns of all routes. `{job}` and `{pipeline}` are placeholders for names.
 pub fn patterns() -> impl Iterator<Item = &'static str> {
     route::ROUTES.iter().map(|route| route.pattern)
 }
@@ -194,11 +194,15 @@ impl Service {
         };
         match cluster.permitted(budget, found, asked).await {
             Ok(Ok(snapshot)) => {
-                let answer = match page {
-                    Some(page) => screens::answer(page, &snapshot, &cluster.snapshots, asked),
-                    None => {
+                let answer = match (snapshot.served(found.pipeline), page) {
+                    (Err(error @ NotServed::Refused(_)), _) => failed(Status::Unavailable, &error),
+                    (Err(error @ (NotServed::NoPipelines(_) | NotServed::Unknown { .. })), _) => {
+                        failed(Status::NotFound, &error)
+                    }
+                    (Ok(served), Some(page)) => screens::answer(page, &snapshot, served, &cluster.snapshots, asked),
+                    (Ok(served), None) => {
                         let (merged, rests) = (found.route.is_merged(), found.rests.as_slice());
-                        (found.route.answer)(&Request { snapshot: &snapshot, merged, rests, asked, most })
+                        (found.route.answer)(&Request { snapshot: &snapshot, served, merged, rests, asked, most })
                     }
                 };
                 answer.aged(snapshot.age())

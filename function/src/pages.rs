@@ -25,7 +25,7 @@ use target_allocator_core::explain::{Question, QuestionError};
 use target_allocator_core::report::ObjectRef;
 use thiserror::Error;
 
-use crate::snapshot::{Snapshot, Snapshots};
+use crate::snapshot::{Served, Snapshot, Snapshots};
 
 const STYLE: &str = include_str!("../templates/style.css");
 const SCRIPT: &str = include_str!("../templates/script.js");
@@ -48,6 +48,10 @@ pub enum Page {
     JobsOfCollectors,
     /// The content of `ScrapeConfigs` at `/scrape_configs`, for a browser that opens the path of the collectors.
     ScrapeConfigsOfCollectors,
+    /// The jobs of a pipeline, at the path of its collectors.
+    JobsOfPipeline,
+    /// The scrape configs of a pipeline, at the path of its collectors.
+    ScrapeConfigsOfPipeline,
 }
 
 /// The inputs of a page.
@@ -55,6 +59,8 @@ pub enum Page {
 pub struct Shown<'a> {
     /// The snapshot to show.
     pub snapshot: &'a Snapshot,
+    /// The jobs of the path: all, or those of a pipeline.
+    pub served: Served<'a>,
     /// The cache that the snapshot comes from, for the history of refreshes.
     pub snapshots: &'a Snapshots,
     /// The parameters of the URL.
@@ -107,6 +113,7 @@ impl Page {
             | Self::Collector
             | Self::ScrapeConfigs
             | Self::Report => "../",
+            Self::JobsOfPipeline | Self::ScrapeConfigsOfPipeline => "../../",
         }
     }
 }
@@ -148,9 +155,11 @@ pub fn render(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
         Page::Overview => overview::overview(shown),
         Page::Report => overview::report(shown),
         Page::Explain => explanation::explanation(shown),
-        Page::Jobs | Page::JobsOfCollectors => jobs::jobs(page, shown),
+        Page::Jobs | Page::JobsOfCollectors | Page::JobsOfPipeline => jobs::jobs(page, shown),
         Page::Job => jobs::job(shown),
-        Page::ScrapeConfigs | Page::ScrapeConfigsOfCollectors => jobs::scrape_configs(page, shown),
+        Page::ScrapeConfigs | Page::ScrapeConfigsOfCollectors | Page::ScrapeConfigsOfPipeline => {
+            jobs::scrape_configs(page, shown)
+        }
         Page::Targets => targets::targets(shown),
         Page::Target => targets::target(shown),
         Page::Collectors => collectors::collectors(shown),

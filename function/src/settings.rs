@@ -112,17 +112,32 @@ impl Settings {
     /// # Errors
     /// When a variable is missing or wrong, by its name.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        Self::load_with(&lookup, &lookup)
+    }
+
+    /// Reads the settings as [`Settings::load`] does. `variable` gives the value of a variable that the allocator
+    /// config refers to by `${env:NAME}`.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong, by its name.
+    pub fn load_with(
+        lookup: &dyn Fn(&str) -> Option<String>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
         let get = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         // Read by itself, since it decides how an error of the others is sent.
-        let mode = ResponseMode::load(&lookup)?;
+        let mode = ResponseMode::load(lookup)?;
         let clusters = source::parse(&source::Variables {
             cluster: get("CLUSTER"),
             issuers: get("CLUSTER_ISSUERS"),
             subjects: get("CLUSTER_SUBJECTS"),
         })?;
         let freshness = load_freshness(get("SNAPSHOT_TTL"), get("SNAPSHOT_MAX_STALE"))?;
-        let config =
-            Config { most_of_a_list: mode.most_bytes(), keep_unknown: freshness.max_stale, ..load_config(get)? };
+        let config = Config {
+            most_of_a_list: mode.most_bytes(),
+            keep_unknown: freshness.max_stale,
+            ..load_config(get, variable)?
+        };
         Ok(Self {
             base_path: source::parse_base_path(get("BASE_PATH").as_deref(), &clusters)?,
             clusters,
@@ -177,8 +192,11 @@ fn seconds(name: &str, value: Option<String>, default: u64) -> Result<Duration> 
     Ok(Duration::from_secs(seconds))
 }
 
-fn load_config(get: impl Fn(&str) -> Option<String> + Copy) -> Result<Config> {
-    let mut config = read_config(get)?;
+fn load_config(
+    get: impl Fn(&str) -> Option<String> + Copy,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config> {
+    let mut config = read_config(get, variable)?;
     // Lambda says how many megabytes the function has. A job of a quarter leaves room for the next snapshot.
     if let Some(memory) = get(MEMORY_SIZE) {
         config.most_of_a_job = (parse_memory(&memory)? << 20) / 4;
@@ -216,7 +234,7 @@ fn load_bounds(get: impl Fn(&str) -> Option<String>) -> Result<Bounds> {
     })
 }
 
-fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
+fn read_config(get: impl Fn(&str) -> Option<String>, variable: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
     let (inline, file) = (get("ALLOCATOR_CONFIG"), get("ALLOCATOR_CONFIG_FILE"));
     let namespace = get("OTELCOL_NAMESPACE");
     // Checked without a config too: a wrong value is always an error.
@@ -231,7 +249,7 @@ fn read_config(get: impl Fn(&str) -> Option<String>) -> Result<Config> {
         }
         (None, None) => return Ok(Config::default()),
     };
-    let config = Config::parse(&text, namespace.as_deref())
+    let config = Config::parse_with(&text, namespace.as_deref(), variable)
         .with_context(|| format!("the allocator config is not valid: {origin}"))?;
     if is_strict(get("ALLOCATOR_CONFIG_STRICT"))? && !config.unknown.is_empty() {
         let unknown: Vec<_> = config.unknown.iter().map(ToString::to_string).collect();

@@ -7,6 +7,7 @@ pub mod cache;
 mod epochs;
 mod payload;
 mod scrape_configs;
+mod served;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,23 +26,23 @@ use tokio::task::spawn_blocking;
 pub use cache::{Refresh, SnapshotError, Snapshots};
 pub use payload::Payload;
 pub use scrape_configs::ScrapeConfigs;
+pub use served::{NotServed, Served, ServedConfigs};
 
 use crate::cluster::{ClusterError, Objects, Reading};
 use crate::external::Externals;
 use crate::moment::Moment;
 use crate::settings::{SecretRotation, Secrets};
+use served::AllConfigs;
 
 /// The data behind all responses, and the objects that the next refresh starts from.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Jobs, targets and their collectors.
     pub allocation: Allocation,
-    /// The response to `/scrape_configs`.
-    pub scrape_configs: Arc<ScrapeConfigs>,
-    /// The response to `/merged/scrape_configs`. `None` if no request has needed the merged view.
-    pub merged_scrape_configs: Option<ScrapeConfigs>,
     /// The rules that decide which caller gets which share.
     pub access: Access,
+    /// The responses with scrape configs.
+    configs: AllConfigs,
     config: Arc<Config>,
     reading: Reading,
     external: SourceAnswers,
@@ -170,18 +171,11 @@ impl Recipe {
         let shown = |configs: &mut dyn Iterator<Item = &ScrapeConfig>| {
             ScrapeConfigs::new(configs, self.secrets, self.secret_rotation)
         };
-        let scrape_configs = match before.filter(|before| Arc::ptr_eq(before.allocation.plan(), plan)) {
-            Some(before) => Arc::clone(&before.scrape_configs),
-            None => Arc::new(shown(&mut allocation.jobs().map(|(_, job)| job.scrape_config()))?),
-        };
-        let merged_scrape_configs = if views.merged {
-            Some(shown(&mut allocation.merged().values().map(|job| &job.scrape_config))?)
-        } else {
-            None
-        };
+        let same_plan = before.filter(|before| Arc::ptr_eq(before.allocation.plan(), plan));
+        let configs = AllConfigs::new(&allocation, same_plan.map(|before| &before.configs), shown)?;
         let access = Access::new(&self.config, &reading.cluster);
         let config = Arc::clone(&self.config);
-        Ok(Snapshot { allocation, scrape_configs, merged_scrape_configs, access, config, reading, external, taken })
+        Ok(Snapshot { allocation, access, configs, config, reading, external, taken })
     }
 }
 

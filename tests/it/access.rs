@@ -35,6 +35,9 @@ pub enum Asker {
     Viewer,
 }
 
+/// A pipeline with the jobs of the shop.
+const PIPELINES: &str = "pipelines: {shop: {jobs: ['serviceMonitor/shop/*']}}\n";
+
 /// The key that makes [`Asker::Viewer`] a viewer.
 pub const VIEWERS: &str = "viewers: ['system:serviceaccount:ops:*']\n";
 
@@ -84,13 +87,15 @@ const OF_ALL: [u16; 8] = [200, 200, 403, 403, 403, 403, 403, 200];
 const BAD: [u16; 8] = [400, 400, 403, 403, 403, 403, 403, 400];
 /// As [`OF_ALL`], but the object does not exist.
 const ABSENT: [u16; 8] = [404, 404, 403, 403, 403, 403, 403, 404];
+/// As [`ADMITTED`], but the object does not exist.
+const UNKNOWN: [u16; 8] = [404, 404, 404, 404, 404, 403, 403, 404];
 /// The share of the first collector, of the second collector, and of the caller.
 const FIRST: [u16; 8] = [200, 200, 200, 403, 403, 403, 403, 200];
 const SECOND: [u16; 8] = [200, 200, 403, 200, 403, 403, 403, 200];
 const ONES_OWN: [u16; 8] = [200, 200, 200, 200, 403, 403, 403, 200];
 
 /// Routes with the status for each caller. `docs/security.md` contains the same table.
-pub const TABLE: [(&str, [u16; 8]); 37] = [
+pub const TABLE: [(&str, [u16; 8]); 46] = [
     ("/livez", [200; 8]),
     ("/readyz", [200; 8]),
     ("/", ADMITTED),
@@ -108,6 +113,15 @@ pub const TABLE: [(&str, [u16; 8]); 37] = [
     ("/merged/targets?collector_id=otel-collector-0", FIRST),
     ("/merged/targets?collector_id=otel-collector-1", SECOND),
     ("/merged/targets?collector_id=nobody", OF_ALL),
+    ("/pipelines/shop/scrape_configs", ADMITTED),
+    ("/pipelines/shop/jobs", ADMITTED),
+    ("/pipelines/shop/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets?collector_id=otel-collector-0", FIRST),
+    ("/pipelines/shop/jobs/serviceMonitor%2Fshop%2Fweb%2F0/targets", ONES_OWN),
+    ("/pipelines/shop/merged/scrape_configs", ADMITTED),
+    ("/pipelines/shop/merged/jobs", ADMITTED),
+    ("/pipelines/shop/merged/jobs/nothing/targets?collector_id=otel-collector-1", SECOND),
+    ("/pipelines/shop/merged/targets?collector_id=otel-collector-0", FIRST),
+    ("/pipelines/nothing/scrape_configs", UNKNOWN),
     ("/explain", BAD),
     ("/explain?monitor=ServiceMonitor/shop/web", OF_ALL),
     ("/explain?pod=shop/web-0", OF_ALL),
@@ -151,7 +165,8 @@ fn the_document_contains_the_tested_table() {
 #[test]
 fn the_table_has_every_route() {
     for pattern in patterns() {
-        let (before, after) = pattern.split_once("{job}").unwrap_or((pattern, ""));
+        let pattern = pattern.replace("{pipeline}", "shop");
+        let (before, after) = pattern.split_once("{job}").unwrap_or((&pattern, ""));
         let has = |path: &str| {
             let path = path.split('?').next().unwrap();
             let rest = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
@@ -161,9 +176,9 @@ fn the_table_has_every_route() {
     }
 }
 
-/// The example cluster, with viewers in the config.
+/// The example cluster, with viewers and a pipeline in the config.
 async fn shop_with_viewers(more: &[(&str, &str)]) -> Function {
-    let config = format!("{}\n{VIEWERS}", include_str!("../../examples/shop/targetallocator.yaml"));
+    let config = format!("{}\n{VIEWERS}{PIPELINES}", include_str!("../../examples/shop/targetallocator.yaml"));
     let config = [("ALLOCATOR_CONFIG_FILE", ""), ("ALLOCATOR_CONFIG", config.as_str())];
     shop_with(&[&config, more].concat()).await
 }

@@ -115,10 +115,11 @@ async fn credentials_are_only_in_scrape_configs_for_verified_callers() {
     let (folder, monitors) = cluster();
     let log = folder.path().join("log");
     let source = format!("manifests:{}", folder.path().display());
+    let config = format!("{CONFIG}pipelines: {{shop: {{jobs: ['*']}}}}\n");
     for (mode, rotation) in [("inline", "on"), ("omit", "off")] {
         let variables = [
             ("CLUSTER", source.as_str()),
-            ("ALLOCATOR_CONFIG", CONFIG),
+            ("ALLOCATOR_CONFIG", config.as_str()),
             ("SECRETS", mode),
             ("SECRET_ROTATION", rotation),
             ("SNAPSHOT_TTL", "600"),

@@ -8,9 +8,11 @@
 mod collectors;
 mod former;
 mod job;
+mod job_set;
 mod kinds;
 mod list;
 mod merged;
+pub(crate) mod pipelines;
 mod place;
 mod plan;
 mod read_scope;
@@ -29,6 +31,7 @@ use xxhash_rust::xxh64::xxh64;
 
 pub use collectors::{NotCollecting, not_collecting};
 pub use job::Job;
+pub use job_set::JobSet;
 pub use kinds::{Kind, kinds_of_monitors};
 pub use list::PlainList;
 pub use merged::{Form, MergedJob};
@@ -48,6 +51,7 @@ use crate::targets::{GroupTargets, Locations, ServedLabels, Target, Views};
 use collectors::zone_of_node;
 use former::Keeping;
 use job::CommonInputs;
+use merged::Mergeable;
 use shares::Shares;
 
 /// Jobs, their targets, and the collectors of each target. All answers are built from it.
@@ -58,8 +62,8 @@ pub struct Allocation {
     places: Locations,
     views: Views,
     jobs: BTreeMap<String, Entry>,
-    merged: BTreeMap<String, MergedJob>,
-    list: PlainList,
+    all: JobSet,
+    pipelines: BTreeMap<String, JobSet>,
     members: Option<Members>,
     has_fixed_members: bool,
     report: Report,
@@ -107,13 +111,25 @@ impl Allocation {
     /// The jobs of the merged view by name. Empty if the merged view was not requested.
     #[must_use]
     pub const fn merged(&self) -> &BTreeMap<String, MergedJob> {
-        &self.merged
+        self.all.merged()
     }
 
-    /// The jobs of `/merged/targets`. `None` if the merged view was not requested.
+    /// The jobs of `/merged/targets`. Empty if the merged view was not requested.
     #[must_use]
     pub const fn list(&self) -> &PlainList {
-        &self.list
+        self.all.list()
+    }
+
+    /// The set of all jobs.
+    #[must_use]
+    pub const fn all(&self) -> &JobSet {
+        &self.all
+    }
+
+    /// The jobs of each pipeline of the config, by the name of the pipeline.
+    #[must_use]
+    pub const fn pipelines(&self) -> &BTreeMap<String, JobSet> {
+        &self.pipelines
     }
 
     /// The views that are served.
@@ -225,17 +241,22 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
     }
     let owners = owners(config, cluster, members.as_ref(), &jobs)?;
     let jobs = shared(jobs, members.as_ref(), &owners, &mut report);
-    let (mut merged, mut list) = (BTreeMap::new(), PlainList::default());
-    if views.merged {
-        let plain = merged::plain_settings(&config.globals());
-        let all = || jobs.values().map(|entry| entry.job.as_ref());
-        merged = merged::merge(all(), &plain);
-        list = PlainList::new(all(), &plain, &mut report);
-    }
+    let plain = views.merged.then(|| merged::plain_settings(&config.globals()));
+    let mergeable: Vec<_> = match plain {
+        Some(_) => jobs.values().map(|entry| Mergeable::new(&entry.job)).collect(),
+        None => Vec::new(),
+    };
+    let all = JobSet::new(None, &mergeable, plain.as_ref(), &mut report);
+    let pipelines = plan.pipelines.iter().map(|(name, own)| {
+        // The report already says which jobs `/merged/targets` lacks, and the reasons are the same in each set.
+        let set = JobSet::new(Some(Arc::clone(own)), &mergeable, plain.as_ref(), &mut Report::default());
+        (name.clone(), set)
+    });
+    let pipelines = pipelines.collect();
     let has_fixed_members = matches!(config.collectors, Some(Collectors::Named(_)));
     let plan = Arc::clone(plan);
     let mut allocation =
-        Allocation { plan, index, places, views, jobs, merged, list, members, has_fixed_members, report, made: now };
+        Allocation { plan, index, places, views, jobs, all, pipelines, members, has_fixed_members, report, made: now };
     allocation.add_to_report(room::report(&allocation, config.most_of_a_list));
     Ok(allocation)
 }

@@ -8,6 +8,8 @@ pub mod access;
 mod collectors;
 pub mod egress;
 mod file;
+pub mod glob;
+pub mod pipelines;
 mod prometheus;
 mod sections;
 mod selector;
@@ -20,6 +22,7 @@ use serde_json::{Map, Value};
 pub use access::AccessRules;
 pub use collectors::{CollectorPods, Collectors};
 pub use egress::Egress;
+pub use pipelines::Pipeline;
 pub use sections::known_keys;
 
 use crate::duration::Duration;
@@ -30,7 +33,7 @@ use crate::scrape_config::parse::{ParseError, RefusedJob};
 use crate::shard::consistent_hashing::Version;
 use crate::shard::{Spread, Strategy};
 use crate::unknown_key::UnknownKey;
-use crate::yaml::{self, YamlError};
+use crate::yaml::{self, Variables, YamlError};
 
 /// The settings of one cluster.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub struct Config {
     pub monitors: Option<monitors::Settings>,
     /// The jobs of `config.scrape_configs`. An error is the reason why a job is left out.
     pub scrape_configs: Vec<Result<ScrapeConfig, RefusedJob>>,
+    /// The named subsets of the jobs, in the order of their names.
+    pub pipelines: Vec<Pipeline>,
     /// The addresses that `http_sd_configs` may be fetched from.
     pub egress: Egress,
     /// The DNS servers for `dns_sd_configs`. If empty, the servers of the system.
@@ -127,6 +132,7 @@ impl Default for Config {
             filter: true,
             monitors: Some(monitors::Settings::selecting_all()),
             scrape_configs: Vec::new(),
+            pipelines: Vec::new(),
             egress: Egress::default(),
             dns_servers: Vec::new(),
             most_of_a_job: MOST_OF_A_JOB,
@@ -145,7 +151,7 @@ impl Config {
         self.monitors.as_ref().map(monitors::Settings::globals).unwrap_or_default()
     }
 
-    /// Parses the text of a `targetallocator.yaml`.
+    /// Parses the text of a `targetallocator.yaml` without environment variables.
     ///
     /// `collector_namespace` overrides the namespace in the file, as `OTELCOL_NAMESPACE` does in the operator.
     ///
@@ -153,7 +159,21 @@ impl Config {
     /// [`ConfigError`] if the text is not YAML, if a value is invalid, or if a selector has an unknown field. The error
     /// names the key.
     pub fn parse(text: &str, collector_namespace: Option<&str>) -> Result<Self, ConfigError> {
-        let mut value = match yaml::parse(text)? {
+        Self::parse_with(text, collector_namespace, &|_| None)
+    }
+
+    /// Parses the text of a `targetallocator.yaml`. `variable` gives the value of an environment variable to which the
+    /// text refers by `${env:NAME}`.
+    ///
+    /// # Errors
+    /// As [`Config::parse`], and if a variable has no value.
+    pub fn parse_with(
+        text: &str,
+        collector_namespace: Option<&str>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let variables = Variables { lookup: variable, except: &WITHOUT_VARIABLES };
+        let mut value = match yaml::parse_with(text, variables)? {
             Value::Null => Value::Object(Map::new()),
             value => value,
         };
@@ -168,6 +188,10 @@ impl Config {
         file.into_config(unknown)
     }
 }
+
+/// Sections that have no effect here. The operator itself expands `${env:NAME}` in `telemetry`, for tokens that this
+/// function does not have and does not need.
+const WITHOUT_VARIABLES: [&str; 2] = ["https", "telemetry"];
 
 /// The operator's default of the grace period for collectors that are not ready.
 const NOT_READY_GRACE_PERIOD: Duration = Duration::from_secs(30);

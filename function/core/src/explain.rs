@@ -10,6 +10,7 @@ mod monitor;
 mod near;
 mod object;
 mod owner;
+mod pipelines;
 mod question;
 mod target;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use job::JobTracer;
 pub use job::{DiscoveryResult, DroppingRule, JobTrace, SkippedObject};
 pub use near::{NearMiss, SelectingMonitor};
 pub use owner::Owner;
+pub use pipelines::PipelineTrace;
 pub use question::{Question, QuestionError};
 pub use trace::{DiscoveredTarget, Fate, LabelChange, LabelRead, RuleOrigin, RuleTrace, TargetTrace};
 

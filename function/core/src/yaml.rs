@@ -6,7 +6,9 @@
 //! `<<` merges maps. The result does not record how a value was written.
 
 mod scalar;
+mod variables;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -15,6 +17,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use serde_json::{Map, Value};
 
 pub use scalar::{letters_to_booleans, to_text};
+pub use variables::{VariableError, Variables};
 
 /// Deepest nesting that is read.
 const MAX_DEPTH: usize = 100;
@@ -49,6 +52,8 @@ pub enum YamlError {
     TooDeep(usize),
     #[error("yaml aliases stand for too much: line {0}")]
     TooLarge(usize),
+    #[error("line {line}: {error}")]
+    Variable { line: usize, error: VariableError },
 }
 
 /// How a text is read.
@@ -67,7 +72,19 @@ enum Dialect {
 /// # Errors
 /// What makes the text unreadable, with its line.
 pub fn parse(text: &str) -> Result<Value, YamlError> {
-    let mut reader = Reader::new(text, Dialect::Config);
+    read(Reader::new(text, Dialect::Config))
+}
+
+/// Reads a text as [`parse`] does, and replaces references to variables in its scalars. A plain scalar gets its type
+/// after the replacement: `${env:COUNT}` can be a number, `"${env:COUNT}"` is always a text. Keys keep their references.
+///
+/// # Errors
+/// What makes the text unreadable, with its line.
+pub fn parse_with(text: &str, variables: Variables<'_>) -> Result<Value, YamlError> {
+    read(Reader { variables: Some(variables), ..Reader::new(text, Dialect::Config) })
+}
+
+fn read(mut reader: Reader<'_>) -> Result<Value, YamlError> {
     let mut document = None;
     loop {
         match reader.next()? {
@@ -156,6 +173,8 @@ impl Documents<'_> {
 struct Reader<'input> {
     parser: Parser<'input, StrInput<'input>>,
     dialect: Dialect,
+    /// The variables that scalars may refer to. `None` while references are kept.
+    variables: Option<Variables<'input>>,
     lines_before: usize,
     line: usize,
     /// What each anchor stands for, and how many values that is; `None` while it is being read.
@@ -169,7 +188,8 @@ struct Reader<'input> {
 impl<'input> Reader<'input> {
     fn new(text: &'input str, dialect: Dialect) -> Self {
         let parser = Parser::new_from_str(text);
-        Self { parser, dialect, lines_before: 0, line: 0, anchors: BTreeMap::new(), values: 0, aliased: 0 }
+        let (anchors, variables) = (BTreeMap::new(), None);
+        Self { parser, dialect, variables, lines_before: 0, line: 0, anchors, values: 0, aliased: 0 }
     }
 
     fn next(&mut self) -> Result<Event<'input>, YamlError> {
@@ -190,6 +210,7 @@ impl<'input> Reader<'input> {
         let before = self.values;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let text = self.replaced(&text)?;
                 self.count(text.len() / TEXT_OF_A_VALUE)?;
                 let value = self.scalar(&text, style, tag.as_deref())?;
                 self.remember(anchor, &value, before);
@@ -242,9 +263,12 @@ impl<'input> Reader<'input> {
                 _ => false,
             };
             let line = self.line;
+            let variables = self.variables.take();
             let key = self.value(event, depth + 1)?;
             let event = self.next()?;
+            self.variables = variables.filter(|variables| depth > 0 || !is_exception(variables, &key));
             let value = self.value(event, depth + 1)?;
+            self.variables = variables;
             if merges {
                 merge(&mut map, value, line)?;
                 continue;
@@ -287,6 +311,12 @@ impl<'input> Reader<'input> {
         if fits { Ok(value) } else { Err(YamlError::Tag { line: self.line, tag: tag.suffix.clone() }) }
     }
 
+    /// The text of a scalar with the values of variables.
+    fn replaced<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, YamlError> {
+        let Some(variables) = self.variables else { return Ok(Cow::Borrowed(text)) };
+        variables.replace(text).map_err(|error| YamlError::Variable { line: self.line, error })
+    }
+
     fn plain(&self, text: &str) -> Result<Value, YamlError> {
         match self.dialect {
             Dialect::Config => Ok(scalar::resolve(text)),
@@ -322,6 +352,11 @@ impl<'input> Reader<'input> {
             self.anchors.insert(anchor, Some((value.clone(), self.values - before + 1)));
         }
     }
+}
+
+/// Whether the values of a key at the top of the file keep their references.
+fn is_exception(variables: &Variables<'_>, key: &Value) -> bool {
+    key.as_str().is_some_and(|key| variables.except.contains(&key))
 }
 
 /// Merged keys replace keys that stand before the merge. Of several merged maps the first counts.

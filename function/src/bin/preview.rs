@@ -99,12 +99,14 @@ async fn snapshot(state: &str, config: Option<&str>) -> Result<Snapshot> {
     let is_cluster =
         ["manifests", "kubeconfig", "eks"].iter().any(|kind| state == *kind || state.starts_with(&format!("{kind}:")));
     let cluster = if is_cluster { state.to_owned() } else { format!("manifests:{state}") };
-    let settings = Settings::load(|name| match name {
+    let environment = |name: &str| std::env::var(name).ok();
+    let lookup = |name: &str| match name {
         "CLUSTER" => Some(cluster.clone()),
         "ALLOCATOR_CONFIG_FILE" => config.map(str::to_owned),
-        _ if name.to_ascii_uppercase().ends_with("_PROXY") => std::env::var(name).ok(),
+        _ if name.to_ascii_uppercase().ends_with("_PROXY") => environment(name),
         _ => None,
-    })?;
+    };
+    let settings = Settings::load_with(&lookup, &environment)?;
     let [source] = &settings.clusters[..] else { bail!("the value of CLUSTER must have one cluster: {state}") };
     let config = Arc::new(settings.config);
     let proxies = settings.place.proxies.clone();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use target_allocator_core::allocation::{Allocation, Form};
+use target_allocator_core::allocation::{Allocation, Form, JobSet};
 use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
 use target_allocator_core::targets::{GroupTargets, Target, Text, escape};
@@ -20,7 +20,7 @@ use super::answer::{Answer, Status};
 use super::event::Asked;
 use super::job_path::{UnknownJob, job};
 use super::request::Request;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Served, Snapshot};
 
 const NO_COLLECTORS: &str = "the allocator config does not say who the collectors are: \
     set collector_selector and collector_namespace, or collectors";
@@ -50,12 +50,12 @@ pub fn index(request: &Request<'_>) -> Answer {
 
 /// The scrape configs.
 pub fn configs(request: &Request<'_>) -> Answer {
-    Answer::scrape_configs(request.snapshot.scrape_configs.shown_to(request.asked.reader))
+    Answer::scrape_configs(request.served.configs.plain.shown_to(request.asked.reader))
 }
 
 /// The scrape configs of the merged view.
 pub fn merged_configs(request: &Request<'_>) -> Answer {
-    let configs = request.snapshot.merged_scrape_configs.as_ref();
+    let configs = request.served.configs.merged.as_ref();
     configs.map_or_else(
         || Answer::error(Status::Unavailable, "the snapshot does not hold the merged view: ask again"),
         |configs| Answer::scrape_configs(configs.shown_to(request.asked.reader)),
@@ -84,7 +84,7 @@ pub fn job_targets(request: &Request<'_>) -> Answer {
 
 /// The targets of all jobs that need no settings of their own.
 pub fn all_targets(request: &Request<'_>) -> Answer {
-    plain_targets(&request.snapshot.allocation, request.asked, Room::of(request))
+    plain_targets(&request.snapshot.allocation, request.served.jobs, request.asked, Room::of(request))
 }
 
 fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked, room: Room) -> Answer {
@@ -122,7 +122,7 @@ fn targets(listed: Listed<'_>, rests: &[&str], asked: &Asked, room: Room) -> Ans
 }
 
 /// The targets of a collector that a scraper without settings of its own can scrape.
-fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
+fn plain_targets(allocation: &Allocation, jobs: &JobSet, asked: &Asked, room: Room) -> Answer {
     if allocation.members().is_none() {
         return Answer::error(Status::Internal, NO_COLLECTORS);
     }
@@ -133,7 +133,7 @@ fn plain_targets(allocation: &Allocation, asked: &Asked, room: Room) -> Answer {
     if let Some(members) = allocation.fixed_members().filter(|members| members.index_of(collector).is_none()) {
         return Answer::error(Status::NotFound, no_such_collector(collector, members));
     }
-    let list = allocation.list();
+    let list = jobs.list();
     let left_out = LeftOut::of(list);
     if let Some(answer) = shared::answer(allocation, &list.jobs, collector, room, left_out) {
         return answer;
@@ -162,31 +162,32 @@ fn no_such_collector(collector: &str, members: &Members) -> String {
     format!("no such collector, the config has {}{more}: {collector:?}", names.join(", "))
 }
 
-/// The jobs of one view.
+/// The jobs of a route: a set of jobs in one view.
 #[derive(Clone, Copy)]
 struct Listed<'a> {
     allocation: &'a Allocation,
+    served: Served<'a>,
     merged: bool,
 }
 
 impl<'a> Listed<'a> {
-    /// The jobs of the view that a route belongs to.
     fn of(request: &Request<'a>) -> Self {
-        Self { allocation: &request.snapshot.allocation, merged: request.merged }
+        Self { allocation: &request.snapshot.allocation, served: request.served, merged: request.merged }
     }
 
     /// The name of a job, borrowed from the snapshot.
     fn name(self, name: &str) -> Option<&'a str> {
         if self.merged {
-            self.allocation.merged().get_key_value(name).map(|(name, _)| name.as_str())
+            self.served.jobs.merged().get_key_value(name).map(|(name, _)| name.as_str())
         } else {
-            self.allocation.job(name).map(|job| job.scrape_config().job_name.as_str())
+            self.served.jobs.job(self.allocation, name).map(|job| job.scrape_config().job_name.as_str())
         }
     }
 
     fn names(self) -> impl Iterator<Item = &'a str> {
-        let merged = self.allocation.merged().keys().map(String::as_str).filter(move |_| self.merged);
-        let plain = self.allocation.jobs().map(|(name, _)| name).filter(move |_| !self.merged);
+        let jobs = self.served.jobs;
+        let merged = jobs.merged().keys().map(String::as_str).filter(move |_| self.merged);
+        let plain = jobs.jobs(self.allocation).map(|(name, _)| name).filter(move |_| !self.merged);
         merged.chain(plain)
     }
 
@@ -198,13 +199,13 @@ impl<'a> Listed<'a> {
 
     /// The jobs that are merged into this job. `None` if the job is served as discovered.
     fn sharing(self, name: &str) -> Option<&'a [String]> {
-        let merged = self.allocation.merged().get(name).filter(|_| self.merged)?;
+        let merged = self.served.jobs.merged().get(name).filter(|_| self.merged)?;
         (merged.form != Form::Discovered).then_some(&merged.jobs)
     }
 
     /// The JSON texts of the targets of a job that are assigned to a collector.
     fn texts(self, name: &str, collector: &'a str) -> impl Iterator<Item = Text<'a>> {
-        let merged = if self.merged { self.allocation.merged().get(name) } else { None };
+        let merged = if self.merged { self.served.jobs.merged().get(name) } else { None };
         let relabelled = merged.is_some_and(|job| job.form != Form::Discovered);
         let text = move |(group, target): (&'a GroupTargets, &Target)| {
             if relabelled { group.merged(target) } else { group.plain(target) }
@@ -228,7 +229,7 @@ impl<'a> Listed<'a> {
         let collectors = self.allocation.members().map(Members::collectors).unwrap_or_default();
         body.push('{');
         for (collector, separator) in collectors.iter().zip(separators()) {
-            let link = format!("{}?collector_id={}", link(name), collector.name);
+            let link = format!("{}?collector_id={}", self.link(name), collector.name);
             body.push_str(separator);
             escape(&format!("{}:{{\"_link\":{},\"targets\":", json!(collector.name), json!(link)), body);
             self.share(name, &collector.name, body);
@@ -241,13 +242,20 @@ impl<'a> Listed<'a> {
     fn links(self) -> String {
         let has_targets =
             |name: &str| self.allocation.job(name).is_some_and(|job| !job.is_empty() || job.unknown().is_some());
-        let listed = |name: &&str| match self.allocation.merged().get(*name).filter(|_| self.merged) {
+        let listed = |name: &&str| match self.served.jobs.merged().get(*name).filter(|_| self.merged) {
             Some(merged) => merged.jobs.iter().any(|job| has_targets(job)),
             None => has_targets(name),
         };
         let links: BTreeMap<_, _> =
-            self.names().filter(listed).map(|name| (name, json!({ "_link": link(name) }))).collect();
+            self.names().filter(listed).map(|name| (name, json!({ "_link": self.link(name) }))).collect();
         json!(links).to_string()
+    }
+
+    /// The path of the targets of a job.
+    fn link(self, job: &str) -> String {
+        let job = utf8_percent_encode(job, ESCAPED).to_string().replace(' ', "+");
+        let view = if self.merged { "/merged" } else { "" };
+        format!("{}{view}/jobs/{job}/targets", self.served.path())
     }
 }
 
@@ -275,7 +283,8 @@ fn report(allocation: &Allocation) -> String {
 fn counts(snapshot: &Snapshot) -> String {
     let (targets, unassigned) = snapshot.allocation.counts();
     let collectors = snapshot.allocation.members().map(|members| members.collectors().len());
-    json!({
+    let pipelines: Vec<_> = snapshot.allocation.pipelines().keys().collect();
+    let mut counts = json!({
         "age_seconds": snapshot.age().as_secs(),
         "jobs": snapshot.allocation.jobs().len(),
         "targets": targets,
@@ -283,14 +292,12 @@ fn counts(snapshot: &Snapshot) -> String {
         "collectors": collectors,
         "skipped": snapshot.allocation.report().entries().len(),
         "links": ["scrape_configs", "jobs", "merged/scrape_configs", "explain", "debug/report", "livez", "readyz"],
-    })
-    .to_string()
+    });
+    if !pipelines.is_empty() {
+        counts["pipelines"] = json!(pipelines);
+    }
+    counts.to_string()
 }
 
 /// The characters that Go's `url.QueryEscape` keeps. Spaces are replaced separately.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
-
-fn link(job: &str) -> String {
-    let job = utf8_percent_encode(job, ESCAPED).to_string().replace(' ', "+");
-    format!("/jobs/{job}/targets")
-}

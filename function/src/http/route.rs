@@ -1,10 +1,11 @@
 //! The table of routes, and the search for the route of a path.
 //!
 //! Input: a path without stage and base path. If only one cluster is served, any path can precede the route. Output:
-//! the row of [`ROUTES`], and the texts that can name a job. The table contains all differences between routes. To add
-//! a route, add a row.
+//! the row of [`ROUTES`], the name of the pipeline, and the texts that can name a job. The table contains all
+//! differences between routes. To add a route, add a row.
 
 mod cluster;
+mod pipeline;
 
 use target_allocator_core::targets::Views;
 
@@ -18,7 +19,7 @@ pub use cluster::{Located, locate};
 /// A route.
 #[derive(Debug)]
 pub struct Route {
-    /// The path after the name of the cluster. `{job}` is a placeholder for the name of a job.
+    /// The path after the name of the cluster. `{job}` and `{pipeline}` are placeholders for names.
     pub pattern: &'static str,
     /// The name in the metrics. Several routes may share a name.
     pub name: &'static str,
@@ -65,6 +66,8 @@ pub struct Found<'p> {
     pub route: &'static Route,
     /// The part of the path before the route.
     pub base: &'p str,
+    /// The name of the pipeline, if the route belongs to a pipeline. The config may have no such pipeline.
+    pub pipeline: Option<&'p str>,
     /// The texts after each `/jobs/` of the path, if the route names a job. One of these texts names the job.
     pub rests: Vec<&'p str>,
 }
@@ -77,7 +80,7 @@ const PLAIN: Views = Views::PLAIN;
 const MERGED: Views = Views::MERGED;
 
 /// All routes. `docs/security.md` lists the permission of each route, and a test finds each pattern there.
-pub const ROUTES: [Route; 19] = [
+pub const ROUTES: [Route; 26] = [
     row("/livez", "livez", Always, NONE, Never, lists::nothing),
     row("/readyz", "readyz", Anyone, NONE, Never, lists::ready),
     row("/", "index", Admitted, NONE, html(Page::Overview), lists::index),
@@ -88,6 +91,34 @@ pub const ROUTES: [Route; 19] = [
     row("/merged/jobs", "merged/jobs", Admitted, MERGED, Never, lists::jobs),
     row("/merged/jobs/{job}/targets", "merged/jobs/targets", Share, MERGED, Never, lists::job_targets),
     row("/merged/targets", "merged/targets", Share, MERGED, Never, lists::all_targets),
+    row(
+        "/pipelines/{pipeline}/scrape_configs",
+        "pipelines/scrape_configs",
+        Admitted,
+        PLAIN,
+        html(Page::ScrapeConfigsOfPipeline),
+        lists::configs,
+    ),
+    row("/pipelines/{pipeline}/jobs", "pipelines/jobs", Admitted, PLAIN, html(Page::JobsOfPipeline), lists::jobs),
+    row("/pipelines/{pipeline}/jobs/{job}/targets", "pipelines/jobs/targets", Share, PLAIN, Never, lists::job_targets),
+    row(
+        "/pipelines/{pipeline}/merged/scrape_configs",
+        "pipelines/merged/scrape_configs",
+        Admitted,
+        MERGED,
+        Never,
+        lists::merged_configs,
+    ),
+    row("/pipelines/{pipeline}/merged/jobs", "pipelines/merged/jobs", Admitted, MERGED, Never, lists::jobs),
+    row(
+        "/pipelines/{pipeline}/merged/jobs/{job}/targets",
+        "pipelines/merged/jobs/targets",
+        Share,
+        MERGED,
+        Never,
+        lists::job_targets,
+    ),
+    row("/pipelines/{pipeline}/merged/targets", "pipelines/merged/targets", Share, MERGED, Never, lists::all_targets),
     row("/explain", "explain", AllShares, NONE, html(Page::Explain), lists::explanation),
     row("/debug/report", "debug/report", Admitted, NONE, html(Page::Report), lists::findings),
     page("/debug/jobs", NONE, Page::Jobs),
@@ -131,20 +162,22 @@ impl Route {
         self.views.merged
     }
 
-    /// The position in a path where the route begins. `None` if the path does not contain the route.
+    /// The route in a path. `None` if the path does not contain the route.
     ///
     /// A route with a job matches all that follows, because a job can have the name of a route.
-    fn start(&self, path: &str) -> Option<usize> {
-        match self.pattern.split_once(JOB) {
-            Some((before, _)) => path.find(before),
-            None => path.strip_suffix(self.pattern).map(str::len),
-        }
-    }
-
-    fn found<'p>(&'static self, path: &'p str, start: usize) -> Found<'p> {
-        let (base, own) = path.split_at(start);
+    fn find<'p>(&'static self, path: &'p str) -> Option<Found<'p>> {
+        let (start, pipeline, own) = match pipeline::after(self.pattern) {
+            Some(pattern) => pipeline::find(path, pattern).map(|found| (found.start, Some(found.name), found.own))?,
+            None => {
+                let start = match self.pattern.split_once(JOB) {
+                    Some((before, _)) => path.find(before)?,
+                    None => path.strip_suffix(self.pattern)?.len(),
+                };
+                (start, None, path.get(start..)?)
+            }
+        };
         let rests = if self.pattern.contains(JOB) { rests(own) } else { Vec::new() };
-        Found { route: self, base, rests }
+        Some(Found { route: self, base: path.get(..start)?, pipeline, rests })
     }
 }
 
@@ -165,9 +198,22 @@ impl Found<'_> {
 
 /// Finds the route that begins first in a path. Any text can precede the route.
 pub fn find(path: &str) -> Option<Found<'_>> {
-    let starts = ROUTES.iter().filter_map(|route| Some((route.start(path)?, route)));
-    // If two routes begin at one position, the earlier row wins.
-    starts.min_by_key(|(start, _)| *start).map(|(start, route)| route.found(path, start))
+    first(path, |_| true)
+}
+
+/// Finds the first of some routes. If two routes begin at one position, the route with the shorter name of a pipeline
+/// wins, then the earlier row. A name has no slash, so a longer one contains a part of a route.
+fn first(path: &str, choose: impl Fn(&Route) -> bool) -> Option<Found<'_>> {
+    let found = ROUTES.iter().filter(|route| choose(route)).filter_map(|route| route.find(path));
+    found.min_by_key(|found| {
+        let name = found.pipeline.unwrap_or_default();
+        (found.base.len(), found.pipeline == Some(""), name.len())
+    })
+}
+
+/// Finds the route that begins first in a path, outside of pipelines.
+fn find_outside_pipelines(path: &str) -> Option<Found<'_>> {
+    first(path, |route| pipeline::after(route.pattern).is_none())
 }
 
 /// Finds the route that matches the whole path.

@@ -7,7 +7,7 @@ use super::event::Asked;
 use super::lists;
 use super::route::{Route, Shown as When};
 use crate::pages::{self, NotShown, Page, Shown};
-use crate::snapshot::{Snapshot, Snapshots};
+use crate::snapshot::{Served, Snapshot, Snapshots};
 
 /// The page that a request for this route gets. `None` if the answer is not a page.
 pub fn page(route: &Route, asked: &Asked) -> Option<Page> {
@@ -19,10 +19,10 @@ pub fn page(route: &Route, asked: &Asked) -> Option<Page> {
 }
 
 /// The page for a snapshot.
-pub fn answer(page: Page, snapshot: &Snapshot, snapshots: &Snapshots, asked: &Asked) -> Answer {
+pub fn answer(page: Page, snapshot: &Snapshot, served: Served<'_>, snapshots: &Snapshots, asked: &Asked) -> Answer {
     let question = lists::question(asked);
     let Asked { parameters, repeated, .. } = asked;
-    let shown = Shown { snapshot, snapshots, parameters, repeated, question: &question };
+    let shown = Shown { snapshot, served, snapshots, parameters, repeated, question: &question };
     match pages::render(page, &shown) {
         Ok(body) => Answer::page(None, body),
         Err(NotShown::Bad(message)) => failure(page, Status::BadRequest, message),

@@ -11,6 +11,7 @@ use target_allocator_core::explain::{JobTrace, job_trace};
 use super::explanation::{TargetView, target_views};
 use super::paging::{Paging, part};
 use super::{Frame, NotShown, Page, Shown, explain_href, href};
+use crate::snapshot::Served;
 
 /// Number of jobs on one page.
 const JOBS: usize = 200;
@@ -22,7 +23,7 @@ const CONFIGS: usize = 50;
 #[template(path = "jobs.html")]
 struct Jobs {
     frame: Frame,
-    path: &'static str,
+    path: String,
     query: String,
     jobs: Vec<JobLine>,
     paging: Paging,
@@ -44,18 +45,24 @@ struct TextWithLink {
 }
 
 /// The path of a list below the base, for its search form and for the links to its other parts.
-const fn path(page: Page) -> &'static str {
-    match page {
-        Page::JobsOfCollectors => "jobs",
+fn path(page: Page, served: Served<'_>) -> String {
+    let own = match page {
+        Page::JobsOfCollectors | Page::JobsOfPipeline => "jobs",
         Page::ScrapeConfigs => "debug/scrape_configs",
-        Page::ScrapeConfigsOfCollectors => "scrape_configs",
+        Page::ScrapeConfigsOfCollectors | Page::ScrapeConfigsOfPipeline => "scrape_configs",
         _ => "debug/jobs",
-    }
+    };
+    format!("{}/{own}", served.path()).trim_start_matches('/').to_owned()
+}
+
+/// The title of a list of the jobs, or of the jobs of a pipeline.
+fn title(title: &str, served: Served<'_>) -> String {
+    served.pipeline.map_or_else(|| title.to_owned(), |name| format!("{title} of the pipeline {name}"))
 }
 
 fn matching<'a>(shown: &Shown<'a>, query: &str) -> impl Iterator<Item = (&'a str, &'a AllocatedJob)> + use<'a> {
     let query = query.to_lowercase();
-    let jobs = shown.snapshot.allocation.jobs();
+    let jobs = shown.served.jobs.jobs(&shown.snapshot.allocation);
     jobs.filter(move |(name, _)| query.is_empty() || name.to_lowercase().contains(&query))
 }
 
@@ -64,10 +71,10 @@ fn monitor(root: &str, job: &AllocatedJob) -> Option<TextWithLink> {
 }
 
 pub(super) fn jobs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
-    let (root, path, query) = (page.root(), path(page), shown.parameter("q"));
+    let (root, path, query) = (page.root(), path(page, shown.served), shown.parameter("q"));
     let allocation = &shown.snapshot.allocation;
     let parameters = [("q", query)];
-    let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), JOBS, root, path, &parameters);
+    let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), JOBS, root, &path, &parameters);
     let jobs = jobs.into_iter().map(|(name, job)| JobLine {
         name: name.to_owned(),
         link: href(root, "debug/job", &[("job_id", name)]),
@@ -76,7 +83,7 @@ pub(super) fn jobs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
         unassigned: allocation.unassigned(name),
         unknown: job.unknown().is_some(),
     });
-    let frame = shown.frame(page, "Jobs");
+    let frame = shown.frame(page, title("Jobs", shown.served));
     Ok(Jobs { frame, path, query: query.to_owned(), jobs: jobs.collect(), paging }.render()?)
 }
 
@@ -137,7 +144,7 @@ fn shown_config(job: &AllocatedJob) -> String {
 #[template(path = "scrape_configs.html")]
 struct ScrapeConfigs {
     frame: Frame,
-    path: &'static str,
+    path: String,
     query: String,
     configs: Vec<Config>,
     paging: Paging,
@@ -150,14 +157,14 @@ struct Config {
 }
 
 pub(super) fn scrape_configs(page: Page, shown: &Shown<'_>) -> Result<String, NotShown> {
-    let (root, path, query) = (page.root(), path(page), shown.parameter("q"));
+    let (root, path, query) = (page.root(), path(page, shown.served), shown.parameter("q"));
     let parameters = [("q", query)];
-    let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), CONFIGS, root, path, &parameters);
+    let (jobs, paging) = part(matching(shown, query), shown.parameter("page"), CONFIGS, root, &path, &parameters);
     let configs = jobs.into_iter().map(|(name, job)| Config {
         name: name.to_owned(),
         link: href(root, "debug/job", &[("job_id", name)]),
         text: shown_config(job),
     });
-    let frame = shown.frame(page, "Scrape configs");
+    let frame = shown.frame(page, title("Scrape configs", shown.served));
     Ok(ScrapeConfigs { frame, path, query: query.to_owned(), configs: configs.collect(), paging }.render()?)
 }

@@ -10,6 +10,7 @@ import generated
 import merged
 import namespaces
 import one_object
+import pipelines
 import references
 import shop
 import tokens
@@ -392,6 +393,7 @@ CASES = [
     ("prometheus", prometheus),
     ("merged_targets", merged.targets),
     ("merged_hostile", merged.hostile),
+    ("pipelines", pipelines.separated),
     ("pods", pods),
     ("monitors", monitors),
     ("unloadable", unloadable),

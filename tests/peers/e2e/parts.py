@@ -232,33 +232,41 @@ class World:
         return [json.loads(line) for line in (self.folder / "seen.jsonl").read_text().splitlines()]
 
     def start_collector(self, name: str, view: str = "", interval: str = "2s") -> None:
+        self.start_receivers(name, {"": view}, interval)
+
+    def start_receivers(self, name: str, views: dict[str, str], interval: str = "2s") -> None:
+        """Starts a collector with a receiver for each view. The series of a view have the name `COLLECTOR.LABEL`."""
         config = self.folder / f"{name}.yaml"
         tokens.write(self, name)
         token = str(self.token_file(name))
+        receivers, exporters, pipelines = {}, {}, {}
+        for label, view in views.items():
+            own = f"/{label}" if label else ""
+            receivers[f"prometheus{own}"] = {
+                "config": {},
+                "target_allocator": {
+                    "endpoint": self.gateway + view,
+                    "interval": interval,
+                    "collector_id": name,
+                    "auth": {"authenticator": "bearertokenauth"},
+                    "http_sd_config": {
+                        "refresh_interval": interval,
+                        "authorization": {"type": "Bearer", "credentials_file": token},
+                    },
+                },
+            }
+            exporters[f"otlp_http{own}"] = {"endpoint": f"{self.receiver}/c/{name}{'.' if label else ''}{label}"}
+            pipelines[f"metrics{own}"] = {"receivers": [f"prometheus{own}"], "exporters": [f"otlp_http{own}"]}
         config.write_text(
             json.dumps(
                 {
-                    "receivers": {
-                        "prometheus": {
-                            "config": {},
-                            "target_allocator": {
-                                "endpoint": self.gateway + view,
-                                "interval": interval,
-                                "collector_id": name,
-                                "auth": {"authenticator": "bearertokenauth"},
-                                "http_sd_config": {
-                                    "refresh_interval": interval,
-                                    "authorization": {"type": "Bearer", "credentials_file": token},
-                                },
-                            },
-                        }
-                    },
+                    "receivers": receivers,
                     "extensions": {"bearertokenauth": {"filename": token}},
-                    "exporters": {"otlp_http": {"endpoint": f"{self.receiver}/c/{name}"}},
+                    "exporters": exporters,
                     "service": {
                         "extensions": ["bearertokenauth"],
                         "telemetry": {"metrics": {"level": "none"}},
-                        "pipelines": {"metrics": {"receivers": ["prometheus"], "exporters": ["otlp_http"]}},
+                        "pipelines": pipelines,
                     },
                 }
             )

@@ -41,12 +41,29 @@ pub enum Form {
     Discovered,
 }
 
+/// A job with the settings that merged jobs must share.
+#[derive(Debug)]
+pub(super) struct Mergeable<'j> {
+    pub job: &'j Job,
+    /// The settings as text. `None` if the job cannot be merged. Made once, because a job can be in several sets.
+    settings: Option<String>,
+}
+
+impl<'j> Mergeable<'j> {
+    pub(super) fn new(job: &'j Job) -> Self {
+        Self { job, settings: settings_text(job) }
+    }
+}
+
 /// The jobs of the merged view by name.
-pub(super) fn merge<'j>(jobs: impl Iterator<Item = &'j Job>, plain: &ScrapeConfig) -> BTreeMap<String, MergedJob> {
+pub(super) fn merge<'m>(
+    jobs: impl Iterator<Item = &'m Mergeable<'m>>,
+    plain: &ScrapeConfig,
+) -> BTreeMap<String, MergedJob> {
     let mut merged = BTreeMap::new();
-    let mut by_settings: BTreeMap<String, Vec<&Job>> = BTreeMap::new();
-    for job in jobs {
-        match settings_text(job) {
+    let mut by_settings: BTreeMap<&str, Vec<&Job>> = BTreeMap::new();
+    for Mergeable { job, settings } in jobs {
+        match settings {
             Some(text) => by_settings.entry(text).or_default().push(job),
             None => {
                 let scrape_config = job.scrape_config().clone();

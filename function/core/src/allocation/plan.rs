@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Kind;
 use super::kinds::kinds_of_discovery;
+use super::pipelines::{self, Pipelines};
 use super::read_scope::{self, ReadNamespaces, ReadScope};
 use crate::config::Config;
 use crate::discovery::{Author, NotRead, Query, QueryError, Source, SourceRefusal, check_sources, sources};
@@ -23,6 +24,7 @@ use crate::scrape_config::shard::{self, SHARD, ShardError};
 #[derive(Debug)]
 pub struct Plan {
     pub(super) jobs: Vec<Arc<PlannedJob>>,
+    pub(super) pipelines: Pipelines,
     pub(super) report: Report,
 }
 
@@ -201,7 +203,8 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         }
     }
     check_job_names(&mut jobs, &mut report);
-    Plan { jobs: jobs.into_values().collect(), report }
+    let pipelines = pipelines::select(config, &jobs, cluster, &mut report);
+    Plan { jobs: jobs.into_values().collect(), pipelines, report }
 }
 
 impl PlannedJob {

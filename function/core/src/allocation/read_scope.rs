@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::Kind;
-use crate::config::{Collectors, Config};
+use crate::config::{Collectors, Config, Pipeline};
 use crate::monitors::selection::{KindSelection, NamespaceRules, is_namespace_name};
 
 /// The part of a cluster that is read.
@@ -25,8 +25,8 @@ pub struct ReadNamespaces {
     pub names: BTreeSet<String>,
     /// The namespace of the collector pods. Only pods are read there, unless it is one of `names` too.
     pub collectors: Option<String>,
-    /// Whether a namespace selector of the config reads labels of namespaces. A namespace whose labels cannot be read
-    /// then stops the refresh: otherwise its monitors would be lost.
+    /// Whether a namespace selector of the config or of a pipeline reads labels of namespaces. A namespace whose labels
+    /// cannot be read then stops the refresh: otherwise its monitors would be lost.
     pub labels_decide: bool,
 }
 
@@ -46,7 +46,8 @@ impl ReadScope {
         Self::Namespaces(ReadNamespaces {
             names: settings.namespaces.readable().map(str::to_owned).collect(),
             collectors,
-            labels_decide: selections.into_iter().any(KindSelection::reads_namespace_labels),
+            labels_decide: selections.into_iter().any(KindSelection::reads_namespace_labels)
+                || config.pipelines.iter().any(Pipeline::reads_namespace_labels),
         })
     }
 
@@ -121,6 +122,18 @@ mod tests {
             );
             let ReadScope::Namespaces(namespaces) = scope(&text) else { panic!("{text}") };
             assert_eq!(namespaces.labels_decide, expected, "{selector}");
+        }
+        for (conditions, expected) in [
+            ("{jobs: ['*']}", false),
+            ("{namespace_selector: {}}", false),
+            ("{namespace_selector: {matchLabels: {team: a}}}", true),
+        ] {
+            let text = format!(
+                "prometheus_cr: {{enabled: true, allow_namespaces: [a], service_monitor_selector: {{}}}}\n\
+                 pipelines: {{one: {conditions}}}"
+            );
+            let ReadScope::Namespaces(namespaces) = scope(&text) else { panic!("{text}") };
+            assert_eq!(namespaces.labels_decide, expected, "{conditions}");
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Allocation, Form};
+use super::{Allocation, Form, JobSet};
 use crate::report::{Outcome, Report};
 use crate::shard::Members;
 
@@ -68,9 +68,26 @@ pub(super) fn report(allocation: &Allocation, most: usize) -> Report {
     if most == usize::MAX {
         return report;
     }
-    let merged = allocation.merged.values().filter(|merged| merged.form != Form::Discovered);
-    let lists: Vec<_> = merged.map(|merged| &merged.jobs).chain([&allocation.list.jobs]).collect();
-    let mut left_out: BTreeMap<&str, (BTreeSet<&str>, usize)> = BTreeMap::new();
+    let left_out = left_out(allocation, &allocation.all, most);
+    if left_out.is_empty() {
+        // A list of a pipeline is a part of a list of all jobs, so the lists of all pipelines fit, too.
+        return report;
+    }
+    add(allocation, "", &left_out, most, &mut report);
+    for (name, set) in &allocation.pipelines {
+        add(allocation, &format!("/pipelines/{name}"), &self::left_out(allocation, set, most), most, &mut report);
+    }
+    report
+}
+
+/// The collectors whose list lacks a job, and the largest size of the job in these lists.
+type LeftOut<'a> = BTreeMap<&'a str, (BTreeSet<&'a str>, usize)>;
+
+/// The jobs that are left out of lists of a set.
+fn left_out<'a>(allocation: &'a Allocation, set: &'a JobSet, most: usize) -> LeftOut<'a> {
+    let merged = set.merged().values().filter(|merged| merged.form != Form::Discovered);
+    let lists: Vec<_> = merged.map(|merged| &merged.jobs).chain([&set.list().jobs]).collect();
+    let mut left_out = LeftOut::new();
     for collector in allocation.members().map(Members::collectors).unwrap_or_default() {
         for jobs in &lists {
             for (job, bytes) in too_large(allocation.parts(jobs, &collector.name), most) {
@@ -80,17 +97,22 @@ pub(super) fn report(allocation: &Allocation, most: usize) -> Report {
             }
         }
     }
+    left_out
+}
+
+/// Adds an entry for each left-out job. `prefix` is the beginning of the paths of the set.
+fn add(allocation: &Allocation, prefix: &str, left_out: &LeftOut<'_>, most: usize, report: &mut Report) {
     for (name, (collectors, bytes)) in left_out {
         let Some(job) = allocation.job(name) else { continue };
         let reason = format!(
-            "left out of the lists that it shares with other jobs (/merged/targets, /merged/jobs), they would take more \
-             than {most} bytes: let its rules drop what it does not need, use more collectors, or RESPONSE_MODE=stream \
-             behind a function URL or a REST API that streams: {bytes} bytes, for {} of the collectors",
+            "left out of the lists that it shares with other jobs ({prefix}/merged/targets, {prefix}/merged/jobs), they \
+             would take more than {most} bytes: let its rules drop what it does not need, use more collectors, or \
+             RESPONSE_MODE=stream behind a function URL or a REST API that streams: {bytes} bytes, for {} of the \
+             collectors",
             collectors.len()
         );
-        report.push(job.planned().object(), Outcome::Unlisted, name, reason);
+        report.push(job.planned().object(), Outcome::Unlisted, *name, reason);
     }
-    report
 }
 
 #[cfg(test)]

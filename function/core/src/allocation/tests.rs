@@ -1,5 +1,6 @@
 //! An incremental allocation equals an allocation from scratch.
 
+mod pipelines;
 mod shared;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::collectors::CollectorsKey;
+use super::pipelines::{self, PipelinesKey};
 use super::prometheus::{self, BodySize, Limit, LimitKeys};
 use super::selector::Selector;
 use super::{
@@ -57,6 +58,7 @@ pub(super) struct File {
     allowed_subjects: Option<Vec<String>>,
     viewers: Option<Vec<String>>,
     collector_identity: Option<String>,
+    pipelines: Option<PipelinesKey>,
 }
 
 /// `prometheus_cr`.
@@ -137,6 +139,7 @@ impl File {
             allowed_subjects,
             viewers,
             collector_identity,
+            pipelines,
         } = self;
         let mut notes = Vec::new();
         let mut note = |present: bool, key: &str, reason| {
@@ -208,6 +211,7 @@ impl File {
             filter: strategy::read_filter(filter_strategy.as_deref())?,
             monitors,
             scrape_configs,
+            pipelines: pipelines::read(pipelines.unwrap_or_default())?,
             egress,
             dns_servers: dns_sd_servers.unwrap_or_default(),
             most_of_a_job: MOST_OF_A_JOB,

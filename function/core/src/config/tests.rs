@@ -1,6 +1,8 @@
 //! The meaning of each key of `targetallocator.yaml`.
 
+mod pipelines;
 mod prometheus;
+mod variables;
 
 use super::*;
 use crate::shard::rendezvous::Rendezvous;

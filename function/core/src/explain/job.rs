@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::pipelines::{self, PipelineTrace};
 use super::trace::{self, DiscoveredTarget, Fate, RuleOrigin, TargetTrace};
 use super::{World, owner};
 use crate::allocation::{Job, PlannedJob};
@@ -31,6 +32,9 @@ pub struct JobTrace {
     /// The index of the monitor's endpoint. `None` for kinds of monitors that have one endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<usize>,
+    /// The pipelines of the config, and whether the job is in each. Empty if the config has no pipelines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pipelines: Vec<PipelineTrace>,
     /// The result of each service discovery of the job.
     pub looked_at: Vec<DiscoveryResult>,
     /// The number of discovered targets.
@@ -193,6 +197,7 @@ impl<'a> JobTracer<'a> {
         JobTrace {
             job: name.clone(),
             endpoint: self.planned.endpoint,
+            pipelines: pipelines::trace(self.world, self.planned),
             looked_at,
             found,
             dropped: dropped.collect(),

@@ -3,7 +3,7 @@
 use super::job::JobTracer;
 use super::near::{MonitorSelector, NearMiss, miss, nearest};
 use super::question::MonitorKind;
-use super::{Explanation, Stage, World, counted};
+use super::{Explanation, Stage, World, counted, pipelines};
 use crate::discovery::Query;
 use crate::monitors::Settings;
 use crate::monitors::selection::{KindSelection, reasons};
@@ -38,9 +38,11 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
         explanation.summary = format!("{monitor} is refused: {}: {}", refusal.field, refusal.reason);
         return;
     }
-    acceptance(explanation);
     let planned = world.plan().jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
-    explanation.jobs = planned.map(|job| JobTracer::new(world, job).trace_job()).collect();
+    let jobs: Vec<_> = planned.map(|job| JobTracer::new(world, job).trace_job()).collect();
+    pipelines::note(&jobs, explanation);
+    acceptance(explanation);
+    explanation.jobs = jobs;
     let targets: usize = explanation.jobs.iter().map(|job| job.targets).sum();
     let unassigned: usize = explanation.jobs.iter().map(|job| job.unassigned).sum();
     discovery(explanation);
@@ -132,16 +134,7 @@ fn find<'a>(
     settings: &'a Settings,
     monitor: &ObjectRef,
 ) -> Option<(&'a Metadata, &'a KindSelection)> {
-    fn metadata<'a, T: Object>(objects: &'a Collection<T>, monitor: &ObjectRef) -> Option<&'a Metadata> {
-        objects.get(&monitor.namespace, &monitor.name).map(|object| object.metadata())
-    }
-    let found = match kind(monitor)? {
-        MonitorKind::ServiceMonitor => metadata(&cluster.service_monitors, monitor),
-        MonitorKind::PodMonitor => metadata(&cluster.pod_monitors, monitor),
-        MonitorKind::Probe => metadata(&cluster.probes, monitor),
-        MonitorKind::ScrapeConfig => metadata(&cluster.scrape_configs, monitor),
-    };
-    Some((found?, selection(settings, kind(monitor)?)))
+    Some((cluster.monitor(monitor)?, selection(settings, kind(monitor)?)))
 }
 
 const fn selection(settings: &Settings, kind: MonitorKind) -> &KindSelection {

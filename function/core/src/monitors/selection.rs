@@ -186,7 +186,7 @@ pub fn select<'a, T: Object>(
 
 /// The labels of a namespace. The label with the name of the namespace is always present, even without a Namespace
 /// object.
-fn namespace_labels(namespace: &str, cluster: &Cluster) -> Arc<TextMap> {
+pub(crate) fn namespace_labels(namespace: &str, cluster: &Cluster) -> Arc<TextMap> {
     let mut labels =
         cluster.namespaces.get("", namespace).map(|namespace| namespace.metadata.labels.clone()).unwrap_or_default();
     if !labels.contains_key(Namespace::NAME_LABEL) {

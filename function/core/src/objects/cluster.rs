@@ -10,6 +10,7 @@ use super::{
     ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Node, Object, Pod, ReferencedObject,
     ReplicaSet, Secret, Service,
 };
+use crate::report::ObjectRef;
 
 /// Objects of one kind, ordered by namespace and name.
 ///
@@ -305,6 +306,21 @@ impl Cluster {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The metadata of a monitor. `None` if there is no such monitor, or if the object is no monitor.
+    #[must_use]
+    pub fn monitor(&self, monitor: &ObjectRef) -> Option<&Metadata> {
+        fn metadata<'a, T: Object>(objects: &'a Collection<T>, monitor: &ObjectRef) -> Option<&'a Metadata> {
+            objects.get(&monitor.namespace, &monitor.name).map(|object| object.metadata())
+        }
+        match monitor.kind.as_str() {
+            ServiceMonitor::KIND => metadata(&self.service_monitors, monitor),
+            PodMonitor::KIND => metadata(&self.pod_monitors, monitor),
+            Probe::KIND => metadata(&self.probes, monitor),
+            ScrapeConfig::KIND => metadata(&self.scrape_configs, monitor),
+            _ => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! If only one cluster is served, no mix-up is possible, and any path can precede the route.
 
-use super::{Found, find, find_exactly};
+use super::{Found, find, find_exactly, find_outside_pipelines};
 
 /// The result for a path.
 #[derive(Debug)]
@@ -29,8 +29,13 @@ pub fn locate<'p, 'c, C>(
     if exactly.cluster.is_some() && exactly.found.is_some() {
         return exactly;
     }
-    let found = find(path);
+    let path = base_path.and_then(|base| below(path, base)).unwrap_or(path);
     let named = |found: &Found<'_>| name(only).is_none_or(|name| found.base.rsplit('/').next() == Some(name));
+    let mut found = find(path);
+    // A cluster can have the name of a part of a route.
+    if name(only) == Some("pipelines") && !found.as_ref().is_some_and(named) {
+        found = find_outside_pipelines(path);
+    }
     let cluster = found.as_ref().filter(|found| named(found)).map(|_| only);
     Located { found, cluster }
 }
@@ -77,6 +82,8 @@ mod tests {
             ("/dev/merged/targets", None, Some("dev"), Some("/merged/targets")),
             ("/prod-2/", None, Some("prod-2"), Some("/")),
             ("/dev/jobs/a/targets", None, Some("dev"), Some(jobs)),
+            ("/dev/pipelines/p/scrape_configs", None, Some("dev"), Some("/pipelines/{pipeline}/scrape_configs")),
+            ("/pipelines/dev/scrape_configs", None, None, Some("/pipelines/{pipeline}/scrape_configs")),
             // A path below the name of another cluster.
             ("/dev/prod/scrape_configs", None, Some("dev"), None),
             ("/dev/../prod/scrape_configs", None, Some("dev"), None),
@@ -131,6 +138,19 @@ mod tests {
         for (path, pattern) in [("/merged/jobs", "/jobs"), ("/merged/merged/jobs", "/merged/jobs")] {
             let expected = (Some("merged".to_owned()), Some(pattern));
             assert_eq!(located(path, None, &["merged"]), expected, "{path}");
+        }
+        for (path, pattern) in [
+            ("/pipelines/jobs", "/jobs"),
+            ("/stage/pipelines/jobs", "/jobs"),
+            ("/stage/pipelines/merged/jobs", "/merged/jobs"),
+            ("/pipelines/pipelines/p/jobs", "/pipelines/{pipeline}/jobs"),
+        ] {
+            let expected = (Some("pipelines".to_owned()), Some(pattern));
+            assert_eq!(located(path, None, &["pipelines"]), expected, "{path}");
+        }
+        // Without the name of the cluster, or with the name after the pipeline, the path names no cluster.
+        for path in ["/pipelines/p/jobs", "/pipelines/prod/jobs"] {
+            assert_eq!(located(path, None, &["prod"]).0, None, "{path}");
         }
     }
 

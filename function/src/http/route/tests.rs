@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::http::job_path::{UnknownJob, job};
 
@@ -55,13 +57,99 @@ fn the_end_of_a_path_selects_the_route() {
 #[test]
 fn every_row_is_found_by_its_own_pattern() {
     for route in &ROUTES {
+        let own = route.pattern.replace(JOB, "j").replace("{pipeline}", "p");
+        let pipeline = route.pattern.contains("{pipeline}").then_some("p");
         for base in ["", "/base"] {
-            let path = format!("{base}{}", route.pattern.replace(JOB, "j"));
+            let path = format!("{base}{own}");
             let found = find(&path).unwrap();
-            assert_eq!((found.base, found.route.pattern), (base, route.pattern));
+            assert_eq!((found.base, found.route.pattern, found.pipeline), (base, route.pattern, pipeline));
         }
-        assert_eq!(find_exactly(&route.pattern.replace(JOB, "j")).unwrap().route.pattern, route.pattern);
-        assert_eq!(route.is_merged(), route.pattern.starts_with("/merged/"), "{}", route.pattern);
+        assert_eq!(find_exactly(&own).unwrap().route.pattern, route.pattern);
+        assert_eq!(route.is_merged(), route.pattern.contains("/merged/"), "{}", route.pattern);
+    }
+}
+
+/// Each route of a list or a share has a route in pipelines, with the same permission, views and handler.
+#[test]
+fn routes_of_pipelines_equal_the_plain_routes() {
+    let mut in_pipelines = 0;
+    for route in &ROUTES {
+        let Some(own) = pipeline::after(route.pattern) else { continue };
+        let plain = ROUTES.iter().find(|plain| plain.pattern == own).unwrap();
+        assert_eq!((route.permission, route.views), (plain.permission, plain.views), "{own}");
+        assert!(std::ptr::fn_addr_eq(route.answer, plain.answer), "{own}");
+        assert_eq!(route.page == Never, plain.page == Never, "{own}");
+        in_pipelines += 1;
+    }
+    assert_eq!(in_pipelines, 7);
+}
+
+#[test]
+fn the_text_after_pipelines_is_the_name_of_the_pipeline() {
+    let (job, merged) = ("/pipelines/{pipeline}/jobs/{job}/targets", "/pipelines/{pipeline}/merged/jobs/{job}/targets");
+    let (configs, list) = ("/pipelines/{pipeline}/scrape_configs", "/pipelines/{pipeline}/merged/targets");
+    /// The path, the part before the route, the pattern, the name, and the texts that can name a job.
+    type Case = (&'static str, &'static str, &'static str, Option<&'static str>, &'static [&'static str]);
+    let cases: [Case; 25] = [
+        ("/pipelines/p/scrape_configs", "", configs, Some("p"), &[]),
+        ("/a/b/pipelines/p/scrape_configs", "/a/b", configs, Some("p"), &[]),
+        ("/pipelines/p/jobs/a/targets", "", job, Some("p"), &["a/targets"]),
+        ("/pipelines/p/merged/jobs/a/targets", "", merged, Some("p"), &["a/targets"]),
+        ("/pipelines/p/merged/targets", "", list, Some("p"), &[]),
+        // Names of pipelines that are parts of routes.
+        ("/pipelines/merged/scrape_configs", "", configs, Some("merged"), &[]),
+        ("/pipelines/merged/merged/targets", "", list, Some("merged"), &[]),
+        ("/pipelines/jobs/jobs/a/targets", "", job, Some("jobs"), &["a/targets"]),
+        ("/pipelines/jobs/jobs", "", "/pipelines/{pipeline}/jobs", Some("jobs"), &[]),
+        ("/pipelines/pipelines/scrape_configs", "", configs, Some("pipelines"), &[]),
+        // Names of jobs that are parts of routes.
+        ("/pipelines/p/jobs/x/merged/jobs/y/targets", "", job, Some("p"), &["x/merged/jobs/y/targets", "y/targets"]),
+        ("/pipelines/p/jobs/merged/targets", "", job, Some("p"), &["merged/targets"]),
+        ("/pipelines/p/jobs/scrape_configs", "", job, Some("p"), &["scrape_configs"]),
+        ("/pipelines/p/jobs/a/jobs", "", job, Some("p"), &["a/jobs"]),
+        (
+            "/jobs/x/pipelines/p/jobs/y/targets",
+            "",
+            "/jobs/{job}/targets",
+            None,
+            &["x/pipelines/p/jobs/y/targets", "y/targets"],
+        ),
+        ("/merged/jobs/pipelines/targets", "", "/merged/jobs/{job}/targets", None, &["pipelines/targets"]),
+        // Texts that no pipeline can have as its name. They are errors, and never all jobs.
+        ("/pipelines/scrape_configs", "", configs, Some(""), &[]),
+        ("/pipelines//scrape_configs", "", configs, Some(""), &[]),
+        ("/pipelines/jobs/a/targets", "", job, Some(""), &["a/targets"]),
+        ("/pipelines/a/b/scrape_configs", "", configs, Some("a/b"), &[]),
+        ("/pipelines/../scrape_configs", "", configs, Some(".."), &[]),
+        ("/pipelines/%70/scrape_configs", "", configs, Some("%70"), &[]),
+        // Other routes do not belong to a pipeline.
+        ("/pipelines/p/debug/report", "/pipelines/p", "/debug/report", None, &[]),
+        ("/pipelines/p/", "/pipelines/p", "/", None, &[]),
+        ("/pipeline/p/scrape_configs", "/pipeline/p", "/scrape_configs", None, &[]),
+    ];
+    for (path, base, pattern, name, rests) in cases {
+        let found = find(path).unwrap();
+        assert_eq!((found.base, found.route.pattern, found.pipeline), (base, pattern, name), "{path}");
+        assert_eq!(found.rests, rests, "{path}");
+    }
+    assert!(find_exactly("/x/pipelines/p/scrape_configs").is_none());
+    assert_eq!(find_exactly("/pipelines/p/jobs/x/jobs/y/targets").unwrap().rests, ["x/jobs/y/targets"]);
+}
+
+proptest! {
+    /// A path below `/pipelines/NAME` never selects a route of all jobs, whatever follows.
+    #[test]
+    fn no_path_of_a_pipeline_selects_a_route_of_all_jobs(
+        base in "(/[a-z]{1,3}){0,2}",
+        name in "[a-z0-9/.%-]{0,8}",
+        rest in "/(merged/)?(scrape_configs|targets|jobs|jobs/[a-z/%?+ ]{0,12}/targets)",
+    ) {
+        let path = format!("{base}/pipelines/{name}{rest}");
+        prop_assume!(!base.contains("jobs"));
+        if let Some(found) = find(&path) {
+            let is_list = ["/scrape_configs", "/jobs", "/targets"].iter().any(|end| found.route.pattern.ends_with(end));
+            prop_assert!(!is_list || found.pipeline.is_some(), "{}: {}", path, found.route.pattern);
+        }
     }
 }
 
