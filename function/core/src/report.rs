@@ -54,6 +54,42 @@ pub enum Outcome {
     Adjusted,
 }
 
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Refused,
+        Self::JobLeftOut,
+        Self::Unknown,
+        Self::Unassigned,
+        Self::Unlisted,
+        Self::Adjusted,
+    ];
+
+    /// The name in the report, such as `job-left-out`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Refused => "refused",
+            Self::JobLeftOut => "job-left-out",
+            Self::Unknown => "unknown",
+            Self::Unassigned => "unassigned",
+            Self::Unlisted => "unlisted",
+            Self::Adjusted => "adjusted",
+        }
+    }
+
+    /// Whether the object, or one of its jobs, is not served.
+    #[must_use]
+    pub const fn is_skip(self) -> bool {
+        match self {
+            Self::Malformed | Self::Refused | Self::JobLeftOut | Self::Unknown => true,
+            Self::Unassigned | Self::Unlisted | Self::Adjusted => false,
+        }
+    }
+}
+
 /// One finding about one object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Entry {
@@ -105,5 +141,17 @@ impl Report {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_has_the_name_that_the_report_serves() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
+        }
     }
 }

@@ -77,7 +77,7 @@ const PLAIN: Views = Views::PLAIN;
 const MERGED: Views = Views::MERGED;
 
 /// All routes. `docs/security.md` lists the permission of each route, and a test finds each pattern there.
-pub const ROUTES: [Route; 19] = [
+pub const ROUTES: [Route; 20] = [
     row("/livez", "livez", Always, NONE, Never, lists::nothing),
     row("/readyz", "readyz", Anyone, NONE, Never, lists::nothing),
     row("/", "index", Admitted, NONE, html(Page::Overview), lists::index),
@@ -89,6 +89,7 @@ pub const ROUTES: [Route; 19] = [
     row("/merged/jobs/{job}/targets", "merged/jobs/targets", Share, MERGED, Never, lists::job_targets),
     row("/merged/targets", "merged/targets", Share, MERGED, Never, lists::all_targets),
     row("/explain", "explain", AllShares, NONE, html(Page::Explain), lists::explanation),
+    row("/metrics", "metrics", Admitted, NONE, Never, lists::metrics),
     row("/debug/report", "debug/report", Admitted, NONE, html(Page::Report), lists::findings),
     page("/debug/jobs", NONE, Page::Jobs),
     page("/debug/job", NONE, Page::Job),
