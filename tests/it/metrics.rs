@@ -43,7 +43,7 @@ fn values<'t>(text: &'t str, name: &str) -> BTreeMap<&'t str, f64> {
 async fn the_shop_has_these_metrics() {
     let function = shop_with(&[]).await;
     let (text, age) = parts(&function.get("/metrics").await);
-    assert_eq!(text, include_str!("metrics.txt").trim_end());
+    assert_eq!(text, read("tests/it/metrics.txt").trim_end());
     assert!((0.0..60.0).contains(&age), "{age}");
     // The counts are those of the other routes.
     let targets = values(&text, "opentelemetry_allocator_targets");
@@ -178,7 +178,8 @@ const ALERTS: &str = "examples/monitoring/alerts.yaml";
 
 /// The labels in each `name{...}` of a text, with the name of the metric.
 fn selected<'t>(text: &'t str, name: &str) -> BTreeSet<&'t str> {
-    let selectors = text.split(&format!("{name}{{")).skip(1).filter_map(|rest| rest.split('}').next());
+    let start = format!("{name}{{");
+    let selectors = text.split(start.as_str()).skip(1).filter_map(|rest| rest.split('}').next());
     let labels = selectors.flat_map(|selector| selector.split(','));
     labels.filter_map(|label| label.split(['=', '!']).next()).map(str::trim).collect()
 }
@@ -195,8 +196,8 @@ async fn the_dashboard_and_the_alerts_use_only_names_that_are_served() {
             assert!(served.contains(name), "{path} uses a metric that is not served: {name}");
             let labels = values(&text, name);
             for label in selected(&file, name) {
-                // Prometheus adds the labels `job` and `instance`.
-                let is_known = matches!(label, "job" | "instance")
+                // Prometheus adds the labels `job` and `instance`, and the example config adds `cluster`.
+                let is_known = matches!(label, "job" | "instance" | "cluster")
                     || labels.keys().any(|labels| labels.split(',').any(|pair| pair.starts_with(&format!("{label}="))));
                 assert!(is_known, "{path}: {name} has no label {label}");
             }

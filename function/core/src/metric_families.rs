@@ -108,7 +108,7 @@ const METRICS: [Metric; 11] = [
     Metric { name: "target_allocator_jobs", help: "Jobs, by whether they have targets.", samples: jobs },
     Metric {
         name: "target_allocator_limit_used_ratio",
-        help: "The used part of a limit on scrape configs, from 0 to 1. At 1, the largest objects are refused.",
+        help: "The used part of a limit on scrape configs, from 0 to 1. Objects beyond a limit are refused.",
         samples: limits,
     },
     Metric {

@@ -276,7 +276,9 @@ fn counts(snapshot: &Snapshot) -> String {
         "unassigned_targets": unassigned,
         "collectors": collectors,
         "skipped": snapshot.allocation.report().entries().len(),
-        "links": ["scrape_configs", "jobs", "merged/scrape_configs", "explain", "metrics", "debug/report", "livez", "readyz"],
+        "links": [
+            "scrape_configs", "jobs", "merged/scrape_configs", "explain", "metrics", "debug/report", "livez", "readyz",
+        ],
     })
     .to_string()
 }

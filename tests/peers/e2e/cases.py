@@ -8,6 +8,7 @@ import urllib.request
 import canaries
 import generated
 import merged
+import metrics
 import namespaces
 import one_object
 import references
@@ -392,6 +393,8 @@ CASES = [
     ("prometheus", prometheus),
     ("merged_targets", merged.targets),
     ("merged_hostile", merged.hostile),
+    ("metrics", metrics.scraped),
+    ("alerts", metrics.alerts),
     ("pods", pods),
     ("monitors", monitors),
     ("unloadable", unloadable),
