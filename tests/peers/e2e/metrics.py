@@ -115,11 +115,12 @@ def scraped(world: "World") -> str:
 
 
 def alerts(world: "World") -> str:
-    """promtool accepts the rules, their tests pass, and it has nothing to say about the metrics."""
+    """promtool accepts the config and the rules, their tests pass, and it has nothing to say about the metrics."""
     from parts import PEERS, ROOT
 
     folder = ROOT / "examples/monitoring"
     commands = [
+        ["check", "config", "--syntax-only", "prometheus.yaml"],
         ["check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml"],
         ["test", "rules", "alerts_test.yaml"],
         ["check", "metrics"],
