@@ -95,12 +95,13 @@ const SECOND: [u16; 8] = [200, 200, 403, 200, 403, 403, 403, 200];
 const ONES_OWN: [u16; 8] = [200, 200, 200, 200, 403, 403, 403, 200];
 
 /// Routes with the status for each caller. `docs/security.md` contains the same table.
-pub const TABLE: [(&str, [u16; 8]); 46] = [
+pub const TABLE: [(&str, [u16; 8]); 47] = [
     ("/livez", [200; 8]),
     ("/readyz", [200; 8]),
     ("/", ADMITTED),
     ("/scrape_configs", ADMITTED),
     ("/jobs", ADMITTED),
+    ("/metrics", ADMITTED),
     ("/debug/report", ADMITTED),
     ("/merged/scrape_configs", ADMITTED),
     ("/merged/jobs", ADMITTED),

@@ -238,6 +238,7 @@ async fn no_file_that_a_tenant_names_is_read() {
         "/scrape_configs".to_owned(),
         "/jobs".to_owned(),
         "/debug/report".to_owned(),
+        "/metrics".to_owned(),
         "/merged/scrape_configs".to_owned(),
     ];
     paths.extend(names.iter().map(|name| format!("/explain?monitor={name}")));

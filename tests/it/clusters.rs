@@ -38,7 +38,8 @@ fn shows_credentials(answer: &Answer) -> bool {
     String::from_utf8_lossy(&answer.body).contains("example-payments-token")
 }
 
-const ROUTES: [&str; 6] = ["/", "/scrape_configs", "/jobs", "/merged/scrape_configs", "/merged/jobs", "/debug/report"];
+const ROUTES: [&str; 7] =
+    ["/", "/scrape_configs", "/jobs", "/merged/scrape_configs", "/merged/jobs", "/metrics", "/debug/report"];
 
 #[tokio::test]
 async fn a_token_is_accepted_only_for_the_clusters_of_its_issuer() {

@@ -110,7 +110,7 @@ async fn during_every_fault_the_last_snapshot_is_served_until_it_is_too_old() {
         assert_eq!(addresses(&stale.json()), ["10.0.0.1:8080"], "{expected}");
         assert_eq!(function.get("/scrape_configs").await.body, before.body, "{expected}");
         sleep(Duration::from_millis(2_100)).await;
-        for path in [SHARE, "/scrape_configs", "/jobs", "/readyz", "/jobs/x/targets", "/debug/report"] {
+        for path in [SHARE, "/scrape_configs", "/jobs", "/readyz", "/jobs/x/targets", "/debug/report", "/metrics"] {
             let failed = function.get(path).await;
             assert_eq!(failed.status, 503, "{path}: {expected}");
             assert!(failed.message().contains(expected), "{path}: {}", failed.message());

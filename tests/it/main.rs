@@ -32,6 +32,7 @@ mod kubernetes;
 mod limits;
 mod log;
 mod merged;
+mod metrics;
 mod modules;
 mod namespaces;
 mod one_object;

@@ -200,6 +200,18 @@ impl Allocation {
         self.jobs.get(job).map(|entry| entry.shares.unassigned).unwrap_or_default()
     }
 
+    /// The number of targets of each collector, in the order of [`Members`]. Jobs with unknown targets do not count.
+    #[must_use]
+    pub fn targets_of_collectors(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.members.as_ref().map_or(0, |members| members.collectors().len())];
+        for Entry { shares, .. } in self.jobs.values().filter(|entry| entry.job.unknown().is_none()) {
+            for (index, count) in (0..).zip(&mut counts) {
+                *count += shares.of(index).len();
+            }
+        }
+        counts
+    }
+
     /// The number of targets, and the number of targets that no collector is assigned.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {

@@ -69,6 +69,9 @@ pub mod targets;
 // All of the above together: the jobs, their targets and the owners of the targets.
 pub mod allocation;
 
+// The metrics of an allocation, as metric families.
+pub mod metric_families;
+
 // Each step of an allocation with its reason, for people.
 pub mod explain;
 

@@ -38,7 +38,7 @@ use crate::report::{ObjectRef, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
 use assets::{Assets, Budget};
-use bounds::{Bounds, Kept};
+use bounds::{Bounds, Kept, Used};
 use draft::{Context, Files};
 use finding::Finding;
 use object_jobs::Builder;
@@ -103,9 +103,20 @@ pub struct ScrapeJob {
     pub scrape_config: ScrapeConfig,
 }
 
+/// The output of the generation.
+#[derive(Debug, Default)]
+pub struct Generated {
+    /// The jobs, in the order of their monitors.
+    pub jobs: Vec<ScrapeJob>,
+    /// Each skipped object and job.
+    pub report: Report,
+    /// How much of each bound the jobs use.
+    pub used: Used,
+}
+
 /// Generates the jobs of all selected monitors, and reports each skipped object and job.
 #[must_use]
-pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, Report) {
+pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> Generated {
     let globals = settings.globals();
     let mut jobs =
         Jobs { settings, cluster, globals: &globals, kept: Kept::new(settings.bounds), report: Report::default() };
@@ -123,7 +134,8 @@ pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> (Vec<ScrapeJob>, R
         jobs.add(monitor, scrape_config::build);
     }
     let Jobs { kept, mut report, .. } = jobs;
-    (kept.finish(&mut report), report)
+    let used = kept.used();
+    Generated { jobs: kept.finish(&mut report), report, used }
 }
 
 /// The jobs and the report during generation.

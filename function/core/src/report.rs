@@ -55,6 +55,31 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Refused,
+        Self::JobLeftOut,
+        Self::Unknown,
+        Self::Unassigned,
+        Self::Unlisted,
+        Self::Adjusted,
+    ];
+
+    /// The name in the report, such as `job-left-out`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Refused => "refused",
+            Self::JobLeftOut => "job-left-out",
+            Self::Unknown => "unknown",
+            Self::Unassigned => "unassigned",
+            Self::Unlisted => "unlisted",
+            Self::Adjusted => "adjusted",
+        }
+    }
+
     /// Whether targets are missing that the object asks for. `Unassigned` targets are counted by themselves.
     #[must_use]
     pub const fn loses_targets(self) -> bool {
@@ -116,5 +141,17 @@ impl Report {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_has_the_name_that_the_report_serves() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
+        }
     }
 }

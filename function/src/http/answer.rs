@@ -20,6 +20,9 @@ use crate::snapshot::Payload;
 /// The content type of answers for programs.
 const JSON: &str = "application/json";
 
+/// The content type of metrics: the text format of Prometheus.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// The content type of HTML pages.
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -69,6 +72,8 @@ enum Advice {
     Share,
     /// Change the scrape configs. Their size does not depend on the number of collectors.
     ScrapeConfigs,
+    /// Use gzip. Each job has a metric.
+    Metrics,
 }
 
 impl Advice {
@@ -81,6 +86,13 @@ impl Advice {
             (Self::ScrapeConfigs, false) => {
                 "ask for gzip (Accept-Encoding: gzip), as the collector's receiver does, use the merged view, or \
                  RESPONSE_MODE=stream behind a function URL or a REST API that streams"
+            }
+            (Self::Metrics, false) => {
+                "ask for gzip (Accept-Encoding: gzip), as Prometheus does, or RESPONSE_MODE=stream behind a function \
+                 URL or a REST API that streams"
+            }
+            (Self::Metrics, true) => {
+                "gzip is not enough, use RESPONSE_MODE=stream behind a function URL or a REST API that streams"
             }
             (Self::ScrapeConfigs, true) => {
                 "gzip is not enough, use the merged view or RESPONSE_MODE=stream behind a function URL or a REST API \
@@ -131,6 +143,11 @@ impl Answer {
     /// An answer with the scrape configs of a snapshot.
     pub fn scrape_configs(body: &Arc<Payload>) -> Self {
         Self { advice: Advice::ScrapeConfigs, ..Self::shared_json(body) }
+    }
+
+    /// An answer with metrics in the text format of Prometheus.
+    pub fn metrics(body: String) -> Self {
+        Self { advice: Advice::Metrics, ..Self::new(Payload::new(body), METRICS) }
     }
 
     /// An answer without a body. The status contains all information.

@@ -1,5 +1,6 @@
-//! Answers from a snapshot: scrape configs, jobs, targets and the report.
+//! Answers from a snapshot: scrape configs, jobs, targets, metrics and the report.
 
+mod metrics;
 mod shared;
 mod text;
 
@@ -12,6 +13,7 @@ use target_allocator_core::explain::{self, Question, QuestionError};
 use target_allocator_core::shard::Members;
 use target_allocator_core::targets::{GroupTargets, Target, Text, escape};
 
+pub use metrics::metrics;
 use shared::LeftOut;
 pub use shared::Room;
 use text::{list, quoted, separators};
@@ -291,7 +293,9 @@ fn counts(snapshot: &Snapshot) -> String {
         "unassigned_targets": unassigned,
         "collectors": collectors,
         "skipped": snapshot.allocation.report().entries().len(),
-        "links": ["scrape_configs", "jobs", "merged/scrape_configs", "explain", "debug/report", "livez", "readyz"],
+        "links": [
+            "scrape_configs", "jobs", "merged/scrape_configs", "explain", "metrics", "debug/report", "livez", "readyz",
+        ],
     });
     if !pipelines.is_empty() {
         counts["pipelines"] = json!(pipelines);

@@ -80,7 +80,7 @@ const PLAIN: Views = Views::PLAIN;
 const MERGED: Views = Views::MERGED;
 
 /// All routes. `docs/security.md` lists the permission of each route, and a test finds each pattern there.
-pub const ROUTES: [Route; 26] = [
+pub const ROUTES: [Route; 27] = [
     row("/livez", "livez", Always, NONE, Never, lists::nothing),
     row("/readyz", "readyz", Anyone, NONE, Never, lists::ready),
     row("/", "index", Admitted, NONE, html(Page::Overview), lists::index),
@@ -120,6 +120,7 @@ pub const ROUTES: [Route; 26] = [
     ),
     row("/pipelines/{pipeline}/merged/targets", "pipelines/merged/targets", Share, MERGED, Never, lists::all_targets),
     row("/explain", "explain", AllShares, NONE, html(Page::Explain), lists::explanation),
+    row("/metrics", "metrics", Admitted, NONE, Never, lists::metrics),
     row("/debug/report", "debug/report", Admitted, NONE, html(Page::Report), lists::findings),
     page("/debug/jobs", NONE, Page::Jobs),
     page("/debug/job", NONE, Page::Job),

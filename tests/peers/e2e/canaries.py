@@ -18,6 +18,7 @@ PATHS = [
     "/scrape_configs",
     "/merged/scrape_configs",
     "/jobs",
+    "/metrics",
     "/debug/report",
     "/debug/jobs",
     "/debug/targets",

@@ -8,6 +8,7 @@ import urllib.request
 import canaries
 import generated
 import merged
+import metrics
 import namespaces
 import one_object
 import pipelines
@@ -393,6 +394,8 @@ CASES = [
     ("prometheus", prometheus),
     ("merged_targets", merged.targets),
     ("merged_hostile", merged.hostile),
+    ("metrics", metrics.scraped),
+    ("alerts", metrics.alerts),
     ("pipelines", pipelines.separated),
     ("pods", pods),
     ("monitors", monitors),

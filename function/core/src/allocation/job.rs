@@ -119,6 +119,12 @@ impl Job {
         groups.flat_map(|(key, group)| group.targets.iter().map(move |target| (key, target)))
     }
 
+    /// The number of targets that the rules keep, including duplicates.
+    #[must_use]
+    pub fn kept_by_rules(&self) -> usize {
+        self.groups().map(|group| group.targets.len()).sum()
+    }
+
     /// The target at `position`, which must be less than the number of targets.
     #[must_use]
     pub fn target(&self, position: usize) -> (&GroupTargets, &Target) {

@@ -10,6 +10,7 @@ use super::pipelines::{self, Pipelines};
 use super::read_scope::{self, ReadNamespaces, ReadScope};
 use crate::config::Config;
 use crate::discovery::{Author, NotRead, Query, QueryError, Source, SourceRefusal, check_sources, sources};
+use crate::monitors::bounds::Used;
 use crate::monitors::certificate::{self, NotLoadable};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
@@ -26,6 +27,7 @@ pub struct Plan {
     pub(super) jobs: Vec<Arc<PlannedJob>>,
     pub(super) pipelines: Pipelines,
     pub(super) report: Report,
+    used: Used,
 }
 
 /// A job with its rules compiled.
@@ -194,17 +196,19 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         let written = WrittenRules { range, field: "relabel_configs".to_owned() };
         add(scrape_config, Origin { monitor: None, endpoint: None, written }, &mut report);
     }
+    let mut used = Used::default();
     if let Some(settings) = &config.monitors {
-        let (found, refused) = monitors::scrape_jobs(settings, cluster);
-        report.extend(refused);
-        for ScrapeJob { monitor, endpoint, own_relabelings, own_relabelings_field, scrape_config } in found {
+        let generated = monitors::scrape_jobs(settings, cluster);
+        report.extend(generated.report);
+        used = generated.used;
+        for ScrapeJob { monitor, endpoint, own_relabelings, own_relabelings_field, scrape_config } in generated.jobs {
             let written = WrittenRules { range: own_relabelings, field: own_relabelings_field };
             add(scrape_config, Origin { monitor: Some(monitor), endpoint, written }, &mut report);
         }
     }
     check_job_names(&mut jobs, &mut report);
     let pipelines = pipelines::select(config, &jobs, cluster, &mut report);
-    Plan { jobs: jobs.into_values().collect(), pipelines, report }
+    Plan { jobs: jobs.into_values().collect(), pipelines, report, used }
 }
 
 impl PlannedJob {
@@ -276,6 +280,12 @@ impl Plan {
     #[must_use]
     pub fn jobs(&self) -> &[Arc<PlannedJob>] {
         &self.jobs
+    }
+
+    /// How much of each bound the scrape configs of monitors use.
+    #[must_use]
+    pub const fn used(&self) -> Used {
+        self.used
     }
 
     /// The kinds of objects that the jobs discover, and those that tell who collects.

@@ -74,11 +74,11 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
     if replicas == 0 {
         return Err(ConfigError::key("allocation_replicas", "must be at least 1: 0"));
     }
-    if fallback_without_collector == Some(true) && (strategy != "per-node" || fallback.is_empty()) {
+    if fallback_without_collector == Some(true) && (strategy != PER_NODE || fallback.is_empty()) {
         let reason = "requires allocation_strategy: per-node and an allocation_fallback_strategy";
         return Err(ConfigError::key("allocation_fallback_without_collector", reason));
     }
-    if strategy == "per-node" {
+    if strategy == PER_NODE {
         if replicas > 1 {
             let reason = format!("per-node gives a target to the one collector on its node: {replicas}");
             return Err(ConfigError::key("allocation_replicas", reason));
@@ -92,7 +92,7 @@ pub(super) fn read(keys: Keys) -> Result<Strategy, ConfigError> {
     }
     // As in the operator, a fallback of another strategy must be valid, but is never used.
     read_fallback(&fallback, rendezvous)?;
-    let strategy = if strategy.is_empty() { "consistent-hashing" } else { &strategy };
+    let strategy = if strategy.is_empty() { CONSISTENT_HASHING } else { &strategy };
     match read_spread(strategy, rendezvous) {
         Some(strategy) => Ok(Strategy::Spread { strategy, replicas }),
         None => {
@@ -144,7 +144,7 @@ fn read_fallback(fallback: &str, rendezvous: Rendezvous) -> Result<Option<Spread
     match (fallback, read_spread(fallback, rendezvous)) {
         // The operator accepts per-node as a fallback. It has no effect, because it cannot place a target that per-node
         // did not place.
-        ("" | "per-node", _) => Ok(None),
+        ("" | PER_NODE, _) => Ok(None),
         (_, Some(strategy)) => Ok(Some(strategy)),
         (_, None) => {
             let reason = format!("must be one of {SPREADS}, per-node: {fallback:?}");
@@ -154,13 +154,33 @@ fn read_fallback(fallback: &str, rendezvous: Rendezvous) -> Result<Option<Spread
 }
 
 const RENDEZVOUS: &str = "rendezvous-hashing";
+const CONSISTENT_HASHING: &str = "consistent-hashing";
+const CONSISTENT_HASHING_V0_10: &str = "consistent-hashing-v0.10";
+const LEAST_WEIGHTED: &str = "least-weighted";
+const PER_NODE: &str = "per-node";
+
+impl Strategy {
+    /// The value of `allocation_strategy` that selects this strategy.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PerNode { .. } => PER_NODE,
+            Self::Spread { strategy, .. } => match strategy {
+                Spread::ConsistentHashing(Version::V1_0) => CONSISTENT_HASHING,
+                Spread::ConsistentHashing(Version::V0_10) => CONSISTENT_HASHING_V0_10,
+                Spread::LeastWeighted => LEAST_WEIGHTED,
+                Spread::Rendezvous(_) => RENDEZVOUS,
+            },
+        }
+    }
+}
 
 fn read_spread(name: &str, rendezvous: Rendezvous) -> Option<Spread> {
     match name {
         RENDEZVOUS => Some(Spread::Rendezvous(rendezvous)),
-        "consistent-hashing" => Some(Spread::ConsistentHashing(Version::V1_0)),
-        "consistent-hashing-v0.10" => Some(Spread::ConsistentHashing(Version::V0_10)),
-        "least-weighted" => Some(Spread::LeastWeighted),
+        CONSISTENT_HASHING => Some(Spread::ConsistentHashing(Version::V1_0)),
+        CONSISTENT_HASHING_V0_10 => Some(Spread::ConsistentHashing(Version::V0_10)),
+        LEAST_WEIGHTED => Some(Spread::LeastWeighted),
         _ => None,
     }
 }

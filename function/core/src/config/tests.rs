@@ -72,6 +72,15 @@ fn strategies_are_read_by_name() {
 }
 
 #[test]
+fn a_strategy_has_the_name_that_selects_it() {
+    for name in ["consistent-hashing", "consistent-hashing-v0.10", "least-weighted", "rendezvous-hashing", "per-node"] {
+        let config = parse(&format!("{ENABLED}allocation_strategy: {name}")).unwrap();
+        assert_eq!(config.strategy.name(), name);
+    }
+    assert_eq!(parse(ENABLED).unwrap().strategy.name(), "consistent-hashing", "the default");
+}
+
+#[test]
 fn collectors_are_pods_or_names_in_the_config() {
     let names = |text: &str| match parse(&format!("{ENABLED}{text}")).unwrap().collectors {
         Some(Collectors::Named(collectors)) => {

@@ -33,6 +33,19 @@ impl Default for Bounds {
     }
 }
 
+/// How much of each bound the served objects use. Objects that are refused do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Endpoints of the object with the most endpoints.
+    pub object_endpoints: usize,
+    /// Bytes of the scrape configs of the largest object.
+    pub object_bytes: usize,
+    /// Bytes of the scrape configs of the largest namespace.
+    pub namespace_bytes: usize,
+    /// Bytes of the scrape configs of all objects.
+    pub total_bytes: usize,
+}
+
 /// The jobs of one object.
 #[derive(Debug)]
 pub(super) struct ObjectJobs {
@@ -41,6 +54,8 @@ pub(super) struct ObjectJobs {
     pub findings: Vec<Finding>,
     /// The size of the scrape configs of the jobs, in bytes of JSON.
     pub bytes: usize,
+    /// The number of endpoints, including those whose job is left out.
+    pub endpoints: usize,
 }
 
 /// Objects by size. Objects are refused from the end of this order.
@@ -104,7 +119,7 @@ impl Kept {
 
     fn refuse(&mut self, position: usize, whose: &str, setting: &str, bound: usize) {
         let Some(refused) = self.objects.get_mut(position) else { return };
-        let ObjectJobs { object, jobs, findings, bytes } = refused;
+        let ObjectJobs { object, jobs, findings, bytes, endpoints } = refused;
         self.total.remove(*bytes, object, position);
         if let Some(usage) = self.namespaces.get_mut(&object.namespace) {
             usage.remove(*bytes, object, position);
@@ -114,12 +129,24 @@ impl Kept {
             "the scrape configs {whose} take more than {bound} bytes, and the largest objects are refused first, \
              make this one smaller or raise {setting}: {bytes} bytes"
         ))];
+        (*bytes, *endpoints) = (0, 0);
+    }
+
+    /// How much of each bound the remaining objects use.
+    pub fn used(&self) -> Used {
+        let largest = |sizes: &mut dyn Iterator<Item = usize>| sizes.max().unwrap_or_default();
+        Used {
+            object_endpoints: largest(&mut self.objects.iter().map(|object| object.endpoints)),
+            object_bytes: largest(&mut self.objects.iter().map(|object| object.bytes)),
+            namespace_bytes: largest(&mut self.namespaces.values().map(|usage| usage.bytes)),
+            total_bytes: self.total.bytes,
+        }
     }
 
     /// Returns the remaining jobs in the order of their objects, and adds the findings to `report`.
     pub fn finish(self, report: &mut Report) -> Vec<ScrapeJob> {
         let mut all = Vec::new();
-        for ObjectJobs { object, jobs, findings, bytes: _ } in self.objects {
+        for ObjectJobs { object, jobs, findings, bytes: _, endpoints: _ } in self.objects {
             all.extend(jobs);
             findings.into_iter().for_each(|finding| finding.report(&object, report));
         }
@@ -134,7 +161,21 @@ mod tests {
     fn object(name: &str, bytes: usize) -> ObjectJobs {
         let (namespace, name) = name.split_once('/').unwrap();
         let object = ObjectRef::new("ServiceMonitor", namespace, name);
-        ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes }
+        ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes, endpoints: bytes / 2 }
+    }
+
+    #[test]
+    fn refused_objects_use_no_part_of_a_bound() {
+        let bounds = Bounds { namespace_bytes: 10, total_bytes: 15, ..Bounds::default() };
+        let used = |objects: &[(&str, usize)]| {
+            let mut kept = Kept::new(bounds);
+            objects.iter().for_each(|(name, bytes)| kept.add(object(name, *bytes)));
+            let Used { object_endpoints, object_bytes, namespace_bytes, total_bytes } = kept.used();
+            [object_endpoints, object_bytes, namespace_bytes, total_bytes]
+        };
+        assert_eq!(used(&[]), [0, 0, 0, 0]);
+        assert_eq!(used(&[("a/one", 4), ("a/two", 6), ("b/three", 5)]), [3, 6, 10, 15]);
+        assert_eq!(used(&[("a/large", 8), ("a/small", 4), ("b/other", 2)]), [2, 4, 4, 6], "large is refused");
     }
 
     /// The refused objects, each with the setting that refuses it.

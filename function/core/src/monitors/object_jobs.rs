@@ -22,7 +22,11 @@ impl<'a> Builder<'a> {
     /// A builder for an object, without jobs.
     #[must_use]
     pub fn new(object: ObjectRef, settings: &'a Settings, globals: &'a Globals) -> Self {
-        Self { settings, globals, built: ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes: 0 } }
+        Self {
+            settings,
+            globals,
+            built: ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes: 0, endpoints: 0 },
+        }
     }
 
     /// Adds a job. An error that leaves out only this job becomes a finding about the object.
@@ -30,6 +34,7 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// [`Finding`] if the draft refuses the whole object, or if the object exceeds a bound.
     pub fn take(&mut self, draft: Result<Draft, Finding>) -> Result<(), Finding> {
+        self.built.endpoints += 1;
         match draft.and_then(|draft| draft.finish(self.globals, self.settings.files)) {
             Ok(finished) => self.add(finished),
             Err(finding) if finding.outcome == Outcome::Refused => Err(finding),

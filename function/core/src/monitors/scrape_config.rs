@@ -166,7 +166,7 @@ const fn escaping_scheme(scheme: NameEscapingScheme) -> &'static str {
 mod tests {
     use super::*;
     use crate::monitors::selection::KindSelection;
-    use crate::monitors::{Settings, scrape_jobs};
+    use crate::monitors::{Generated, Settings, scrape_jobs};
     use crate::objects::Cluster;
     use crate::report::Outcome;
     use crate::scrape_config::ScrapeConfig as Job;
@@ -185,7 +185,7 @@ mod tests {
             scrape_interval: crate::duration::Duration::from_secs(30),
             ..Settings::default()
         };
-        let (jobs, report) = scrape_jobs(&settings, &cluster);
+        let Generated { jobs, report, used: _ } = scrape_jobs(&settings, &cluster);
         match (jobs.into_iter().next(), report.entries().first()) {
             (Some(job), None) => Ok(job.scrape_config),
             (None, Some(entry)) => Err((entry.outcome, entry.field.clone(), entry.reason.clone())),

@@ -12,7 +12,7 @@ fn the_end_of_a_path_selects_the_route() {
     /// The part before the route, the pattern, and the texts that can name a job.
     type Expected = Option<(&'static str, &'static str, &'static [&'static str])>;
     let (jobs, merged) = ("/jobs/{job}/targets", "/merged/jobs/{job}/targets");
-    let cases: [(&str, Expected); 33] = [
+    let cases: [(&str, Expected); 35] = [
         ("/", Some(("", "/", &[]))),
         ("/prod/", Some(("/prod", "/", &[]))),
         ("/scrape_configs", Some(("", "/scrape_configs", &[]))),
@@ -21,6 +21,8 @@ fn the_end_of_a_path_selects_the_route() {
         ("/jobs", Some(("", "/jobs", &[]))),
         ("/debug/report", Some(("", "/debug/report", &[]))),
         ("/explain", Some(("", "/explain", &[]))),
+        ("/stage/prod/metrics", Some(("/stage/prod", "/metrics", &[]))),
+        ("/jobs/metrics", Some(("", jobs, &["metrics"]))),
         ("/stage/debug/jobs", Some(("/stage", "/debug/jobs", &[]))),
         ("/debug/job", Some(("", "/debug/job", &[]))),
         ("/debug/scrape_configs", Some(("", "/debug/scrape_configs", &[]))),
