@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 import canaries
+import examples
 import generated
 import merged
 import namespaces
@@ -314,11 +315,7 @@ def collectors(world: World) -> str:
     world.kubectl("delete", "pod", gone, "-n", "monitoring", "--force", "--grace-period=0")
     world.stop(gone)
     eventually("two collectors have everything", lambda: check_owners(world, wanted, COLLECTORS[:2]))
-    status = pod.pop("status")
-    for field in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
-        pod["metadata"].pop(field, None)
-    world.kubectl("create", "-f", "-", stdin=pod)
-    world.kubectl("patch", "pod", gone, "-n", "monitoring", "--subresource", "status", "--type", "merge", "-p", json.dumps({"status": status}))
+    world.create(pod)
     world.start_collector(gone)
 
     def back() -> None:
@@ -396,6 +393,7 @@ CASES = [
     ("monitors", monitors),
     ("unloadable", unloadable),
     ("collectors", collectors),
+    ("examples", examples.examples),
     ("references", references.narrowed),
     ("namespaces", namespaces.scoped),
     ("faults", faults),

@@ -310,6 +310,14 @@ class World:
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return json.loads(done.stdout) if "json" in arguments else done.stdout
 
+    def create(self, made: dict) -> None:
+        """Creates an object with its status. The object may come from `kubectl get`."""
+        dropped = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
+        metadata = {field: value for field, value in made["metadata"].items() if field not in dropped}
+        self.kubectl("create", "-f", "-", stdin={**made, "metadata": metadata, "status": {}})
+        patch = ["patch", made["kind"].lower(), metadata["name"], "-n", metadata["namespace"], "--subresource", "status"]
+        self.kubectl(*patch, "--type", "merge", "-p", json.dumps({"status": made["status"]}))
+
     def series(self, name: str, seconds: float) -> list[dict]:
         return get(f"{self.receiver}/series?name={name}&since={seconds}")
 
