@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 import canaries
+import compatibility
 import examples
 import generated
 import merged
@@ -394,6 +395,8 @@ CASES = [
     ("unloadable", unloadable),
     ("collectors", collectors),
     ("examples", examples.examples),
+    ("compare", compatibility.compare),
+    ("old_receiver", compatibility.old_receiver),
     ("references", references.narrowed),
     ("namespaces", namespaces.scoped),
     ("faults", faults),
