@@ -53,16 +53,18 @@ def operator(folder) -> Iterator[str]:
     """Serves a recording of the operator's allocator, as the allocator served it."""
     configs = json.loads((folder / "scrape_configs.json").read_text())
     targets = json.loads((folder / "targets.json").read_text())
+    for shares in targets.values():
+        # This entry only names the collectors.
+        shares.pop("all")
 
     def answer(path: str, collector: str | None) -> object:
         match [unquote(part) for part in path.split("/")[1:]]:
             case ["scrape_configs"]:
                 return configs
             case ["jobs"]:
-                return {job: {"_link": ""} for job in targets}
+                return {job: {"_link": ""} for job, shares in targets.items() if any(shares.values())}
             case ["jobs", job, "targets"] if collector is None:
-                # The entry `all` only names the collectors.
-                return {name: {"targets": groups} for name, groups in targets.get(job, {}).items() if name != "all"}
+                return {name: {"targets": groups} for name, groups in targets.get(job, {}).items()}
             case ["jobs", job, "targets"]:
                 return targets.get(job, {}).get(collector, [])
         raise AssertionError(f"no such route: {path}")
@@ -95,20 +97,20 @@ def compare(world: "World") -> str:
     from parts import ROOT
 
     wanted = expected(world)
-    shop = (ROOT / "examples/shop/targetallocator.yaml").read_text()
-    # The recording has the monitors as they are in the files.
-    manifests = {"CLUSTER": f"manifests:{ROOT}/examples/shop/cluster", "SECRETS": "omit"}
+    recording = ROOT / "tests/golden/shop"
+    # The objects as they were when the operator's allocator was recorded, with their UIDs.
+    manifests = {"CLUSTER": f"manifests:{recording}/cluster.json", "SECRETS": "omit"}
     other = world.folder / "other-strategy.yaml"
-    other.write_text(shop.replace("consistent-hashing", "least-weighted"))
+    other.write_text((recording / "targetallocator.yaml").read_text().replace("consistent-hashing", "least-weighted"))
 
     def run(url: str) -> subprocess.CompletedProcess:
         command = [sys.executable, ROOT / "scripts/compare", url, world.function]
         return subprocess.run(command, capture_output=True, text=True)
 
     try:
-        with operator(ROOT / "tests/golden/shop") as url:
+        with operator(recording) as url:
             world.stop("function")
-            world.start_function(**manifests)
+            world.start_function(**manifests, ALLOCATOR_CONFIG_FILE=str(recording / "targetallocator.yaml"))
             equal = run(url)
             assert equal.returncode == 0, f"{equal.returncode}: {equal.stdout[-2000:]}{equal.stderr}"
             world.stop("function")
