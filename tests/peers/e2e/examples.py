@@ -185,8 +185,7 @@ def examples(world: "World") -> str:
     wanted = set(settled(world))
     own = [world.kubectl("get", "pod", name, "-n", "monitoring", "-o", "json") for name in COLLECTORS]
     nodes = sorted(node["metadata"]["name"] for node in world.kubectl("get", "nodes", "-o", "json")["items"])
-    world.kubectl("apply", "--server-side", "-f", str(PEERS / "otel-crds"))
-    world.kubectl("wait", "--for=condition=Established", "crd/opentelemetrycollectors.opentelemetry.io")
+    world.load(PEERS / "otel-crds")
     for name in COLLECTORS:
         world.stop(name)
         delete_pod(world, name)
