@@ -7,6 +7,7 @@ import urllib.request
 
 import canaries
 import compatibility
+import documented
 import examples
 import generated
 import merged
@@ -397,6 +398,7 @@ CASES = [
     ("examples", examples.examples),
     ("compare", compatibility.compare),
     ("old_receiver", compatibility.old_receiver),
+    ("outside_eks", documented.outside_eks),
     ("references", references.narrowed),
     ("namespaces", namespaces.scoped),
     ("faults", faults),
