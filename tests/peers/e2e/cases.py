@@ -6,6 +6,9 @@ import urllib.error
 import urllib.request
 
 import canaries
+import compatibility
+import documented
+import examples
 import generated
 import merged
 import metrics
@@ -316,11 +319,7 @@ def collectors(world: World) -> str:
     world.kubectl("delete", "pod", gone, "-n", "monitoring", "--force", "--grace-period=0")
     world.stop(gone)
     eventually("two collectors have everything", lambda: check_owners(world, wanted, COLLECTORS[:2]))
-    status = pod.pop("status")
-    for field in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
-        pod["metadata"].pop(field, None)
-    world.kubectl("create", "-f", "-", stdin=pod)
-    world.kubectl("patch", "pod", gone, "-n", "monitoring", "--subresource", "status", "--type", "merge", "-p", json.dumps({"status": status}))
+    world.create(pod)
     world.start_collector(gone)
 
     def back() -> None:
@@ -401,6 +400,10 @@ CASES = [
     ("monitors", monitors),
     ("unloadable", unloadable),
     ("collectors", collectors),
+    ("examples", examples.examples),
+    ("compare", compatibility.compare),
+    ("old_receiver", compatibility.old_receiver),
+    ("outside_eks", documented.outside_eks),
     ("references", references.narrowed),
     ("namespaces", namespaces.scoped),
     ("faults", faults),

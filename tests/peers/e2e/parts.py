@@ -92,11 +92,9 @@ class World:
 
     def _start(self) -> None:
         self.start_apiserver()
-        kubeconfig = self.folder / "apiserver/admin.kubeconfig"
-        self.admin = ["kubectl", "--kubeconfig", str(kubeconfig)]
-        load = [PEERS / "load", "-kubeconfig", kubeconfig]
+        self.admin = ["kubectl", "--kubeconfig", str(self.folder / "apiserver/admin.kubeconfig")]
         for what in (PEERS / "crds", ROOT / "examples/rbac.yaml", ROOT / "examples/shop/cluster"):
-            subprocess.run([*load, what], check=True, stdout=subprocess.DEVNULL)
+            self.load(what)
         canaries.mark(self)
         shop.speed_up(self)
         self.exporter = self.serve("exporter", "-admin", f"127.0.0.1:{free_port()}")
@@ -317,6 +315,19 @@ class World:
         done = subprocess.run([*self.admin, *arguments], input=text, capture_output=True, text=True)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return json.loads(done.stdout) if "json" in arguments else done.stdout
+
+    def load(self, path: Path) -> None:
+        """Creates the objects of a file or folder with their status. Waits until new definitions are served."""
+        kubeconfig = self.folder / "apiserver/admin.kubeconfig"
+        subprocess.run([PEERS / "load", "-kubeconfig", kubeconfig, path], check=True, stdout=subprocess.DEVNULL)
+
+    def create(self, made: dict) -> None:
+        """Creates an object with its status. The object may come from `kubectl get`."""
+        dropped = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
+        metadata = {field: value for field, value in made["metadata"].items() if field not in dropped}
+        self.kubectl("create", "-f", "-", stdin={**made, "metadata": metadata, "status": {}})
+        patch = ["patch", made["kind"].lower(), metadata["name"], "-n", metadata["namespace"], "--subresource", "status"]
+        self.kubectl(*patch, "--type", "merge", "-p", json.dumps({"status": made["status"]}))
 
     def series(self, name: str, seconds: float) -> list[dict]:
         return get(f"{self.receiver}/series?name={name}&since={seconds}")
