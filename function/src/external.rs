@@ -1,8 +1,8 @@
 //! Sources of targets outside the cluster: URLs, the DNS, AWS, files of the function, Consul.
 //!
-//! Input: the sources of all jobs. Output: the last answer of each. A source is asked at most once in its
-//! refresh interval. All sources that are due are asked at once, in an order that is fair to those who name
-//! them ([`order`]). When a source fails, its last answer stays. The core decides what answers mean.
+//! Input: the sources of all jobs. Output: the last response of each source. A source gets at most one request in its
+//! refresh interval. Requests to all due sources are sent concurrently, in an order that is fair to the tenants
+//! ([`order`]). If a source fails, its last response stays. The core parses the responses.
 
 mod consul;
 mod dns;
@@ -34,36 +34,36 @@ use turn::Turn;
 use crate::error::chain;
 use crate::moment::Moment;
 
-/// How long all due sources may take together. It is short, since every answer waits for them:
-/// a slow source of one object must not keep the targets of all others from collectors.
+/// Timeout of the requests to all due sources together. It is short, because the snapshot waits for them: a slow source
+/// of one object must not delay the targets of all other objects.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many sources are asked at the same time.
+/// Maximum number of concurrent requests to sources.
 const AT_ONCE: usize = 64;
 
-/// How many sources of one namespace are asked at the same time, if there are many namespaces: enough for
-/// quick answers. Eight namespaces whose sources are all slow can still occupy all turns.
+/// Number of concurrent requests that each namespace gets at least, even if there are many namespaces. It is enough for
+/// fast sources. But eight namespaces with only slow sources can still occupy all turns.
 const LEAST_OF_A_NAMESPACE: usize = 8;
 
-/// Largest answer, and largest file.
+/// Maximum size of a response or a file, in bytes.
 const MOST_BYTES: usize = 16 << 20;
 
-/// How many targets all sources together may have. Past that the largest answers of the namespace that has the most
-/// are let go: however much somebody's sources answer, those of others stay.
+/// Maximum number of targets of all sources together. Above this limit, the function drops the largest responses of the
+/// namespace with the most targets. So the sources of one tenant cannot displace those of another.
 const MOST_TARGETS_OF_ALL: usize = 2 * MOST_TARGETS;
 
-/// The surroundings of the function.
+/// The environment of the function, as far as requests depend on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The folder of relative paths (`LAMBDA_TASK_ROOT`).
+    /// The folder for relative paths (`LAMBDA_TASK_ROOT`).
     pub folder: PathBuf,
-    /// The address that events come from (`AWS_LAMBDA_RUNTIME_API`). No source may be fetched from it.
+    /// The address of the runtime API (`AWS_LAMBDA_RUNTIME_API`). Requests to sources must not reach it.
     pub runtime_api: Option<String>,
-    /// The proxies of its environment variables.
+    /// The proxies from the environment variables.
     pub proxies: EnvironmentProxies,
 }
 
-/// The sources of one cluster's jobs, and their last answers.
+/// The sources of the jobs of one cluster, with their last responses.
 pub struct Externals {
     http: http_client::Client,
     dns: dns::Client,
@@ -73,27 +73,27 @@ pub struct Externals {
 }
 
 struct State {
-    /// Whose turn it was.
+    /// The namespace whose turn the source took.
     namespace: String,
-    /// When it was asked last; `None` if there was no time for it yet.
-    asked: Option<Moment>,
+    /// The time of the last request. `None` if no request was sent yet.
+    requested: Option<Moment>,
     answer: SourceAnswer,
     targets: usize,
-    /// How often it failed since it answered last.
+    /// The number of failures since the last response.
     failures: usize,
 }
 
-/// How it went to ask a source.
-struct Asking {
+/// The outcome of the turn of one source.
+struct Attempt {
     namespace: String,
-    /// When, if there was time for it.
+    /// The time of the request. `None` if the time ran out before the request was sent.
     at: Option<Moment>,
-    /// Whether it is the source's own fault if there is no answer.
+    /// Whether an error counts as a failure of the source. It does not if the source waited for other sources.
     had_turn: bool,
     result: Result<Vec<SourceGroup>, SourceError>,
 }
 
-/// Why a source has no answer. The texts are those of reports.
+/// The reason why a source has no new response. The texts appear in reports.
 #[derive(Debug, thiserror::Error)]
 enum SourceError {
     #[error("no answer within {TIMEOUT:?}")]
@@ -119,7 +119,7 @@ impl fmt::Debug for Externals {
 }
 
 impl Externals {
-    /// No source is asked yet.
+    /// Starts without responses. Sends no requests.
     #[must_use]
     pub fn new(config: &Config, place: Place) -> Self {
         let Place { folder, runtime_api, proxies } = place;
@@ -134,13 +134,14 @@ impl Externals {
         }
     }
 
-    /// Asks the sources that are due and returns the last answer of each. Forgets all other sources.
+    /// Sends requests to the due sources. Returns the last response of each source. Forgets all sources that are not in
+    /// `sources`.
     pub async fn answers(&self, sources: &[OwnedSource]) -> SourceAnswers {
         let (started, now) = (Instant::now(), Moment::now());
         let placed = in_turns(self.due(sources), u64::try_from(now.timestamp().as_second()).unwrap_or_default());
         let permits = Semaphore::new(AT_ONCE);
         let of_namespaces = permits_of_namespaces(&placed);
-        let mut asking: FuturesUnordered<_> = placed
+        let mut attempts: FuturesUnordered<_> = placed
             .iter()
             .map(async |Placed { due: Due { source, failures }, namespace }| {
                 let turn = Turn::new(*failures > Some(0));
@@ -152,19 +153,19 @@ impl Externals {
                     };
                     let _permit = permits.acquire().await;
                     turn.take();
-                    self.ask(&source.source.request, &turn).await
+                    self.request(&source.source.request, &turn).await
                 });
                 let result = answer.await.unwrap_or_else(|_| Err(out_of_time(&turn)));
                 let at = turn.has_begun().then_some(now);
                 let namespace = (*namespace).to_owned();
-                (&source.source.key, Asking { namespace, at, had_turn: turn.was_taken(), result })
+                (&source.source.key, Attempt { namespace, at, had_turn: turn.was_taken(), result })
             })
             .collect();
-        while let Some((key, asked)) = asking.next().await {
+        while let Some((key, attempt)) = attempts.next().await {
             let mut states = self.states();
-            let state = State::next(states.remove(key), asked);
+            let state = State::next(states.remove(key), attempt);
             states.insert(key.clone(), state);
-            let_go(&mut states, MOST_TARGETS_OF_ALL);
+            drop_largest(&mut states, MOST_TARGETS_OF_ALL);
         }
         SourceAnswers {
             answers: self.states().iter().map(|(key, state)| (key.clone(), state.answer.clone())).collect(),
@@ -175,7 +176,7 @@ impl Externals {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets all other sources, and returns those of these that are due.
+    /// Returns the due sources of `sources`. Forgets all sources that are not in `sources`.
     fn due<'a>(&self, sources: &'a [OwnedSource]) -> Vec<Due<'a>> {
         let mut states = self.states();
         let mut before = std::mem::take(&mut *states);
@@ -189,8 +190,8 @@ impl Externals {
         sources.iter().filter_map(due).collect()
     }
 
-    /// Sends a request: one row for each kind.
-    async fn ask(&self, request: &SourceRequest, turn: &Turn) -> Result<Vec<SourceGroup>, SourceError> {
+    /// Sends a request. There is one row for each kind.
+    async fn request(&self, request: &SourceRequest, turn: &Turn) -> Result<Vec<SourceGroup>, SourceError> {
         let client = self.http.within(turn);
         Ok(match request {
             SourceRequest::Http(config) => http::groups(client, config).await?,
@@ -203,53 +204,62 @@ impl Externals {
 }
 
 impl State {
-    /// The state after asking again. A source that had no time keeps when it was asked before: it is still due.
-    fn next(before: Option<Self>, Asking { namespace, at, had_turn, result }: Asking) -> Self {
-        let (before, asked, targets, failures) = match before {
-            Some(before) => (Some(before.answer), at.or(before.asked), before.targets, before.failures),
+    /// The state after another turn. If no request was sent, the time of the last request stays, so the source is still
+    /// due.
+    fn next(before: Option<Self>, Attempt { namespace, at, had_turn, result }: Attempt) -> Self {
+        let (before, requested, targets, failures) = match before {
+            Some(before) => (Some(before.answer), at.or(before.requested), before.targets, before.failures),
             None => (None, at, 0, 0),
         };
         let failed = failures + usize::from(had_turn);
         match (result, before) {
             (Ok(groups), _) => {
                 let targets = groups.iter().map(|group| group.targets.len()).sum();
-                Self { namespace, asked, answer: SourceAnswer::Known(Arc::from(groups)), targets, failures: 0 }
+                Self { namespace, requested, answer: SourceAnswer::Known(Arc::from(groups)), targets, failures: 0 }
             }
-            (Err(error), Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _))) => {
-                Self { namespace, asked, answer: SourceAnswer::Kept(groups, chain(&error)), targets, failures: failed }
-            }
-            (Err(error), None | Some(SourceAnswer::Unknown(_))) => {
-                Self { namespace, asked, answer: SourceAnswer::Unknown(chain(&error)), targets: 0, failures: failed }
-            }
+            (Err(error), Some(SourceAnswer::Known(groups) | SourceAnswer::Kept(groups, _))) => Self {
+                namespace,
+                requested,
+                answer: SourceAnswer::Kept(groups, chain(&error)),
+                targets,
+                failures: failed,
+            },
+            (Err(error), None | Some(SourceAnswer::Unknown(_))) => Self {
+                namespace,
+                requested,
+                answer: SourceAnswer::Unknown(chain(&error)),
+                targets: 0,
+                failures: failed,
+            },
         }
     }
 
     fn is_due(&self, source: &Source) -> bool {
         let interval = Duration::from_millis(source.refresh_interval.as_millis());
-        self.asked.is_none_or(|asked| asked.elapsed() >= interval)
+        self.requested.is_none_or(|requested| requested.elapsed() >= interval)
     }
 
-    /// How often it failed since it answered last; `None` if it was never asked.
+    /// The number of failures since the last response. `None` if no request was sent yet.
     fn failures(&self) -> Option<usize> {
-        self.asked.map(|_| self.failures)
+        self.requested.map(|_| self.failures)
     }
 }
 
-/// How many sources of each namespace are asked at the same time: an equal part, so that slow sources of one do
-/// not occupy the turns of all others.
+/// The number of concurrent requests of each namespace. All namespaces get an equal part, so slow sources of one
+/// namespace do not occupy all turns.
 fn permits_of_namespaces<'a>(placed: &[Placed<'a>]) -> BTreeMap<&'a str, Semaphore> {
     let namespaces: BTreeSet<_> = placed.iter().map(|placed| placed.namespace).collect();
     let each = (AT_ONCE / namespaces.len().max(1)).max(LEAST_OF_A_NAMESPACE);
     namespaces.into_iter().map(|namespace| (namespace, Semaphore::new(each))).collect()
 }
 
-/// Why there is no answer in time.
+/// The error after the time ran out.
 fn out_of_time(turn: &Turn) -> SourceError {
     if turn.was_taken() { SourceError::Slow } else { SourceError::NoTurn }
 }
 
-/// Lets go of the largest answers of the largest namespaces until all have at most that many targets.
-fn let_go(states: &mut BTreeMap<SourceKey, State>, most: usize) {
+/// Drops the largest responses of the largest namespaces until all sources together have at most `most` targets.
+fn drop_largest(states: &mut BTreeMap<SourceKey, State>, most: usize) {
     let mut totals: BTreeMap<String, usize> = BTreeMap::new();
     for state in states.values().filter(|state| state.targets > 0) {
         *totals.entry(state.namespace.clone()).or_default() += state.targets;
@@ -273,38 +283,38 @@ mod tests {
 
     use super::*;
 
-    /// A source of a namespace that answered so many targets.
+    /// A source of a namespace, whose response has this number of targets.
     fn state(namespace: &str, targets: usize) -> State {
         let group = SourceGroup { targets: vec![BTreeMap::new(); targets], ..SourceGroup::default() };
         let namespace = namespace.to_owned();
-        State::next(None, Asking { namespace, at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
+        State::next(None, Attempt { namespace, at: Some(Moment::now()), had_turn: true, result: Ok(vec![group]) })
     }
 
     #[test]
-    fn a_source_that_had_no_time_is_due_at_once_and_has_not_failed() {
+    fn a_source_without_a_request_stays_due_and_has_not_failed() {
         let refused = || Err(SourceError::Slow);
-        let asking = |at, had_turn, result| Asking { namespace: String::new(), at, had_turn, result };
+        let attempt = |at, had_turn, result| Attempt { namespace: String::new(), at, had_turn, result };
         let now = Moment::now();
         let cases = [
-            ("never asked", asking(None, false, refused()), None),
-            ("asked, waited for others", asking(Some(now), false, refused()), Some(0)),
-            ("failed", asking(Some(now), true, refused()), Some(1)),
-            ("answered", asking(Some(now), true, Ok(Vec::new())), Some(0)),
+            ("no request", attempt(None, false, refused()), None),
+            ("request sent, waited for others", attempt(Some(now), false, refused()), Some(0)),
+            ("failed", attempt(Some(now), true, refused()), Some(1)),
+            ("succeeded", attempt(Some(now), true, Ok(Vec::new())), Some(0)),
         ];
         let discovery = ServiceDiscovery { http: vec![HttpSd::new("a".to_owned())], ..ServiceDiscovery::default() };
         let source = sources(&discovery).unwrap().remove(0);
-        for (name, asked, failures) in cases {
-            let state = State::next(None, asked);
+        for (name, attempt, failures) in cases {
+            let state = State::next(None, attempt);
             assert_eq!(state.failures(), failures, "{name}");
             assert_eq!(state.is_due(&source), failures.is_none(), "{name}");
         }
-        let before = State::next(None, asking(Some(now), true, Ok(Vec::new())));
-        let later = State::next(Some(before), asking(None, false, refused()));
+        let before = State::next(None, attempt(Some(now), true, Ok(Vec::new())));
+        let later = State::next(Some(before), attempt(None, false, refused()));
         assert!(matches!(later.answer, SourceAnswer::Kept(..)) && later.failures() == Some(0));
     }
 
     #[test]
-    fn namespaces_have_equal_parts_of_the_turns() {
+    fn namespaces_get_equal_parts_of_the_turns() {
         for (namespaces, each) in [(1, 64), (2, 32), (8, 8), (64, 8)] {
             let names: Vec<_> = (0..namespaces).map(|at| format!("n{at}")).collect();
             let discovery = ServiceDiscovery { http: vec![HttpSd::new("a".to_owned())], ..ServiceDiscovery::default() };
@@ -318,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_answers_are_let_go() {
+    fn the_largest_responses_are_dropped() {
         type Case = (&'static [(&'static str, usize)], &'static [usize]);
         let cases: [Case; 6] = [
             (&[], &[]),
@@ -326,7 +336,7 @@ mod tests {
             (&[("a", 4), ("a", 7)], &[4, 0]),
             (&[("a", 9), ("a", 1), ("a", 8), ("a", 1), ("a", 7)], &[0, 1, 0, 1, 7]),
             (&[("a", 11)], &[0]),
-            // Many small answers of one tenant do not push out the larger answer of another.
+            // Many small responses of one tenant do not displace the larger response of another.
             (&[("a", 3), ("a", 3), ("a", 3), ("b", 5)], &[3, 0, 0, 5]),
         ];
         for (answered, kept) in cases {
@@ -340,7 +350,7 @@ mod tests {
                 .enumerate()
                 .map(|(at, &(namespace, size))| (source(at), state(namespace, size)))
                 .collect();
-            let_go(&mut states, 10);
+            drop_largest(&mut states, 10);
             assert_eq!(states.values().map(|state| state.targets).collect::<Vec<_>>(), kept, "{answered:?}");
             for state in states.values() {
                 assert_eq!(matches!(state.answer, SourceAnswer::Unknown(_)), state.targets == 0, "{answered:?}");

@@ -1,8 +1,8 @@
-//! The shell of the target allocator: everything that touches the world.
+//! The shell of the target allocator: all input and output.
 //!
 //! request → [`http`] → [`snapshot`] ← `target_allocator_core` ← [`cluster`].
-//! What a monitor means, what a target is and who scrapes it is decided in the
-//! core; here objects are listed, snapshots kept and events answered.
+//! The core makes all decisions about monitors, targets and collectors. This crate lists
+//! objects, keeps snapshots and answers events.
 
 pub mod cluster;
 mod error;

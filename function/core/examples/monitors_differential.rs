@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use target_allocator_core::config::Config;
 use target_allocator_core::monitors::{Generated, Settings, scrape_jobs};
 use target_allocator_core::objects::{Cluster, Collection, Object};
+use target_allocator_core::regex::RegexCache;
 use target_allocator_core::report::Report;
 use target_allocator_core::scrape_config::secret::WithSecrets;
 
@@ -103,7 +104,7 @@ fn read(folder: &Path, file: &str) -> Result<String, std::io::Error> {
 }
 
 fn jobs(settings: &Settings, items: &[Value]) -> Result<(Jobs, Report), Box<dyn Error>> {
-    let Generated { jobs, report, used: _ } = scrape_jobs(settings, &cluster(items)?);
+    let Generated { jobs, report, used: _ } = scrape_jobs(settings, &cluster(items)?, &RegexCache::default());
     let served = jobs.into_iter().map(|job| {
         let value = serde_json::to_value(WithSecrets(&job.scrape_config))?;
         Ok((job.scrape_config.job_name, value))

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 use target_allocator_core::labels::LabelSet;
-use target_allocator_core::regex::{GoRegex, Groups, Purpose, RegexError, Template};
+use target_allocator_core::regex::{GoRegex, Groups, Purpose, RegexCache, RegexError, Template};
 use target_allocator_core::relabel::{RelabelConfig, Rules};
 use target_allocator_core::scrape_config::NameValidation;
 
@@ -79,7 +79,7 @@ fn rules_disagreement(case: &RulesCase) -> Option<String> {
     let configs: Result<Vec<RelabelConfig>, _> = case.rules.iter().map(RelabelConfig::deserialize).collect();
     let rules = configs
         .map_err(|error| error.to_string())
-        .and_then(|configs| Rules::compile(&configs, names).map_err(|error| error.to_string()));
+        .and_then(|configs| Rules::compile(&configs, names, &RegexCache::default()).map_err(|error| error.to_string()));
     let rules = match rules {
         Ok(_) if case.answer == "refused" => return Some("not refused".to_owned()),
         Ok(rules) => rules,

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 
 use serde_json::{Map, Value};
+use target_allocator_core::error::chain;
 use target_allocator_core::scrape_config::parse::{ParseError, Problem, PrometheusConfig, parse};
 use target_allocator_core::scrape_config::secret::WithSecrets;
 use target_allocator_core::yaml;
@@ -133,17 +134,10 @@ enum Failure {
 
 impl Failure {
     fn chain(&self) -> String {
-        let error: &dyn Error = match self {
-            Self::Text(error) => error,
-            Self::Job(error) => error,
-        };
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
+        match self {
+            Self::Text(error) => chain(error),
+            Self::Job(error) => chain(error),
         }
-        text
     }
 }
 

@@ -1,12 +1,12 @@
 //! Service discovery as in Prometheus: Kubernetes objects, static configs and sources outside the cluster.
 //!
 //! Input: an SD config, and the prepared objects of a cluster or the answer of a source. Output: target groups with the
-//! `__meta_` labels that a job needs. Everything follows `discovery/` of Prometheus 3.14. Nothing is requested and
-//! nothing is relabelled here.
+//! `__meta_` labels that a job needs. Follows `discovery/` of Prometheus 3.14. This module sends no requests and does
+//! not relabel.
 //!
-//! Kubernetes, in the order of the flow: `label_table` and `role_table` say what there is; `index` prepares the objects;
-//! `query` reads an SD config; `changes` compares two states; `view` looks objects up and builds label
-//! sets; a file for each role implements `role`; `group` puts them together.
+//! The files for Kubernetes, in the order of the flow: `label_table` and `role_table` list all labels and roles.
+//! `index` prepares the objects. `query` reads an SD config. `changes` compares two states of the cluster. `view` looks
+//! up objects and builds label sets. A file for each role implements `role`. `group` makes the groups.
 //!
 //! Sources outside the cluster: a file for each kind implements `source_config`; `source` has the table of kinds.
 
@@ -60,10 +60,10 @@ pub use view::LabelFilter;
 
 use crate::scrape_config::discovery::KubernetesSd;
 
-/// All target groups of an SD config, without those that are too large.
+/// All target groups of an SD config. Groups that are too large are skipped.
 ///
 /// # Errors
-/// As [`Query::new`].
+/// [`QueryError`] if the targets of the config cannot be discovered.
 pub fn discover<'a>(
     config: &KubernetesSd,
     own_namespace: Option<&str>,

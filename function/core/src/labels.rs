@@ -27,7 +27,7 @@ pub enum NameValidation {
     Legacy,
 }
 
-/// Whether a label can have that name.
+/// Whether a label can have this name.
 #[must_use]
 pub fn is_valid_label_name(name: &str, names: NameValidation) -> bool {
     match names {
@@ -39,8 +39,8 @@ pub fn is_valid_label_name(name: &str, names: NameValidation) -> bool {
     }
 }
 
-/// The text as part of a label name: each character other than an ASCII letter or digit becomes an
-/// underscore (`strutil.SanitizeLabelName` of Prometheus).
+/// Converts a text to a part of a label name. Each character other than an ASCII letter or digit becomes an underscore
+/// (`strutil.SanitizeLabelName` of Prometheus).
 #[must_use]
 pub fn sanitized(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
@@ -49,11 +49,12 @@ pub fn sanitized(text: &str) -> String {
 /// The level at which service discovery sets a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// All targets of a group have the same value, or none has one.
+    /// All targets of a group have the same value, or no target of the group has the label.
     Group,
-    /// The same holds for the targets of one part of a group: a port of an endpoint slice.
+    /// All targets of a part of a group have the same value, or no target of the part has the label. A part is, for
+    /// example, a port of an endpoint slice.
     Part,
-    /// Each target can have a value of its own.
+    /// Each target can have another value.
     Target,
 }
 

@@ -1,15 +1,18 @@
 //! The pure part of the target allocator.
 //!
-//! Input: settings and Kubernetes objects. Output: scrape jobs, targets, their owners, and a
-//! report of everything that was skipped. There is no clock, environment, file system, network or
-//! async runtime here: the caller passes in the time and the objects.
+//! Input: settings and Kubernetes objects. Output: scrape jobs, targets, the owners of targets, and a report of
+//! everything that was skipped. This crate has no clock, environment, file system, network or async runtime. The caller
+//! passes in the time and the objects.
 //!
-//! The modules stand in the order of the flow, and each uses only modules above it (a test checks this).
+//! The modules are in the order of the flow. Each module uses only modules above it. A test checks this.
 
-// Values and texts that everything below is made of.
+// Values and texts that all other modules use.
 
-// Host and port in one text.
+// Addresses: host and port in one text, and networks.
 pub mod address;
+
+// Errors with all their sources, as one text.
+pub mod error;
 
 // Label sets, and the rules for label names.
 pub mod labels;
@@ -34,7 +37,7 @@ pub mod report;
 
 // From Kubernetes objects to scrape configs.
 
-// Kubernetes objects, cut down to the fields that somebody reads.
+// Kubernetes objects, with only the fields that the function reads.
 pub mod objects;
 
 // Label selectors and field selectors.
@@ -46,34 +49,34 @@ pub mod relabel;
 // Prometheus' scrape configs: parsed, validated, printed.
 pub mod scrape_config;
 
-// From monitors, and the secrets that they name, to scrape jobs.
+// Scrape jobs from monitors and the secrets that they name.
 pub mod monitors;
 
 // From scrape configs to targets and their collectors.
 
-// The strategies: which collector a target belongs to.
+// The strategies: they assign targets to collectors.
 pub mod shard;
 
 // The settings of `targetallocator.yaml`.
 pub mod config;
 
-// Who may read which share.
+// The permissions: which caller may read which share.
 pub mod access;
 
-// From SD configs and objects to target groups with `__meta_` labels.
+// Target groups with `__meta_` labels, from SD configs and objects.
 pub mod discovery;
 
-// From target groups and a job's rules to targets, each with its text in answers.
+// Targets with their texts in responses, from target groups and the rules of a job.
 pub mod targets;
 
-// All of the above together: the jobs, their targets and the owners of the targets.
+// The allocation: the jobs, their targets and the owners of the targets.
 pub mod allocation;
 
 // The metrics of an allocation, as metric families.
 pub mod metric_families;
 
-// Each step of an allocation with its reason, for people.
+// Explanations for people: each step of an allocation with its reason.
 pub mod explain;
 
-// What differs between two allocations.
+// The differences between two allocations.
 pub mod preview;

@@ -34,6 +34,7 @@ use std::ops::Range;
 use crate::duration::Duration;
 use crate::objects::Cluster;
 pub use crate::objects::ReferencedObject;
+use crate::regex::RegexCache;
 use crate::report::{ObjectRef, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
@@ -114,12 +115,19 @@ pub struct Generated {
     pub used: Used,
 }
 
-/// Generates the jobs of all selected monitors, and reports each skipped object and job.
+/// Generates the jobs of all selected monitors, and reports each skipped object and job. `regexes` keeps the regular
+/// expressions that were accepted, so that each is parsed only once.
 #[must_use]
-pub fn scrape_jobs(settings: &Settings, cluster: &Cluster) -> Generated {
+pub fn scrape_jobs(settings: &Settings, cluster: &Cluster, regexes: &RegexCache) -> Generated {
     let globals = settings.globals();
-    let mut jobs =
-        Jobs { settings, cluster, globals: &globals, kept: Kept::new(settings.bounds), report: Report::default() };
+    let mut jobs = Jobs {
+        settings,
+        cluster,
+        globals: &globals,
+        regexes,
+        kept: Kept::new(settings.bounds),
+        report: Report::default(),
+    };
     let Settings { namespaces, service_monitors, pod_monitors, probes, scrape_configs, .. } = settings;
     for monitor in select(service_monitors, namespaces, &cluster.service_monitors, cluster) {
         jobs.add(monitor, endpoint::build);
@@ -143,6 +151,7 @@ struct Jobs<'a> {
     settings: &'a Settings,
     cluster: &'a Cluster,
     globals: &'a Globals,
+    regexes: &'a RegexCache,
     kept: Kept,
     report: Report,
 }
@@ -158,7 +167,7 @@ impl<'a> Jobs<'a> {
         let budget = Budget::new(self.settings.bounds.object_bytes);
         let assets = Assets::new(self.cluster, &monitor.metadata().namespace, &budget);
         let mut context = Context { settings: self.settings, assets, notes: Vec::new() };
-        let mut builder = Builder::new(object.clone(), self.settings, self.globals);
+        let mut builder = Builder::new(object.clone(), self.settings, self.globals, self.regexes);
         let built = references::check_number(monitor).and_then(|()| build(monitor, &mut context, &mut builder));
         match built {
             Ok(()) => self.kept.add(builder.finish(context.notes)),

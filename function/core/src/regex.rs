@@ -4,6 +4,7 @@
 //! has the replacement templates of Go's `Regexp.Expand`.
 //! DIFFERENCE(large-regex): a pattern that would take too much memory is refused, although Go accepts it.
 
+mod cache;
 mod class;
 mod parser;
 mod sequence;
@@ -15,6 +16,7 @@ use regex_automata::meta;
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Input, nfa::thompson::WhichCaptures};
 
+pub use cache::RegexCache;
 use sequence::Sequence;
 pub use template::{MOST_EXPANDED, Template};
 pub use unicode::{to_lower, to_upper};
@@ -115,13 +117,6 @@ impl GoRegex {
             None => Matcher::Engine(engine(&hir, group_names.len(), purpose)?),
         };
         Ok(Self { matcher, group_names })
-    }
-
-    /// The expression `(.*)`, which is the default of a rule. Most rules have it, so it is not parsed each time.
-    #[must_use]
-    pub fn anything(purpose: Purpose) -> Self {
-        let sequence = Sequence::anything(purpose == Purpose::Groups);
-        Self { matcher: Matcher::Sequences(vec![sequence]), group_names: vec![None, None] }
     }
 
     /// Memory of the expression in bytes, with an estimate of the lazy DFA that searches build.

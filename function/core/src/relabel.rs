@@ -1,11 +1,12 @@
 //! Relabelling as Prometheus does it.
 //!
-//! Input: rules as they are written, and the labels of a target. Output: the labels after the rules, or that
-//! the rules drop the target. Rules are checked and compiled once. `stages` divides them, so that most are
-//! applied once for many targets. Follows `model/relabel/relabel.go` of Prometheus.
+//! Input: rules of a scrape config, and the labels of a target. Output: the labels after the rules, or the decision
+//! that the rules drop the target. Rules are checked and compiled once. `stages` divides the rules, so that most of
+//! them are applied once for many targets. Follows `model/relabel/relabel.go` of Prometheus.
 
 mod deserialize;
 mod rule;
+mod run;
 mod stages;
 mod validate;
 
@@ -15,12 +16,13 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::labels::{LabelSet, NameValidation};
-use crate::regex::RegexError;
-pub use rule::{MOST_WRITTEN, Verdict};
-use rule::{Rule, Run};
+use crate::regex::{RegexCache, RegexError};
+use rule::Rule;
+use run::Run;
+pub use run::{MOST_WRITTEN, Verdict};
 pub use stages::{Residual, Stages};
 
-/// What a rule does. Follows `model/relabel/relabel.go` of Prometheus.
+/// The action of a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "named as in Prometheus")]
@@ -45,14 +47,15 @@ impl fmt::Display for Action {
     }
 }
 
-/// A relabelling rule as it is written.
+/// A relabelling rule of a scrape config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in Prometheus")]
 pub struct RelabelConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub source_labels: Vec<String>,
     pub separator: String,
-    /// `None` is the default, `(.*)`. Prometheus does not print the default, but prints the same text if it was written.
+    /// `None` is the default, `(.*)`. Prometheus does not print the default. It prints a regular expression that the
+    /// scrape config sets, even if it is `(.*)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -86,9 +89,9 @@ const fn is_zero(number: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule {index}: {refusal}")]
 pub struct RelabelError {
-    /// Where in the list the rule stands, from 0.
+    /// The index of the rule in the list.
     pub index: usize,
-    /// What is wrong with it.
+    /// The reason.
     pub refusal: Refusal,
 }
 
@@ -98,28 +101,28 @@ pub enum Refusal {
     /// Go refuses the regular expression, or it is too large.
     #[error("regex: {0:?}: {1}")]
     Regex(String, RegexError),
-    /// A name that no label can have.
+    /// A source label has an invalid name.
     #[error("source_labels: not the name of a label: {0:?}")]
     SourceLabel(String),
-    /// The action writes to a label, and none is named.
+    /// The action needs a target label, and the rule names none.
     #[error("target_label: must be set for the action: {0}")]
     NoTargetLabel(Action),
-    /// A name that no label can have.
+    /// The target label has an invalid name.
     #[error("target_label: not the name of a label, for the action {0}: {1:?}")]
     TargetLabel(Action, String),
-    /// The action needs a modulus. 0 also stands for an absent one.
+    /// The action needs a modulus. An absent modulus is 0.
     #[error("modulus: must be more than 0 for the action: hashmod")]
     NoModulus,
-    /// The template of a `labelmap` cannot make the name of a label.
+    /// The replacement of a `labelmap` cannot expand to the name of a label.
     #[error("replacement: cannot make the name of a label, for the action labelmap: {0:?}")]
     Replacement(String),
     /// The list has too many rules.
     #[error("there are more than {MOST_RULES} rules")]
     TooMany,
-    /// The regular expressions up to this one take too much memory.
+    /// The regular expressions of the list, up to this rule, take too much memory.
     #[error("regex: all up to this one take more than {} MiB", MOST_BYTES >> 20)]
     TooLarge,
-    /// A field that the action does not read is set.
+    /// The rule sets a field that the action does not read.
     #[error("{field}: must not be set for the action: {action}")]
     Unread {
         /// The field.
@@ -129,28 +132,28 @@ pub enum Refusal {
     },
 }
 
-/// Most rules in a list. Each target runs through all of them.
+/// Maximum number of rules in a list. Each rule is applied to each target.
 pub const MOST_RULES: usize = 1000;
 
-/// Most bytes that the compiled regular expressions of a list may take.
+/// Maximum memory of the compiled regular expressions of a list, in bytes.
 pub const MOST_BYTES: usize = 32 << 20;
 
-/// Rules, checked and compiled.
+/// The checked and compiled rules of a job.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
-    /// The labels that the rules read by name, sorted.
+    /// The sorted names of the labels that the rules read by name.
     read: Vec<Box<str>>,
-    /// Whether a `labelmap` comes after another rule, so that it meets labels in the order in which they were set.
+    /// Whether a `labelmap` comes after another rule. It visits labels in the order in which earlier rules set them.
     order_matters: bool,
-    /// Bytes that the regular expressions take.
+    /// Memory of the regular expressions, in bytes.
     size: usize,
 }
 
-/// While this label is set, the operator's rules that select the targets of one shard keep all targets.
+/// A label that disables the sharding rules of the operator. While a target has this label, these rules keep it.
 const DISABLE_SHARDING: &str = "__tmp_disable_sharding";
 
-/// The two rules that the operator's allocator puts around those of a scrape config: the first and the last.
+/// The two rules that the operator's allocator adds to the rules of a scrape config: one before them, one after them.
 #[must_use]
 pub fn allocator_rules() -> [RelabelConfig; 2] {
     let set = RelabelConfig {
@@ -167,15 +170,27 @@ pub fn allocator_rules() -> [RelabelConfig; 2] {
 }
 
 impl Rules {
-    /// Compiles rules.
+    /// Compiles rules. Equal regular expressions are compiled once for all rules that share `regexes`.
     ///
     /// # Errors
-    /// If Prometheus refuses one of them, or if a regular expression is too large.
-    pub fn compile(configs: &[RelabelConfig], names: NameValidation) -> Result<Self, RelabelError> {
-        check_number(configs)?;
-        let (mut rules, mut size) = (Vec::with_capacity(configs.len()), 0);
-        for (index, config) in configs.iter().enumerate() {
-            let rule = Rule::compile(config, names).map_err(|refusal| RelabelError { index, refusal })?;
+    /// [`RelabelError`] if Prometheus refuses a rule, or if a regular expression is too large.
+    pub fn compile(
+        configs: &[RelabelConfig],
+        names: NameValidation,
+        regexes: &RegexCache,
+    ) -> Result<Self, RelabelError> {
+        check_number(configs.len())?;
+        Self::compile_each(configs.iter(), names, regexes)
+    }
+
+    fn compile_each<'c>(
+        configs: impl Iterator<Item = &'c RelabelConfig>,
+        names: NameValidation,
+        regexes: &RegexCache,
+    ) -> Result<Self, RelabelError> {
+        let (mut rules, mut size) = (Vec::with_capacity(configs.size_hint().0), 0);
+        for (index, config) in configs.enumerate() {
+            let rule = Rule::compile(config, names, regexes).map_err(|refusal| RelabelError { index, refusal })?;
             size += rule.size();
             if size > MOST_BYTES {
                 return Err(RelabelError { index, refusal: Refusal::TooLarge });
@@ -188,45 +203,51 @@ impl Rules {
         Ok(Self { rules, read, order_matters, size })
     }
 
-    /// Checks rules without compiling them. Sizes of regular expressions are not checked.
+    /// Checks rules without compiling them. Does not check the size of regular expressions.
     ///
     /// # Errors
-    /// If Prometheus refuses one of them, or if there are too many.
-    pub fn check(configs: &[RelabelConfig], names: NameValidation) -> Result<(), RelabelError> {
-        check_number(configs)?;
-        let check = |(index, config)| Rule::check(config, names).map_err(|refusal| RelabelError { index, refusal });
+    /// [`RelabelError`] if Prometheus refuses a rule, or if there are too many rules.
+    pub fn check(configs: &[RelabelConfig], names: NameValidation, regexes: &RegexCache) -> Result<(), RelabelError> {
+        check_number(configs.len())?;
+        let check =
+            |(index, config)| Rule::check(config, names, regexes).map_err(|refusal| RelabelError { index, refusal });
         configs.iter().enumerate().try_for_each(check)
     }
 
-    /// Bytes that the regular expressions take.
+    /// Memory of the regular expressions, in bytes.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// Compiles the rules of a scrape config between the two rules of [`allocator_rules`]. So all targets are
-    /// assigned, not only those of one Prometheus shard.
+    /// Compiles the rules of a scrape config between the two rules of [`allocator_rules`]. These two rules keep the
+    /// targets of all shards of Prometheus.
     ///
     /// # Errors
-    /// As [`Rules::compile`]; the index is that in `configs`.
-    pub fn for_targets(configs: &[RelabelConfig], names: NameValidation) -> Result<Self, RelabelError> {
+    /// As for [`Rules::compile`]. The index in the error is an index of `configs`.
+    pub fn for_targets(
+        configs: &[RelabelConfig],
+        names: NameValidation,
+        regexes: &RegexCache,
+    ) -> Result<Self, RelabelError> {
         let [set, drop] = allocator_rules();
-        let bracketed: Vec<RelabelConfig> = [set].into_iter().chain(configs.iter().cloned()).chain([drop]).collect();
-        Self::compile(&bracketed, names)
+        let with_allocator_rules = std::iter::once(&set).chain(configs).chain([&drop]);
+        check_number(configs.len() + 2)
+            .and_then(|()| Self::compile_each(with_allocator_rules, names, regexes))
             .map_err(|error| RelabelError { index: error.index.saturating_sub(1), refusal: error.refusal })
     }
 
-    /// Applies the rules in their order; false if one of them drops the target. Labels with an empty value count
-    /// as absent, and are removed.
+    /// Applies the rules in their order. Returns false if a rule drops the target. Labels with an empty value are
+    /// removed before the first rule.
     #[must_use]
     pub fn apply<'a>(&'a self, labels: &mut LabelSet<'a>) -> bool {
         self.apply_watched(labels, |_, _, _| {}) == Verdict::Kept
     }
 
-    /// Applies the rules in their order, and calls `watch` after each rule with its position, its verdict and
-    /// the labels.
+    /// Applies the rules in their order, as [`Rules::apply`]. Calls `watch` after each rule with the position of the
+    /// rule, its verdict and the labels.
     ///
-    /// If [`Rules::for_targets`] made the rules, the first and the last one are not from the scrape config.
+    /// The first and the last rule of [`Rules::for_targets`] are not part of the scrape config.
     pub fn apply_watched<'a>(
         &'a self,
         labels: &mut LabelSet<'a>,
@@ -241,21 +262,21 @@ impl Rules {
         }))
     }
 
-    /// Whether a rule can read the label, so that its value can change other labels or drop the target.
+    /// Whether a rule can read the label. If so, its value can change other labels or drop the target.
     #[must_use]
     pub fn may_read(&self, name: &str) -> bool {
         self.read.binary_search_by(|read| (**read).cmp(name)).is_ok() || self.rules.iter().any(|rule| rule.maps(name))
     }
 }
 
-/// The first verdict that is not [`Verdict::Kept`]; no rule runs after it.
+/// The first verdict that is not [`Verdict::Kept`]. No rule runs after this verdict.
 fn until_not_kept(mut verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     verdicts.find(|verdict| *verdict != Verdict::Kept).unwrap_or(Verdict::Kept)
 }
 
-/// Refuses a list that is too long. The rules of the allocator do not count.
-fn check_number(configs: &[RelabelConfig]) -> Result<(), RelabelError> {
-    if configs.len() > MOST_RULES + allocator_rules().len() {
+/// Refuses a list with too many rules. The rules of [`allocator_rules`] do not count.
+fn check_number(count: usize) -> Result<(), RelabelError> {
+    if count > MOST_RULES + allocator_rules().len() {
         return Err(RelabelError { index: MOST_RULES, refusal: Refusal::TooMany });
     }
     Ok(())

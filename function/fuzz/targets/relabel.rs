@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use target_allocator_core::labels::LabelSet;
+use target_allocator_core::regex::RegexCache;
 use target_allocator_core::relabel::{Action, RelabelConfig, Rules};
 use target_allocator_core::scrape_config::NameValidation;
 
@@ -106,7 +107,7 @@ fn run(data: &[u8]) -> Corpus {
         let read: Result<RelabelConfig, _> = serde_json::from_str(&written);
         assert_eq!(read.ok().as_ref(), Some(config), "{written}");
     }
-    let Ok(rules) = Rules::compile(&configs, names) else { return Corpus::Keep };
+    let Ok(rules) = Rules::compile(&configs, names, &RegexCache::default()) else { return Corpus::Keep };
     let set = || {
         let mut set = LabelSet::new();
         for (name, value) in &labels {
@@ -133,7 +134,7 @@ fn run(data: &[u8]) -> Corpus {
             assert_eq!(others(&without), others(&once), "{unread:?} {configs:?}");
         }
     }
-    let _ = Rules::for_targets(&configs, names);
+    let _ = Rules::for_targets(&configs, names, &RegexCache::default());
     Corpus::Keep
 }
 

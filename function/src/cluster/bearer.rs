@@ -1,12 +1,12 @@
 //! The credentials of a cloud for an API server.
 //!
-//! An API server whose kubeconfig has no credentials takes a token from a cloud's identity service.
-//! Each cloud implements [`Bearer`] in a file of its own; the client of the API server knows none of them.
+//! If a cluster has no other credentials, the API server accepts a token of the cloud's identity service. Each cloud
+//! implements [`Bearer`] in its own file. The client of the API server does not know the clouds.
 
 use futures::future::BoxFuture;
 use http::HeaderValue;
 
-/// Why there is no token.
+/// The reason why there is no token.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A source of bearer tokens.

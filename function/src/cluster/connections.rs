@@ -1,7 +1,7 @@
 //! The connections to an API server.
 //!
-//! Input: requests that only read. Output: responses, or why there is none. A connection that died while
-//! Lambda had frozen the environment costs a second attempt, not the refresh.
+//! Input: requests that only read. Output: responses, or the reason why there is none. If a connection breaks while
+//! Lambda freezes the environment, a second attempt saves the refresh.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -15,7 +15,7 @@ use tracing::debug;
 use super::ClusterError;
 use crate::error::chain;
 
-/// Makes a client, which has no connections yet.
+/// Makes a client without open connections.
 type Make = dyn Fn() -> Result<Client, ClusterError> + Send + Sync;
 
 /// The connections of one API server. Clones share them.
@@ -25,7 +25,7 @@ pub struct Connections {
     current: Arc<RwLock<Generation>>,
 }
 
-/// A client, and how many there were before it.
+/// A client, and the number of clients before it.
 #[derive(Clone)]
 struct Generation {
     number: usize,
@@ -33,7 +33,7 @@ struct Generation {
 }
 
 impl Connections {
-    /// Prepares connections of clients that `make` makes; none is opened yet.
+    /// Prepares connections of clients that `make` makes. Opens no connection yet.
     pub fn new(make: impl Fn() -> Result<Client, ClusterError> + Send + Sync + 'static) -> Result<Self, ClusterError> {
         let first = Generation { number: 0, client: make()? };
         Ok(Self { make: Arc::new(make), current: Arc::new(RwLock::new(first)) })
@@ -41,9 +41,9 @@ impl Connections {
 
     /// Sends a request. If its connection breaks before a response begins, sends it once more.
     ///
-    /// Lambda freezes an environment between events. Connections that break meanwhile look alive until a request
-    /// is written to one of them. All idle connections may be dead then, so the second attempt takes a new client,
-    /// which has none.
+    /// Lambda freezes an environment between events. A connection that breaks in between seems open until a request is
+    /// written to it. All other idle connections may be broken, too. So the second attempt uses a new client without
+    /// connections.
     pub async fn send(&self, request: &Request<()>) -> Result<Response<Body>, kube::Error> {
         let used = self.current();
         match used.client.send(with_body(request)).await {
@@ -60,7 +60,7 @@ impl Connections {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a new client in the place of the one that failed, unless another request did that.
+    /// Replaces the client that failed, unless another request has already replaced it.
     fn replace(&self, failed: usize) -> Result<Generation, ClusterError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.number == failed {
@@ -74,7 +74,7 @@ fn with_body(request: &Request<()>) -> Request<Body> {
     request.clone().map(|()| Body::empty())
 }
 
-/// Whether the connection broke, as opposed to a server that refuses connections or does not answer in time.
+/// Whether the connection broke. A server that refuses connections, or does not answer in time, is another error.
 fn is_broken(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(cause) = next {

@@ -1,8 +1,8 @@
 //! Objects from an EKS cluster.
 //!
-//! Where the API server is and which certificate it has, EKS is asked once; that
-//! is asked again when the API server does not answer. Requests carry tokens that
-//! are signed here, with the function's credentials or those of a role that it assumes.
+//! Input: the name of a cluster. Output: its objects. The function requests the endpoint and the certificate of the API
+//! server from EKS once. It requests them again if the API server does not answer. Requests have tokens that are signed
+//! with the credentials of the function, or with those of a role that the function assumes.
 
 pub mod token;
 
@@ -28,22 +28,22 @@ use token::Tokens;
 #[derive(Clone)]
 pub struct Eks {
     cluster: Arc<EksCluster>,
-    /// For the API server. The AWS SDK reads the environment itself.
+    /// The proxies for the API server. The AWS SDK reads the environment itself.
     proxies: Arc<EnvironmentProxies>,
     connected: Arc<Mutex<Option<Connection>>>,
-    /// Kept while EKS is asked again: the issuer decides who may ask for the cluster.
+    /// The issuer. It stays known while the endpoint is requested again, because it decides who may access the cluster.
     issuer: Arc<RwLock<Option<Arc<str>>>>,
 }
 
 #[derive(Clone)]
 struct Connection {
     api: Api,
-    /// Whether the API server can be reached from outside of the VPC.
+    /// Whether the API server has a public endpoint.
     public: bool,
 }
 
 impl Eks {
-    /// That cluster; nothing is asked yet.
+    /// Prepares the cluster. Sends no requests yet.
     pub fn new(cluster: EksCluster, proxies: EnvironmentProxies) -> Self {
         let (cluster, proxies) = (Arc::new(cluster), Arc::new(proxies));
         Self { cluster, proxies, connected: Arc::default(), issuer: Arc::default() }
@@ -82,8 +82,7 @@ impl Eks {
         Ok(connection)
     }
 
-    /// Says what an operator can do about a failure. An API server that does not answer
-    /// may have moved: EKS is asked again next time.
+    /// Adds what to do to an error. If the API server does not answer, the next refresh requests its endpoint again.
     async fn explain<T>(&self, result: Result<T, ClusterError>, connection: &Connection) -> Result<T, ClusterError> {
         match result {
             Err(source @ ClusterError::Unreachable { .. }) => {
@@ -123,7 +122,7 @@ impl Eks {
         Ok(Connection { api, public: described.public })
     }
 
-    /// Region and credentials: the function's own, or those of the role that it is to assume.
+    /// The region and the credentials of the function, or those of the role that the function assumes.
     async fn credentials(&self) -> Result<SdkConfig, ClusterError> {
         let loader = aws_config::defaults(BehaviorVersion::latest());
         let loader = match &self.cluster.region {
@@ -136,7 +135,7 @@ impl Eks {
         }
         let Some(role) = &self.cluster.role else { return Ok(sdk) };
         let assumed = AssumeRoleProvider::builder(role).session_name(SESSION).configure(&sdk).build().await;
-        // Asked now, so that a role that cannot be assumed is not taken for anything else.
+        // The credentials are requested now, so that the error of a role that cannot be assumed is clear.
         if let Err(error) = assumed.provide_credentials().await {
             let error = DisplayErrorContext(&error);
             return Err(self.failed(format!(
@@ -167,17 +166,17 @@ impl Eks {
     }
 }
 
-/// What EKS says of a cluster.
+/// The description of a cluster from EKS.
 struct Described {
     endpoint: String,
-    /// In base64.
+    /// The CA certificate in base64.
     authority: String,
     public: bool,
     /// The issuer of service account tokens.
     issuer: Option<String>,
 }
 
-/// How the function calls itself where it assumes a role.
+/// The session name for a role that the function assumes.
 const SESSION: &str = "target-allocator";
 
 const PRIVATE: &str = "its endpoint is private: put the function into the cluster's VPC, with subnets and security \
@@ -195,7 +194,7 @@ const NO_ROLE: &str = ", apply the ClusterRole target-allocator of examples/rbac
 
 const NO_REGION: &str = "no region is known, write it as eks:NAME@REGION or set AWS_REGION";
 
-/// What is wrong, and what to do about it.
+/// The reason of a failure, and what to do about it.
 fn reason(error: &SdkError<DescribeClusterError>) -> String {
     let code = error.as_service_error().and_then(|error| error.meta().code());
     match code {

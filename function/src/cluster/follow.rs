@@ -1,8 +1,8 @@
-//! The changes of one kind since it was read, from a short watch.
+//! Reads the changes of one kind from a short watch.
 //!
-//! A watch that starts where the last reading ended tells at once what changed since,
-//! and then only what changes meanwhile: once it is silent, it has told all. Input: its
-//! lines. Output: changed collections, or that only a list can tell.
+//! Input: the lines of a watch. Output: changed collections, or the reason why the kind must be listed. The watch
+//! starts at the version of the last reading. It first sends all changes since then, and then new changes. Once the
+//! watch is silent, all changes have arrived.
 
 use std::future::{Future, pending};
 use std::time::Duration;
@@ -20,42 +20,44 @@ use super::protobuf::{self, Malformed};
 use super::reading::Known;
 use super::wrong::WrongAnswer;
 
-/// How long a watch lasts at most: the API server ends it.
+/// Maximum duration of a watch. The API server ends the watch.
 pub const SECONDS: u64 = 1;
 
-/// How long the events of a watch are taken, at most: a slow network may still deliver the last ones.
+/// Maximum time for reading the events of a watch. It is longer than the watch, because a slow network can delay the
+/// last events.
 pub const LONGEST: Duration = Duration::from_secs(10);
 
-/// How long a watch that has told all is silent, at least.
+/// Minimum silence after which all changes have arrived.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Lists below this size are read again as a whole: that takes less than a watch lasts.
+/// Lists below this size are read again completely, because this takes less time than a watch.
 pub const WORTH_FOLLOWING: usize = 256 << 10;
 
-/// Ends once a watch that has told nothing meanwhile has told all.
+/// Waits until a silent watch has certainly sent all changes.
 ///
-/// What the API server answers to another question tells how soon it answers at all just
-/// now: a watch may take as long. What is told later is not lost: the next watch starts
-/// where this one ended.
+/// The function sends another request to measure how fast the API server responds at the moment. A watch can take as
+/// long as this request. Later events are not lost, because the next watch starts at the version where this watch
+/// ended.
 pub async fn silence(answered: impl Future<Output = Result<Duration, RecvError>>) {
     match answered.await {
         Ok(took) => sleep(took.max(SILENCE)).await,
-        // No answer is an error of its own.
+        // A missing response is reported as another error.
         Err(_) => pending().await,
     }
 }
 
 /// One event of a watch.
 struct Event<'a> {
-    /// Such as `ADDED`.
+    /// The type of the event, such as `ADDED`.
     r#type: &'a str,
-    /// The type that an envelope states; JSON states it in the object.
+    /// The type in the envelope. In JSON, the type is in the object.
     enveloped: TypeMeta,
     /// The object as it is now, or the last state of a deleted object.
     object: Encoded<'a>,
 }
 
-/// Why a watch cannot be used: the API server has forgotten the version, or an event is wrong. The kind is listed then.
+/// The reason why a watch cannot be used: the API server has forgotten the version, or an event is invalid. The kind is
+/// then listed.
 #[derive(Debug)]
 pub struct Lost(pub String);
 
@@ -71,7 +73,7 @@ impl From<Malformed> for Lost {
     }
 }
 
-/// A watch as it arrives.
+/// A watch during its arrival.
 pub struct Events {
     /// The type and the namespace of the objects.
     expected: Expected,
@@ -79,14 +81,14 @@ pub struct Events {
 }
 
 enum Arriving {
-    /// In JSON.
+    /// A watch in JSON.
     Lines(Lines),
-    /// In protobuf.
+    /// A watch in protobuf.
     Frames(Frames),
 }
 
 impl Events {
-    /// Expects events about such objects.
+    /// Expects events about objects of this type and namespace.
     pub fn new<T: Readable>(encoding: Encoding, expected: impl Into<Expected>) -> Result<Self, Lost> {
         let arriving = match encoding {
             Encoding::Json => Arriving::Lines(Lines::default()),
@@ -96,7 +98,7 @@ impl Events {
         Ok(Self { expected: expected.into(), arriving })
     }
 
-    /// Takes what arrived, and applies each event that is complete.
+    /// Accepts further bytes, and applies each complete event.
     pub fn feed<T: Readable>(
         &mut self,
         arrived: &[u8],
@@ -123,7 +125,7 @@ impl Events {
     }
 }
 
-/// Lines of a watch as they arrive.
+/// The lines of a watch during its arrival.
 #[derive(Default)]
 struct Lines {
     begun: Vec<u8>,
@@ -177,7 +179,7 @@ fn apply<T: Readable>(
     match *r#type {
         "ADDED" | "MODIFIED" => known.accept(*object, expected, collection)?,
         "DELETED" => known.take_out(&object.identified(expected)?.metadata, collection),
-        // Its object has a version and no name.
+        // The object of a bookmark has a version but no name.
         "BOOKMARK" => {}
         other => return Err(Lost(format!("unknown type of event: {other}"))),
     }

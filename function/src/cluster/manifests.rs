@@ -1,9 +1,9 @@
-//! Objects from YAML or JSON files, as `kubectl get -o yaml` prints them or as people write them.
+//! Objects from YAML or JSON files: the output of `kubectl get -o yaml`, or files that people write.
 //!
-//! Every snapshot reads all files again. A file that is not whole ([`files`]) or that holds
-//! something other than Kubernetes objects ([`documents`]) fails the refresh. An object that an
-//! API server would refuse is reported, and all other objects are served. Defaults that an API
-//! server fills in are filled in here. Kinds that the allocator does not use are skipped.
+//! Input: a file or a folder. Output: objects. Every snapshot reads all files again. The refresh fails if a file is
+//! incomplete ([`files`]), or if it contains anything other than Kubernetes objects ([`documents`]). An object that an
+//! API server would refuse is reported, and all other objects are served. This module fills in the defaults of an API
+//! server. Kinds that the allocator does not use are skipped.
 
 mod defaults;
 mod documents;
@@ -30,7 +30,7 @@ pub use documents::ManifestError;
 #[derive(Clone)]
 pub struct Manifests {
     path: Arc<Path>,
-    /// How many documents each file had in the last good reading.
+    /// The number of documents of each file, at the last successful reading.
     before: Arc<Mutex<BTreeMap<PathBuf, usize>>>,
 }
 
@@ -95,7 +95,7 @@ impl Manifests {
         Ok((cluster, report))
     }
 
-    /// Adds the objects of one file, and says how many documents it has.
+    /// Adds the objects of one file. Returns the number of its documents.
     fn read_file(&self, path: &Path, cluster: &mut Cluster, report: &mut Report) -> Result<usize, ClusterError> {
         let file = files::read(path)?;
         let failed = |source| ClusterError::Manifest { path: path.to_owned(), source };
@@ -113,7 +113,7 @@ impl Manifests {
     }
 }
 
-/// Replaces a collection. Objects that are equal in both keep their place in memory.
+/// Replaces a collection. Equal objects stay shared in memory.
 fn take_over<T: Object + PartialEq>(now: &Collection<T>, collection: &mut Collection<T>) {
     let mut now = now.clone();
     now.share_with(collection);
@@ -126,7 +126,7 @@ fn pick<T: Object>(namespace: &str, name: &str, from: &Collection<T>, into: &mut
     }
 }
 
-/// Adds an object. Kinds that nothing reads are skipped.
+/// Adds an object. Kinds that the allocator does not use are skipped.
 fn add(document: Value, cluster: &mut Cluster, report: &mut Report) {
     let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion").to_owned(), text("kind").to_owned());
@@ -183,7 +183,7 @@ fn insert<T: Object + PartialEq + DeserializeOwned>(
             complete(&mut object);
             collection.update(object);
         }
-        // Read once more to find the field: that costs too much to do for every object.
+        // Finding the field requires a second, expensive pass. Only objects with errors need it.
         Err(error) => match serde_path_to_error::deserialize::<_, T>(&document) {
             Err(error) => refused(&field(error.path()), &error.inner().to_string(), report),
             Ok(_) => refused("", &error.to_string(), report),
@@ -191,13 +191,13 @@ fn insert<T: Object + PartialEq + DeserializeOwned>(
     }
 }
 
-/// The path of a field; empty for the whole object.
+/// The path of a field. Empty for the whole object.
 fn field(path: &serde_path_to_error::Path) -> String {
     let path = path.to_string();
     if path == "." { String::new() } else { path }
 }
 
-/// Names an object by as much of its metadata as can be read.
+/// The name of an object. Uses all of its metadata that can be read.
 fn name<T: Object>(document: &Value) -> ObjectRef {
     let text = |key: &str| match document.pointer(&format!("/metadata/{key}")) {
         Some(value) if value.is_string() || value.is_number() || value.is_boolean() => {

@@ -1,10 +1,10 @@
-//! What an API server sends in protobuf: of the kinds that it knows itself.
+//! Reads responses of an API server in protobuf. Only built-in kinds have this form.
 //!
-//! Half as long as JSON, and managed fields, half of what is left, are passed over
-//! unread. Behaviour as of `k8s.io/apimachinery/pkg/runtime/serializer/protobuf`.
+//! Input: bytes. Output: objects. Protobuf is half as long as JSON. Half of the rest are managed fields, which are
+//! skipped without parsing. Follows `k8s.io/apimachinery/pkg/runtime/serializer/protobuf`.
 //!
-//! An object or a list is four bytes, then an envelope (`runtime.Unknown`) around the
-//! message; a watch is frames of four bytes of length, then an event around an object.
+//! An object or a list starts with four fixed bytes. An envelope (`runtime.Unknown`) with the message follows. A watch
+//! is a sequence of events. Each event follows its length, which has four bytes.
 
 #[cfg(test)]
 pub mod build;
@@ -17,17 +17,18 @@ use super::parts::TypeMeta;
 
 pub use wire::{Malformed, Message, read as message};
 
-/// What an object or a list begins with.
+/// The first bytes of an object or a list.
 const MAGIC: &[u8] = b"k8s\0";
 
-/// Fields of an envelope: the type, the message, and an encoding of the message such as gzip, which nobody uses.
+/// The fields of an envelope: the type, the message, and the encoding of the message such as gzip. No API server sets
+/// the encoding.
 const TYPE_META: u32 = 1;
 const RAW: u32 = 2;
 const CONTENT_ENCODING: u32 = 3;
 
-/// What an envelope holds.
+/// The content of an envelope.
 pub struct Envelope<'a> {
-    /// The type that the envelope states.
+    /// The type of the message.
     pub type_meta: TypeMeta,
     /// The message.
     pub message: &'a [u8],

@@ -11,12 +11,12 @@ use target_allocator_core::scrape_config::http_client::ProxyConfig;
 
 use super::ClusterError;
 
-/// Where the URL of a proxy is written.
+/// The place where the URL of a proxy is configured.
 const PROXY_URL: &str = "proxy-url of the kubeconfig";
 const HTTPS_PROXY: &str = "HTTPS_PROXY";
 const HTTP_PROXY: &str = "HTTP_PROXY";
 
-/// The proxy that the current context of a kubeconfig names. It serves all requests, whatever `NO_PROXY` says.
+/// The proxy that the current context of a kubeconfig names. It serves all requests. `NO_PROXY` does not apply to it.
 pub fn of_context(kubeconfig: &Kubeconfig) -> Option<String> {
     let current = kubeconfig.current_context.as_ref()?;
     let context = kubeconfig.contexts.iter().find(|context| context.name == *current)?.context.as_ref()?;
@@ -24,7 +24,7 @@ pub fn of_context(kubeconfig: &Kubeconfig) -> Option<String> {
     cluster.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
-/// The proxy for requests to `server`: that of the kubeconfig, or else that of the environment.
+/// The proxy for requests to `server`: the proxy of the kubeconfig, or else the proxy of the environment.
 pub fn proxy_url(
     own: Option<&str>,
     server: &Uri,
@@ -41,8 +41,8 @@ pub fn proxy_url(
     found.map(|url| parse(url, if is_secure { HTTPS_PROXY } else { HTTP_PROXY })).transpose()
 }
 
-/// Reads the URL of a proxy. A URL without a scheme is one of an HTTP proxy. The error does not show the URL, because it
-/// may have a password.
+/// Reads the URL of a proxy. A URL without a scheme belongs to an HTTP proxy. The error does not show the URL, because
+/// it may have a password.
 fn parse(url: &str, origin: &'static str) -> Result<Uri, ClusterError> {
     let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let parsed: Option<Uri> = with_scheme.parse().ok();

@@ -1,7 +1,7 @@
 //! `consul_sd_configs`: requests to Consul's HTTP API.
 //!
-//! Input: an SD config. Output: one group for each service. If one request fails, the config has no new answer: a
-//! service whose instances are unknown must not lose its targets.
+//! Input: an SD config. Output: one group for each service. If one request fails, the whole config fails. A service
+//! whose instances are unknown must not lose its targets.
 
 use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use url::form_urlencoded::Serializer;
 use super::MOST_BYTES;
 use super::http_client::{Ask, Asker, FetchError, user_agent};
 
-/// Requests for instances at the same time: a catalog of hundreds of services must be read within one refresh.
+/// Number of concurrent requests for instances. A refresh must be able to read a catalog of hundreds of services.
 const AT_ONCE: usize = 8;
 
 /// The characters that Go escapes in a path.
@@ -36,7 +36,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'=')
     .remove(b'@');
 
-/// Why there are no groups.
+/// The reason why the groups cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     #[error(transparent)]
@@ -59,7 +59,7 @@ pub enum RequestError {
     Fetch(#[from] FetchError),
 }
 
-/// One Consul, and how to reach it.
+/// A Consul server with its HTTP client.
 struct Consul<'a> {
     http: Asker<'a>,
     api: Api,
@@ -88,9 +88,10 @@ pub async fn groups(http: Asker<'_>, config: &ConsulSd) -> Result<Vec<SourceGrou
     Ok(groups)
 }
 
-/// The client of a config, with its token as one more header.
+/// The client of a config. It sends the token as a header.
 ///
-/// DIFFERENCE(consul-token): Prometheus sends the token to servers that Consul redirects to. Here the token goes to Consul alone.
+/// DIFFERENCE(consul-token): after a redirect, Prometheus also sends the token to the other server. The function sends
+/// the token only to Consul.
 fn client(config: &ConsulSd) -> HttpClientConfig {
     let mut client = config.http_client.clone();
     if !config.token.expose().is_empty() {

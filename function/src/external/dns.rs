@@ -1,8 +1,8 @@
 //! `dns_sd_configs`: requests to the DNS.
 //!
-//! Input: a name and a type of record. Output: the records, none if the name or the
-//! type does not exist; an error if no server says so. Search domains are tried as
-//! Prometheus' `lookupWithSearchPath` does, which tells these two apart.
+//! Input: a name and a type of record. Output: the records. If a server answers that the name or the type does not
+//! exist, there are no records. If no server answers, the result is an error. Search domains are tried as in
+//! `lookupWithSearchPath` of Prometheus, which makes the same distinction.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use hickory_resolver::system_conf::read_system_conf;
 use target_allocator_core::discovery::SourceGroup;
 use target_allocator_core::discovery::dns::{DnsQuestion, Record, RecordType};
 
-/// Why the records of a name are unknown.
+/// The reason why the records of a name are unknown.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LookupError {
     #[error(transparent)]
@@ -31,10 +31,10 @@ pub enum LookupError {
     },
 }
 
-/// How long one server may take.
+/// Timeout of a request to one server.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks the DNS.
+/// Sends requests to DNS servers.
 pub struct Client {
     resolver: Result<Resolver, Arc<NetError>>,
 }
@@ -46,12 +46,12 @@ struct Resolver {
 }
 
 impl Client {
-    /// Asks `servers`, or those of the system if there are none.
+    /// Uses `servers`. If the list is empty, uses the servers of the system.
     pub fn new(servers: &[SocketAddr]) -> Self {
         Self { resolver: Resolver::new(servers).map_err(Arc::new) }
     }
 
-    /// The group of a name's records.
+    /// The target group of the records of a name.
     pub async fn group(&self, question: &DnsQuestion) -> Result<SourceGroup, LookupError> {
         let resolver = self.resolver.as_ref().map_err(Arc::clone)?;
         resolver.records(question).await.map(|records| question.group(&records))
@@ -67,7 +67,7 @@ fn of_servers(servers: &[SocketAddr]) -> ResolverConfig {
     ResolverConfig::from_parts(None, Vec::new(), servers.collect())
 }
 
-/// What a server says of a name.
+/// The response of a server for a name.
 enum Said {
     Records(Vec<Record>),
     NoSuchName,
@@ -99,7 +99,7 @@ impl Resolver {
         failure.map_or(Ok(Vec::new()), Err)
     }
 
-    /// The full names that a name may mean, likeliest first.
+    /// The full names to try for a name, in order of preference.
     fn candidates(&self, name: &str) -> Vec<String> {
         if name.ends_with('.') {
             return vec![name.to_owned()];

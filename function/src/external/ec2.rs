@@ -1,8 +1,8 @@
 //! `ec2_sd_configs`: requests to EC2 for the instances of an account.
 //!
-//! Input: an SD config. Output: its group. The HTTP client of the config sends the requests. They are signed with the
-//! credentials of the config, or with those of the function. The SDK's EC2 client is not used: only two actions are
-//! needed, and the SDK is larger than all other code together.
+//! Input: an SD config. Output: its target group. The HTTP client of the config sends the requests. They are signed
+//! with the credentials of the config, or with the credentials of the function. The EC2 client of the SDK is not used,
+//! because it is larger than all other code together, and the function needs only two actions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,37 +30,37 @@ use url::form_urlencoded::Serializer;
 
 use super::http_client::{Ask, Asker, FetchError};
 
-/// How often a request is sent that the service is too busy for.
+/// Maximum number of attempts of a request that EC2 throttles.
 const ATTEMPTS: u32 = 3;
 
-/// How long the first pause between them is.
+/// The pause before the second attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long before their end credentials are renewed.
+/// Credentials are renewed if they expire within this time.
 const EARLY: Duration = Duration::from_secs(300);
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
-/// Asks EC2.
+/// Sends requests to EC2.
 #[derive(Default)]
 pub struct Client {
     accounts: Mutex<BTreeMap<AccountKey, Arc<Account>>>,
 }
 
-/// All that an account depends on; holds secrets.
+/// Identifies an account by all settings that its responses depend on. Contains secrets.
 type AccountKey = [String; 7];
 
-/// Where and as whom requests are sent.
+/// The endpoint and the credentials of requests.
 struct Account {
     region: String,
     endpoint: Url,
     provider: SharedCredentialsProvider,
     credentials: AsyncMutex<Option<Credentials>>,
-    /// Asked once: zones do not change.
+    /// The zones. They are requested once, because they do not change.
     zones: OnceCell<BTreeMap<String, String>>,
 }
 
-/// Why there is no group.
+/// The reason why the group cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     #[error("no region is known, set it in the config")]
@@ -73,10 +73,10 @@ pub enum RequestError {
     Endpoint(#[from] url::ParseError),
     #[error("there are no credentials")]
     Credentials(#[from] CredentialsError),
-    /// The credentials may be old.
+    /// The credentials may have expired.
     #[error("{0}")]
     Denied(Refused),
-    /// The service is too busy.
+    /// EC2 throttles the requests.
     #[error("{0}")]
     Busy(Refused),
     #[error("{0}")]
@@ -93,7 +93,7 @@ pub enum RequestError {
     Fetch(#[from] FetchError),
 }
 
-/// The failure that EC2 answered with.
+/// The error in a response of EC2.
 #[derive(Debug, thiserror::Error)]
 #[error("ec2 answered {status}: {code}: {message}")]
 pub struct Refused {
@@ -105,7 +105,7 @@ pub struct Refused {
 type Result<T> = std::result::Result<T, RequestError>;
 
 impl Client {
-    /// The group of the instances that the config means.
+    /// The target group of the instances that the config selects.
     pub async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<SourceGroup> {
         let account = self.account(config).await?;
         let found = account.group(http, config).await;
@@ -149,7 +149,7 @@ impl Account {
     }
 
     async fn group(&self, http: Asker<'_>, config: &Ec2Sd) -> Result<SourceGroup> {
-        // As in Prometheus, instances are targets although nobody may ask for the zones.
+        // As in Prometheus, instances are targets even if the request for the zones is denied.
         let zones = self.zones.get_or_try_init(|| self.zones(http, config)).await;
         let unknown = BTreeMap::new();
         let zones = zones.unwrap_or(&unknown);
@@ -169,7 +169,7 @@ impl Account {
         Ok(zones(&answer)?)
     }
 
-    /// The answer to a query, asked again while the service is too busy.
+    /// The response to a query. The query is sent again if EC2 throttles it.
     async fn ask(&self, http: Asker<'_>, config: &Ec2Sd, query: &[(String, String)]) -> Result<String> {
         let mut attempt = 1;
         loop {
@@ -244,14 +244,14 @@ async fn sdk_config(config: &Ec2Sd) -> SdkConfig {
     if !profile.is_empty() {
         loader = loader.profile_name(profile);
     }
-    // One without the other is not used.
+    // A key without a secret, or a secret without a key, is ignored.
     if !access_key.is_empty() && !secret_key.expose().is_empty() {
         loader = loader.credentials_provider(Credentials::new(access_key, secret_key.expose(), None, None, "ec2_sd"));
     }
     loader.load().await
 }
 
-/// What `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL` or the profile says.
+/// The endpoint from `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL` or the profile.
 fn endpoint_of_environment(sdk: &SdkConfig) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id("EC2").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let of_service = key.ok().and_then(|key| sdk.service_config()?.load_config(key));

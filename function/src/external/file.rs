@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 
 use super::MOST_BYTES;
 
-/// Why the groups of a path cannot be read.
+/// The reason why the groups of a path cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("the path does not lie in the function's folder")]
@@ -38,7 +38,7 @@ pub enum FileError {
     Stopped(#[from] JoinError),
 }
 
-/// Why a file cannot be read.
+/// The reason why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error("the file is too large: {0} bytes")]
@@ -66,7 +66,7 @@ fn read(folder: &Path, path: &str) -> Result<Vec<SourceGroup>, FileError> {
     Ok(groups)
 }
 
-/// The paths that match a path with a `*` in its last part, in order.
+/// The sorted paths that match a path with a `*` in its last part.
 fn matching(folder: &Path, path: &str) -> Result<Vec<String>, FileError> {
     let (parent, last) = path.rsplit_once('/').map_or(("", path), |(parent, last)| (parent, last));
     let Some((start, end)) = last.split_once('*') else { return Ok(vec![path.to_owned()]) };
@@ -84,7 +84,7 @@ fn matching(folder: &Path, path: &str) -> Result<Vec<String>, FileError> {
     Ok(paths)
 }
 
-/// Reads a file that is not too large.
+/// Reads a file. A file that is too large is an error.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, ReadError> {
     let size = std::fs::metadata(path)?.len();
     if size > MOST_BYTES as u64 {

@@ -1,4 +1,4 @@
-//! `http_sd_configs`: requests to URLs that answer with lists of targets.
+//! `http_sd_configs`: requests to URLs that return lists of targets.
 //!
 //! Input: an SD config. Output: the groups in the response of its URL.
 
@@ -14,7 +14,7 @@ use url::Url;
 
 use super::http_client::{Ask, Asker, FetchError, user_agent};
 
-/// Why there are no groups.
+/// The reason why the groups cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     #[error("not a url")]

@@ -27,7 +27,7 @@ use oauth2::{OAuth2Error, Tokens};
 
 const MOST_REDIRECTS: usize = 10;
 
-/// Why there is no response.
+/// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     #[error("http_headers holds what is no header: {0}")]
@@ -73,13 +73,13 @@ pub struct Asker<'a> {
 
 /// A request to a server.
 pub struct Ask {
-    /// Redirects are followed only for `GET`.
+    /// The method. Redirects are followed only for `GET`.
     pub method: Method,
     /// The server, path and query.
     pub url: Url,
-    /// Headers that are sent to every server, also after a redirect.
+    /// Headers that every server gets, even after a redirect.
     pub headers: HeaderMap,
-    /// Empty for `GET`.
+    /// The body. Empty for `GET`.
     pub body: Bytes,
 }
 
@@ -94,7 +94,7 @@ impl Client {
         Asker { client: self, turn }
     }
 
-    /// Credentials and headers of the config. What signs itself has its credentials already.
+    /// The credentials and headers of the config. A signed request already has its credentials.
     async fn own_headers(&self, client: &HttpClientConfig, ask: &Ask) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         if !ask.headers.contains_key(AUTHORIZATION) {
@@ -132,7 +132,7 @@ impl Client {
         Ok(of_user(url)?)
     }
 
-    /// A text, or what its file holds.
+    /// A text, or the content of its file.
     fn text(&self, inline: &str, file: &str) -> Result<String> {
         if file.is_empty() {
             return Ok(inline.to_owned());
@@ -144,7 +144,7 @@ impl Client {
 }
 
 impl Asker<'_> {
-    /// The answer at the end of all redirects.
+    /// The response after all redirects.
     pub async fn fetch(self, config: &HttpClientConfig, ask: &Ask) -> Result<(response::Parts, Bytes)> {
         let Self { client, turn } = self;
         let mut own = client.own_headers(config, ask).await?;
@@ -152,7 +152,8 @@ impl Asker<'_> {
         for _ in 0..=MOST_REDIRECTS {
             let mut connection = client.connector.connect(&url, &config.tls_config, &config.proxy).await?;
             if url.origin() != ask.url.origin() {
-                // Whoever was redirected to must not choose what they are sent for, either.
+                // The credentials are dropped for all further requests. Otherwise the other server could redirect back,
+                // and choose the request that they authorise.
                 own.clear();
             }
             let mut headers = ask.headers.clone();

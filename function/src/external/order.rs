@@ -1,33 +1,34 @@
-//! The order in which sources that are due take their turns.
+//! The order in which due sources take their turns.
 //!
-//! Turns go round by namespace, in a namespace by object, and in an object by source: however many sources somebody
-//! names, everybody else is asked in the first rounds. Sources that failed come later among those of their round.
-//! Who begins a round is drawn by a seed, which is the time: environments that start cold begin with different sources.
+//! Input: due sources. Output: the sources in their order. Turns alternate between namespaces, then between objects of
+//! a namespace, then between sources of an object. So a tenant with many sources does not delay the sources of others.
+//! Within a round, sources that failed come later. A seed decides which namespace begins. The seed is the time, so that
+//! environments with a cold start begin with different sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use target_allocator_core::allocation::OwnedSource;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A source that is to be asked.
+/// A due source.
 #[derive(Debug, Clone, Copy)]
 pub struct Due<'a> {
-    /// What to ask, and who names it.
+    /// The source, and the objects that name it.
     pub source: &'a OwnedSource,
-    /// How often it failed since it answered last; `None` if it was never asked.
+    /// The number of failures since the last response. `None` if no request was sent yet.
     pub failures: Option<usize>,
 }
 
-/// A source in its place.
+/// A source with its position in the order.
 #[derive(Debug, Clone, Copy)]
 pub struct Placed<'a> {
     /// The source.
     pub due: Due<'a>,
-    /// The namespace that has the turn.
+    /// The namespace whose turn it is.
     pub namespace: &'a str,
 }
 
-/// The sources, each once, in the order of their turns.
+/// The sources in the order of their turns. Each source appears once.
 pub fn in_turns(due: Vec<Due<'_>>, seed: u64) -> Vec<Placed<'_>> {
     let mut namespaces: BTreeMap<&str, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
     for (at, Due { source, .. }) in due.iter().enumerate() {
@@ -102,10 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_the_many_sources_of_another_object() {
+    fn many_sources_of_one_object_do_not_delay_other_objects() {
         let sources = crowd();
         for seed in 0..100 {
-            // The object in the crowd's own namespace is second there, as each second turn is the other tenant's.
+            // Every second turn belongs to the other tenant. So the second object of the namespace has the third turn
+            // at the latest.
             let order = order(&sources, |_| None, seed);
             assert_eq!(order.len(), sources.len());
             let position = |url: &str| order.iter().position(|other| other == url).unwrap();
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_new_sources_does_not_come_before_one_that_failed() {
+    fn many_new_sources_do_not_delay_a_failed_source_of_another_object() {
         let sources = crowd();
         let failed = |source: &OwnedSource| source.source.request.to_string().contains("other").then_some(3);
         for seed in 0..100 {
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn who_begins_depends_on_the_time_and_on_nothing_else() {
+    fn the_first_namespace_depends_only_on_the_time() {
         let sources: Vec<_> = ["a", "b", "c"].map(|name| source(&format!("http://{name}/"), &[(name, name)])).into();
         let first = |seed| order(&sources, |_| None, seed).remove(0);
         let begun: BTreeSet<_> = (0..50).map(first).collect();

@@ -1,7 +1,7 @@
-//! The turn of one source: whether it was asked, and when it may send a large answer.
+//! The turn of one source: whether a request was sent, and when the source may send a large response.
 //!
-//! A source that fails while others wait comes after them the next time. So a failure counts against a source only
-//! while it has its turn.
+//! A source that fails comes after waiting sources in the next refresh. So a failure counts against a source only
+//! during its turn.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// How many large answers are read at a time, in all clusters: of sources that did not fail the last time, and of
-/// the others. This bounds the memory that they take.
+/// Maximum number of large responses that are read at the same time, in all clusters. One limit is for sources whose
+/// last request succeeded, one for all other sources. The limits bound the memory of responses.
 static LARGE_AT_ONCE: Semaphore = Semaphore::const_new(3);
 static LARGE_AFTER_FAILURE: Semaphore = Semaphore::const_new(1);
 
-/// How fast a large answer must arrive, in bytes a second, and how late it may be. Others wait for it to end.
+/// Minimum speed of a large response in bytes per second, and its maximum delay. Other sources wait for its end.
 const LEAST_PER_SECOND: usize = 2 << 20;
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -27,19 +27,19 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// A turn that is not taken yet. `failed_last` says whether the source failed the last time.
+    /// A turn that has not begun. `failed_last` is whether the last request to the source failed.
     pub const fn new(failed_last: bool) -> Self {
         Self { failed_last, begun: AtomicBool::new(false), taken: AtomicBool::new(false) }
     }
 
-    /// Begins the turn, or goes on with it. From here on it is the source's own fault if there is no answer in time.
+    /// Begins or continues the turn. From now on, a timeout counts as a failure of the source.
     pub fn take(&self) {
         self.begun.store(true, Ordering::Relaxed);
         self.taken.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the source's answer may grow large; `bytes` of it have arrived. If time runs out meanwhile,
-    /// other sources are at fault.
+    /// Waits until the source may send a large response. `bytes` of the response have arrived. A timeout during this
+    /// wait is not a failure of the source.
     pub async fn grow(&self, bytes: usize) -> Large {
         let large = if self.failed_last { &LARGE_AFTER_FAILURE } else { &LARGE_AT_ONCE };
         self.taken.store(false, Ordering::Relaxed);
@@ -49,7 +49,7 @@ impl Turn {
         Large { _permit: permit, since: Instant::now(), bytes }
     }
 
-    /// Whether the source was asked, even if it then waited for others.
+    /// Whether a request was sent to the source, even if the source then waited for other sources.
     pub fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)
     }
@@ -60,7 +60,7 @@ impl Turn {
     }
 }
 
-/// The permission to read a large answer. Dropping it lets the next source read one.
+/// The permission to read a large response. Dropping it gives the permission to the next source.
 #[derive(Debug)]
 pub struct Large {
     _permit: Option<SemaphorePermit<'static>>,
@@ -69,7 +69,7 @@ pub struct Large {
 }
 
 impl Large {
-    /// By when more of an answer must arrive, after `bytes` of it have arrived.
+    /// The deadline for the next part of a response, after `bytes` of it have arrived.
     pub fn deadline(&self, bytes: usize) -> Instant {
         let come = bytes.saturating_sub(self.bytes) as f64 / LEAST_PER_SECOND as f64;
         self.since + GRACE + Duration::from_secs_f64(come)

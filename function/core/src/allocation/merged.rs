@@ -12,6 +12,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::Job;
 use super::plan::PlannedJob;
+use crate::regex::RegexCache;
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::ServiceDiscovery;
 use crate::scrape_config::globals::Globals;
@@ -102,8 +103,9 @@ const fn is_mergeable(config: &ScrapeConfig) -> bool {
     config.target_limit == 0 && config.keep_dropped_targets == 0
 }
 
-/// Whether the job has external sources, or discovers nodes that the function can do without. Such a source can fail at any time, in one environment only. The job keeps its
-/// own name for collectors, so that a failure affects only this job.
+/// Whether the job has external sources, or discovers nodes that the function can do without. Such a source can fail at
+/// any time, in one environment only. The job keeps its own name for collectors, so that a failure affects only this
+/// job.
 const fn is_foreign(planned: &PlannedJob) -> bool {
     !planned.sources.is_empty() || planned.not_requested.is_some() || planned.nodes_are_optional
 }
@@ -145,7 +147,7 @@ pub(super) fn plain_settings(globals: &Globals) -> ScrapeConfig {
     let globals = &globals.without_limits();
     let mut config = ScrapeConfig::with_globals("plain", globals);
     // Validation fills in the defaults. A config without service discovery is valid if it has a name.
-    let _ = config.validate(globals);
+    let _ = config.validate(globals, &RegexCache::default());
     settings(&config)
 }
 

@@ -10,15 +10,18 @@ use super::pipelines::{self, Pipelines};
 use super::read_scope::{self, ReadNamespaces, ReadScope};
 use crate::config::Config;
 use crate::discovery::{Author, NotRead, Query, QueryError, Source, SourceRefusal, check_sources, sources};
+use crate::error::chain;
 use crate::monitors::bounds::Used;
 use crate::monitors::certificate::{self, NotLoadable};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
+use crate::regex::RegexCache;
 use crate::relabel::{MOST_BYTES, RelabelError, Rules, Stages};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::Role;
 use crate::scrape_config::parse::ParseError;
+use crate::scrape_config::secret::WithSecrets;
 use crate::scrape_config::shard::{self, SHARD, ShardError};
 
 /// The jobs to find targets for, in the order of their names.
@@ -95,17 +98,11 @@ enum Unserved {
 const REPLACED_NAME: &str = "holds $(SHARD), which collectors replace by a number, so that they ask for the targets of \
     another job, rename the job";
 
-/// An error and its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 /// Refuses a job of `config.scrape_configs` that no collector could load: it would refuse all other jobs too.
 /// The jobs of monitors have been checked.
 fn check_loadable(config: &ScrapeConfig) -> Result<(), Unserved> {
     certificate::check_loadable(&config.http_client.tls_config)?;
-    Ok(shard::check(config, &serde_json::to_string(config)?)?)
+    Ok(shard::check(config, &serde_json::to_string(&WithSecrets(config))?)?)
 }
 
 /// Leaves out jobs whose names become those of others when a collector replaces `$(SHARD)`, and notes that no collector
@@ -152,7 +149,7 @@ pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
 /// `cluster` must hold the monitors, the namespaces and what [`references`] names.
 #[must_use]
 pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
-    let (mut report, scope) = (config_report(config), ReadScope::of(config));
+    let (mut report, scope, regexes) = (config_report(config), ReadScope::of(config), RegexCache::default());
     let known = |scrape_config: &ScrapeConfig, origin: &Origin| {
         let job = before?.job(&scrape_config.job_name)?;
         let Origin { monitor, endpoint, written } = origin;
@@ -168,7 +165,7 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         let planned = match known(&scrape_config, &origin) {
             _ if *size > MOST_BYTES => Err(Unserved::TooLarge),
             Some(job) => Ok(job),
-            None => PlannedJob::new(scrape_config, origin, &config.namespace, &scope).map(Arc::new),
+            None => PlannedJob::new(scrape_config, origin, &config.namespace, &scope, &regexes).map(Arc::new),
         };
         match planned {
             Ok(job) => {
@@ -198,7 +195,7 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
     }
     let mut used = Used::default();
     if let Some(settings) = &config.monitors {
-        let generated = monitors::scrape_jobs(settings, cluster);
+        let generated = monitors::scrape_jobs(settings, cluster, &regexes);
         report.extend(generated.report);
         used = generated.used;
         for ScrapeJob { monitor, endpoint, own_relabelings, own_relabelings_field, scrape_config } in generated.jobs {
@@ -217,6 +214,7 @@ impl PlannedJob {
         origin: Origin,
         own_namespace: &str,
         scope: &ReadScope,
+        regexes: &RegexCache,
     ) -> Result<Self, Unserved> {
         let Origin { monitor, endpoint, written } = origin;
         if monitor.is_none() {
@@ -226,7 +224,8 @@ impl PlannedJob {
         let author = if monitor.is_some() { Author::Tenant } else { Author::Operator };
         let not_requested = check_sources(discovery, author)?;
         let sources = if not_requested.is_some() { Vec::new() } else { sources(discovery)? };
-        let rules = Rules::for_targets(&scrape_config.relabel_configs, scrape_config.metric_name_validation_scheme)?;
+        let names = scrape_config.metric_name_validation_scheme;
+        let rules = Rules::for_targets(&scrape_config.relabel_configs, names, regexes)?;
         let mut queries: Vec<_> =
             discovery.kubernetes.iter().map(|sd| Query::new(sd, Some(own_namespace))).collect::<Result<_, _>>()?;
         let mut not_read = Vec::new();

@@ -6,6 +6,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv6Net};
+
+use crate::address::parse_network;
+
 /// Addresses that are allowed in addition to the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Egress {
@@ -15,7 +19,7 @@ pub struct Egress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Allowed {
     Host(String),
-    Network { address: IpAddr, prefix: u32 },
+    Network(IpNet),
 }
 
 impl Egress {
@@ -34,7 +38,7 @@ impl Egress {
         let address = address.to_canonical();
         let named = self.allowed.iter().any(|allowed| match allowed {
             Allowed::Host(name) => name.eq_ignore_ascii_case(host.trim_end_matches('.')),
-            Allowed::Network { address: network, prefix } => contains(*network, *prefix, address),
+            Allowed::Network(network) => network.contains(&address),
         });
         named || !is_own(address)
     }
@@ -43,31 +47,14 @@ impl Egress {
 impl Allowed {
     fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Some(Self::Network { prefix: if address.is_ipv4() { 32 } else { 128 }, address });
+            return Some(Self::Network(address.into()));
         }
-        if let Some((address, prefix)) = text.split_once('/') {
-            let (address, prefix) = (address.parse::<IpAddr>().ok()?, prefix.parse().ok()?);
-            let longest = if address.is_ipv4() { 32 } else { 128 };
-            return (prefix <= longest).then_some(Self::Network { address, prefix });
+        if text.contains('/') {
+            return parse_network(text).map(Self::Network);
         }
         let host = text.trim_end_matches('.');
         let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         (!host.is_empty() && host.chars().all(known)).then(|| Self::Host(host.to_owned()))
-    }
-}
-
-/// Whether a network contains an address. `prefix` must not be longer than the addresses of the network.
-pub(crate) fn contains(network: IpAddr, prefix: u32, address: IpAddr) -> bool {
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
-            network.to_bits() & mask == address.to_bits() & mask
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
-            network.to_bits() & mask == address.to_bits() & mask
-        }
-        _ => false,
     }
 }
 
@@ -77,12 +64,12 @@ fn is_own(address: IpAddr) -> bool {
         IpAddr::V4(address) => is_own_v4(address),
         IpAddr::V6(address) => {
             /// The network of metadata and credentials on Nitro machines (`fd00:ec2::254`, `fd00:ec2::23`).
-            const AWS: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0);
+            const AWS: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32);
             address.is_loopback()
                 || address.is_unspecified()
                 || address.is_multicast()
                 || address.is_unicast_link_local()
-                || contains(AWS.into(), 32, address.into())
+                || AWS.contains(&address)
                 || embedded(address).is_some_and(is_own_v4)
         }
     }

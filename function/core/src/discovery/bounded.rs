@@ -1,15 +1,16 @@
-//! The limits of what one object can lend, and the list that holds targets to them.
+//! Limits the targets that one object can have, and the labels of these targets.
 //!
-//! An endpoint slice of 1 MB can stand for twenty million targets, each with all labels of its pod.
+//! An endpoint slice of 1 MB can describe twenty million targets, each with all labels of its pod. Without limits, one
+//! object could fill the memory.
 
 use crate::labels::LabelSet;
 
-/// Most targets of one object. An API server accepts at most a thousand endpoints in a slice, so objects of
-/// real clusters are far below this.
+/// Maximum number of targets of one object. An API server accepts at most a thousand endpoints in a slice, so the
+/// objects of real clusters are far below this limit.
 pub const MOST_TARGETS: usize = 250_000;
 
-/// Most labels that the targets of one object have beyond those that they share. This many labels take
-/// about 400 MB.
+/// Maximum number of labels that the targets of one object have in addition to the labels of their group and part. This
+/// number of labels takes about 400 MB.
 pub const MOST_LABELS: usize = 8_000_000;
 
 /// An object exceeds a limit.
@@ -20,14 +21,14 @@ pub struct TooMany;
 /// A target of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartTarget<'a> {
-    /// The position of its part in the group.
+    /// The position of the target's part in the group.
     pub part: usize,
-    /// The labels that neither its part nor the group has.
+    /// The labels that the target has in addition to the labels of its part and group.
     pub labels: LabelSet<'a>,
 }
 
 impl<'a> PartTarget<'a> {
-    /// The targets of an object that has one part.
+    /// The targets of an object with a single part.
     pub(super) fn of_one_part(targets: Vec<LabelSet<'a>>) -> Vec<Self> {
         targets.into_iter().map(|labels| Self { part: 0, labels }).collect()
     }
@@ -41,7 +42,7 @@ pub(super) struct Bounded<'a> {
 }
 
 impl<'a> Bounded<'a> {
-    /// Adds a target, unless there are too many.
+    /// Adds a target. Does nothing after a limit is exceeded.
     pub(super) fn push(&mut self, part: usize, labels: LabelSet<'a>) {
         if !self.is_over() {
             self.labels += labels.len();
@@ -54,7 +55,7 @@ impl<'a> Bounded<'a> {
         self.targets.last().map_or(0, |target| target.labels.len())
     }
 
-    /// Whether a limit is exceeded, so that no more targets have to be made.
+    /// Whether a limit is exceeded. The caller can then stop making targets.
     pub(super) const fn is_over(&self) -> bool {
         self.targets.len() > MOST_TARGETS || self.labels > MOST_LABELS
     }

@@ -1,7 +1,7 @@
-//! Which groups have to be made again when the cluster has changed.
+//! Finds the groups that must be made again after a change of the cluster.
 //!
-//! Input: the index before and after. Output: the objects of each role whose groups may differ: the object
-//! changed, or another object that lends labels to it.
+//! Input: the index before and after the change. Output: for each role, the objects whose groups can differ. A group
+//! can differ if its object changed, or if an object changed whose labels its targets get.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::scrape_config::discovery::Role;
 #[derive(Debug, Default)]
 struct ObjectKeys(BTreeMap<Arc<str>, BTreeSet<Arc<str>>>);
 
-/// The objects whose groups may differ, and whether objects changed that lend labels to many.
+/// The objects whose groups can differ. Also whether a change affects the labels of many groups.
 #[derive(Debug, Default)]
 pub struct Changes {
     objects: ChangedObjects,
@@ -28,7 +28,7 @@ pub struct Changes {
 
 macro_rules! changed_objects {
     ($($role:ident: $source:literal, $objects:ident;)+) => {
-        /// The objects of each role whose groups may differ.
+        /// The objects whose groups can differ, for each role.
         #[derive(Debug, Default)]
         struct ChangedObjects {
             $($objects: ObjectKeys,)+
@@ -50,12 +50,12 @@ macro_rules! changed_objects {
 
 for_each_role!(changed_objects);
 
-/// The groups that a query has to make again.
+/// The groups that a query must make again.
 #[derive(Debug)]
 pub enum Touched<'c> {
-    /// All of its groups.
+    /// All groups of the query.
     All,
-    /// Those of these objects, by namespace and name, in the order of the groups.
+    /// The groups of these objects, in the order of the groups: by namespace and name.
     Only(Vec<(&'c str, &'c str)>),
 }
 
@@ -93,7 +93,7 @@ fn changed<T: Object>(before: &Collection<T>, now: &Collection<T>) -> ObjectKeys
 }
 
 impl Index {
-    /// Prepares the objects of a later state of the cluster, and tells what differs from this state.
+    /// Prepares the objects of a later state of the cluster. Also returns the differences from this state.
     #[must_use]
     pub fn next(&self, cluster: &Cluster) -> (Self, Changes) {
         let next = self.advanced(cluster);
@@ -139,7 +139,7 @@ impl Changes {
 }
 
 impl Query {
-    /// The groups of this query that may differ.
+    /// The groups of this query that can differ.
     #[must_use]
     pub fn touched<'c>(&self, changes: &'c Changes) -> Touched<'c> {
         let attach = self.attach;

@@ -1,13 +1,13 @@
-//! Which HTTP clients of SD configs can be served.
+//! Checks whether the function can use the HTTP client of an SD config.
 //!
-//! Input: the settings of a client, and who wrote them. Output: why the client cannot be served. A job with a client
-//! that cannot be served is left out before any request.
+//! Input: the settings of a client, and their author. Output: nothing, or the reason why the function cannot use the
+//! client. A job with such a client is left out before any request.
 
 use super::source_config::Author;
 use crate::scrape_config::http_client::{Authorization, BasicAuth, HttpClientConfig, ProxyConfig, TlsConfig};
 use crate::scrape_config::secret::SecretUrl;
 
-/// Why a client cannot be served.
+/// Why the function cannot use a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum ClientError {
@@ -23,10 +23,10 @@ pub enum ClientError {
     OldTls,
 }
 
-/// Refuses a client that cannot be served. Only the operator's settings may name files.
+/// Refuses a client that the function cannot use. Only the operator of the function may name files.
 ///
 /// # Errors
-/// The first setting that cannot be served.
+/// The first setting that the function cannot use.
 pub fn check_client(client: &HttpClientConfig, author: Author) -> Result<(), ClientError> {
     let HttpClientConfig {
         basic_auth,

@@ -1,8 +1,8 @@
 //! `consul_sd_configs`: the services of a Consul catalog.
 //!
-//! Input: an SD config, and responses of Consul's HTTP API. Output: the requests, and one target group for each service.
-//! Follows `discovery/consul/consul.go` of Prometheus and the API client that it uses. Each refresh sends each request
-//! once: there are no blocking queries, because a function runs only while it answers.
+//! Input: an SD config, and responses of Consul's HTTP API. Output: the requests, and one target group for each
+//! service. Follows `discovery/consul/consul.go` of Prometheus and the API client that it uses. Each refresh sends each
+//! request once: there are no blocking queries, because a function runs only while it answers.
 
 mod answer;
 
@@ -19,7 +19,8 @@ use crate::scrape_config::discovery::ConsulSd;
 use crate::scrape_config::http_client::HttpClientConfig;
 use answer::Instance;
 
-/// Longest `tag_separator` of a tenant, in bytes. Each tag of each target repeats the separator in memory.
+/// Maximum length of the `tag_separator` of a tenant, in bytes. Each tag of each target repeats the separator in
+/// memory.
 const MOST_SEPARATOR: usize = 8;
 
 const LONG_SEPARATOR: &str = "tag_separator has more than 8 bytes, which an object may not have, use a shorter one";
@@ -45,22 +46,22 @@ impl SourceConfig for ConsulSd {
         Some(&self.http_client)
     }
 
-    /// `http_sd_allow` says which addresses the requests may reach.
+    /// `http_sd_allow` limits the addresses that the requests may reach.
     fn tenant_rule(&self) -> TenantRule {
         if self.tag_separator.len() > MOST_SEPARATOR { TenantRule::LeftOut(LONG_SEPARATOR) } else { TenantRule::Served }
     }
 }
 
-/// Where Consul's HTTP API is.
+/// The address of Consul's HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
     /// Scheme, host and port.
     pub origin: String,
-    /// The start of each path, not escaped.
+    /// The prefix of all paths, not escaped.
     pub prefix: String,
 }
 
-/// A server that Prometheus cannot use, or that is not served here.
+/// Prometheus or the function cannot use this server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("server must be HOST:PORT or an http or https url")]
 pub struct ServerError;
@@ -90,12 +91,12 @@ pub fn api(config: &ConsulSd) -> Result<Api, ServerError> {
     Ok(Api { origin: format!("{scheme}://{address}"), prefix })
 }
 
-/// A request to Consul: path after the prefix, not escaped, and parameters.
+/// A request to Consul.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// The path after the prefix.
+    /// The path after the prefix, not escaped.
     pub path: String,
-    /// Names and values.
+    /// The names and values of the parameters.
     pub parameters: Vec<(&'static str, String)>,
 }
 
@@ -129,7 +130,7 @@ fn query(config: &ConsulSd, path: String, filter: &str) -> Query {
     query
 }
 
-/// The services that the config names; `None` if the catalog must be requested.
+/// The services that the config names. `None` if the function must request the catalog.
 #[must_use]
 pub fn named_services(config: &ConsulSd) -> Option<BTreeSet<String>> {
     let named = !config.services.is_empty() && config.tags.is_empty() && config.filter.is_empty();
@@ -164,7 +165,7 @@ fn target(instance: &Instance, separator: &str) -> BTreeMap<String, String> {
     add("node", &node.node);
     add("namespace", &service.namespace);
     add("partition", &service.partition);
-    // The list begins and ends with the separator, so that rules can match any tag alike.
+    // The list begins and ends with the separator. A rule can then match each tag with the same pattern.
     add("tags", &format!("{separator}{}{separator}", service.tags.join(separator)));
     add("service_address", &service.address);
     add("service_port", &service.port.to_string());

@@ -1,6 +1,6 @@
 //! `dns_sd_configs`: the records of DNS names.
 //!
-//! Input: a question and its records. Output: a target group. Follows `discovery/dns/dns.go` of Prometheus.
+//! Input: a DNS query and its records. Output: a target group. Follows `discovery/dns/dns.go` of Prometheus.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,7 +43,7 @@ impl SourceConfig for DnsSd {
 /// A name, and the type of records to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DnsQuestion {
-    /// The name as the config has it.
+    /// The name as written in the config.
     pub name: String,
     /// The type of record.
     pub record: RecordType,
@@ -62,7 +62,7 @@ pub enum RecordType {
     Ns,
 }
 
-/// A record; names as the server wrote them, with a dot at their end.
+/// A record. Names are as in the response, with a dot at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as in the DNS")]
 pub enum Record {
@@ -92,13 +92,13 @@ impl DnsQuestion {
             "AAAA" => RecordType::Aaaa,
             "MX" => RecordType::Mx,
             "NS" => RecordType::Ns,
-            // Validation leaves nothing else.
+            // Validation refuses all other types.
             _ => RecordType::Srv,
         };
         Self { name: name.to_owned(), record, port: config.port }
     }
 
-    /// The group of the name's records.
+    /// The target group of all records of the name.
     #[must_use]
     pub fn group(&self, records: &[Record]) -> SourceGroup {
         let targets = records.iter().map(|record| self.target(record)).collect();
@@ -123,7 +123,7 @@ impl DnsQuestion {
             Record::A(address) => host_port(&address.to_string(), self.port),
             Record::Aaaa(address) => host_port(&go_text(*address), self.port),
         };
-        // Prometheus sets labels without a value too.
+        // Prometheus also sets labels with an empty value.
         BTreeMap::from(
             [
                 (ADDRESS, address),
@@ -138,7 +138,7 @@ impl DnsQuestion {
     }
 }
 
-/// Go writes an IPv4 address in an IPv6 one as the former.
+/// The address as Go writes it: an IPv4-mapped IPv6 address is written as IPv4.
 fn go_text(address: Ipv6Addr) -> String {
     address.to_ipv4_mapped().map_or_else(|| address.to_string(), |address| address.to_string())
 }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_become_the_targets_that_prometheus_makes() {
+    fn records_become_the_same_targets_as_in_prometheus() {
         let cases = [
             (
                 "SRV",

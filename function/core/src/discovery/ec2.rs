@@ -17,10 +17,10 @@ use crate::scrape_config::discovery::Ec2Sd;
 use crate::scrape_config::http_client::{HttpClientConfig, TlsConfig};
 use answer::{Instance, Reservation};
 
-/// The version of the API that is spoken.
+/// The version of the EC2 API.
 const VERSION: &str = "2016-11-15";
 
-/// Instances in a page, the most that EC2 takes.
+/// Number of instances in a page. This is the maximum that EC2 accepts.
 const MOST_IN_PAGE: &str = "1000";
 
 const OVERHEARD: &str = "an object cannot choose a proxy or TLS for what is signed with the function's credentials, \
@@ -47,8 +47,8 @@ impl SourceConfig for Ec2Sd {
         Some(&self.http_client)
     }
 
-    /// Without own keys, the function signs the requests with its own credentials. Then a proxy or a server that the
-    /// tenant chose could read the signed requests.
+    /// If a config has no keys, the function signs the requests with its own credentials. A proxy or a server of the
+    /// tenant could then read the signed requests.
     fn tenant_rule(&self) -> TenantRule {
         let own_keys = !self.access_key.is_empty() && !self.secret_key.expose().is_empty();
         let HttpClientConfig { tls_config, proxy, .. } = &self.http_client;
@@ -60,8 +60,8 @@ impl SourceConfig for Ec2Sd {
     }
 }
 
-/// The host of EC2 in a region; `None` if that is no name of one. It must not be able to name another
-/// host: requests to it may be signed with the function's own credentials.
+/// The host of EC2 in a region. `None` if the text is not the name of a region. The text must not lead to another host,
+/// because the function signs requests with its own credentials.
 #[must_use]
 pub fn host(region: &str) -> Option<String> {
     if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
@@ -75,7 +75,7 @@ pub fn host(region: &str) -> Option<String> {
     Some(format!("ec2.{region}.{suffix}"))
 }
 
-/// The parameters that ask for a page of instances.
+/// The parameters of a request for a page of instances.
 #[must_use]
 pub fn instances_query(config: &Ec2Sd, next_token: Option<&str>) -> Vec<(String, String)> {
     let mut query = action("DescribeInstances");
@@ -89,7 +89,7 @@ pub fn instances_query(config: &Ec2Sd, next_token: Option<&str>) -> Vec<(String,
     query
 }
 
-/// The parameters that ask for the region's availability zones.
+/// The parameters of a request for the availability zones of the region.
 #[must_use]
 pub fn zones_query() -> Vec<(String, String)> {
     action("DescribeAvailabilityZones")
@@ -99,7 +99,7 @@ fn action(name: &str) -> Vec<(String, String)> {
     [("Action", name), ("Version", VERSION)].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// The group of all instances that have an address. `zones` gives the zones' identifiers, if they are known.
+/// The target group of all instances with an address. `zones` contains the IDs of the zones, if they are known.
 #[must_use]
 pub fn group(region: &str, port: i64, zones: &BTreeMap<String, String>, pages: &[Page]) -> SourceGroup {
     let reservations = pages.iter().flat_map(|page| &page.reservations.item);
@@ -175,7 +175,8 @@ fn target(
     Some(labels)
 }
 
-/// A list that rules can match the parts of: it begins and ends with a comma.
+/// Joins the parts with commas. The list begins and ends with a comma, so that a rule can match each part with the same
+/// pattern.
 fn list(parts: &[String]) -> String {
     format!(",{},", parts.join(","))
 }
@@ -183,13 +184,13 @@ fn list(parts: &[String]) -> String {
 /// The IPv6 addresses of an instance.
 #[derive(Default)]
 struct Ipv6 {
-    /// By the number of the interface; empty where one has none.
+    /// The addresses by the index of the interface. An interface without an address has an empty text.
     primary: Vec<String>,
     all: Vec<String>,
 }
 
 impl Ipv6 {
-    /// More interfaces than any instance can have.
+    /// Maximum index of an interface. No instance has more interfaces.
     const MOST_INTERFACES: usize = 256;
 
     fn of(instance: &Instance) -> Self {
@@ -211,7 +212,7 @@ impl Ipv6 {
         found
     }
 
-    /// The first primary address, or the first at all.
+    /// The first primary address. If there is no primary address, the first address.
     fn first(&self) -> Option<&String> {
         self.primary.iter().chain(&self.all).find(|address| !address.is_empty())
     }

@@ -1,5 +1,5 @@
-//! The endpointslice role: one target for each address and port, and one for each other container port of
-//! the pods behind the slice.
+//! The endpointslice role: one target for each address and port of the slice, and one for each other container port of
+//! its pods.
 //!
 //! Follows `discovery/kubernetes/endpointslice.go` of Prometheus.
 
@@ -30,11 +30,7 @@ impl RoleObject for EndpointSlice {
         labels.push_annotations(slice);
         labels.push_labels(slice);
         labels.push(MetaLabel::SliceName, metadata.name.as_str());
-        labels.push(MetaLabel::Namespace, metadata.namespace.as_str());
-        if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
-            labels.push_annotations(namespace);
-            labels.push_labels(namespace);
-        }
+        labels.push_namespace(view, &metadata.namespace);
         if let Some(service) = service_of(view, &slice.object) {
             push_service(&mut labels, service);
         }
@@ -76,7 +72,7 @@ impl RoleObject for EndpointSlice {
             }
         }
         if parts.contains(&uncovered) {
-            // Each pod once. Sorted, so that the order never depends on that of the endpoints.
+            // Each pod appears once. The pods are sorted, so that the order of the endpoints does not matter.
             pods.sort_by_key(|pod| (&pod.object.metadata.namespace, &pod.object.metadata.name));
             pods.dedup_by(|one, other| std::ptr::eq(*one, *other));
             let covered = |port: &ContainerPort| ports.iter().any(|covered| covered.port == Some(port.container_port));
@@ -92,12 +88,13 @@ fn service_of<'a>(view: View<'a, '_>, slice: &EndpointSlice) -> Option<&'a Prepa
     view.service(&slice.metadata.namespace, slice.service_name()?)
 }
 
-/// Whether a slice repeats the targets of another slice in a second address family.
+/// Whether the function skips this slice because another slice has the same targets in another address family.
 pub(super) fn is_second_family(view: View<'_, '_>, slice: &Prepared<EndpointSlice>) -> bool {
     service_of(view, &slice.object).is_some_and(|service| is_secondary(&service.object, &slice.object))
 }
 
-/// Whether a slice holds the second address family of a dual-stack service, which repeats its targets.
+/// Whether the slice has the second address family of a dual-stack service. Its targets repeat those of the first
+/// family.
 fn is_secondary(service: &Service, slice: &EndpointSlice) -> bool {
     let dual_stack = matches!(service.spec.ip_family_policy.as_deref(), Some("PreferDualStack" | "RequireDualStack"));
     dual_stack && service.spec.ip_families.first().is_some_and(|primary| *primary != slice.address_type)
@@ -131,7 +128,7 @@ fn port_labels<'a>(view: View<'a, '_>, port: &'a SlicePort) -> LabelSet<'a> {
     labels.finish()
 }
 
-/// The labels of one target beyond those of its port. `labels` is an empty builder.
+/// The labels of one target, without the labels of its port. `labels` is an empty builder.
 fn target<'a>(
     view: View<'a, '_>,
     labels: Labels<'a, '_>,

@@ -1,5 +1,4 @@
-//! The endpoints role: one target for each address and port, and one for each other container port of the
-//! pods behind them.
+//! The endpoints role: one target for each address and port, and one for each other container port of the pods.
 //!
 //! Follows `discovery/kubernetes/endpoints.go` of Prometheus.
 
@@ -28,19 +27,15 @@ impl RoleObject for Endpoints {
         labels.push_annotations(endpoints);
         labels.push_labels(endpoints);
         labels.push(MetaLabel::EndpointsName, metadata.name.as_str());
-        labels.push(MetaLabel::Namespace, metadata.namespace.as_str());
-        if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
-            labels.push_annotations(namespace);
-            labels.push_labels(namespace);
-        }
-        // Endpoints belong to the service of the same name.
+        labels.push_namespace(view, &metadata.namespace);
+        // Endpoints belong to the service with the same name.
         if let Some(service) = view.service(&metadata.namespace, &metadata.name) {
             push_service(&mut labels, service);
         }
         Ok(labels.finish())
     }
 
-    /// Addresses that are not ready come last. If such an address repeats a ready one, the later target counts.
+    /// Addresses that are not ready come last. If an address is in both lists, its last target counts.
     fn targets<'a>(
         view: View<'a, '_>,
         endpoints: &'a Prepared<Endpoints>,
@@ -95,7 +90,7 @@ fn target<'a>(
     }
     if let Some(pod) = pod {
         let mut container = container_of(&pod.object, port.port);
-        // Prometheus takes the protocol of the endpoints here, and that of the container for slices.
+        // As in Prometheus, the protocol comes from the endpoints. For slices, it comes from the container.
         if let Some(labels) = container.as_mut().and_then(|container| container.port.as_mut()) {
             labels.protocol = &port.protocol;
         }
@@ -104,7 +99,7 @@ fn target<'a>(
     labels.finish()
 }
 
-/// The node of an address. `nodeName` goes before a reference to a node.
+/// The node of an address. `nodeName` takes precedence over a reference to a node.
 fn node_of<'a>(view: View<'a, '_>, address: &EndpointAddress) -> Option<&'a Prepared<Node>> {
     if !view.query.attach.node {
         return None;

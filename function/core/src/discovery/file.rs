@@ -14,7 +14,7 @@ const FILEPATH: &str = "__meta_filepath";
 
 impl SourceConfig for FileSd {
     const FIELD: &'static str = "file_sd_configs";
-    /// A path whose last part may hold one `*`.
+    /// The path. Its last part can contain one `*`.
     type Request = String;
 
     fn requests(&self) -> Vec<String> {
@@ -33,16 +33,16 @@ impl SourceConfig for FileSd {
         None
     }
 
-    /// The files are those of the function, whoever wrote the config.
+    /// Files are read from the file system of the function, for tenants too. So tenants may not name files.
     fn tenant_rule(&self) -> TenantRule {
         TenantRule::LeftOut("an object cannot have files of the function read, name the targets by another")
     }
 }
 
-/// The target groups in a file. The ending of the path says how to read the file.
+/// The target groups of a file. The extension of the path defines the format.
 ///
 /// # Errors
-/// If Prometheus would refuse the file.
+/// The reason why Prometheus would refuse the file.
 pub fn groups(path: &str, content: &[u8]) -> Result<Vec<SourceGroup>, TargetListError> {
     let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
     match ending.as_deref() {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_by_their_ending() {
+    fn the_extension_decides_how_a_file_is_read() {
         let one = |labels: &[(&str, &str)], path: &str, targets: &[&str]| {
             let mut labels = map(labels);
             labels.insert("__meta_filepath".to_owned(), path.to_owned());

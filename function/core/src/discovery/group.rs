@@ -1,6 +1,7 @@
 //! The groups of a query: one for each object, with its labels, its parts and its targets.
 //!
-//! A group is made before its targets, so that rules that read only the labels of the group can drop it.
+//! Input: a query and the index. Output: groups. A group is made before its targets, so that rules on labels of the
+//! group can drop the group early.
 
 use super::bounded::{PartTarget, TooMany};
 use super::endpoint_slice;
@@ -15,25 +16,25 @@ use crate::objects::{EndpointSlice, Endpoints, Ingress, Metadata, Node, Object, 
 use crate::scrape_config::discovery::Role;
 use crate::selector::Selectable;
 
-/// Targets that share labels: those of one object, or of one static config.
+/// The targets of one object or of one static config. They share labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetGroup<'a> {
-    /// Names the object, as Prometheus does: `endpointslice/namespace/name`.
+    /// The name of the object as in Prometheus: `endpointslice/namespace/name`.
     pub source: String,
-    /// Labels of all targets.
+    /// The labels that all targets share.
     pub labels: LabelSet<'a>,
-    /// Labels of each target, `__address__` among them.
+    /// The own labels of each target, including `__address__`.
     pub targets: Vec<LabelSet<'a>>,
 }
 
 impl<'a> TargetGroup<'a> {
-    /// All labels of each target. Where the group has a label of the same name, that of the target counts.
+    /// All labels of each target. A label of the target replaces a label of the group with the same name.
     pub fn label_sets(&self) -> impl Iterator<Item = LabelSet<'a>> {
         self.targets.iter().map(|target| self.labels.merged(target))
     }
 }
 
-/// A group whose targets are not made yet.
+/// A group before its targets are made.
 #[derive(Debug, Clone)]
 pub struct Group<'a, 'q> {
     view: View<'a, 'q>,
@@ -41,12 +42,12 @@ pub struct Group<'a, 'q> {
     labels: LabelSet<'a>,
 }
 
-/// An object that a query looks at.
+/// An object of the role and the namespaces of a query.
 #[derive(Debug, Clone)]
 pub struct LookedAt<'a, 'q> {
-    /// Name, namespace and labels of the object.
+    /// The metadata of the object.
     pub metadata: &'a Metadata,
-    /// The group of the object, or why it has none.
+    /// The group of the object, or the reason why it has none.
     pub group: Result<Group<'a, 'q>, PassedOver>,
 }
 
@@ -69,7 +70,7 @@ macro_rules! group_objects {
                 }
             }
 
-            /// The object of the query's role with that name.
+            /// The object of the query's role with this name.
             fn find(view: View<'a, '_>, namespace: &str, name: &str) -> Option<Self> {
                 Some(match view.query.role() {
                     $(Role::$role => Self::$role(view.index.$objects.get(namespace, name)?),)+
@@ -82,7 +83,7 @@ macro_rules! group_objects {
                 }
             }
 
-            /// Names the object, as Prometheus does.
+            /// The name of the object as in Prometheus.
             fn source(self) -> String {
                 let Metadata { namespace, name, .. } = self.metadata();
                 match self {
@@ -128,7 +129,7 @@ impl Query {
         Box::new(GroupObject::all(view).filter_map(move |object| Group::new(view, object).ok()))
     }
 
-    /// The group of one object; `None` if the query does not select the object.
+    /// The group of one object. `None` if the query does not select the object.
     #[must_use]
     pub fn group<'a, 'q>(
         &'q self,
@@ -144,8 +145,8 @@ impl Query {
         Group::new(view, GroupObject::find(view, namespace, name)?).ok()
     }
 
-    /// The objects of the query's role for which `pick` returns true, with their groups or the reason why they
-    /// have none.
+    /// The objects of the query's role for which `pick` returns true. Each has its group, or the reason why it has
+    /// none.
     pub fn looked_at<'a, 'q>(
         &'q self,
         index: &'a Index,
@@ -166,13 +167,13 @@ impl<'a, 'q> Group<'a, 'q> {
         Ok(Self { view, object, labels: object.labels(view)? })
     }
 
-    /// Labels of all targets.
+    /// The labels that all targets share.
     #[must_use]
     pub const fn labels(&self) -> &LabelSet<'a> {
         &self.labels
     }
 
-    /// Whether the object is a slice of the second address family of a dual-stack service, which has no targets.
+    /// Whether the object is a slice of the second address family of a dual-stack service. Such a slice has no targets.
     #[must_use]
     pub fn is_second_family(&self) -> bool {
         matches!(self.object, GroupObject::EndpointSlice(slice) if endpoint_slice::is_second_family(self.view, slice))
@@ -185,14 +186,14 @@ impl<'a, 'q> Group<'a, 'q> {
         ObjectKey { namespace: namespace.as_str().into(), name: name.as_str().into() }
     }
 
-    /// Names the object, as Prometheus does.
+    /// The name of the object as in Prometheus.
     #[must_use]
     pub fn source(&self) -> String {
         self.object.source()
     }
 
-    /// The labels that the targets of each part share, beyond those of the group. An endpoint slice has a
-    /// part for each port; other objects have one part.
+    /// The labels that the targets of each part share, without the labels of the group. An endpoint slice has one part
+    /// for each port. Other objects have one part.
     #[must_use]
     pub fn parts(&self) -> Vec<LabelSet<'a>> {
         self.object.parts(self.view)
@@ -201,15 +202,15 @@ impl<'a, 'q> Group<'a, 'q> {
     /// Makes the targets of the parts at these positions, in the order of discovery.
     ///
     /// # Errors
-    /// If there are too many of them.
+    /// [`TooMany`] if the object has too many targets.
     pub fn targets_of_parts(&self, parts: &[usize]) -> Result<Vec<PartTarget<'a>>, TooMany> {
         if parts.is_empty() { Ok(Vec::new()) } else { self.object.targets(self.view, parts) }
     }
 
-    /// Makes all targets, each with all labels that are not those of the group.
+    /// Makes all targets. Each has all its labels except those of the group.
     ///
     /// # Errors
-    /// If there are too many of them.
+    /// [`TooMany`] if the object has too many targets.
     pub fn targets(&self) -> Result<Vec<LabelSet<'a>>, TooMany> {
         let parts = self.parts();
         let all: Vec<usize> = (0..parts.len()).collect();
@@ -220,10 +221,10 @@ impl<'a, 'q> Group<'a, 'q> {
         Ok(self.targets_of_parts(&all)?.into_iter().map(whole).collect())
     }
 
-    /// Makes the targets and keeps them with their group.
+    /// Makes the targets and returns them with their group.
     ///
     /// # Errors
-    /// If there are too many of them.
+    /// [`TooMany`] if the object has too many targets.
     pub fn target_group(self) -> Result<TargetGroup<'a>, TooMany> {
         Ok(TargetGroup { source: self.source(), targets: self.targets()?, labels: self.labels })
     }

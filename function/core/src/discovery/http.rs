@@ -30,13 +30,13 @@ impl SourceConfig for HttpSd {
         Some(&self.http_client)
     }
 
-    /// `http_sd_allow` says which addresses the requests may reach.
+    /// `http_sd_allow` limits the addresses that the requests may reach.
     fn tenant_rule(&self) -> TenantRule {
         TenantRule::Served
     }
 }
 
-/// Whether an answer's content type is the one that Prometheus takes.
+/// Whether Prometheus accepts the content type of a response.
 #[must_use]
 pub fn is_json(content_type: &str) -> bool {
     let lower = content_type.trim().to_ascii_lowercase();
@@ -45,15 +45,15 @@ pub fn is_json(content_type: &str) -> bool {
     matches!(parameter.trim_start(), "charset=utf-8" | "charset=\"utf-8\"")
 }
 
-/// The groups that `url` answered.
+/// The target groups of the response of `url`.
 ///
 /// # Errors
-/// When Prometheus would not take the body.
+/// The reason why Prometheus would refuse the body.
 pub fn groups(url: &str, body: &[u8]) -> Result<Vec<SourceGroup>, TargetListError> {
     target_lists::json(body, ("__meta_url", url))
 }
 
-/// A URL without what may be secret: user, password and query.
+/// A URL without the parts that can be secret: user, password and query.
 #[must_use]
 pub fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_types_are_those_of_prometheus() {
+    fn content_types_are_accepted_as_in_prometheus() {
         let cases = [
             ("application/json", true),
             (" Application/JSON ", true),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_secret_is_not_shown() {
+    fn secret_parts_of_a_url_are_not_shown() {
         let cases = [
             ("http://u:p@sd:80/a?token=b#c", "http://sd:80/a"),
             ("https://sd", "https://sd"),

@@ -1,8 +1,8 @@
 //! The objects of a cluster, prepared for discovery.
 //!
-//! Input: the objects of a cluster. Output: each object with the names of the labels that its labels and
-//! annotations become. The index is built once a snapshot, and all jobs share it. A later snapshot takes
-//! over what is prepared of objects that did not change.
+//! Input: the objects of a cluster. Output: each object with the `__meta_` names of its labels and annotations. The
+//! index is built once for each snapshot, and all jobs share it. A later snapshot reuses the prepared objects that did
+//! not change.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::objects::{
     Cluster, Collection, EndpointSlice, Endpoints, Ingress, Metadata, Namespace, Node, Object, Pod, Service, TextMap,
 };
 
-/// The objects that discovery reads, prepared.
+/// The prepared objects that discovery reads.
 #[derive(Debug)]
 pub struct Index {
     pub(super) names: Arc<Names>,
@@ -44,7 +44,7 @@ impl Index {
         nothing.advanced(cluster)
     }
 
-    /// Prepares the objects of a later state. What is prepared of objects that both states share is taken over.
+    /// Prepares the objects of a later state. Prepared objects that did not change are reused.
     pub(super) fn advanced(&self, cluster: &Cluster) -> Self {
         let (known, mut names) = (&self.cluster, Arc::clone(&self.names));
         Self {
@@ -66,7 +66,7 @@ impl Index {
     }
 }
 
-/// An object and the names of the labels that it lends to targets.
+/// An object with the names of the labels that it adds to targets.
 #[derive(Debug)]
 pub(super) struct Prepared<T> {
     pub(super) object: Arc<T>,
@@ -84,14 +84,14 @@ impl<T: Object> Object for Prepared<T> {
 
 /// An object whose labels and annotations become labels of targets.
 pub(super) trait Described: Object {
-    /// How the names of its labels write the kind.
+    /// The kind in the names of its `__meta_` labels.
     const LABELLED: LabelledKind;
 
-    /// Learns names beyond those of labels and annotations.
+    /// Adds names for other keys than those of labels and annotations.
     fn learn(&self, _: &mut Learner<'_>) {}
 }
 
-/// Names that are copied only once there is a new one.
+/// Adds names. The shared table of names is copied only if there is a new name.
 pub(super) struct Learner<'n> {
     names: &'n mut Arc<Names>,
     joined: Vec<u8>,
@@ -105,7 +105,7 @@ impl Learner<'_> {
         }
     }
 
-    /// What the keys of labels or annotations become.
+    /// The `__meta_` labels of the keys of an object's labels or annotations.
     fn learn_list(&mut self, source: KeySource, values: &TextMap) -> Arc<[KeyedLabel]> {
         self.joined.clear();
         for key in values.keys() {
@@ -119,7 +119,7 @@ impl Learner<'_> {
     }
 }
 
-/// What is prepared of `now`, made of what is prepared of `before`.
+/// Prepares the objects of `now`. `prepared` has the prepared objects of `before`.
 fn prepare<T: Described>(
     prepared: &Collection<Prepared<T>>,
     before: &Collection<T>,

@@ -22,11 +22,7 @@ impl RoleObject for Ingress {
         labels.push_some(MetaLabel::IngressClassName, spec.ingress_class_name.as_deref());
         labels.push_labels(ingress);
         labels.push(MetaLabel::IngressName, metadata.name.as_str());
-        labels.push(MetaLabel::Namespace, metadata.namespace.as_str());
-        if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
-            labels.push_annotations(namespace);
-            labels.push_labels(namespace);
-        }
+        labels.push_namespace(view, &metadata.namespace);
         Ok(labels.finish())
     }
 
@@ -61,7 +57,7 @@ fn matches_host(pattern: &str, host: &str) -> bool {
     if pattern == host {
         return true;
     }
-    // A host without a dot matches only `*`.
+    // Only the pattern `*` matches a host without a dot.
     match (pattern.strip_prefix('*'), host.find('.')) {
         (Some(""), None) => true,
         (Some(rest), Some(dot)) => rest == &host[dot..],

@@ -1,31 +1,31 @@
 //! The labels that Kubernetes discovery sets, one row each.
 //!
-//! A row holds the meaning of a label, its name, the kind of object that it describes, the level at which it is
-//! set, and whether targets of a group share its value. Names that hold a key of an object stand in a second
-//! table, [`KeySource`]. The names are those of Prometheus 3.14.
+//! A row has the meaning of a label, its name, the kind of object that it describes, its level, and whether targets of
+//! a group share its value. Names that contain a key of an object are in a second table, [`KeySource`]. The names are
+//! those of Prometheus 3.14.
 
 use crate::labels::{ADDRESS, Level};
 use crate::scrape_config::discovery::Role;
 
-/// What the names of all rows begin with.
+/// The prefix of all names.
 const PREFIX: &str = "__meta_kubernetes_";
 
-/// What the names of all labels of nodes begin with.
+/// The prefix of all names of labels of nodes.
 const NODE_PREFIX: &str = "__meta_kubernetes_node_";
 
-/// The label of a node's target that is not named like the others: it stays after relabelling.
+/// The label `instance` of a node. It has no `__meta_` prefix, so it stays after relabelling.
 pub(super) const INSTANCE: &str = "instance";
 
-/// How values of a label spread over the targets of a group.
+/// Whether the targets of a group share the value of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spread {
-    /// Targets of a group often have the same value.
+    /// The targets of a group often have equal values.
     Shared,
     /// The value differs from target to target.
     Own,
 }
 
-/// A kind of object that lends labels to targets.
+/// A kind of object whose fields become labels of targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum LabelledKind {
     Endpoints,
@@ -42,14 +42,14 @@ pub(super) enum LabelledKind {
 pub(super) struct Row {
     pub(super) name: &'static str,
     kind: LabelledKind,
-    /// The level for the role that discovers objects of this kind. [`level`] tells it for the others.
+    /// The level for the role that discovers objects of this kind. [`level`] returns the level for other roles.
     level: Level,
     spread: Spread,
 }
 
 macro_rules! meta_labels {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal: $kind:ident, $level:ident, $spread:ident;)+) => {
-        /// A label whose name does not depend on the objects.
+        /// A label with a fixed name.
         #[derive(Debug, Clone, Copy)]
         pub(super) enum MetaLabel {
             $($(#[$doc])+ $variant,)+
@@ -88,11 +88,11 @@ meta_labels! {
     SliceAddressTargetName = "__meta_kubernetes_endpointslice_address_target_name": EndpointSlice, Target, Own;
     /// `IPv4`, `IPv6` or `FQDN`.
     SliceAddressType = "__meta_kubernetes_endpointslice_address_type": EndpointSlice, Group, Shared;
-    /// Whether the endpoint is ready; not set if the slice does not say.
+    /// Whether the endpoint is ready. Not set if the slice has no such condition.
     SliceConditionsReady = "__meta_kubernetes_endpointslice_endpoint_conditions_ready": EndpointSlice, Target, Shared;
-    /// Whether the endpoint serves, even while it terminates; not set if the slice does not say.
+    /// Whether the endpoint serves, even while it terminates. Not set if the slice has no such condition.
     SliceConditionsServing = "__meta_kubernetes_endpointslice_endpoint_conditions_serving": EndpointSlice, Target, Shared;
-    /// Whether the endpoint terminates; not set if the slice does not say.
+    /// Whether the endpoint terminates. Not set if the slice has no such condition.
     SliceConditionsTerminating = "__meta_kubernetes_endpointslice_endpoint_conditions_terminating": EndpointSlice, Target, Shared;
     /// Host name of the endpoint.
     SliceHostname = "__meta_kubernetes_endpointslice_endpoint_hostname": EndpointSlice, Target, Own;
@@ -116,9 +116,9 @@ meta_labels! {
     IngressHost = "__meta_kubernetes_ingress_host": Ingress, Target, Shared;
     /// Name of the ingress.
     IngressName = "__meta_kubernetes_ingress_name": Ingress, Group, Shared;
-    /// Path of the rule, `/` if there is none.
+    /// Path of the rule. `/` if the rule has no path.
     IngressPath = "__meta_kubernetes_ingress_path": Ingress, Target, Shared;
-    /// `https` if a certificate covers the host, else `http`.
+    /// `https` if a certificate covers the host. Otherwise `http`.
     IngressScheme = "__meta_kubernetes_ingress_scheme": Ingress, Target, Shared;
     /// Namespace of the object.
     Namespace = "__meta_kubernetes_namespace": Namespace, Group, Shared;
@@ -164,11 +164,11 @@ meta_labels! {
     PodReady = "__meta_kubernetes_pod_ready": Pod, Group, Shared;
     /// UID of the pod.
     PodUid = "__meta_kubernetes_pod_uid": Pod, Group, Own;
-    /// Cluster IP of the service; not set for an external name.
+    /// Cluster IP of the service. Not set for a service with an external name.
     ServiceClusterIp = "__meta_kubernetes_service_cluster_ip": Service, Target, Shared;
     /// External name of the service.
     ServiceExternalName = "__meta_kubernetes_service_external_name": Service, Target, Shared;
-    /// Address that the service asks its load balancer for.
+    /// Address that the service requests from its load balancer.
     ServiceLoadBalancerIp = "__meta_kubernetes_service_loadbalancer_ip": Service, Target, Shared;
     /// Name of the service.
     ServiceName = "__meta_kubernetes_service_name": Service, Group, Shared;
@@ -192,7 +192,7 @@ impl LabelledKind {
     const ALL: [Self; 7] =
         [Self::Endpoints, Self::EndpointSlice, Self::Ingress, Self::Namespace, Self::Node, Self::Pod, Self::Service];
 
-    /// How names of labels write the kind.
+    /// The kind in the names of labels.
     const fn name(self) -> &'static str {
         match self {
             Self::Endpoints => "endpoints",
@@ -218,14 +218,14 @@ impl LabelledKind {
     }
 }
 
-/// What a key that becomes part of a label's name is a key of.
+/// The source of a key that becomes a part of a label's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum KeySource {
     /// An annotation of an object.
     Annotation(LabelledKind),
     /// A label of an object.
     Label(LabelledKind),
-    /// An entry of a slice's deprecated topology.
+    /// An entry of the deprecated topology of a slice.
     Topology,
     /// The type of a node's address.
     NodeAddress,
@@ -233,12 +233,13 @@ pub(super) enum KeySource {
     NodeCondition,
 }
 
-/// What stands in front of a key, in the names of the labels that the key becomes.
+/// The prefixes of a key in the names of its labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyPrefixes {
-    /// In the name of the label with the value.
+    /// The prefix in the name of the label with the value.
     pub(super) value: String,
-    /// In the name of the label that is `true` if there is a value. Nodes' addresses and conditions have none.
+    /// The prefix in the name of the label that marks a present value with `true`. Addresses and conditions of nodes
+    /// have no such label.
     pub(super) present: Option<String>,
 }
 
@@ -267,7 +268,7 @@ impl KeySource {
         keyed.chain([Self::Topology, Self::NodeAddress, Self::NodeCondition])
     }
 
-    /// The source of the key in a label's name, if there is one.
+    /// The source of the key in the name of a label. `None` if the name contains no key.
     pub(super) fn of(name: &str) -> Option<Self> {
         let name = name.strip_prefix(PREFIX)?;
         let others =
@@ -307,7 +308,7 @@ impl KeySource {
     }
 }
 
-/// The level at which a role sets a label; `None` for a label that no role sets.
+/// The level at which a role sets a label. `None` for a label that no role sets.
 pub(super) fn level(role: Role, name: &str) -> Option<Level> {
     if name == ADDRESS || (name == INSTANCE && role == Role::Node) {
         return Some(Level::Target);
@@ -320,15 +321,15 @@ pub(super) fn level(role: Role, name: &str) -> Option<Level> {
     Some(found.map_or(Level::Target, |(kind, level)| level_in(role, kind, level)))
 }
 
-/// The level of a label of that kind, in groups of a role.
+/// The level of a label of this kind in groups of a role.
 fn level_in(role: Role, kind: LabelledKind, level: Level) -> Level {
     match (role, kind) {
-        // The object lends its labels to all targets of the group.
+        // All targets of the group get the labels of this object.
         (_, LabelledKind::Namespace)
         | (Role::Endpoints | Role::EndpointSlice, LabelledKind::Service)
         | (Role::Pod, LabelledKind::Node) => Level::Group,
         _ if kind == LabelledKind::of(role) => level,
-        // The object lends its labels to single targets, or to none.
+        // Only some targets get the labels of this object, or none.
         _ => Level::Target,
     }
 }
@@ -339,7 +340,7 @@ const OWN_POD_LABELS: [&str; 2] = [
     "__meta_kubernetes_pod_label_statefulset_kubernetes_io_pod_name",
 ];
 
-/// All names outside of the labels of nodes whose values differ from target to target.
+/// The names of all labels whose value differs from target to target, except labels of nodes.
 const OWN_NAMES: [&str; own_rows() + OWN_POD_LABELS.len() + 1] = {
     let mut names = [ADDRESS; own_rows() + OWN_POD_LABELS.len() + 1];
     let (mut row, mut at) = (0, 1);
@@ -364,8 +365,8 @@ const fn own_rows() -> usize {
     count
 }
 
-/// Whether the value of a label differs from target to target of a group. Targets often share all other labels:
-/// pods of one controller differ in nothing else. All labels of a node are its own.
+/// Whether the value of a label differs from target to target of a group. Targets often share all other labels, for
+/// example the pods of one controller. All labels of a node belong to one target.
 #[must_use]
 pub fn differs_between_targets(name: &str) -> bool {
     OWN_NAMES.contains(&name) || name.starts_with(NODE_PREFIX)

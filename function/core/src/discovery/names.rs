@@ -1,7 +1,7 @@
-//! The names of the labels that Kubernetes discovery sets. Each name is held once.
+//! The names of the labels that Kubernetes discovery sets. Equal names share memory.
 //!
-//! Names that hold a key of an object are composed when the index is built. A target then refers to
-//! them by number, and a job decides once for each name whether it needs the label.
+//! Input: the keys of objects. Output: a number for each name. Names that contain a key are composed when the index is
+//! built. Targets refer to names by number, so a job decides once for each name whether it needs the label.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::label_table::{KeyPrefixes, KeySource, MetaLabel, ROWS};
 use crate::labels::sanitized;
 
-/// A name, by its position among all names.
+/// The number of a name: its position in the list of all names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NameId(u32);
 
@@ -21,30 +21,30 @@ impl NameId {
 }
 
 impl MetaLabel {
-    /// The rows of the table come first among all names.
+    /// The number of the name. The list of all names starts with the rows of the table.
     pub(super) const fn id(self) -> NameId {
         NameId(self as u32)
     }
 }
 
-/// The names that a key makes.
+/// The names of the labels of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyNames {
-    /// Name of the label that holds the value.
+    /// The name of the label with the value.
     pub(super) value: NameId,
-    /// Name of the label that says that there is a value. Without one, the name of the value.
+    /// The name of the label that marks a present value. Equal to `value` if there is no such label.
     pub(super) present: NameId,
 }
 
-/// The labels that one label or annotation of an object becomes.
+/// The `__meta_` labels of one label or annotation of an object.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyedLabel {
     pub(super) names: KeyNames,
-    /// Position of the value among the values of the object.
+    /// The position of the value in the values of the object.
     pub(super) position: u32,
 }
 
-/// The labels that lists of keys become. The keys of a list are joined.
+/// The `__meta_` labels of lists of keys. The map's key is the joined list.
 type ByKeys = HashMap<Box<[u8]>, Arc<[KeyedLabel]>>;
 
 /// All names.
@@ -53,7 +53,7 @@ pub(super) struct Names {
     names: Vec<Arc<str>>,
     ids: HashMap<Arc<str>, NameId>,
     keys: HashMap<KeySource, HashMap<Box<str>, KeyNames>>,
-    /// The labels that all keys of an object become. Most objects have the same keys as many others.
+    /// The `__meta_` labels of whole lists of keys. Many objects have equal lists of keys.
     lists: HashMap<KeySource, ByKeys>,
 }
 
@@ -66,12 +66,12 @@ impl Names {
         names
     }
 
-    /// The names of a key, if an object of the index has the key.
+    /// The names of a key. `None` if no object of the index has the key.
     pub(super) fn known(&self, source: KeySource, key: &str) -> Option<KeyNames> {
         self.keys.get(&source)?.get(key).copied()
     }
 
-    /// The names of a key, composed unless they are known.
+    /// The names of a key. Composes them if they are new.
     pub(super) fn learn(&mut self, source: KeySource, key: &str) -> KeyNames {
         if let Some(names) = self.known(source, key) {
             return names;
@@ -85,15 +85,16 @@ impl Names {
         names
     }
 
-    /// The labels that all keys of an object become, if another object has the same keys. The byte 0xff
-    /// follows each key.
+    /// The `__meta_` labels of a list of keys. `None` if no other object has an equal list. The byte 0xff follows each
+    /// key in `joined`.
     pub(super) fn known_list(&self, source: KeySource, keys: &[u8]) -> Option<&Arc<[KeyedLabel]>> {
         self.lists.get(&source)?.get(keys)
     }
 
-    /// The labels that all keys of an object become, in the order of their names.
+    /// Composes the `__meta_` labels of a list of keys, in the order of their names.
     ///
-    /// Several keys can become one name. Prometheus then takes any of their values; here the last key counts.
+    /// Several keys can have equal names. Prometheus then uses the value of any of these keys. The function uses the
+    /// last key.
     pub(super) fn learn_list<'k>(
         &mut self,
         source: KeySource,
@@ -119,7 +120,7 @@ impl Names {
         &self.names[id.position()]
     }
 
-    /// All names, by their ids.
+    /// All names, in the order of their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(AsRef::as_ref)
     }
@@ -136,7 +137,7 @@ impl Names {
     }
 }
 
-/// Lower case, character by character, as Go has it.
+/// Converts to lower case character by character, as Go does.
 pub(super) fn lowercase(text: &str) -> String {
     text.chars().filter_map(|c| c.to_lowercase().next()).collect()
 }

@@ -16,7 +16,8 @@ use crate::address::join_host_port;
 use crate::labels::LabelSet;
 use crate::objects::Node;
 
-/// The kinds of addresses, best first. Of the first kind that a node has, its first address is scraped.
+/// The kinds of addresses in order of preference. The target of a node has the first address of the first kind that the
+/// node has.
 const ADDRESS_TYPES: [&str; 6] = ["InternalIP", "InternalDNS", "ExternalIP", "ExternalDNS", "LegacyHostIP", "Hostname"];
 
 impl RoleObject for Node {

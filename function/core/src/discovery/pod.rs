@@ -1,6 +1,6 @@
 //! The pod role: one target for each container port, or for each container without ports.
 //!
-//! Also the labels that pods lend to the targets of endpoints and of endpoint slices.
+//! Targets of endpoints and of endpoint slices get the labels of their pod from this file, too.
 //! Follows `discovery/kubernetes/pod.go` of Prometheus.
 
 use std::borrow::Cow;
@@ -18,7 +18,8 @@ use crate::objects::Pod;
 use crate::objects::pod::{Container, ContainerPort};
 
 impl RoleObject for Pod {
-    /// A pod has no group without an address. If nodes are attached, its node must be one that the query sees.
+    /// A pod without an address has no group. If the query attaches nodes, a pod without a visible node has no group
+    /// either.
     fn labels<'a>(view: View<'a, '_>, pod: &'a Prepared<Pod>) -> Result<LabelSet<'a>, PassedOver> {
         let Pod { metadata, spec, status } = pod.object.as_ref();
         if status.pod_ip.is_empty() {
@@ -28,11 +29,7 @@ impl RoleObject for Pod {
             return Err(PassedOver::NotChosen);
         }
         let mut labels = view.labels();
-        labels.push(MetaLabel::Namespace, metadata.namespace.as_str());
-        if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
-            labels.push_annotations(namespace);
-            labels.push_labels(namespace);
-        }
+        labels.push_namespace(view, &metadata.namespace);
         if view.query.attach.node {
             let node = view.node(&spec.node_name).ok_or(PassedOver::NoNode)?;
             labels.push_annotations(node);
@@ -52,7 +49,7 @@ impl RoleObject for Pod {
             let id = statuses.iter().find(|status| status.name == container.container.name);
             let id = Some(id.map_or("", |status| status.container_id.as_str()));
             if container.container.ports.is_empty() {
-                // Users add the port by a relabelling rule.
+                // The address has no port. Users add one with a relabelling rule.
                 let mut labels = view.labels().with_address(address);
                 push_container(&mut labels, &ContainerLabels { container, id, port: None });
                 targets.push(labels.finish());
@@ -75,22 +72,22 @@ pub(super) struct PodContainer<'a> {
     is_init: bool,
 }
 
-/// The containers of a pod, init containers last.
+/// The containers of a pod. Init containers come last.
 fn containers(pod: &Pod) -> impl Iterator<Item = PodContainer<'_>> {
     let containers = pod.spec.containers.iter().map(|container| PodContainer { container, is_init: false });
     let init_containers = pod.spec.init_containers.iter();
     containers.chain(init_containers.map(|container| PodContainer { container, is_init: true }))
 }
 
-/// What the labels of a target say about its container.
+/// The values of the labels for the container of a target.
 pub(super) struct ContainerLabels<'a> {
     container: PodContainer<'a>,
-    /// Only targets of the pod role have it.
+    /// The ID of the container. Only targets of the pod role have it.
     id: Option<&'a str>,
     pub(super) port: Option<PortLabels<'a>>,
 }
 
-/// What the labels of a target say about the port of its container.
+/// The values of the labels for the container port of a target.
 pub(super) struct PortLabels<'a> {
     name: &'a str,
     number: String,
@@ -103,7 +100,7 @@ impl<'a> PortLabels<'a> {
     }
 }
 
-/// Pushes the labels of a pod, and those of one of its containers in their place.
+/// Pushes the labels of a pod. The labels of `container` are pushed between them, in the order of the names.
 pub(super) fn push_pod<'a>(
     labels: &mut Labels<'a, '_>,
     view: View<'a, '_>,
@@ -152,7 +149,7 @@ pub(super) fn push_uncovered<'a>(
     mut push: impl FnMut(LabelSet<'a>),
 ) {
     let address = pod.object.status.pod_ip.as_str();
-    // A pod that starts or was evicted has no address.
+    // A pod has no address while it starts, and after it was evicted.
     if address.is_empty() {
         return;
     }
@@ -166,7 +163,7 @@ pub(super) fn push_uncovered<'a>(
     }
 }
 
-/// The container that declares a port. If several do, the last of them.
+/// The last container that declares a port.
 pub(super) fn container_of(pod: &Pod, number: i32) -> Option<ContainerLabels<'_>> {
     let declaring = containers(pod).filter_map(|container| {
         let port = container.container.ports.iter().find(|port| port.container_port == number)?;

@@ -1,22 +1,21 @@
-//! Which proxy a connection goes through.
+//! Selects the proxy of a connection.
 //!
-//! Input: the settings of a client, a host and its port. Output: the proxy's URL, or
-//! none. Follows `ProxyConfig` of prometheus/common and Go's `x/net/http/httpproxy`.
+//! Input: the settings of a client, a host and its port. Output: the URL of the proxy, or none. Follows `ProxyConfig`
+//! of prometheus/common and `x/net/http/httpproxy` of Go.
 
 use std::net::IpAddr;
 
-use crate::address::split_host_port;
-use crate::config::egress::contains;
+use crate::address::{parse_network, split_host_port};
 use crate::scrape_config::http_client::ProxyConfig;
 
-/// What the environment of the function says of proxies.
+/// The proxies from the environment of the function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvironmentProxies {
-    /// For `http` URLs (`HTTP_PROXY`).
+    /// The proxy for `http` URLs (`HTTP_PROXY`).
     pub http: String,
-    /// For `https` URLs (`HTTPS_PROXY`).
+    /// The proxy for `https` URLs (`HTTPS_PROXY`).
     pub https: String,
-    /// Hosts that are connected to without (`NO_PROXY`).
+    /// Hosts that do not use a proxy (`NO_PROXY`).
     pub no_proxy: String,
 }
 
@@ -35,7 +34,7 @@ pub fn proxy_for<'a>(
         (if secure { https.as_str() } else { http.as_str() }, no_proxy)
     } else {
         let url = proxy_url.as_ref()?.expose();
-        // Then even the own machine is connected to through the proxy.
+        // Without exceptions, even connections to the own machine use the proxy.
         if no_proxy.is_empty() && !url.is_empty() {
             return Some(url);
         }
@@ -59,10 +58,9 @@ fn names(exception: &str, host: &str, address: Option<IpAddr>, port: u16) -> boo
     if exception == "*" {
         return true;
     }
-    if let Some((network, prefix)) = exception.split_once('/') {
-        let (Ok(network), Ok(prefix)) = (network.parse::<IpAddr>(), prefix.parse()) else { return false };
-        let longest = if network.is_ipv4() { 32 } else { 128 };
-        return prefix <= longest && address.is_some_and(|address| contains(network, prefix, address.to_canonical()));
+    if exception.contains('/') {
+        let network = parse_network(exception);
+        return network.zip(address).is_some_and(|(network, address)| network.contains(&address.to_canonical()));
     }
     let (named, its_port) = split_host_port(exception).map_or((exception, None), |(host, port)| (host, Some(port)));
     if its_port.is_some_and(|its_port| its_port != port.to_string()) {
@@ -71,7 +69,7 @@ fn names(exception: &str, host: &str, address: Option<IpAddr>, port: u16) -> boo
     if let Ok(named) = named.parse::<IpAddr>() {
         return address.is_some_and(|address| address.to_canonical() == named.to_canonical());
     }
-    // `.a` and `*.a` are the hosts below `a`, `a` is itself, too.
+    // `.a` and `*.a` match the subdomains of `a`. `a` also matches the host `a`.
     let below = named.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(named);
     match below.strip_prefix('.') {
         Some("") => false,
@@ -86,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exceptions_are_those_of_go() {
+    fn no_proxy_is_read_as_in_go() {
         let cases = [
             ("", "a.example", false),
             ("*", "a.example", true),
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_is_that_of_the_config_or_of_the_environment() {
+    fn the_proxy_comes_from_the_config_or_the_environment() {
         let text = str::to_owned;
         let environment =
             EnvironmentProxies { http: text("http://e"), https: text("http://s"), no_proxy: text("b.example") };

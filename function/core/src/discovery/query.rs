@@ -1,6 +1,7 @@
-//! An SD config with its selectors read and its namespaces known.
+//! A query: a parsed `kubernetes_sd_config`.
 //!
-//! Configs with the same meaning are equal queries, whatever their spelling.
+//! Input: an SD config. Output: the role, the namespaces and the compiled selectors. Configs with the same meaning give
+//! equal queries, even if their notation differs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,17 +14,17 @@ use crate::objects::{EndpointSlice, Endpoints, Ingress, Node, Pod, Service};
 use crate::scrape_config::discovery::{AttachMetadata, KubernetesSd, Role};
 use crate::selector::{FieldSelector, FieldSelectorError, Selectable, Selector, SelectorError};
 
-/// Which objects of which namespaces become targets.
+/// Selects the objects that become targets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     pub(super) role: Role,
-    /// Sorted, each once; `None` for all namespaces.
+    /// The sorted namespaces, without duplicates. `None` for all namespaces.
     pub(super) namespaces: Option<Vec<String>>,
     pub(super) attach: AttachMetadata,
     pub(super) selections: Selections,
 }
 
-/// Which objects of a kind the query sees.
+/// The label and field selectors for the objects of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Selection {
     labels: Selector,
@@ -45,7 +46,7 @@ macro_rules! selections {
                 }
             }
 
-            /// Sets the selection for a role, unless an API server would refuse its fields.
+            /// Sets the selection for a role. Fails if an API server would refuse the field selector.
             fn set(&mut self, role: Role, selection: Selection) -> Result<(), FieldSelectorError> {
                 match role {
                     $(Role::$role => {
@@ -61,42 +62,42 @@ macro_rules! selections {
 
 for_each_role!(selections);
 
-/// Why targets cannot be discovered.
+/// The reason why targets cannot be discovered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Another cluster is named.
+    /// The config names another cluster.
     #[error("api_server: only the function's own cluster is looked into, leave it out: {0}")]
     ApiServer(String),
-    /// A kubeconfig is named.
+    /// The config names a kubeconfig.
     #[error("kubeconfig_file: only the function's own cluster is looked into, leave it out: {0}")]
     KubeconfigFile(String),
-    /// The own namespace is asked for but not known.
+    /// The config needs the own namespace, but it is not known.
     #[error("namespaces.own_namespace: the namespace of the collectors is not known, set collector_namespace")]
     OwnNamespace,
-    /// A label selector cannot be read.
+    /// A label selector is invalid.
     #[error("selectors[{index}].label")]
     Label {
-        /// Position of the selector.
+        /// The index of the selector.
         index: usize,
-        /// What is wrong with it.
+        /// The error in the selector.
         source: SelectorError,
     },
-    /// A field selector cannot be read, or names a field that the API server refuses.
+    /// A field selector is invalid, or names a field that the API server refuses.
     #[error("selectors[{index}].field")]
     Field {
-        /// Position of the selector.
+        /// The index of the selector.
         index: usize,
-        /// What is wrong with it.
+        /// The error in the selector.
         source: FieldSelectorError,
     },
 }
 
-/// The namespaces that a query asks for and that are not read.
+/// The namespaces that a query needs but that the function does not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotRead {
-    /// The query asks for all namespaces, and only some are read.
+    /// The query needs all namespaces, but the function reads only some.
     Others,
-    /// Some of the namespaces that the query names.
+    /// These namespaces of the query are not read.
     Named(Vec<String>),
 }
 
@@ -115,12 +116,12 @@ impl fmt::Display for NotRead {
 }
 
 impl Query {
-    /// Reads an SD config; `own_namespace` is the namespace that its field `own_namespace` stands for.
+    /// Parses an SD config. `own_namespace` is the namespace for the field `own_namespace` of the config.
     ///
     /// # Errors
-    /// If the config names another cluster, or something that an API server refuses.
+    /// [`QueryError`] if the config names another cluster, or if an API server would refuse a selector.
     pub fn new(config: &KubernetesSd, own_namespace: Option<&str>) -> Result<Self, QueryError> {
-        // Credentials are for an API server, which the core never calls.
+        // The client settings are for an API server. The core sends no requests.
         let KubernetesSd { api_server, kubeconfig_file, role, http_client: _, namespaces, selectors, attach_metadata } =
             config;
         if !api_server.is_empty() {
@@ -133,7 +134,7 @@ impl Query {
         if namespaces.own_namespace {
             names.insert(own_namespace.filter(|name| !name.is_empty()).ok_or(QueryError::OwnNamespace)?);
         }
-        // An informer for the namespace "" is one for all of them.
+        // In Prometheus, an informer for the namespace "" watches all namespaces.
         let all = names.is_empty() || names.contains("");
         let mut query = Self {
             role: *role,
@@ -150,7 +151,7 @@ impl Query {
         Ok(query)
     }
 
-    /// Limits the query to namespaces that are read. Returns what the query asks for and does not get.
+    /// Limits the query to namespaces that the function reads. Returns the namespaces that are not read.
     pub fn narrow(&mut self, readable: &BTreeSet<String>) -> Option<NotRead> {
         if self.role == Role::Node {
             return None;
@@ -170,25 +171,25 @@ impl Query {
         self.role
     }
 
-    /// Which of those objects make groups, by their labels.
+    /// The label selector for the objects that make groups.
     #[must_use]
     pub const fn selector(&self) -> &Selector {
         &self.selections.of(self.role).labels
     }
 
-    /// The level at which discovery sets a label; `None` for a label that it never sets.
+    /// The level at which discovery sets a label. `None` for a label that discovery never sets.
     #[must_use]
     pub fn level(&self, name: &str) -> Option<Level> {
         label_table::level(self.role, name)
     }
 
-    /// What the query looks at: the kind of objects and their namespaces.
+    /// The kind and the namespaces of the objects of the query.
     #[must_use]
     pub fn scope(&self) -> Scope<'_> {
         Scope { role: self.role.name(), namespaces: self.groups_namespaces() }
     }
 
-    /// The namespaces whose objects become groups; `None` for all. Nodes are in no namespace.
+    /// The namespaces whose objects become groups. `None` for all namespaces, and for nodes, which have no namespace.
     pub(super) fn groups_namespaces(&self) -> Option<&[String]> {
         self.namespaces.as_deref().filter(|_| self.role != Role::Node)
     }
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_are_sorted_out() {
+    fn namespaces_are_sorted_and_deduplicated() {
         let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let cases = [
             (Vec::new(), false, None),
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_for_is_named() {
+    fn unsupported_settings_are_refused_by_name() {
         let cases = [
             (with(|config| config.api_server = "https://x".into()), "api_server"),
             (with(|config| config.kubeconfig_file = "x".to_owned()), "kubeconfig_file"),
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn configs_that_ask_for_the_same_are_equal_queries() {
+    fn configs_with_the_same_meaning_are_equal_queries() {
         let query = |config: KubernetesSd| Query::new(&config, None).unwrap();
         assert_eq!(query(selecting("b,a=1", "")), query(selecting(" a = 1 , b", "")));
         assert_ne!(query(selecting("a", "")), query(selecting("b", "")));

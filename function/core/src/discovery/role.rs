@@ -1,4 +1,4 @@
-//! What a role does: the labels of an object's group, of its parts, and of its targets.
+//! The interface of a role: the labels of an object's group, of its parts, and of its targets.
 
 use super::bounded::{PartTarget, TooMany};
 use super::index::Prepared;
@@ -12,7 +12,7 @@ pub(super) trait RoleObject: Selectable + Sized {
     /// The labels of all targets of the object.
     fn labels<'a>(view: View<'a, '_>, object: &'a Prepared<Self>) -> Result<LabelSet<'a>, PassedOver>;
 
-    /// The labels that the targets of each part share, beyond those of the group. Most objects have one part.
+    /// The labels that the targets of each part share, without the labels of the group. Most objects have one part.
     fn parts<'a>(_: View<'a, '_>, _: &'a Prepared<Self>) -> Vec<LabelSet<'a>> {
         vec![LabelSet::new()]
     }

@@ -3,10 +3,10 @@
 //! To add a role, add a row here, the role to `Role`, and a file with an `impl RoleObject` for its objects.
 //! The name of a role is that of [`Role::name`](crate::scrape_config::discovery::Role::name).
 
-/// Hands all rows to the macro `$with`. A row has these columns:
+/// Passes all rows to the macro `$with`. A row has these columns:
 /// - the role, which is also the name of the type of its objects,
 /// - the first part of a group's `source`, as Prometheus writes it,
-/// - the field that holds the objects, in `Index` and in whatever else there is one of for each role.
+/// - the field with the objects in `Index`, and in all other structs with a field for each role.
 macro_rules! for_each_role {
     ($with:ident) => {
         $with! {

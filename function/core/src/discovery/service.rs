@@ -1,4 +1,4 @@
-//! The service role: one target for each port of a service, at its name in the cluster.
+//! The service role: one target for each port of a service. Its address is the DNS name of the service.
 //!
 //! Follows `discovery/kubernetes/service.go` of Prometheus.
 
@@ -21,11 +21,7 @@ impl RoleObject for Service {
             return Err(PassedOver::NotChosen);
         }
         let mut labels = view.labels();
-        labels.push(MetaLabel::Namespace, metadata.namespace.as_str());
-        if let Some(namespace) = view.attached_namespace(&metadata.namespace) {
-            labels.push_annotations(namespace);
-            labels.push_labels(namespace);
-        }
+        labels.push_namespace(view, &metadata.namespace);
         push_service(&mut labels, service);
         Ok(labels.finish())
     }
@@ -46,7 +42,7 @@ impl RoleObject for Service {
                 labels.push(MetaLabel::ServiceClusterIp, spec.cluster_ip.as_str());
             }
             if spec.r#type == "LoadBalancer" {
-                // The address in the spec, not the one that the load balancer got.
+                // As in Prometheus, the address comes from the spec, not from the status.
                 labels.push(MetaLabel::ServiceLoadBalancerIp, spec.load_balancer_ip.as_str());
             }
             labels.push(MetaLabel::ServicePortName, name.as_str());
@@ -59,7 +55,7 @@ impl RoleObject for Service {
     }
 }
 
-/// Pushes the labels that a service lends to the targets behind it.
+/// Pushes the labels of a service. The targets of its endpoints get them, too.
 pub(super) fn push_service<'a>(labels: &mut Labels<'a, '_>, service: &'a Prepared<Service>) {
     labels.push_annotations(service);
     labels.push_labels(service);

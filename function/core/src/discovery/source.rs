@@ -1,7 +1,7 @@
 //! Sources of targets outside the cluster: URLs, the DNS, AWS, files, Consul.
 //!
-//! Input: the SD configs of a job, and the last answers of sources. Output: what to request, and why a job is not
-//! served. Nothing is requested here. The table at [`sources`] lists the kinds.
+//! Input: the SD configs of a job, and the last responses of sources. Output: the requests to send, or the reason why a
+//! job is not served. This module sends no requests. The table at [`sources`] lists the kinds.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,24 +16,24 @@ use crate::duration::Duration;
 use crate::scrape_config::discovery::{ConsulSd, DnsSd, Ec2Sd, FileSd, HttpSd, ServiceDiscovery};
 use crate::scrape_config::secret::WithSecrets;
 
-/// A request that is sent once for all jobs that need its answer.
+/// A request that the function sends once for all jobs that need the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Equal for equal sources.
+    /// The key of the source. Equal sources have equal keys.
     pub key: SourceKey,
-    /// How long an answer is used before the function requests it again.
+    /// How long the function uses a response before it sends the request again.
     pub refresh_interval: Duration,
-    /// What to request.
+    /// The request.
     pub request: SourceRequest,
 }
 
-/// Identifies a source: everything that its answer depends on, credentials included.
+/// Identifies a source by everything that its response depends on, including credentials.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceKey(String);
 
 impl fmt::Debug for SourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The text holds credentials.
+        // The text contains credentials.
         f.write_str("SourceKey")
     }
 }
@@ -45,7 +45,7 @@ impl Source {
     }
 }
 
-/// Why a job is left out because of its SD configs.
+/// The reason why a job is left out because of its SD configs.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum SourceRefusal {
@@ -55,7 +55,7 @@ pub enum SourceRefusal {
     Client { field: &'static str, error: ClientError },
 }
 
-/// Refuses a config that its author may not write. Returns the reason if its requests may not be sent.
+/// Refuses a config that its author may not use. Returns a reason if the function must not send its requests.
 fn check_tenant<C: SourceConfig>(config: &C, author: Author) -> Result<Option<String>, SourceRefusal> {
     match (author, config.tenant_rule()) {
         (Author::Operator, _) | (Author::Tenant, TenantRule::Served) => Ok(None),
@@ -64,18 +64,18 @@ fn check_tenant<C: SourceConfig>(config: &C, author: Author) -> Result<Option<St
     }
 }
 
-/// Refuses a config whose HTTP client cannot be served.
+/// Refuses a config if the function cannot use its HTTP client.
 fn check_clients<C: SourceConfig>(configs: &[C], author: Author) -> Result<(), SourceRefusal> {
     let mut clients = configs.iter().filter_map(SourceConfig::client);
     let refused = |error| SourceRefusal::Client { field: C::FIELD, error };
     clients.try_for_each(|client| check_client(client, author).map_err(refused))
 }
 
-/// Makes the requests and the checks from one row for each kind: its field in [`ServiceDiscovery`], the variant of its
-/// requests, its SD config.
+/// Generates requests and checks from one row for each kind. A row has the field in [`ServiceDiscovery`], the variant
+/// of the request, and the type of the SD config.
 macro_rules! source_kinds {
     ($($field:ident: $variant:ident = $config:ty),+ $(,)?) => {
-        /// What to request.
+        /// A request to a source.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
         #[allow(missing_docs, reason = "one variant for each kind")]
         pub enum SourceRequest {
@@ -95,9 +95,9 @@ macro_rules! source_kinds {
         /// The sources of a job, in the order of its configs.
         ///
         /// # Errors
-        /// If a request cannot be written as JSON, which identifies its source.
+        /// [`SourceRefusal`] if a request cannot be written as JSON. The JSON identifies the source.
         pub fn sources(discovery: &ServiceDiscovery) -> Result<Vec<Source>, serde_json::Error> {
-            // The targets of these two kinds do not come from outside.
+            // The targets of these two kinds do not come from sources outside the cluster.
             let ServiceDiscovery { kubernetes: _, r#static: _, $($field),+ } = discovery;
             let mut sources = Vec::new();
             $(for config in $field {
@@ -108,10 +108,10 @@ macro_rules! source_kinds {
             Ok(sources)
         }
 
-        /// Checks the SD configs of a job. Returns the reason if no request of the job may be sent.
+        /// Checks the SD configs of a job. Returns a reason if the function must not send the requests of the job.
         ///
         /// # Errors
-        /// The first config that is not served.
+        /// The first config that the function refuses.
         pub fn check_sources(discovery: &ServiceDiscovery, author: Author) -> Result<Option<String>, SourceRefusal> {
             let mut not_requested = None;
             $(for config in &discovery.$field {
@@ -132,20 +132,20 @@ source_kinds! {
     consul: Consul = ConsulSd,
 }
 
-/// The last answer of each source.
+/// The last response of each source.
 #[derive(Debug, Clone, Default)]
 pub struct SourceAnswers {
-    /// By the keys of the sources.
+    /// The responses by the keys of the sources.
     pub answers: BTreeMap<SourceKey, SourceAnswer>,
 }
 
-/// The last answer of a source.
+/// The last response of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceAnswer {
-    /// Its targets.
+    /// The last request succeeded. Contains the targets.
     Known(Arc<[SourceGroup]>),
-    /// The targets of its last answer, and why a later request failed.
+    /// The last request failed. Contains the targets of the last response, and the error.
     Kept(Arc<[SourceGroup]>, String),
-    /// There never was an answer; why.
+    /// No request succeeded yet. Contains the error.
     Unknown(String),
 }

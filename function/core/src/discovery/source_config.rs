@@ -1,36 +1,36 @@
-//! What a kind of service discovery says about itself, if its targets are found outside the cluster.
+//! The interface of a kind of service discovery whose targets are outside the cluster.
 //!
 //! Each kind implements [`SourceConfig`] for its SD config, in the file of this folder that has the kind's name.
 
 use crate::duration::Duration;
 use crate::scrape_config::http_client::HttpClientConfig;
 
-/// An SD config whose targets are found outside the cluster.
+/// An SD config whose targets are outside the cluster.
 pub trait SourceConfig {
-    /// The list of a scrape config that holds these configs, such as `http_sd_configs`.
+    /// The field of a scrape config that contains these configs, such as `http_sd_configs`.
     const FIELD: &'static str;
 
-    /// One request. Must hold everything that the answer depends on.
+    /// The type of a request. A request must contain everything that the response depends on.
     type Request;
 
-    /// The requests of this config. A config with several names or paths has several requests: if one fails, the
-    /// others still have their targets.
+    /// The requests of this config. A config with several names or paths has several requests. If one request fails,
+    /// the targets of the others stay.
     fn requests(&self) -> Vec<Self::Request>;
 
-    /// How reports name a request. Must not show secrets.
+    /// The name of a request in reports. Must not contain secrets.
     fn describe(request: &Self::Request) -> String;
 
-    /// How long an answer is used before the function requests it again.
+    /// How long the function uses a response before it sends the request again.
     fn refresh_interval(&self) -> Duration;
 
-    /// The HTTP client that sends the requests, if HTTP is used.
+    /// The HTTP client for the requests. `None` if the kind does not use HTTP.
     fn client(&self) -> Option<&HttpClientConfig>;
 
-    /// What applies to this config if an object of the cluster holds it.
+    /// The rule for this config if it comes from an object of the cluster.
     fn tenant_rule(&self) -> TenantRule;
 }
 
-/// Who wrote an SD config.
+/// The author of an SD config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
     /// The operator of the function, in `config.scrape_configs`. This config is as trusted as the function.
@@ -39,13 +39,13 @@ pub enum Author {
     Tenant,
 }
 
-/// What a tenant's SD config may have the function do.
+/// The rule for an SD config of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TenantRule {
-    /// Everything that it says.
+    /// The function follows the config.
     Served,
-    /// No request is sent, and the targets of the job are unknown. Holds the reason.
+    /// The function sends no request, and the targets of the job are unknown. Contains the reason.
     NotRequested(&'static str),
-    /// The job is left out. Holds the reason.
+    /// The job is left out. Contains the reason.
     LeftOut(&'static str),
 }

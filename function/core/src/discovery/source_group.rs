@@ -1,4 +1,6 @@
-//! Target groups of sources outside the cluster. Unlike those of objects, they own their texts.
+//! Target groups of sources outside the cluster.
+//!
+//! These groups own their texts. Groups of Kubernetes objects borrow their texts from the objects.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +8,19 @@ use super::group::TargetGroup;
 use crate::address::join_host_port;
 use crate::labels::{ADDRESS, Label, LabelSet};
 
-/// Targets of a source that share labels.
+/// The targets of one group of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceGroup {
-    /// Names the source and the group's place in it.
+    /// The name of the source, with the position of the group in the source.
     pub source: String,
-    /// Labels of all targets.
+    /// The labels that all targets share.
     pub labels: BTreeMap<String, String>,
-    /// Labels of each target, `__address__` among them.
+    /// The own labels of each target, including `__address__`.
     pub targets: Vec<BTreeMap<String, String>>,
 }
 
 impl SourceGroup {
-    /// The group with the labels that a job needs.
+    /// This group with only the labels that a job needs.
     pub fn target_group(&self, mut needs: impl FnMut(&str) -> bool) -> TargetGroup<'_> {
         TargetGroup {
             source: self.source.clone(),
@@ -33,12 +35,12 @@ fn borrowed<'a>(labels: &'a BTreeMap<String, String>, needs: &mut impl FnMut(&st
     needed.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect()
 }
 
-/// A target that has an address and no other label.
+/// A target with no label except its address.
 pub fn address_only(address: String) -> BTreeMap<String, String> {
     BTreeMap::from([(ADDRESS.to_owned(), address)])
 }
 
-/// An address as Go joins it.
+/// Host and port as Go joins them.
 pub fn host_port(host: &str, port: i64) -> String {
     join_host_port(host, &port.to_string())
 }

@@ -1,10 +1,10 @@
-//! Targets that are written out in a scrape config.
+//! The targets of `static_configs`.
 
 use super::group::TargetGroup;
 use crate::labels::{ADDRESS, LabelSet};
 use crate::scrape_config::discovery::StaticSd;
 
-/// The targets of static configs, a group each; groups are named by their position.
+/// The target groups of static configs: one for each config. The source of a group is its position.
 pub fn static_groups(configs: &[StaticSd]) -> impl Iterator<Item = TargetGroup<'_>> {
     configs.iter().enumerate().map(|(position, StaticSd { targets, labels })| TargetGroup {
         source: position.to_string(),

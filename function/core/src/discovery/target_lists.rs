@@ -1,7 +1,7 @@
 //! Lists of target groups in responses of HTTP SD and in files.
 //!
-//! Input: JSON or YAML. Output: target groups. As strict as Prometheus' `discovery/targetgroup`: a text that Prometheus
-//! refuses is an error here, never a shorter list.
+//! Input: JSON or YAML. Output: target groups. As strict as `discovery/targetgroup` of Prometheus: a text that
+//! Prometheus refuses is an error. It never becomes a shorter list.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::scrape_config::discovery::StaticSd;
 use crate::scrape_config::parse::{self, ParseError};
 use crate::yaml::{self, YamlError};
 
-/// Why a text is not a list of target groups.
+/// The reason why a text is not a list of target groups.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says it")]
 pub enum TargetListError {
@@ -41,13 +41,13 @@ pub enum TargetListError {
     Ending(String),
 }
 
-/// Reads JSON. Each group also has the label `origin`; its source is the origin's value and a number.
+/// Reads JSON. Each group also gets the label `origin`. The source of a group is the value of this label and a number.
 pub(super) fn json(body: &[u8], origin: (&str, &str)) -> Result<Vec<SourceGroup>, TargetListError> {
-    // Go takes bytes that are no text, and escapes of half a character, for U+FFFD.
+    // Go reads invalid UTF-8, and escapes of a single surrogate, as U+FFFD.
     let text = String::from_utf8_lossy(body);
     let parsed = serde_json::from_str(&text).or_else(|_| serde_json::from_str(&whole_characters(&text)));
     let groups = match parsed.map_err(TargetListError::Json)? {
-        // What a Go server writes for a list that it never made.
+        // A Go server writes `null` for a list that it has not set.
         Written::Null => Vec::new(),
         Written::List(groups) => groups,
         Written::Text(_) | Written::Fields(_) | Written::Other => return Err(TargetListError::NoList),
@@ -56,12 +56,13 @@ pub(super) fn json(body: &[u8], origin: (&str, &str)) -> Result<Vec<SourceGroup>
     all_named(groups.collect::<Result<_, _>>()?, origin)
 }
 
-/// Reads YAML. The labels and names of groups are those of [`json`].
+/// Reads YAML. The groups get the same labels and sources as in [`json`].
 pub(super) fn yaml(content: &[u8], origin: (&str, &str)) -> Result<Vec<SourceGroup>, TargetListError> {
     all_named(parse::target_groups(&yaml::parse(&String::from_utf8_lossy(content))?)?, origin)
 }
 
-/// A target takes many times as much memory as the few bytes that name it.
+/// Names the groups after their origin. The number of targets is limited, because a target takes far more memory than
+/// its text in the list.
 fn all_named(groups: Vec<StaticSd>, origin: (&str, &str)) -> Result<Vec<SourceGroup>, TargetListError> {
     if groups.iter().map(|group| group.targets.len()).sum::<usize>() > MOST_TARGETS {
         return Err(TargetListError::TooMany);
@@ -75,14 +76,13 @@ fn named(group: StaticSd, at: usize, (label, origin): (&str, &str)) -> SourceGro
     SourceGroup { source: format!("{origin}:{at}"), labels, targets: targets.into_iter().map(address_only).collect() }
 }
 
-/// JSON with its fields in the order in which they are written: of a field that is
-/// there twice the last counts, but each is read.
+/// JSON with its fields in their original order. If a field appears twice, the last one counts, but both are checked.
 enum Written {
     Null,
     Text(String),
     List(Vec<Written>),
     Fields(Vec<(String, Written)>),
-    /// A number or a boolean, which stand nowhere.
+    /// A number or a boolean. No field accepts them.
     Other,
 }
 
@@ -90,7 +90,7 @@ fn json_group(at: usize, group: Written) -> Result<StaticSd, TargetListError> {
     let Written::Fields(fields) = group else { return Err(TargetListError::NoGroup(at)) };
     let mut read = StaticSd::default();
     for (field, value) in fields {
-        // Go does not care for the case of a field, and to it the long s is one.
+        // Go ignores the case of field names, and treats the long s as an s.
         match field.to_lowercase().replace('ſ', "s").as_str() {
             "targets" => read.targets = texts(value).ok_or(TargetListError::Targets(at))?,
             "labels" => read.labels = text_map(value).ok_or(TargetListError::Labels(at))?,
@@ -100,7 +100,7 @@ fn json_group(at: usize, group: Written) -> Result<StaticSd, TargetListError> {
     Ok(read)
 }
 
-/// JSON whose escapes of surrogates come in pairs: others give way to U+FFFD.
+/// Replaces each escape of a single surrogate in JSON by U+FFFD. Pairs of surrogates stay.
 fn whole_characters(json: &str) -> String {
     let unit = |text: &str| -> Option<u16> {
         let digits = text.strip_prefix("\\u")?.get(..4)?;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_prometheus_takes_is_read_as_it_reads_it() {
+    fn accepted_lists_are_read_as_in_prometheus() {
         type Read = (&'static [&'static str], BTreeMap<String, String>);
         let url = map(&[("__meta_url", "http://sd/")]);
         let cases: [(&str, Vec<Read>); 10] = [
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_prometheus_refuses_is_an_error() {
+    fn lists_that_prometheus_refuses_are_errors() {
         let cases = [
             ("", "not json"),
             ("[", "not json"),

@@ -1,7 +1,8 @@
-//! The objects that a query sees in the index, and the builder of label sets.
+//! Looks up the objects of a query in the index, and builds label sets.
 //!
-//! Look-ups follow Prometheus' informers: an object that the selectors do not select does not exist for the
-//! query. An object sees no object of another namespace, unless the query watches all namespaces.
+//! Input: a query and the index. Output: objects and label sets. Look-ups follow the informers of Prometheus: for a
+//! query, an object that its selectors do not select does not exist. A look-up finds no object of another namespace,
+//! unless the query watches all namespaces.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,10 +15,10 @@ use crate::labels::{ADDRESS, Label, LabelSet};
 use crate::objects::endpoints::TargetRef;
 use crate::objects::{Collection, Namespace, Node, Object, Pod, Service, TextMap};
 
-/// Which `__meta_` labels discovery makes.
+/// Selects the `__meta_` labels that discovery makes.
 #[derive(Debug, Clone)]
 pub struct LabelFilter {
-    /// By the position of the name in the index; `None` for all labels.
+    /// Whether discovery makes the label, by the number of its name in the index. `None` for all labels.
     names: Option<Box<[bool]>>,
 }
 
@@ -25,7 +26,7 @@ impl LabelFilter {
     /// All labels, as Prometheus makes them.
     pub const ALL: Self = Self { names: None };
 
-    /// The labels for whose names `wanted` returns true. It is called once for each name of the index.
+    /// The labels for whose names `wanted` returns true. `wanted` is called once for each name of the index.
     #[must_use]
     pub fn new(index: &Index, wanted: impl FnMut(&str) -> bool) -> Self {
         Self { names: Some(index.names.iter().map(wanted).collect()) }
@@ -46,7 +47,7 @@ impl LabelFilter {
     }
 }
 
-/// The objects of an index that a query sees, and the labels that are wanted.
+/// The view of a query on the index, with the filter of labels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a, 'q> {
     pub(super) index: &'a Index,
@@ -64,12 +65,12 @@ impl<'a, 'q> View<'a, 'q> {
         all.into_iter().flatten().chain(some.into_iter().flatten()).map(AsRef::as_ref)
     }
 
-    /// Whether objects of that namespace make groups of the query.
+    /// Whether objects of this namespace make groups of the query.
     pub(super) fn sees(self, namespace: &str) -> bool {
         self.query.groups_namespaces().is_none_or(|names| names.iter().any(|name| name == namespace))
     }
 
-    /// The pod that an address of an object in `from` refers to.
+    /// The pod to which an address refers. `from` is the namespace of the object with the address.
     pub(super) fn pod(self, reference: Option<&TargetRef>, from: &str) -> Option<&'a Prepared<Pod>> {
         let TargetRef { kind, namespace, name } = reference?;
         let visible = self.query.namespaces.is_none() || namespace == from;
@@ -91,7 +92,7 @@ impl<'a, 'q> View<'a, 'q> {
     }
 
     /// The namespace whose labels and annotations a target gets, if the query attaches them.
-    pub(super) fn attached_namespace(self, name: &str) -> Option<&'a Prepared<Namespace>> {
+    fn attached_namespace(self, name: &str) -> Option<&'a Prepared<Namespace>> {
         if !self.query.attach.namespace {
             return None;
         }
@@ -109,14 +110,14 @@ impl<'a, 'q> View<'a, 'q> {
     }
 }
 
-/// Whether a key becomes a second label, which is `true` where there is a value.
+/// Whether a key also gets a second label, which marks a present value with `true`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marks {
     Present,
     None,
 }
 
-/// Builds a label set. Labels are pushed in the order of their names, so that no set has to be sorted.
+/// Builds a label set. Labels are pushed in the order of their names, so a finished set needs no sorting.
 pub(super) struct Labels<'a, 'q> {
     entries: Vec<Label<'a>>,
     names: &'a Names,
@@ -124,41 +125,50 @@ pub(super) struct Labels<'a, 'q> {
 }
 
 impl<'a> Labels<'a, '_> {
-    /// Labels that start with an address: its name comes before all others.
+    /// Adds the address. Its name comes before all other names.
     pub(super) fn with_address(mut self, address: impl Into<Cow<'a, str>>) -> Self {
         self.entries.push((Cow::Borrowed(ADDRESS), address.into()));
         self
     }
 
-    /// Pushes a label if it is wanted.
+    /// Pushes a label, unless the filter excludes it.
     pub(super) fn push(&mut self, name: MetaLabel, value: impl Into<Cow<'a, str>>) {
         if self.filter.contains(name.id()) {
             self.entries.push((Cow::Borrowed(name.name()), value.into()));
         }
     }
 
-    /// Pushes a label if it is wanted and there is a value.
+    /// Pushes a label if there is a value, unless the filter excludes it.
     pub(super) fn push_some(&mut self, name: MetaLabel, value: Option<&'a str>) {
         if let Some(value) = value {
             self.push(name, value);
         }
     }
 
-    /// Pushes a label if it is wanted. The value is computed only then.
+    /// Pushes a label, unless the filter excludes it. The value is computed only if the label is pushed.
     pub(super) fn push_with(&mut self, name: MetaLabel, value: impl FnOnce() -> Cow<'a, str>) {
         if self.filter.contains(name.id()) {
             self.entries.push((Cow::Borrowed(name.name()), value()));
         }
     }
 
-    /// Pushes what the annotations of an object become.
+    /// Pushes the `__meta_` labels of the annotations of an object.
     pub(super) fn push_annotations<T: Described>(&mut self, of: &'a Prepared<T>) {
         self.push_keyed(&of.annotations, &of.metadata().annotations);
     }
 
-    /// Pushes what the labels of an object become.
+    /// Pushes the `__meta_` labels of the labels of an object.
     pub(super) fn push_labels<T: Described>(&mut self, of: &'a Prepared<T>) {
         self.push_keyed(&of.labels, &of.metadata().labels);
+    }
+
+    /// Pushes the name of a namespace. If the query attaches namespaces, its annotations and labels follow.
+    pub(super) fn push_namespace(&mut self, view: View<'a, '_>, name: &'a str) {
+        self.push(MetaLabel::Namespace, name);
+        if let Some(namespace) = view.attached_namespace(name) {
+            self.push_annotations(namespace);
+            self.push_labels(namespace);
+        }
     }
 
     fn push_keyed(&mut self, keyed: &'a [KeyedLabel], values: &'a TextMap) {
@@ -174,8 +184,8 @@ impl<'a> Labels<'a, '_> {
         }
     }
 
-    /// Pushes the labels that keys of one object become, each with a value. Of several values for one name
-    /// the last counts.
+    /// Pushes the `__meta_` labels of keys of one object, each with its value. If several keys have equal names, the
+    /// last value counts.
     pub(super) fn push_sorted<'k>(
         &mut self,
         source: KeySource,
@@ -197,7 +207,8 @@ impl<'a> Labels<'a, '_> {
         self.entries.extend(sorted.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
     }
 
-    /// Pushes the `instance` of a node. No filter leaves it out, because relabelling does not drop it.
+    /// Pushes the label `instance` of a node. No filter excludes it, because Prometheus keeps this label after
+    /// relabelling.
     pub(super) fn push_instance(&mut self, value: &'a str) {
         self.entries.push((Cow::Borrowed(INSTANCE), Cow::Borrowed(value)));
     }
@@ -207,7 +218,7 @@ impl<'a> Labels<'a, '_> {
     }
 }
 
-/// How Prometheus prints ports: as if they were never negative.
+/// Prints a port as Prometheus does: as an unsigned number.
 pub(super) fn port_text(port: i32) -> String {
     i64::from(port).cast_unsigned().to_string()
 }

@@ -11,6 +11,7 @@ use super::finding::{Finding, Within, chain};
 use super::{Settings, certificate, relabeling};
 use crate::objects::Object;
 use crate::objects::monitoring::ScrapeClass;
+use crate::regex::RegexCache;
 use crate::relabel::{RelabelConfig, RelabelError};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::globals::Globals;
@@ -158,14 +159,14 @@ impl Draft {
     ///
     /// # Errors
     /// [`Finding`] if Prometheus or a collector cannot load the job, or if it reads files that the settings deny.
-    pub fn finish(mut self, globals: &Globals, files: Files) -> Result<Finished, Finding> {
-        let bytes = self.check(globals, files).within(&self.field)?;
+    pub fn finish(mut self, globals: &Globals, files: Files, regexes: &RegexCache) -> Result<Finished, Finding> {
+        let bytes = self.check(globals, files, regexes).within(&self.field)?;
         Ok(Finished { draft: self, bytes })
     }
 
     /// Checks the job. Returns its size in `/scrape_configs`, in bytes.
-    fn check(&mut self, globals: &Globals, files: Files) -> Result<usize, Finding> {
-        self.config.validate(globals).map_err(|error| self.finding(&error))?;
+    fn check(&mut self, globals: &Globals, files: Files, regexes: &RegexCache) -> Result<usize, Finding> {
+        self.config.validate(globals, regexes).map_err(|error| self.finding(&error))?;
         if files == Files::Denied
             && let Some(file) = file(&self.config)
         {
@@ -175,11 +176,10 @@ impl Draft {
         }
         certificate::check_loadable(&self.config.http_client.tls_config)
             .map_err(|NotLoadable { field, reason }| Finding::left_out(reason).within(field).within("tlsConfig"))?;
-        let text = serde_json::to_string(&self.config).map_err(Finding::left_out)?;
-        shard::check(&self.config, &text).map_err(|error| self.shard_finding(&error))?;
         // With `SECRETS=inline` collectors read the credentials too.
-        let shown = serde_json::to_vec(&WithSecrets(&self.config)).map_err(Finding::left_out)?;
-        Ok(shown.len())
+        let text = serde_json::to_string(&WithSecrets(&self.config)).map_err(Finding::left_out)?;
+        shard::check(&self.config, &text).map_err(|error| self.shard_finding(&error))?;
+        Ok(text.len())
     }
 
     fn shard_finding(&self, error: &ShardError) -> Finding {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+pub(super) use crate::error::chain;
 use crate::report::{ObjectRef, Outcome, Report};
 
 /// One error, with its effect.
@@ -60,16 +61,4 @@ impl<T> Within for Result<T, Finding> {
     fn within(self, parent: &str) -> Self {
         self.map_err(|finding| finding.within(parent))
     }
-}
-
-/// An error with all its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -7,6 +7,7 @@ use super::bounds::{Bounds, ObjectJobs};
 use super::draft::{Draft, Finished};
 use super::finding::{Finding, Within};
 use super::{ScrapeJob, Settings};
+use crate::regex::RegexCache;
 use crate::report::{ObjectRef, Outcome};
 use crate::scrape_config::globals::Globals;
 
@@ -15,18 +16,16 @@ use crate::scrape_config::globals::Globals;
 pub struct Builder<'a> {
     settings: &'a Settings,
     globals: &'a Globals,
+    regexes: &'a RegexCache,
     built: ObjectJobs,
 }
 
 impl<'a> Builder<'a> {
     /// A builder for an object, without jobs.
     #[must_use]
-    pub fn new(object: ObjectRef, settings: &'a Settings, globals: &'a Globals) -> Self {
-        Self {
-            settings,
-            globals,
-            built: ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes: 0, endpoints: 0 },
-        }
+    pub fn new(object: ObjectRef, settings: &'a Settings, globals: &'a Globals, regexes: &'a RegexCache) -> Self {
+        let built = ObjectJobs { object, jobs: Vec::new(), findings: Vec::new(), bytes: 0, endpoints: 0 };
+        Self { settings, globals, regexes, built }
     }
 
     /// Adds a job. An error that leaves out only this job becomes a finding about the object.
@@ -35,7 +34,7 @@ impl<'a> Builder<'a> {
     /// [`Finding`] if the draft refuses the whole object, or if the object exceeds a bound.
     pub fn take(&mut self, draft: Result<Draft, Finding>) -> Result<(), Finding> {
         self.built.endpoints += 1;
-        match draft.and_then(|draft| draft.finish(self.globals, self.settings.files)) {
+        match draft.and_then(|draft| draft.finish(self.globals, self.settings.files, self.regexes)) {
             Ok(finished) => self.add(finished),
             Err(finding) if finding.outcome == Outcome::Refused => Err(finding),
             Err(finding) => {

@@ -6,7 +6,7 @@
 use super::finding::{Finding, Within};
 use crate::labels::sanitized;
 use crate::objects::monitoring::relabeling::Relabeling;
-use crate::regex::GoRegex;
+use crate::regex::{GoRegex, RegexCache};
 use crate::relabel::{Action, RelabelConfig, RelabelError, Rules};
 use crate::scrape_config::NameValidation;
 use crate::scrape_config::shard::OPERATORS_EXPRESSION;
@@ -36,7 +36,7 @@ pub fn checked(rules: &[Relabeling]) -> Result<Vec<RelabelConfig>, Finding> {
 /// The first rule at fault.
 pub fn check_loadable(rules: &[Relabeling]) -> Result<(), Finding> {
     let refused = |RelabelError { index, refusal }| Finding::refused(refusal).within(&format!("[{index}]"));
-    Rules::check(&checked(rules)?, NameValidation::default()).map_err(refused)
+    Rules::check(&checked(rules)?, NameValidation::default(), &RegexCache::default()).map_err(refused)
 }
 
 /// Rules as Prometheus holds them; what the operator refuses has been refused already.

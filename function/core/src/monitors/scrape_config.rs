@@ -168,6 +168,7 @@ mod tests {
     use crate::monitors::selection::KindSelection;
     use crate::monitors::{Generated, Settings, scrape_jobs};
     use crate::objects::Cluster;
+    use crate::regex::RegexCache;
     use crate::report::Outcome;
     use crate::scrape_config::ScrapeConfig as Job;
     use crate::scrape_config::secret::WithSecrets;
@@ -185,7 +186,7 @@ mod tests {
             scrape_interval: crate::duration::Duration::from_secs(30),
             ..Settings::default()
         };
-        let Generated { jobs, report, used: _ } = scrape_jobs(&settings, &cluster);
+        let Generated { jobs, report, used: _ } = scrape_jobs(&settings, &cluster, &RegexCache::default());
         match (jobs.into_iter().next(), report.entries().first()) {
             (Some(job), None) => Ok(job.scrape_config),
             (None, Some(entry)) => Err((entry.outcome, entry.field.clone(), entry.reason.clone())),

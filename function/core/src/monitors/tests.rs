@@ -11,6 +11,7 @@ use serde::Deserialize as _;
 
 use super::*;
 use crate::objects::monitoring::{self, PodMonitor, Probe, ServiceMonitor};
+use crate::regex::RegexCache;
 use crate::relabel::RelabelConfig;
 use crate::scrape_config::secret::WithSecrets;
 
@@ -63,7 +64,7 @@ fn settings() -> Settings {
 fn outcome(settings: &Settings, kind: &str, spec: &str) -> (Vec<ScrapeJob>, Vec<String>) {
     let cluster =
         cluster(&format!("{ASSETS}\n---\nkind: {kind}\nmetadata: {{namespace: shop, name: web}}\nspec: {spec}\n"));
-    let Generated { jobs, report, used: _ } = scrape_jobs(settings, &cluster);
+    let Generated { jobs, report, used: _ } = scrape_jobs(settings, &cluster, &RegexCache::default());
     let entry = |entry: &crate::report::Entry| {
         assert_eq!(entry.object, ObjectRef::new(kind, "shop", "web"));
         let outcome = serde_json::to_value(entry.outcome).unwrap();

@@ -151,18 +151,6 @@ fn is_any(hir: &Hir) -> bool {
 }
 
 impl Sequence {
-    /// The sequence of `(.*)`, with or without its group.
-    pub(super) fn anything(groups: bool) -> Self {
-        let (start, end) = (Mark { text: 0, offset: 0 }, Mark { text: 1, offset: 0 });
-        Self {
-            texts: vec![String::new(), String::new()],
-            gaps: vec![Gap { may_be_empty: true, greedy: true }],
-            groups: if groups { vec![(1, start, end)] } else { Vec::new() },
-            at_start: true,
-            at_end: true,
-        }
-    }
-
     fn is_blank(&self) -> bool {
         self.gaps.is_empty() && self.texts.iter().all(String::is_empty)
     }

@@ -1,7 +1,8 @@
-//! Rules as they stand in YAML, read as Prometheus' `UnmarshalYAML` reads them.
+//! Reads a relabelling rule from YAML or JSON.
 //!
-//! A field that is absent has its default; a regular expression that is null is
-//! the empty one; numbers and booleans are text where text is wanted.
+//! Input: a map. Output: a rule that is not checked yet. Follows `UnmarshalYAML` in `model/relabel/relabel.go` of
+//! Prometheus. An absent field has its default. A regular expression that is null is empty. Numbers and booleans are
+//! accepted as text.
 
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub(super) const ACTIONS: [(&str, Action); 11] = [
 ];
 
 impl Action {
-    /// The action of that name, in whatever case.
+    /// The action with this name, in upper or lower case.
     #[must_use]
     pub fn named(text: &str) -> Option<Self> {
         let lower = to_lower(text);
@@ -47,7 +48,8 @@ impl<'de> Deserialize<'de> for RelabelConfig {
         let defaults = Self::default();
         let or = |text: Option<Text>, default| text.map_or(default, |Text(text)| text);
         let action = action.unwrap_or_default();
-        // An empty list is not the same as none there, and `Self` cannot tell them apart.
+        // These actions refuse `source_labels`, even an empty list. `Self` cannot distinguish an empty list from an
+        // absent one.
         if source_labels.as_ref().is_some_and(Vec::is_empty) && matches!(action, Action::LabelDrop | Action::LabelKeep)
         {
             return Err(D::Error::custom(format_args!("source_labels: must not be set for the action: {action}")));
@@ -81,18 +83,18 @@ struct Written {
     action: Option<Action>,
 }
 
-/// Tells a field that is null from one that is absent.
+/// Reads a field that must not be null. An absent field stays `None`.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// The same, for a field that is empty when it is null.
+/// Reads a field whose null value is the empty text. An absent field stays `None`.
 fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
     let text = Option::<Text>::deserialize(deserializer)?;
     Ok(Some(text.unwrap_or_else(|| Text(String::new()))))
 }
 
-/// Text, or another scalar that is taken for text.
+/// A text. Numbers and booleans are accepted as text.
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {

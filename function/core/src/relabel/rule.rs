@@ -1,57 +1,50 @@
-//! One compiled rule, and what it does to labels.
+//! One compiled relabelling rule.
 //!
-//! The labels behave like Prometheus' `labels.Builder`, down to the order in
-//! which `labelmap` meets them: those that came in by name, then those that rules
-//! have set, in the order in which they were set.
+//! Input: a rule of a scrape config. Output: the rule with its compiled regular expression, which labels it reads and
+//! changes, and its effect on the labels of a target.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use md5::{Digest, Md5};
 
+use super::run::{Input, Run, TargetLabel, Verdict};
 use super::validate::validate;
 use super::{Action, Refusal, RelabelConfig};
 use crate::labels::{LabelSet, NameValidation, is_valid_label_name};
-use crate::regex::{GoRegex, Groups, MOST_EXPANDED, Purpose, Template, to_lower, to_upper};
+use crate::regex::{GoRegex, MOST_EXPANDED, Purpose, RegexCache, Template, to_lower, to_upper};
 
-/// What a rule decides about a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The target goes on to the next rule.
-    Kept,
-    /// The rule drops the target.
-    Dropped,
-    /// The rules up to this one wrote more to the target than they may. No further rule runs.
-    TooLarge,
-}
-
-/// Which labels a rule can change.
+/// The labels that a rule can change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Effect<'r> {
-    /// None: the rule keeps or drops the target.
+    /// The rule changes no label. It keeps or drops the target.
     Decides,
-    /// It can set this label.
+    /// The rule can set this label.
     Sets(&'r str),
-    /// It drops these labels.
+    /// The rule removes these labels.
     Removes(&'r [String]),
-    /// It can set or drop any label.
+    /// The rule can set or remove any label.
     Changes,
 }
+
+/// The regular expression of a rule that does not set one.
+const DEFAULT_REGEX: &str = "(.*)";
 
 #[derive(Debug, Clone)]
 pub(super) enum Rule {
     Replace {
         input: Input,
-        regex: GoRegex,
+        regex: Arc<GoRegex>,
         target: TargetLabel,
         value: Template,
     },
     Keep {
         input: Input,
-        regex: GoRegex,
+        regex: Arc<GoRegex>,
     },
     Drop {
         input: Input,
-        regex: GoRegex,
+        regex: Arc<GoRegex>,
     },
     KeepEqual {
         input: Input,
@@ -67,18 +60,18 @@ pub(super) enum Rule {
         modulus: u64,
     },
     LabelMap {
-        regex: GoRegex,
+        regex: Arc<GoRegex>,
         name: Template,
     },
     LabelDrop {
-        regex: GoRegex,
+        regex: Arc<GoRegex>,
     },
-    /// A `labeldrop` of nothing but these names.
+    /// A `labeldrop` whose regular expression is a list of fixed names.
     Remove {
         names: Vec<String>,
     },
     LabelKeep {
-        regex: GoRegex,
+        regex: Arc<GoRegex>,
     },
     Lowercase {
         input: Input,
@@ -90,40 +83,13 @@ pub(super) enum Rule {
     },
 }
 
-/// Labels whose values are joined.
-#[derive(Debug, Clone)]
-pub(super) struct Input {
-    labels: Vec<String>,
-    separator: String,
-}
-
-/// The label that a rule writes.
-#[derive(Debug, Clone)]
-pub(super) enum TargetLabel {
-    Fixed(String),
-    Made { name: Template, names: NameValidation },
-}
-
-/// The labels of one target while rules are applied, and buffers that each rule uses again.
-pub(super) struct Run<'r, 'a> {
-    labels: &'r mut LabelSet<'a>,
-    /// The labels that rules have set, in that order; `None` if no rule depends on the order.
-    set: Option<Vec<Cow<'a, str>>>,
-    groups: Groups,
-    joined: String,
-    /// What rules have written, in bytes. Each label counts [`PRICE_OF_LABEL`] beside its text.
-    written: usize,
-}
-
-/// Most bytes that the rules of a job may write to one target. Each rule can double a label, so 40 rules could
-/// fill the memory.
-pub const MOST_WRITTEN: usize = 1 << 20;
-
-/// Bytes that a label counts beside its text: a rule can write a thousand short labels.
-const PRICE_OF_LABEL: usize = 256;
-
 impl Rule {
-    pub(super) fn compile(config: &RelabelConfig, names: NameValidation) -> Result<Self, Refusal> {
+    /// Checks and compiles a rule.
+    pub(super) fn compile(
+        config: &RelabelConfig,
+        names: NameValidation,
+        regexes: &RegexCache,
+    ) -> Result<Self, Refusal> {
         validate(config, names)?;
         let RelabelConfig { source_labels, separator, regex, modulus, target_label, replacement, action } = config;
         let refers = match action {
@@ -132,10 +98,8 @@ impl Rule {
             _ => false,
         };
         let purpose = if refers { Purpose::Groups } else { Purpose::Match };
-        let regex = match regex {
-            Some(text) => GoRegex::new(text, purpose).map_err(|error| Refusal::Regex(text.clone(), error))?,
-            None => GoRegex::anything(purpose),
-        };
+        let pattern = regex.as_deref().unwrap_or(DEFAULT_REGEX);
+        let regex = regexes.compile(pattern, purpose).map_err(|error| Refusal::Regex(pattern.to_owned(), error))?;
         let input = Input { labels: source_labels.clone(), separator: separator.clone() };
         let target = target_label.clone();
         Ok(match action {
@@ -143,7 +107,7 @@ impl Rule {
                 let (name, value) = (Template::new(&target, &regex), Template::new(replacement, &regex));
                 let target = match name.as_text() {
                     Some(name) if is_valid_label_name(name, names) => TargetLabel::Fixed(name.to_owned()),
-                    _ => TargetLabel::Made { name, names },
+                    _ => TargetLabel::Expanded { name, names },
                 };
                 Self::Replace { input, regex, target, value }
             }
@@ -163,13 +127,14 @@ impl Rule {
         })
     }
 
-    /// Checks a rule without compiling it. The size of its regular expression is not checked.
-    pub(super) fn check(config: &RelabelConfig, names: NameValidation) -> Result<(), Refusal> {
+    /// Checks a rule without compiling it. Does not check the size of the regular expression.
+    pub(super) fn check(config: &RelabelConfig, names: NameValidation, regexes: &RegexCache) -> Result<(), Refusal> {
         validate(config, names)?;
         let Some(text) = &config.regex else { return Ok(()) };
-        GoRegex::check(text).map_err(|error| Refusal::Regex(text.clone(), error))
+        regexes.check(text).map_err(|error| Refusal::Regex(text.clone(), error))
     }
 
+    /// Applies the rule to the labels of a target.
     pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Verdict {
         match self {
             Self::Keep { .. } | Self::Drop { .. } | Self::KeepEqual { .. } | Self::DropEqual { .. } => {
@@ -197,19 +162,16 @@ impl Rule {
             Self::Remove { names } => names.iter().for_each(|name| run.remove(name)),
             Self::LabelKeep { regex } => run.retain(|name| regex.is_match(name)),
         }
-        if run.joined.len() > MOST_EXPANDED {
-            run.written = MOST_WRITTEN + 1;
-        }
-        run.verdict()
+        run.verdict_after_change()
     }
 
-    /// The verdict of a rule that changes no label. Any other rule keeps the target.
+    /// The verdict of a rule that changes no label. All other rules keep the target.
     pub(super) fn decide(&self, labels: &LabelSet<'_>, joined: &mut String) -> Verdict {
         let keeps = match self {
-            Self::Keep { input, regex } => regex.is_match(input.value(labels, joined).text),
-            Self::Drop { input, regex } => !regex.is_match(input.value(labels, joined).text),
-            Self::KeepEqual { input, target } => labels.get(target) == input.value(labels, joined).text,
-            Self::DropEqual { input, target } => labels.get(target) != input.value(labels, joined).text,
+            Self::Keep { input, regex } => regex.is_match(input.text(labels, joined)),
+            Self::Drop { input, regex } => !regex.is_match(input.text(labels, joined)),
+            Self::KeepEqual { input, target } => labels.get(target) == input.text(labels, joined),
+            Self::DropEqual { input, target } => labels.get(target) != input.text(labels, joined),
             _ => true,
         };
         match keeps {
@@ -219,7 +181,7 @@ impl Rule {
         }
     }
 
-    /// Bytes that the rule's regular expression takes.
+    /// Memory of the regular expression, in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Replace { regex, .. }
@@ -237,7 +199,7 @@ impl Rule {
         }
     }
 
-    /// Which labels the rule can change.
+    /// The labels that the rule can change.
     pub(super) fn effect(&self) -> Effect<'_> {
         match self {
             Self::Keep { .. } | Self::Drop { .. } | Self::KeepEqual { .. } | Self::DropEqual { .. } => Effect::Decides,
@@ -252,7 +214,7 @@ impl Rule {
         }
     }
 
-    /// The labels that a rule reads by their names.
+    /// The labels that the rule reads by name.
     pub(super) fn reads(&self) -> impl Iterator<Item = &str> {
         let (input, target) = match self {
             Self::KeepEqual { input, target } | Self::DropEqual { input, target } => (Some(input), Some(target)),
@@ -275,179 +237,8 @@ impl Rule {
     }
 }
 
-/// The last eight bytes of the MD5 sum.
+/// The last eight bytes of the MD5 sum, as Prometheus hashes for `hashmod`.
 fn hash(value: &str) -> u64 {
     let sum: [u8; 16] = Md5::digest(value.as_bytes()).into();
     sum[8..].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
-}
-
-/// A text, and the same text with the longer lifetime of the objects, if it is borrowed from them.
-#[derive(Clone, Copy)]
-struct Value<'l, 'a> {
-    text: &'l str,
-    shared: Option<&'a str>,
-}
-
-impl<'l, 'a> Value<'l, 'a> {
-    const EMPTY: Self = Self { text: "", shared: Some("") };
-
-    fn of(value: &'l Cow<'a, str>) -> Self {
-        let shared = match value {
-            Cow::Borrowed(text) => Some(*text),
-            Cow::Owned(_) => None,
-        };
-        Self { text: value, shared }
-    }
-
-    /// The template with the groups of a match in this text filled in. A part of this text is borrowed, not copied.
-    fn expand(self, template: &'a Template, groups: &Groups) -> Cow<'a, str> {
-        if let Some(text) = template.as_text() {
-            return Cow::Borrowed(text);
-        }
-        if let Some(group) = template.as_group() {
-            let Some((start, end)) = groups.get(group) else { return Cow::Borrowed("") };
-            return match self.shared {
-                Some(text) => Cow::Borrowed(&text[start..end]),
-                None => Cow::Owned(self.text[start..end].to_owned()),
-            };
-        }
-        let mut expanded = String::new();
-        template.expand(self.text, groups, &mut expanded);
-        Cow::Owned(expanded)
-    }
-}
-
-impl Input {
-    fn value<'l, 'a>(&self, labels: &'l LabelSet<'a>, joined: &'l mut String) -> Value<'l, 'a> {
-        match self.labels.as_slice() {
-            [] => Value::EMPTY,
-            [label] => labels.held(label).map_or(Value::EMPTY, Value::of),
-            [first, others @ ..] => {
-                joined.clear();
-                joined.push_str(labels.get(first));
-                for label in others {
-                    if joined.len() > MOST_EXPANDED {
-                        break;
-                    }
-                    joined.push_str(&self.separator);
-                    joined.push_str(labels.get(label));
-                }
-                Value { text: joined, shared: None }
-            }
-        }
-    }
-}
-
-impl<'r, 'a> Run<'r, 'a> {
-    pub(super) const fn labels(&self) -> &LabelSet<'a> {
-        self.labels
-    }
-
-    pub(super) fn new(labels: &'r mut LabelSet<'a>, order_matters: bool) -> Self {
-        Self { labels, set: order_matters.then(Vec::new), groups: Groups::default(), joined: String::new(), written: 0 }
-    }
-
-    /// Bytes that rules have written so far.
-    pub(super) const fn written(&self) -> usize {
-        self.written
-    }
-
-    /// Whether rules have written too much. Nobody can scrape so large a target, and there may be many of them.
-    pub(super) const fn verdict(&self) -> Verdict {
-        if self.written > MOST_WRITTEN { Verdict::TooLarge } else { Verdict::Kept }
-    }
-
-    /// This run, after other rules that have written so many bytes.
-    pub(super) fn after(self, written: usize) -> Self {
-        Self { written, ..self }
-    }
-
-    fn map(&mut self, input: &Input, map: impl FnOnce(&str) -> String) -> String {
-        map(input.value(self.labels, &mut self.joined).text)
-    }
-
-    fn replacement(
-        &mut self,
-        input: &Input,
-        regex: &GoRegex,
-        target: &'a TargetLabel,
-        replacement: &'a Template,
-    ) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
-        let value = input.value(self.labels, &mut self.joined);
-        match (target, replacement.as_text()) {
-            (TargetLabel::Fixed(target), Some(text)) => {
-                regex.is_match(value.text).then_some((Cow::Borrowed(target.as_str()), Cow::Borrowed(text)))
-            }
-            (target, _) => {
-                if !regex.captures(value.text, &mut self.groups) {
-                    return None;
-                }
-                let target = match target {
-                    TargetLabel::Fixed(target) => Cow::Borrowed(target.as_str()),
-                    TargetLabel::Made { name, names } => {
-                        let name = value.expand(name, &self.groups);
-                        is_valid_label_name(&name, *names).then_some(name)?
-                    }
-                };
-                Some((target, value.expand(replacement, &self.groups)))
-            }
-        }
-    }
-
-    fn map_labels(&mut self, regex: &GoRegex, template: &'a Template) {
-        let Self { labels, set, groups, .. } = self;
-        let set_names = set.as_deref().unwrap_or_default();
-        let came_in = labels.entries().filter(|(name, _)| !set_names.contains(name));
-        let were_set = set_names.iter().filter_map(|name| labels.held(name).map(|value| (name, value)));
-        let (mut mapped, mut price) = (Vec::new(), 0);
-        for (name, value) in came_in.map(|(name, value)| (name, value)).chain(were_set) {
-            if !regex.captures(name, groups) {
-                continue;
-            }
-            let whole = groups.get(0) == Some((0, name.len()));
-            let name = if whole {
-                Value::of(name).expand(template, groups)
-            } else {
-                Cow::Owned(regex.replace_all(name, template, groups))
-            };
-            price += PRICE_OF_LABEL + name.len() + value.len();
-            if price > MOST_WRITTEN {
-                break;
-            }
-            mapped.push((name, value.clone()));
-        }
-        if price > MOST_WRITTEN {
-            self.written += price;
-            return;
-        }
-        for (name, value) in mapped {
-            self.set(name, value);
-        }
-    }
-
-    fn remove(&mut self, name: &str) {
-        self.labels.remove(name);
-        if let Some(set) = &mut self.set {
-            set.retain(|other| other != name);
-        }
-    }
-
-    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.labels.retain(|name, _| keep(name));
-        if let Some(set) = &mut self.set {
-            set.retain(|name| self.labels.contains(name));
-        }
-    }
-
-    fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
-        self.written += PRICE_OF_LABEL + name.len() + value.len();
-        if let Some(set) = &mut self.set {
-            if value.is_empty() {
-                set.retain(|other| *other != name);
-            } else if !set.contains(&name) {
-                set.push(name.clone());
-            }
-        }
-        self.labels.set(name, value);
-    }
 }

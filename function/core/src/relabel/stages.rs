@@ -1,47 +1,49 @@
 //! The rules of a job, divided by what they read: labels of a group, of a part, or of one target.
 //!
-//! Input: compiled rules, and the level of each label. Output: what can be decided before a target is
-//! made, and what is left for each target. The rules are divided once a job, and applied many times.
+//! Input: compiled rules, and the level of each label. Output: the rules that run once for a group, once for a part,
+//! and once for each target. The rules of a job are divided once and applied many times.
 
 use super::Rules;
-use super::rule::{Effect, MOST_WRITTEN, Run, Verdict};
+use super::rule::Effect;
+use super::run::{MOST_WRITTEN, Run, Verdict};
 use crate::labels::{LabelSet, Level};
 
-/// The rules of a job, divided for one of its service discoveries; made by [`Rules::stages`].
+/// The rules of a job, divided for one of its service discoveries. Made by [`Rules::stages`].
 #[derive(Debug, Clone, Default)]
 pub struct Stages {
-    /// Rules that keep or drop a whole group, by labels that no rule before them can have changed.
+    /// The positions of rules that keep or drop a whole group. They read only labels of the group that no earlier rule
+    /// can change.
     prefilter: Vec<usize>,
-    /// Rules that do the same to all targets of a part.
+    /// The positions of rules that have the same effect on all targets of a part.
     of_part: Vec<usize>,
-    /// The other rules, which are applied to each target.
+    /// The positions of all other rules. They are applied to each target.
     residual: Vec<usize>,
 }
 
-/// What is left of a job's rules for the targets of one part; made by [`Rules::specialise`].
+/// The rules that remain for the targets of one part. Made by [`Rules::specialise`].
 #[derive(Debug, Clone, Copy)]
 pub struct Residual {
-    /// Only rules in front of this position are left.
+    /// Only rules before this position remain.
     end: usize,
-    /// Bytes that the rules of the part have written.
+    /// The number of bytes that the rules of the part have written.
     written: usize,
 }
 
-/// Sorts the rules of a job into stages, one after the other.
+/// Divides the rules of a job into stages, in the order of the rules.
 struct Divider<'r, F> {
     level: F,
     stages: Stages,
-    /// Labels that rules in front of this one may have changed.
+    /// Labels that an earlier rule can change.
     changed: Vec<&'r str>,
-    /// Labels whose value differs from target to target because of a residual rule.
+    /// Labels that a residual rule can set, so that their value can differ from target to target.
     varying: Vec<&'r str>,
     /// Labels that a residual rule reads. Rules of the part must not change them.
     awaited: Vec<&'r str>,
 }
 
 impl Rules {
-    /// Divides the rules. `level` names the level at which service discovery sets a label; it is `None` for
-    /// labels that service discovery never sets.
+    /// Divides the rules. `level` returns the level at which service discovery sets a label, or `None` for a label that
+    /// service discovery never sets.
     #[must_use]
     pub fn stages(&self, level: impl Fn(&str) -> Option<Level>) -> Stages {
         let mut divider =
@@ -63,11 +65,11 @@ impl Rules {
         rules.all(|rule| rule.decide(labels, &mut joined) != Verdict::Dropped)
     }
 
-    /// Applies the rules of the part to the labels that all its targets share. Returns what is left of the
-    /// rules, or `None` if the rules drop all targets of the part.
+    /// Applies the rules of a part to the labels that all targets of the part share. Returns the rules that remain, or
+    /// `None` if the rules drop all targets of the part.
     ///
-    /// To finish a target, put its own labels over these and call [`Rules::finish`]. The result is the
-    /// same as that of [`Rules::apply`] to all labels of the target at once.
+    /// To finish a target, add its own labels to `labels` and call [`Rules::finish`]. The result equals that of
+    /// [`Rules::apply`] for all labels of the target.
     pub fn specialise<'a>(&'a self, stages: &Stages, labels: &mut LabelSet<'a>) -> Option<Residual> {
         if stages.of_part.is_empty() {
             return Some(Residual { end: self.rules.len(), written: 0 });
@@ -77,7 +79,7 @@ impl Rules {
         for position in &stages.of_part {
             match self.rules.get(*position).map(|rule| rule.apply(&mut run)) {
                 Some(Verdict::Dropped) => return None,
-                // A residual rule in front of this one may still drop the target.
+                // An earlier residual rule can still drop the target.
                 Some(Verdict::TooLarge) => return Some(Residual { end: *position, written: MOST_WRITTEN + 1 }),
                 Some(Verdict::Kept) | None => {}
             }
@@ -85,7 +87,7 @@ impl Rules {
         Some(Residual { end: self.rules.len(), written: run.written() })
     }
 
-    /// Applies the rules that [`Rules::specialise`] left to all labels of one target.
+    /// Applies the rules that remain after [`Rules::specialise`] to all labels of one target.
     pub fn finish<'a>(&'a self, stages: &Stages, residual: Residual, labels: &mut LabelSet<'a>) -> Verdict {
         labels.retain(|_, value| !value.is_empty());
         let mut run = Run::new(labels, self.order_matters).after(residual.written);
@@ -118,7 +120,7 @@ impl<'r, F: Fn(&str) -> Option<Level>> Divider<'r, F> {
                 Effect::Decides => true,
                 Effect::Sets(name) => self.is_free(name),
                 Effect::Removes(names) => names.iter().all(|name| self.is_free(name)),
-                // The rule can change any label, so nothing is known after it.
+                // This rule can change any label. All later rules are therefore residual.
                 Effect::Changes => {
                     self.stages.residual.extend(position..rules.rules.len());
                     return;
@@ -138,12 +140,12 @@ impl<'r, F: Fn(&str) -> Option<Level>> Divider<'r, F> {
         }
     }
 
-    /// Whether all targets of a part have the same value.
+    /// Whether the label has the same value in all targets of a part.
     fn is_known(&self, name: &str) -> bool {
         (self.level)(name) != Some(Level::Target) && !self.varying.contains(&name)
     }
 
-    /// Whether a rule of the part may change the label.
+    /// Whether a rule of the part may change the label. A residual rule must not read it earlier.
     fn is_free(&self, name: &str) -> bool {
         self.is_known(name) && !self.awaited.contains(&name)
     }
@@ -153,6 +155,7 @@ impl<'r, F: Fn(&str) -> Option<Level>> Divider<'r, F> {
 mod tests {
     use super::*;
     use crate::labels::NameValidation;
+    use crate::regex::RegexCache;
     use crate::relabel::RelabelConfig;
 
     /// Labels that begin with `g` belong to groups, those with `p` to parts, those with `t` to targets.
@@ -187,7 +190,7 @@ mod tests {
         ];
         for (yaml, prefilter, of_part, residual) in cases {
             let configs: Vec<RelabelConfig> = serde_norway::from_str(yaml).unwrap();
-            let stages = Rules::compile(&configs, NameValidation::Utf8).unwrap().stages(level);
+            let stages = Rules::compile(&configs, NameValidation::Utf8, &RegexCache::default()).unwrap().stages(level);
             assert_eq!(stages.prefilter, prefilter, "{yaml}");
             assert_eq!(stages.of_part, of_part, "{yaml}");
             assert_eq!(stages.residual, residual, "{yaml}");

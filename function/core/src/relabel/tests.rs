@@ -4,13 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::labels::{Level, is_valid_label_name};
+use crate::regex::RegexCache;
 
 fn read(yaml: &str) -> Result<Vec<RelabelConfig>, String> {
     serde_norway::from_str(yaml).map_err(|error| error.to_string())
 }
 
+fn compile(configs: &[RelabelConfig]) -> Result<Rules, RelabelError> {
+    Rules::compile(configs, NameValidation::Utf8, &RegexCache::default())
+}
+
 fn compiled(yaml: &str) -> Rules {
-    Rules::compile(&read(yaml).unwrap(), NameValidation::Utf8).unwrap()
+    compile(&read(yaml).unwrap()).unwrap()
 }
 
 /// `name=value` pairs, one space between two.
@@ -70,7 +75,7 @@ fn rules_cannot_write_without_bound() {
         (times(900, "{source_labels: [a], action: keep, regex: '\\pL{80}|x*'}"), "take more than 32 MiB"),
     ];
     for (rules, expected) in refused {
-        let error = Rules::compile(&read(&rules).unwrap(), NameValidation::Utf8).unwrap_err().to_string();
+        let error = compile(&read(&rules).unwrap()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -247,7 +252,7 @@ fn rules_that_prometheus_refuses_are_refused() {
         ("{action: keep, source_labels: ['']}", utf8, Some("source_labels: not the name of a label: \"\"")),
     ] {
         let configs = read(&format!("[{{action: keep}}, {rule}]")).unwrap();
-        let error = Rules::compile(&configs, names).err().map(|error| error.to_string());
+        let error = Rules::compile(&configs, names, &RegexCache::default()).err().map(|error| error.to_string());
         let expected = message.map(|message| format!("rule 1: {message}"));
         assert_eq!(error, expected, "{rule}");
     }
@@ -287,7 +292,7 @@ fn rules_are_read_as_prometheus_reads_them() {
 }
 
 #[test]
-fn a_written_rule_is_read_as_the_same_rule() {
+fn serialised_rules_are_read_back_unchanged() {
     let yaml =
         "[{source_labels: [a, b], separator: '-', regex: x, target_label: c, replacement: $1}, {action: labelmap}]";
     let configs = read(yaml).unwrap();
@@ -301,7 +306,7 @@ fn a_written_rule_is_read_as_the_same_rule() {
 }
 
 #[test]
-fn rules_know_the_labels_that_they_read() {
+fn rules_report_the_labels_that_they_read() {
     let rules = compiled(
         "[{source_labels: [a, b], target_label: c}, {source_labels: [d], action: keepequal, target_label: e},
           {action: labelmap, regex: '__meta_(.+)'}, {action: labeldrop, regex: f}, {action: labelkeep, regex: '.*'},
@@ -319,14 +324,14 @@ fn targets_are_not_sharded() {
         {source_labels: [__tmp_hash], target_label: __tmp_hash, modulus: 2, action: hashmod},
         {source_labels: [__tmp_hash, __tmp_disable_sharding], regex: '$(SHARD);|.+;.+', action: keep}]";
     let configs = read(sharding).unwrap();
-    let all = Rules::for_targets(&configs, NameValidation::Utf8).unwrap();
+    let all = Rules::for_targets(&configs, NameValidation::Utf8, &RegexCache::default()).unwrap();
     let mut labels = parsed("__address__=a");
     assert!(all.apply(&mut labels));
     assert_eq!(labels.get(DISABLE_SHARDING), "");
-    assert!(!Rules::compile(&configs, NameValidation::Utf8).unwrap().apply(&mut parsed("__address__=a")));
+    assert!(!compile(&configs).unwrap().apply(&mut parsed("__address__=a")));
 
     let configs = read("[{action: keep}, {action: uppercase}]").unwrap();
-    assert_eq!(Rules::for_targets(&configs, NameValidation::Utf8).unwrap_err().index, 1);
+    assert_eq!(Rules::for_targets(&configs, NameValidation::Utf8, &RegexCache::default()).unwrap_err().index, 1);
 }
 
 #[test]
@@ -371,9 +376,9 @@ proptest! {
     fn nothing_panics(configs in prop::collection::vec(config(), 0..4), labels in prop::collection::vec(("[abé]{1,2}", "[abé]{0,3}"), 0..5)) {
         let usable: Vec<RelabelConfig> = configs
             .into_iter()
-            .filter(|config| Rules::compile(std::slice::from_ref(config), NameValidation::Utf8).is_ok())
+            .filter(|config| compile(std::slice::from_ref(config)).is_ok())
             .collect();
-        let rules = Rules::compile(&usable, NameValidation::Utf8).unwrap();
+        let rules = compile(&usable).unwrap();
         let mut labels: LabelSet<'_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let _ = rules.apply(&mut labels);
         prop_assert!(labels.iter().all(|(_, value)| !value.is_empty()));
@@ -381,8 +386,8 @@ proptest! {
 
     #[test]
     fn rules_applied_in_stages_give_the_same_labels_as_all_rules_at_once(configs in prop::collection::vec(config(), 0..6), shared in prop::collection::vec(("[ab]{1,2}", "[abé]{0,2}"), 0..4), own in prop::collection::vec(("é|éa", "[abé]{0,2}"), 0..3)) {
-        let compiled = configs.into_iter().filter(|config| Rules::compile(std::slice::from_ref(config), NameValidation::Utf8).is_ok());
-        let rules = Rules::compile(&compiled.collect::<Vec<_>>(), NameValidation::Utf8).unwrap();
+        let compiled = configs.into_iter().filter(|config| compile(std::slice::from_ref(config)).is_ok());
+        let rules = compile(&compiled.collect::<Vec<_>>()).unwrap();
         let shared: LabelSet<'_> = shared.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let own: LabelSet<'_> = own.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let mut all = shared.merged(&own);
@@ -400,8 +405,8 @@ proptest! {
     /// A label that no rule reads changes nothing but itself.
     #[test]
     fn labels_that_are_not_read_do_not_matter(configs in prop::collection::vec(config(), 0..4), value in "[abé]{1,3}") {
-        let compiled = configs.into_iter().filter(|config| Rules::compile(std::slice::from_ref(config), NameValidation::Utf8).is_ok());
-        let rules = Rules::compile(&compiled.collect::<Vec<_>>(), NameValidation::Utf8).unwrap();
+        let compiled = configs.into_iter().filter(|config| compile(std::slice::from_ref(config)).is_ok());
+        let rules = compile(&compiled.collect::<Vec<_>>()).unwrap();
         let unread = ["a", "b", "ab", "é"].into_iter().filter(|name| !rules.may_read(name));
         for name in unread {
             let mut without: LabelSet<'_> = ["a", "b", "ab", "é"].into_iter().filter(|other| *other != name).map(|name| (name, "x")).collect();

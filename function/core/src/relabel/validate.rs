@@ -1,9 +1,12 @@
-//! Which rules Prometheus takes: `Config.Validate`.
+//! Checks a relabelling rule as Prometheus does.
+//!
+//! Input: a rule. Output: nothing, or the reason why Prometheus refuses the rule. Follows `Config.Validate` in
+//! `model/relabel/relabel.go`.
 
 use super::{Action, Refusal, RelabelConfig};
 use crate::labels::{NameValidation, is_valid_label_name};
 
-/// Checks everything about a rule but its regular expression.
+/// Checks all of a rule except its regular expression.
 pub(super) fn validate(config: &RelabelConfig, names: NameValidation) -> Result<(), Refusal> {
     let RelabelConfig { source_labels, separator, regex, modulus, target_label, replacement, action } = config;
     let action = *action;
@@ -63,7 +66,7 @@ pub(super) fn validate(config: &RelabelConfig, names: NameValidation) -> Result<
     }
 }
 
-/// Whether a template may stand where the name of a label is made.
+/// Whether a template can expand to the name of a label.
 fn can_make_name(template: &str, names: NameValidation) -> bool {
     match names {
         NameValidation::Utf8 => is_valid_label_name(template, names),
@@ -71,7 +74,8 @@ fn can_make_name(template: &str, names: NameValidation) -> bool {
     }
 }
 
-/// Letters, digits and `_`, and references such as `$1` and `${name}`; a digit is not the first.
+/// Whether the text consists of letters, digits, `_`, and references such as `$1` and `${name}`, and does not start
+/// with a digit.
 fn is_legacy_template(template: &str) -> bool {
     let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     let mut rest = template.as_bytes();

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::secret::Secret;
 use crate::duration::{Duration, DurationError};
+use crate::error::chain;
 use crate::size::SizeError;
 use crate::unknown_key::UnknownKey;
 use crate::yaml::to_text;
@@ -70,21 +71,11 @@ impl Refusal {
     pub fn new(reason: impl Error + Send + Sync + 'static) -> Self {
         Self(Arc::new(reason))
     }
-
-    /// The error with all its sources, in one text.
-    fn chain(&self) -> String {
-        let (mut text, mut source) = (self.0.to_string(), self.0.source());
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        text
-    }
 }
 
 impl PartialEq for Refusal {
     fn eq(&self, other: &Self) -> bool {
-        self.chain() == other.chain()
+        chain(&*self.0) == chain(&*other.0)
     }
 }
 

@@ -87,23 +87,13 @@ impl HttpClientConfig {
     /// # Errors
     /// The first rule that the config breaks.
     pub fn validate(&mut self) -> Result<(), HttpClientError> {
-        let Self {
-            basic_auth,
-            authorization,
-            oauth2,
-            tls_config,
-            follow_redirects: _,
-            enable_http2: _,
-            proxy,
-            http_headers,
-        } = self;
-        let credentials = [basic_auth.is_some(), authorization.is_some(), oauth2.is_some()];
+        let credentials = [self.basic_auth.is_some(), self.authorization.is_some(), self.oauth2.is_some()];
         error::at_most_one(credentials, "basic_auth, oauth2 and authorization")?;
-        basic_auth.as_ref().map_or(Ok(()), BasicAuth::validate)?;
-        authorization.as_mut().map_or(Ok(()), Authorization::validate)?;
-        oauth2.as_mut().map_or(Ok(()), OAuth2::validate)?;
-        tls_config.validate()?;
-        proxy.validate()?;
-        headers::check_headers(http_headers.keys())
+        self.basic_auth.as_ref().map_or(Ok(()), BasicAuth::validate)?;
+        self.authorization.as_mut().map_or(Ok(()), Authorization::validate)?;
+        self.oauth2.as_mut().map_or(Ok(()), OAuth2::validate)?;
+        self.tls_config.validate()?;
+        self.proxy.validate()?;
+        headers::check_headers(self.http_headers.keys())
     }
 }

@@ -14,6 +14,7 @@ use super::fields::{Fields, Node, Unknown};
 pub use super::fields::{ParseError, Problem};
 use super::globals::Globals;
 use super::{NameValidation, ScrapeConfig};
+use crate::regex::RegexCache;
 use crate::size::SizeError;
 use crate::unknown_key::UnknownKey;
 
@@ -80,10 +81,11 @@ fn parse_section(config: &Node<'_>) -> Result<PrometheusConfig, ParseError> {
         None => Globals::default(),
     };
     let passed_over = PASSED_OVER.into_iter().filter(|name| fields.given(name).is_some()).collect();
+    let regexes = RegexCache::default();
     let mut jobs: Vec<Result<ScrapeConfig, RefusedJob>> = Vec::new();
     let nodes = fields.get("scrape_configs").map_or(Ok(Vec::new()), |node| node.list())?;
     for node in nodes {
-        let parsed = parse_job(&node, &globals).and_then(|job| {
+        let parsed = parse_job(&node, &globals, &regexes).and_then(|job| {
             let taken = jobs.iter().flatten().any(|earlier| earlier.job_name == job.job_name);
             if taken { Err(node.error(Problem::DuplicateJob(job.job_name))) } else { Ok(job) }
         });
@@ -97,7 +99,7 @@ fn job_name(job: &Node<'_>) -> String {
     job.get("job_name").and_then(|name| name.string().ok()).unwrap_or_default()
 }
 
-fn parse_job(node: &Node<'_>, globals: &Globals) -> Result<ScrapeConfig, ParseError> {
+fn parse_job(node: &Node<'_>, globals: &Globals, regexes: &RegexCache) -> Result<ScrapeConfig, ParseError> {
     if node.is_null() {
         return Err(node.error(Problem::Empty));
     }
@@ -106,7 +108,7 @@ fn parse_job(node: &Node<'_>, globals: &Globals) -> Result<ScrapeConfig, ParseEr
     discovery::refuse_others(node, &mut fields)?;
     read_job(&mut fields, &mut job)?;
     fields.finish()?;
-    job.validate(globals).map_err(|error| node.refused(error))?;
+    job.validate(globals, regexes).map_err(|error| node.refused(error))?;
     Ok(job)
 }
 
@@ -223,15 +225,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::error::chain;
     use crate::scrape_config::secret::WithSecrets;
     use crate::yaml;
 
     fn read(text: &str) -> PrometheusConfig {
         parse(&yaml::parse(text).unwrap()).unwrap()
-    }
-
-    fn chain(error: &dyn std::error::Error) -> String {
-        error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
     }
 
     #[test]

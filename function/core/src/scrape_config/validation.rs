@@ -8,6 +8,7 @@ use super::fields::Refusal;
 use super::globals::{ALLOW_UTF8, Globals, UNDERSCORES, default_escaping};
 use super::http_client::HttpClientError;
 use super::{NameValidation, ScrapeConfig};
+use crate::regex::RegexCache;
 use crate::relabel::{RelabelError, Rules};
 
 /// The protocols that a target can be scraped with.
@@ -47,11 +48,12 @@ pub enum ScrapeConfigError {
 }
 
 impl ScrapeConfig {
-    /// Fills in unset values, and rejects configs that Prometheus rejects.
+    /// Fills in unset values, and rejects configs that Prometheus rejects. `regexes` holds the regular expressions that
+    /// were accepted before.
     ///
     /// # Errors
     /// The first rule that the config breaks.
-    pub fn validate(&mut self, globals: &Globals) -> Result<(), ScrapeConfigError> {
+    pub fn validate(&mut self, globals: &Globals, regexes: &RegexCache) -> Result<(), ScrapeConfigError> {
         if self.job_name.is_empty() {
             return Err(ScrapeConfigError::EmptyJobName);
         }
@@ -62,7 +64,7 @@ impl ScrapeConfig {
         self.fill_in_limits(globals);
         self.fill_in_protocols(globals)?;
         self.fill_in_name_schemes(globals)?;
-        self.check_rules()
+        self.check_rules(regexes)
     }
 
     /// Rejects a URL in place of an address, unless relabelling rules exist that could correct it.
@@ -76,12 +78,12 @@ impl ScrapeConfig {
             .map_or(Ok(()), |target| Err(ScrapeConfigError::TargetIsUrl(target.clone())))
     }
 
-    fn check_rules(&self) -> Result<(), ScrapeConfigError> {
+    fn check_rules(&self, regexes: &RegexCache) -> Result<(), ScrapeConfigError> {
         let names = self.metric_name_validation_scheme;
         for (field, rules) in
             [("relabel_configs", &self.relabel_configs), ("metric_relabel_configs", &self.metric_relabel_configs)]
         {
-            Rules::check(rules, names).map_err(|source| ScrapeConfigError::Relabel { field, source })?;
+            Rules::check(rules, names, regexes).map_err(|source| ScrapeConfigError::Relabel { field, source })?;
         }
         Ok(())
     }
@@ -186,6 +188,7 @@ fn or_global<T: Clone + Default + PartialEq>(value: &mut T, global: &T) {
 mod tests {
     use super::*;
     use crate::duration::Duration;
+    use crate::error::chain;
     use crate::relabel::RelabelConfig;
     use crate::scrape_config::discovery::{
         DnsSd, Ec2Filter, Ec2Sd, FileSd, HttpSd, KubernetesSd, Role, Selector, StaticSd,
@@ -195,15 +198,7 @@ mod tests {
     fn validated(edit: impl FnOnce(&mut ScrapeConfig)) -> Result<ScrapeConfig, String> {
         let mut config = ScrapeConfig::new("job");
         edit(&mut config);
-        config.validate(&Globals::default()).map(|()| config).map_err(|error| {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            text
-        })
+        config.validate(&Globals::default(), &RegexCache::default()).map(|()| config).map_err(|error| chain(&error))
     }
 
     #[test]
@@ -349,7 +344,7 @@ mod tests {
             ..Globals::default()
         };
         let mut config = ScrapeConfig::with_globals("job", &globals);
-        config.validate(&globals).unwrap();
+        config.validate(&globals, &RegexCache::default()).unwrap();
         assert_eq!(config.scrape_timeout, Duration::from_secs(5), "no longer than the interval");
         assert_eq!(config.sample_limit, 7);
         assert_eq!(config.scrape_protocols, globals.scrape_protocols);
@@ -357,7 +352,7 @@ mod tests {
 
         let mut config = ScrapeConfig::with_globals("job", &globals);
         config.set_name_validation(NameValidation::Utf8);
-        config.validate(&globals).unwrap();
+        config.validate(&globals, &RegexCache::default()).unwrap();
         assert_eq!(config.metric_name_escaping_scheme, ALLOW_UTF8, "a scheme of its own, an escaping of its own");
     }
 

@@ -1,18 +1,21 @@
-//! JSON that a YAML parser reads as the same values.
+//! Converts JSON so that a YAML parser reads the same values.
 //!
-//! In: JSON of scrape configs. Out: the same JSON with more escapes, or the name that no escape helps.
-//! Collectors read `/scrape_configs` with the YAML parser of Go. YAML refuses some characters that JSON allows, takes
-//! others for the end of a line, and limits the length of names. One such character made a collector refuse the jobs
-//! of everybody.
+//! Input: JSON of scrape configs. Output: the JSON with more escapes, or the name that is too long for YAML. Collectors
+//! read `/scrape_configs` with the YAML parser of Go. YAML refuses some characters that JSON allows, reads others as
+//! the end of a line, and limits the length of names. Without escapes, one such character makes a collector refuse all
+//! jobs.
 
 use std::borrow::Cow;
 
-/// The most characters that a name may have.
+use memchr::{memchr, memchr2};
+
+/// Maximum number of characters of a name.
 ///
-/// The parser of Go refuses 1,023 and more. See `yaml_simple_key_is_valid` in `scannerc.go` of `go.yaml.in/yaml/v2`.
+/// The parser of Go refuses names of 1,023 characters and more. See `yaml_simple_key_is_valid` in `scannerc.go` of
+/// `go.yaml.in/yaml/v2`.
 const MOST_OF_A_NAME: usize = 1_000;
 
-/// Characters that an escape takes, as in `\u007f`.
+/// Number of characters of an escape such as `\u007f`.
 const ESCAPE: usize = 6;
 
 /// A name that is too long.
@@ -20,7 +23,7 @@ const ESCAPE: usize = 6;
 #[error("a name has more than {MOST_OF_A_NAME} characters, which no collector can read, shorten it: {0:?}...")]
 pub struct LongName(String);
 
-/// Escapes what YAML does not take as it stands.
+/// Escapes all characters that YAML refuses or reads in another way.
 #[must_use]
 pub fn escape(json: &str) -> Cow<'_, str> {
     let Some(first) = json.find(needs_escape) else { return Cow::Borrowed(json) };
@@ -37,34 +40,35 @@ pub fn escape(json: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Characters that YAML does not print (see `yaml_parser_update_buffer` in `readerc.go`), ends of lines, and the mark
-/// at the beginning of a file.
+/// Whether YAML refuses the character (see `yaml_parser_update_buffer` in `readerc.go`), or reads it as the end of a
+/// line or as a byte order mark.
 const fn needs_escape(character: char) -> bool {
     matches!(character, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Refuses names of fields that are too long.
+/// Refuses JSON in which the name of a field is too long.
 ///
 /// # Errors
-/// The beginning of the first one.
+/// The beginning of the first such name.
 pub fn check_names(json: &str) -> Result<(), LongName> {
     let mut rest = json;
-    while let Some((_, text)) = rest.split_once('"') {
+    while let Some(start) = memchr(b'"', rest.as_bytes()) {
+        let text = &rest[start + 1..];
         let (text, after) = text.split_at(end(text));
         rest = after.strip_prefix('"').unwrap_or(after);
-        if rest.trim_start().starts_with(':') {
+        if rest.trim_ascii_start().starts_with(':') {
             check_name(text)?;
         }
     }
     Ok(())
 }
 
-/// Refuses one name that is too long. `name` stands between quotation marks in JSON.
+/// Refuses a name that is too long. `name` is the content of a JSON string.
 ///
 /// # Errors
-/// Its beginning.
+/// The beginning of the name.
 pub fn check_name(name: &str) -> Result<(), LongName> {
-    // An escape of one byte takes six characters at most.
+    // A byte becomes at most one escape, so a name of this length is never too long.
     if name.len() * ESCAPE <= MOST_OF_A_NAME {
         return Ok(());
     }
@@ -72,15 +76,17 @@ pub fn check_name(name: &str) -> Result<(), LongName> {
     if length <= MOST_OF_A_NAME { Ok(()) } else { Err(LongName(name.chars().take(40).collect())) }
 }
 
-/// Where the text ends at whose beginning this is.
+/// The length of a JSON string up to its closing quotation mark. `text` starts after the opening one.
 fn end(text: &str) -> usize {
+    let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.find(['"', '\\'])) {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found;
-        if text[at..].starts_with('"') {
+        if bytes[at] == b'"' {
             return at;
         }
-        at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8);
+        // A backslash and the ASCII character that it escapes.
+        at += 2;
     }
     text.len()
 }
@@ -91,7 +97,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn what_yaml_does_not_take_is_escaped_and_the_values_stay() {
+    fn characters_that_yaml_refuses_are_escaped_without_changing_values() {
         let cases = [
             ("plain \u{e9}\u{1f600}\u{e000}\u{a0}", "\"plain \u{e9}\u{1f600}\u{e000}\u{a0}\""),
             ("\u{7f}\u{80}\u{85}\u{9f}", r#""\u007f\u0080\u0085\u009f""#),

@@ -1,4 +1,7 @@
-//! The targets of one group: as they are served, and while they are made.
+//! The targets of one group.
+//!
+//! Input: targets, one after the other. Output: the targets of the group with their texts. Targets of the last snapshot
+//! are reused if their labels did not change.
 
 use std::ops::Range;
 
@@ -8,51 +11,51 @@ use super::identity::LabelHasher;
 use super::text::{Text, TextBuffer, slice};
 use super::{Target, TooLarge};
 
-/// The targets of one group that the job's rules keep, and their texts.
+/// The targets of one group that the rules of the job keep, with their texts.
 #[derive(Debug, Default)]
 pub struct GroupTargets {
     /// In the order of discovery.
     pub targets: Box<[Target]>,
     pub(super) text: Box<str>,
-    /// Bytes of all texts in answers.
+    /// Size of all texts in responses, in bytes.
     served: usize,
-    /// Targets whose labels after the rules cannot be served.
+    /// The number of targets whose relabelled labels cannot be served.
     inexpressible: usize,
     too_large: usize,
 }
 
 impl GroupTargets {
-    /// `{"targets":["host:port"],"labels":{...}}` with the labels as discovered. Empty if this view was
-    /// not made.
+    /// The plain text: `{"targets":["host:port"],"labels":{...}}` with the labels as discovered. Empty if the plain
+    /// view was not made.
     #[must_use]
     pub fn plain(&self, target: &Target) -> Text<'_> {
         let [own, shared, tail] = [&target.own, &target.shared, &target.tail].map(|range| slice(&self.text, range));
         Text { own, shared, tail }
     }
 
-    /// `{"targets":["host:port"],"labels":{...}}` with the labels after relabelling. Empty if this view was
-    /// not made, if a collector would drop the target, or if labels cannot express what the rules made.
+    /// The merged text: `{"targets":["host:port"],"labels":{...}}` with the relabelled labels. Empty if the merged view
+    /// was not made, if a collector would drop the target, or if labels cannot express the result of the rules.
     #[must_use]
     pub fn merged(&self, target: &Target) -> Text<'_> {
         Text { own: slice(&self.text, &target.merged), shared: "", tail: "" }
     }
 
-    /// Whether the merged view can serve all of these targets.
+    /// Whether the merged view can serve all targets of the group.
     #[must_use]
     pub const fn is_expressible(&self) -> bool {
         self.inexpressible == 0 && self.too_large == 0
     }
 
-    /// The number of targets that the merged view cannot serve. A rule removes a label that a collector would
-    /// set again, `__metrics_path__` for example, or makes a label without a name. For such a label Prometheus
-    /// refuses the whole list.
+    /// The number of targets that the merged view cannot serve, for two reasons. A rule removes a label that a
+    /// collector would set again, such as `__metrics_path__`. Or a rule makes a label without a name, and Prometheus
+    /// refuses a whole list with such a label.
     #[must_use]
     pub const fn inexpressible(&self) -> usize {
         self.inexpressible
     }
 
-    /// The number of targets to which the rules write more than they may. Such a target is left out,
-    /// unless the rules decide nothing.
+    /// The number of targets to which the rules write too much. Such a target is not served, unless the rules do not
+    /// filter.
     #[must_use]
     pub const fn too_large(&self) -> usize {
         self.too_large
@@ -66,7 +69,7 @@ impl GroupTargets {
     }
 }
 
-/// The targets of a group in the snapshot before, by the hash of the labels that they were made from.
+/// The targets of a group in the last snapshot, by the hash of their discovered labels.
 struct Previous<'b> {
     group: &'b GroupTargets,
     positions: HashMap<u64, usize>,
@@ -87,7 +90,7 @@ impl<'b> Previous<'b> {
 /// Collects the targets of a group.
 pub(super) struct GroupBuilder<'b> {
     previous: Option<Previous<'b>>,
-    /// Most bytes that the group may take.
+    /// Maximum size of the group, in bytes.
     limit: usize,
     targets: Vec<Target>,
     pub(super) text: TextBuffer,
@@ -98,9 +101,11 @@ pub(super) struct GroupBuilder<'b> {
 }
 
 impl<'b> GroupBuilder<'b> {
-    /// `previous` are the targets of the same group before, if there are any. The same maker must have made them.
+    /// `previous` has the targets of the group in the last snapshot, if there are any. The same maker must have made
+    /// them.
     pub(super) fn new(previous: Option<&'b GroupTargets>, limit: usize) -> Self {
-        // In a group that cannot be merged it is not known which targets are at fault.
+        // Targets of a group that cannot be merged are not reused, because the group does not record which of them
+        // cannot be served.
         let previous = previous.filter(|group| group.is_expressible()).map(Previous::new);
         Self {
             previous,
@@ -114,7 +119,7 @@ impl<'b> GroupBuilder<'b> {
         }
     }
 
-    /// Takes over the target that was made from the same labels before, and says whether there was one.
+    /// Reuses the target that was made from equal labels before. Returns whether there was one.
     pub(super) fn take_over(&mut self, source_hash: u64, tail: &mut Option<Range<u32>>) -> bool {
         let Some((group, target)) = self.previous.as_ref().and_then(|previous| previous.target(source_hash)) else {
             return false;
@@ -128,7 +133,7 @@ impl<'b> GroupBuilder<'b> {
         true
     }
 
-    /// The end of the texts of a part. The first target of the part writes it.
+    /// The end of the texts of a part. Only the first target of the part writes it.
     pub(super) fn tail(&mut self, tail: &mut Option<Range<u32>>, write: impl FnOnce(&mut String)) -> Range<u32> {
         tail.get_or_insert_with(|| self.text.write(write)).clone()
     }
@@ -139,7 +144,7 @@ impl<'b> GroupBuilder<'b> {
         self.targets.push(target);
     }
 
-    /// Refuses a group that takes more than it may.
+    /// Refuses a group that exceeds the limit.
     pub(super) fn check(&self) -> Result<(), TooLarge> {
         let size = self.served + size_of_val(&self.targets[..]);
         if size > self.limit { Err(TooLarge::Job(self.limit)) } else { Ok(()) }

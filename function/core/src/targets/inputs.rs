@@ -1,7 +1,7 @@
-//! What the targets of one job are made with: its rules, its settings, and what is to be served.
+//! The inputs that all targets of a job share: rules, settings and served labels.
 //!
-//! Input: a scrape config with compiled rules. Output: the labels that Prometheus sets before
-//! relabelling, and which labels discovery must make.
+//! Input: a scrape config with compiled rules. Output: the labels that Prometheus sets before relabelling, and the
+//! labels that discovery must make.
 
 use std::borrow::Cow;
 
@@ -10,22 +10,23 @@ use crate::labels::{ADDRESS, LabelSet};
 use crate::relabel::{Rules, Verdict};
 use crate::scrape_config::ScrapeConfig;
 
-/// Labels that Prometheus sets before relabelling, besides parameters. A target of the merged view must have
-/// all of them: a collector would set a missing one from the job.
+/// Labels that Prometheus sets before relabelling, in addition to parameters. A target of the merged view must have all
+/// of them, because a collector would set a missing one from the job.
 pub(super) const SETTINGS: [&str; 5] =
     ["__metrics_path__", "__scheme__", "__scrape_interval__", "__scrape_timeout__", "job"];
-/// Labels that rules can set to change how Prometheus scrapes a target (`scrape/target.go`), besides [`SETTINGS`].
+/// Labels that change how Prometheus scrapes a target (`scrape/target.go`), in addition to [`SETTINGS`]. Rules can set
+/// them.
 const OPTIONS: [&str; 3] =
     ["__always_scrape_classic_histograms__", "__convert_classic_histograms_to_nhcb__", "__scrape_native_histograms__"];
 const PARAM_PREFIX: &str = "__param_";
 
-/// What the rules make of a target.
+/// The result of the rules for a target.
 pub(super) enum Applied<'l> {
-    /// The labels after the rules.
+    /// The rules keep the target. Contains the relabelled labels.
     Labels(LabelSet<'l>),
-    /// The rules drop the target, or nobody needs its labels.
+    /// The rules drop the target, or no view needs the relabelled labels.
     Nothing,
-    /// The rules write more to the target than they may.
+    /// The rules write too much to the target.
     TooLarge,
 }
 
@@ -46,7 +47,7 @@ impl<'l> Applied<'l> {
     }
 }
 
-/// What the targets of a job are made with.
+/// The inputs that all targets of a job share.
 #[derive(Debug)]
 pub(super) struct Inputs<'a> {
     pub(super) job_name: &'a str,
@@ -54,9 +55,9 @@ pub(super) struct Inputs<'a> {
     pub(super) filter: RuleFilter,
     pub(super) views: Views,
     served: ServedLabels,
-    /// What Prometheus' scrape layer sets before relabelling, unless discovery did.
+    /// The labels that the scrape layer of Prometheus sets before relabelling, unless discovery has set them.
     pub(super) seeds: LabelSet<'a>,
-    /// Labels that the allocator reads and does not serve.
+    /// Labels that the allocator reads but does not serve.
     pub(super) hidden: Vec<&'static str>,
 }
 
@@ -74,7 +75,7 @@ impl<'a> Inputs<'a> {
         inputs
     }
 
-    /// Whether discovery must make a label of that name.
+    /// Whether discovery must make the label with this name.
     pub(super) fn wants(&self, name: &str) -> bool {
         self.serves(name) || location::LABELS.contains(&name)
     }
@@ -84,12 +85,12 @@ impl<'a> Inputs<'a> {
         serves_all || RESOURCE_LABELS.contains(&name) || self.rules.may_read(name)
     }
 
-    /// Whether anybody needs the labels after relabelling.
+    /// Whether a view needs the relabelled labels.
     pub(super) fn relabels(&self) -> bool {
         self.filter == RuleFilter::On || self.views.merged
     }
 
-    /// Applies all rules, and calls `watch` after each with its position, its verdict and the labels.
+    /// Applies all rules. Calls `watch` after each rule with the position of the rule, its verdict and the labels.
     pub(super) fn relabel<'l>(
         &'l self,
         labels: &'l LabelSet<'_>,
@@ -99,13 +100,13 @@ impl<'a> Inputs<'a> {
         Applied::new(self.rules.apply_watched(&mut relabelled, watch), relabelled)
     }
 
-    /// The parameters of the job. A collector takes them from the job where a target names none.
+    /// The parameters of the job. A collector uses them for targets that do not name parameters.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.seeds.iter().filter(|(name, _)| name.starts_with(PARAM_PREFIX))
     }
 }
 
-/// Whether a collector that applies no rules reads the label.
+/// Whether a collector reads the label even if it applies no rules.
 pub(super) fn is_read_after_relabelling(name: &str) -> bool {
     !name.starts_with("__")
         || name == ADDRESS
@@ -114,10 +115,10 @@ pub(super) fn is_read_after_relabelling(name: &str) -> bool {
         || name.starts_with(PARAM_PREFIX)
 }
 
-/// Whether a target of the merged view can have these labels. A collector would set a missing setting again.
+/// Whether a target of the merged view can have these labels. If a setting is missing, a collector would set it again.
 ///
-/// A label without a name is what `labelmap` makes with a group that does not exist. Prometheus itself keeps such
-/// a target and refuses each of its samples. It refuses a whole list that has such a label.
+/// `labelmap` makes a label without a name if its replacement names a group that does not exist. Prometheus keeps such
+/// a target and refuses each of its samples. But Prometheus refuses a whole HTTP SD list with such a label.
 pub(super) fn is_expressible(relabelled: &LabelSet<'_>) -> bool {
     SETTINGS.iter().all(|name| relabelled.contains(name)) && !relabelled.contains("")
 }

@@ -1,4 +1,6 @@
-//! Where a target runs: its node and its zone.
+//! The node and the zone of a target.
+//!
+//! Input: the labels of a target. Output: its node and its zone, for the strategies that use them.
 
 use std::sync::Arc;
 
@@ -6,27 +8,27 @@ use foldhash::HashSet;
 
 use crate::labels::Layers;
 
-/// Labels with the name of a node, best first (`target.go` of the operator's allocator).
+/// Labels with the name of a node, in order of preference (`target.go` of the operator's allocator).
 const NODE_LABELS: [&str; 3] =
     ["__meta_kubernetes_pod_node_name", "__meta_kubernetes_node_name", "__meta_kubernetes_endpoint_node_name"];
 pub(super) const ADDRESS_TARGET_KIND: &str = "__meta_kubernetes_endpointslice_address_target_kind";
 pub(super) const ADDRESS_TARGET_NAME: &str = "__meta_kubernetes_endpointslice_address_target_name";
 const ZONE: &str = "__meta_kubernetes_endpointslice_endpoint_zone";
 
-/// Labels that are read here. Collectors need them only if rules read them.
+/// The labels that this module reads. Collectors need them only if rules read them.
 pub(super) const LABELS: [&str; 3] = [ADDRESS_TARGET_KIND, ADDRESS_TARGET_NAME, ZONE];
 
-/// Names of nodes and zones. Each name is held once.
+/// Names of nodes and zones. Equal names share memory.
 #[derive(Debug, Clone, Default)]
 pub struct Locations(HashSet<Arc<str>>);
 
 impl Locations {
-    /// The node that a target runs on; empty if no label names one.
+    /// The node of a target. Empty if no label names a node.
     pub(super) fn node(&mut self, labels: Layers<'_, '_>) -> Arc<str> {
         self.intern(node_of(labels))
     }
 
-    /// The zone that the endpoint slice of a target names; empty if it names none.
+    /// The zone from the endpoint slice of a target. Empty if the slice names no zone.
     pub(super) fn zone(&mut self, labels: Layers<'_, '_>) -> Arc<str> {
         self.intern(labels.get(ZONE))
     }

@@ -1,7 +1,7 @@
-//! From the label sets of a job to its targets.
+//! Makes the targets of a job from its label sets.
 //!
-//! Input: the groups of discovery, one after the other. Output: the targets that the rules keep. This file
-//! hands each target to its part of the group; `part` does the work.
+//! Input: the groups of discovery, one after the other. Output: the targets that the rules keep. This file loops over
+//! the targets of a group. `part` relabels and renders each target.
 
 use super::group::{GroupBuilder, GroupTargets};
 use super::identity::LabelHasher;
@@ -18,21 +18,21 @@ use crate::scrape_config::ScrapeConfig;
 #[derive(Debug)]
 pub struct Maker<'a> {
     inputs: Inputs<'a>,
-    /// Most bytes that the targets of a group may take.
+    /// Maximum size of the targets of a group, in bytes.
     limit: usize,
 }
 
-/// A target after the rules of its job.
+/// A relabelled target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relabelled<'l> {
     /// The labels that identify the target.
     pub labels: LabelSet<'l>,
-    /// Hash of the labels and the job: targets with equal identities are one target.
+    /// Hash of the labels and the job. Targets with equal identities are one target.
     pub identity: u64,
 }
 
 impl<'a> Maker<'a> {
-    /// Makes targets of the job of `scrape_config`, with its compiled rules.
+    /// A maker for the job of `scrape_config`, with its compiled rules.
     #[must_use]
     pub fn new(
         scrape_config: &'a ScrapeConfig,
@@ -44,22 +44,23 @@ impl<'a> Maker<'a> {
         Self { inputs: Inputs::new(scrape_config, rules, filter, served, views), limit: usize::MAX }
     }
 
-    /// This maker, with a limit for the bytes that the targets of a group may take.
+    /// This maker with a limit on the size of the targets of a group, in bytes.
     #[must_use]
     pub fn within(self, limit: usize) -> Self {
         Self { limit, ..self }
     }
 
-    /// Whether discovery must make a label of that name.
+    /// Whether discovery must make the label with this name.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.inputs.wants(name)
     }
 
-    /// Makes targets of any label sets: each of `own` is put over the labels in `shared`.
+    /// Makes one target for each label set of `own`. Each target also has the labels of `shared`. A label of `own`
+    /// replaces a shared label with the same name.
     ///
     /// # Errors
-    /// If they take more than they may.
+    /// The targets exceed the limit.
     pub fn make<'l>(
         &self,
         shared: &LabelSet<'l>,
@@ -74,12 +75,11 @@ impl<'a> Maker<'a> {
         Ok(group.finish())
     }
 
-    /// Makes the targets of a group of discovery. `stages` are the rules, divided for the group's query.
-    /// Targets in `before` are taken over where their labels did not change; the same maker must have made
-    /// them, from the same object.
+    /// Makes the targets of a group of discovery. `stages` are the rules, divided for the query of the group. Targets
+    /// of `before` are reused if their labels did not change. The same maker must have made them from the same object.
     ///
     /// # Errors
-    /// If there are too many targets, or if they take more than they may.
+    /// There are too many targets, or they exceed the limit.
     pub fn make_group(
         &self,
         stages: &Stages,
@@ -100,8 +100,8 @@ impl<'a> Maker<'a> {
         Ok(made.finish())
     }
 
-    /// Relabels the labels of one target, and tells `watch` of each rule: its position, its verdict and the
-    /// labels after it. `None` if a rule drops the target.
+    /// Relabels one target. Calls `watch` after each rule with the position of the rule, its verdict and the labels.
+    /// Returns `None` if a rule drops the target.
     pub fn follow<'l>(
         &'l self,
         labels: &'l LabelSet<'_>,

@@ -1,7 +1,7 @@
-//! From the labels of one target to the target: relabelled, identified, rendered.
+//! Makes a target from its labels: relabels, hashes and renders it.
 //!
-//! Targets of a part share labels: those of a port of an endpoint slice, for example. What follows from
-//! the shared labels alone is computed once: their hash, the rules that read nothing else, their text.
+//! Input: the labels that the targets of a part share, and the own labels of each target. Output: targets. The hash and
+//! the text of the shared labels are computed once, and rules that read only shared labels are applied once.
 
 use std::ops::Range;
 
@@ -14,30 +14,30 @@ use crate::discovery::differs_between_targets;
 use crate::labels::{ADDRESS, LabelSet, Layers};
 use crate::relabel::{Residual, Stages};
 
-/// A part of a group: the labels that its targets share, and what follows from them.
+/// A part of a group: the labels that its targets share, and all results that depend only on them.
 pub(super) struct Part<'l> {
     inputs: &'l Inputs<'l>,
     labels: &'l LabelSet<'l>,
     hash: u64,
     rules: PartRules<'l>,
-    /// The text of the shared labels, once it is written.
+    /// The text of the shared labels, after the first target has written it.
     tail: Option<Range<u32>>,
 }
 
-/// What a part knows of the job's rules.
+/// The rules that remain for the targets of a part.
 enum PartRules<'l> {
-    /// Nobody needs the labels after relabelling.
+    /// No view needs the relabelled labels.
     Unused,
     /// The rules drop all targets of the part.
     Dropped,
     /// All rules are applied to each target.
     All,
-    /// The rules that read only shared labels are applied; the others are left.
+    /// The rules that read only shared labels have been applied. The residual rules remain.
     Specialised { labels: LabelSet<'l>, stages: &'l Stages, residual: Residual },
 }
 
 impl<'l> Part<'l> {
-    /// A part whose targets have no label of the same name as a shared one, as discovery makes them.
+    /// A part in which no own label of a target has the name of a shared label. Kubernetes discovery makes such parts.
     pub(super) fn specialised(
         inputs: &'l Inputs<'l>,
         stages: &'l Stages,
@@ -48,18 +48,19 @@ impl<'l> Part<'l> {
         Self { inputs, labels, hash: hasher.source(0, labels.iter()), rules, tail: None }
     }
 
-    /// A part whose targets can replace shared labels, as static configs and external sources may have them.
+    /// A part in which own labels of a target can replace shared labels. Static configs and external sources can have
+    /// such targets.
     pub(super) fn of_any_labels(inputs: &'l Inputs<'l>, labels: &'l LabelSet<'l>) -> Self {
         let rules = if inputs.relabels() { PartRules::All } else { PartRules::Unused };
         Self { inputs, labels, hash: 0, rules, tail: None }
     }
 
-    /// Whether targets of the part have to be made.
+    /// Whether targets of the part must be made.
     pub(super) fn is_kept(&self) -> bool {
         self.inputs.filter == RuleFilter::Off || !matches!(self.rules, PartRules::Dropped)
     }
 
-    /// Adds the target with these labels beyond the shared ones, unless the rules drop it.
+    /// Adds a target with its own labels, unless the rules drop it.
     pub(super) fn add(
         &mut self,
         own: &LabelSet<'_>,
@@ -88,7 +89,7 @@ impl<'l> Part<'l> {
             }
         };
         if matches!(applied, Applied::TooLarge) {
-            // A collector may still keep the target, so the merged view cannot serve the group.
+            // A collector could still keep the target, so the merged view cannot serve the group.
             group.too_large += 1;
         }
         let labels = Layers { under: shared, over: own };
@@ -119,7 +120,7 @@ impl<'l> Part<'l> {
     }
 }
 
-/// The identity of a target; `None` if the rules drop it.
+/// The identity of a target. `None` if the rules drop the target.
 fn identity(
     inputs: &Inputs<'_>,
     labels: Layers<'_, '_>,
@@ -133,7 +134,7 @@ fn identity(
     }
 }
 
-/// Writes the labels as discovered. Returns the ranges of the own, the shared and the last piece.
+/// Writes the labels as discovered. Returns the ranges of the three pieces: own labels, shared labels, and the end.
 fn write_plain(
     inputs: &Inputs<'_>,
     labels: Layers<'_, '_>,
@@ -153,7 +154,7 @@ fn write_plain(
     [own, shared, tail]
 }
 
-/// Applies the rules that read only labels of the part.
+/// Applies the rules that read only shared labels.
 fn specialise<'l>(inputs: &'l Inputs<'l>, stages: &'l Stages, labels: &'l LabelSet<'l>) -> PartRules<'l> {
     let mut labels = inputs.seeds.overlaid(labels);
     match inputs.rules.specialise(stages, &mut labels) {
@@ -162,8 +163,8 @@ fn specialise<'l>(inputs: &'l Inputs<'l>, stages: &'l Stages, labels: &'l LabelS
     }
 }
 
-/// Writes the labels that a collector needs to scrape the target and to name its series, and those that it
-/// turns into resource attributes. Nothing for a target without an address: a collector drops it.
+/// Writes the relabelled labels that a collector needs: to scrape the target, to name its series, and for resource
+/// attributes. Writes nothing for a target without an address, because a collector drops it.
 fn write_merged(inputs: &Inputs<'_>, labels: Layers<'_, '_>, relabelled: &LabelSet<'_>, out: &mut String) {
     if relabelled.get(ADDRESS).is_empty() {
         return;

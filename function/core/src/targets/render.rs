@@ -1,4 +1,4 @@
-//! Targets as the JSON of HTTP SD, in the form of [`Text`](super::Text).
+//! Renders targets as JSON of HTTP SD, in the escaped form of [`Text`](super::Text).
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ pub(super) fn target<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clon
     out.push_str("}}");
 }
 
-/// Writes the beginning of a target's text: the address, and the first labels. [`more`] and [`end`] write the rest.
+/// Writes the beginning of the text of a target: the address and the first labels. [`more`] and [`end`] write the rest.
 pub(super) fn beginning<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clone, out: &mut String) {
     let address = labels.clone().find(|(name, _)| *name == ADDRESS).map_or("", |(_, address)| address);
     out.push_str(r#"{\"targets\":["#);
@@ -24,7 +24,7 @@ pub(super) fn beginning<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + C
     }
 }
 
-/// Writes labels after other labels of the target.
+/// Writes further labels of the target.
 pub(super) fn more<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut String) {
     for (name, value) in labels {
         out.push(',');
@@ -32,7 +32,7 @@ pub(super) fn more<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &m
     }
 }
 
-/// Writes the last labels of a target after others, and ends the text.
+/// Writes the last labels of the target, and the end of the text.
 pub(super) fn end<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut String) {
     more(labels, out);
     out.push_str("}}");
@@ -55,7 +55,7 @@ fn string(text: &str, out: &mut String) {
     }
 }
 
-/// Writes a text in the form that it has within a JSON string, without the quotes around it.
+/// Writes a text as the content of a JSON string, without the quotation marks.
 pub fn escape(text: &str, out: &mut String) {
     let quoted = Value::from(text).to_string();
     out.push_str(quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default());

@@ -1,24 +1,25 @@
-//! Which targets are kept, and what is served of them.
+//! Which targets are kept, and which labels are served.
 
 use serde_json::{Value, json};
 
 use super::location::{ADDRESS_TARGET_KIND, ADDRESS_TARGET_NAME};
 use super::*;
 use crate::labels::LabelSet;
+use crate::regex::RegexCache;
 use crate::relabel::{RelabelConfig, Rules};
 use crate::scrape_config::globals::Globals;
 use crate::scrape_config::{NameValidation, ScrapeConfig};
 
 fn rules(configs: &Value) -> Rules {
     let configs: Vec<RelabelConfig> = serde_json::from_value(configs.clone()).unwrap();
-    Rules::for_targets(&configs, NameValidation::Utf8).unwrap()
+    Rules::for_targets(&configs, NameValidation::Utf8, &RegexCache::default()).unwrap()
 }
 
 fn job() -> ScrapeConfig {
     let mut job = ScrapeConfig::new("job-a");
     job.params.insert("module".to_owned(), vec!["http".to_owned(), "second".to_owned()]);
     job.params.insert("none".to_owned(), Vec::new());
-    job.validate(&Globals::default()).unwrap();
+    job.validate(&Globals::default(), &RegexCache::default()).unwrap();
     job
 }
 
@@ -42,7 +43,7 @@ fn rendered(group: &GroupTargets, position: usize) -> Value {
 }
 
 #[test]
-fn rules_see_what_prometheus_sets_before_relabelling() {
+fn rules_read_the_labels_that_prometheus_sets_before_relabelling() {
     let pod = json!({"__address__": "10.0.0.1:80"});
     let cases = [
         ("job", "job-a"),
@@ -117,7 +118,7 @@ fn no_label_value_breaks_the_json_of_a_text() {
 }
 
 #[test]
-fn labels_that_targets_share_are_held_once() {
+fn shared_labels_are_stored_once() {
     let pod = |name: &str, controller: &str| {
         json!({
             "__address__": format!("{name}:1"),
@@ -218,9 +219,9 @@ fn the_merged_view_serves_the_labels_after_relabelling() {
             json!([{"target_label": "__metrics_path__", "replacement": "/m"}]),
             Some(with(json!({"__metrics_path__": "/m"}))),
         ),
-        // Without the label a collector takes the parameter from the job.
+        // Without this label, a collector uses the parameter of the job.
         (json!([{"action": "labeldrop", "regex": "__param_module"}]), Some(settings.clone())),
-        // The rules see a changed label, a collector's resource attributes the one that was discovered.
+        // Later rules read the changed label. Resource attributes come from the discovered label.
         (json!([{"target_label": "__meta_kubernetes_pod_name", "replacement": "y"}]), Some(settings.clone())),
         (json!([{"action": "labeldrop", "regex": "b"}]), Some(with(json!({"b": null})))),
         (json!([{"target_label": "__address__", "replacement": ""}]), None),
@@ -247,7 +248,7 @@ fn a_job_whose_rules_remove_a_setting_cannot_be_merged() {
     }
 }
 
-/// Prometheus refuses a whole list for one label without a name.
+/// Prometheus refuses a whole list because of one label without a name.
 #[test]
 fn targets_with_a_label_without_a_name_are_not_in_the_merged_view() {
     let pods = [

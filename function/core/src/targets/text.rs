@@ -1,27 +1,26 @@
-//! The texts of targets in answers: how they are held, and how their pieces are shared.
+//! The texts of targets in responses. Targets share pieces of their texts.
 
 use std::ops::Range;
 
 use foldhash::{HashMap, HashMapExt};
 use xxhash_rust::xxh64::xxh64;
 
-/// The text of a target, in pieces. Several targets of a group can share a piece, which is held once.
+/// The text of a target, in pieces. Targets of a group can share a piece, which is then stored once.
 ///
-/// The text is escaped: it stands in a JSON string, so a backslash stands before each quote and each
-/// backslash. Lambda takes answers in this form. Escaping an answer took five times as long as everything
-/// else that is done for one.
+/// The text is escaped as the content of a JSON string: a backslash precedes each quotation mark and each backslash.
+/// Lambda needs responses in this form. Escaping each response took five times as long as all other work for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'g> {
-    /// The beginning, with the labels that differ from target to target.
+    /// The first piece: the labels that differ from target to target.
     pub own: &'g str,
-    /// The middle, which other targets can have, too.
+    /// The middle piece. Other targets of the group can have an equal one.
     pub shared: &'g str,
-    /// The end, with the labels of the group's part. All targets of the part have the same, or none.
+    /// The last piece: the labels of the part. All targets of a part share it.
     pub tail: &'g str,
 }
 
 impl Text<'_> {
-    /// Whether there is no text.
+    /// Whether the text is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.own.is_empty()
@@ -39,24 +38,24 @@ impl Text<'_> {
         self.pieces().concat()
     }
 
-    /// The whole text as JSON of its own.
+    /// The whole text as JSON, not escaped.
     #[must_use]
     pub fn json(&self) -> String {
-        // The text was escaped here, so it can always be read.
+        // This module escaped the text, so parsing cannot fail.
         serde_json::from_str(&format!("\"{}\"", self.escaped())).unwrap_or_default()
     }
 }
 
-/// The piece of a text.
+/// A piece of a text.
 pub(super) fn slice<'t>(text: &'t str, range: &Range<u32>) -> &'t str {
     text.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
-/// The texts of a group while they are written: one string, in which each target knows its ranges.
+/// The texts of a group while they are written: one string. Each target has ranges of this string.
 #[derive(Debug, Default)]
 pub(super) struct TextBuffer {
     text: String,
-    /// Pieces that several targets can share, by their hash.
+    /// The pieces that targets can share, by their hash.
     shared: Option<HashMap<u64, Range<u32>>>,
 }
 
@@ -68,7 +67,7 @@ impl TextBuffer {
         start..position(self.text.len())
     }
 
-    /// Writes a piece that other targets can have, too. An equal piece is written once.
+    /// Writes a piece that other targets can share. An equal piece is written once.
     pub(super) fn write_shared(&mut self, write: impl FnOnce(&mut String)) -> Range<u32> {
         let range = self.write(write);
         if range.is_empty() {
@@ -91,7 +90,7 @@ impl TextBuffer {
     }
 }
 
-/// A position as 32 bits. The texts of one group are far below 4 GB: the limit of a job sees to that.
+/// A position as 32 bits. The limit of a job keeps the texts of one group far below 4 GB.
 fn position(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,7 @@
-//! What plain scalars mean, and how values read where a text is wanted.
+//! The values of plain scalars, and the texts of values.
 //!
-//! Follows `resolve.go` and the encoder of `yaml.v2`: a value that goes through an
-//! untyped document and back is written canonically, so `010` in a label reads `8`.
+//! Input: a plain scalar, or a value. Output: its value, or its text. Follows `resolve.go` and the encoder of
+//! `yaml.v2`: a value is converted to text in its canonical form, so the label value `010` becomes `8`.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(super) fn resolve(text: &str) -> Value {
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             return Value::Bool(false);
         }
-        // JSON has no such numbers; the text is what the encoder prints.
+        // JSON does not have these numbers. The text is the one that the encoder prints.
         ".nan" | ".NaN" | ".NAN" => return ".nan".into(),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return ".inf".into(),
         "-.inf" | "-.Inf" | "-.INF" => return "-.inf".into(),
@@ -32,9 +32,9 @@ pub(super) fn resolve(text: &str) -> Value {
     number.map_or_else(|| Value::String(text.to_owned()), Value::Number)
 }
 
-/// The value of a plain scalar in a manifest, which becomes JSON on its way to an API server.
+/// The value of a plain scalar in a manifest. `kubectl` converts manifests to JSON.
 ///
-/// JSON has no `.inf` and `.nan`. A float without a fraction is written without one, so `1e6` fits an integer field.
+/// JSON has no `.inf` and `.nan`. A float without a fraction becomes an integer, so an integer field accepts `1e6`.
 /// DIFFERENCE(manifest-letters): `y` and `n` stay texts, see [`letters_to_booleans`].
 pub(super) fn resolve_for_json(text: &str) -> Option<Value> {
     if matches!(text, "y" | "Y" | "n" | "N") {
@@ -47,8 +47,8 @@ pub(super) fn resolve_for_json(text: &str) -> Option<Value> {
     }
 }
 
-/// Reads `y` and `n` as `kubectl` reads them: as booleans. An object may be called `n`, which
-/// `kubectl` refuses, so this reading is tried second.
+/// Converts `y` and `n` to booleans, as `kubectl` does. `kubectl` refuses an object with the name `n`, so this
+/// conversion is only a second attempt.
 pub fn letters_to_booleans(value: &mut Value) {
     match value {
         Value::String(text) if matches!(text.as_str(), "y" | "Y") => *value = Value::Bool(true),
@@ -63,7 +63,7 @@ fn is_special(text: &str) -> bool {
     matches!(text.trim_start_matches(['+', '-']).to_ascii_lowercase().as_str(), ".inf" | ".nan")
 }
 
-/// A float without a fraction as an integer, if it fits one exactly.
+/// The integer that equals a float. `None` if there is none.
 fn whole(number: &Number) -> Option<Number> {
     let value = number.as_f64()?;
     (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then(|| {
@@ -73,7 +73,7 @@ fn whole(number: &Number) -> Option<Number> {
     })
 }
 
-/// Whole numbers with Go's prefixes: `0x`, `0o`, `0b`, and a leading zero for octal.
+/// Parses an integer with the prefixes of Go: `0x`, `0o`, `0b`, and a leading zero for octal.
 fn integer(text: &str) -> Option<Number> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -97,7 +97,7 @@ fn integer(text: &str) -> Option<Number> {
     u64::from_str_radix(digits, radix).ok().map(Number::from)
 }
 
-/// Decimal fractions and exponents. Whole ones become integers, as they are written without a fraction.
+/// Parses a decimal number with a fraction or an exponent. A number without a fraction becomes an integer.
 fn float(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
@@ -114,7 +114,7 @@ fn float(text: &str) -> Option<Number> {
     integer(&float_text(value)).or_else(|| Number::from_f64(value))
 }
 
-/// A value where a text is wanted: `true`, `8`, `1e+06`. Lists and maps have none.
+/// The text of a scalar: `true`, `8`, `1e+06`. `None` for lists and maps.
 #[must_use]
 pub fn to_text(value: &Value) -> Cow<'_, str> {
     match value {
@@ -127,7 +127,7 @@ pub fn to_text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// A float as Go's `%g` prints it: the shortest digits, an exponent from 1e6 or below 1e-4.
+/// A float as `%g` of Go prints it: the shortest digits, and an exponent from 1e6 or below 1e-4.
 fn float_text(value: f64) -> String {
     let scientific = format!("{value:e}");
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };

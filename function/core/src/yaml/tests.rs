@@ -27,7 +27,7 @@ fn a_config_is_read_as_the_operator_reads_it() {
 }
 
 #[test]
-fn an_unreadable_config_is_refused_with_its_line() {
+fn an_invalid_config_is_refused_with_its_line() {
     let bomb: String = (1..30).map(|n| format!("a{n}: &a{n} [*a{0},*a{0}]\n", n - 1)).collect();
     let cases = [
         ("a: 1\na: 2".to_owned(), "has a key twice, line 2"),
@@ -95,7 +95,7 @@ fn assert_same(read: &Value, expected: &Value, text: &str) {
 }
 
 #[test]
-fn an_unreadable_document_leaves_the_others_alone() {
+fn an_invalid_document_does_not_affect_other_documents() {
     let cases = [
         ("a: 1\n---\n[b]: 1\n---\nc: 1\n", "a error c"),
         ("a: &a [*a]\n---\nb: 1\n", "error b"),

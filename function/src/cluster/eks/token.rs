@@ -1,7 +1,7 @@
 //! Tokens for the API server of an EKS cluster.
 //!
-//! A token is a signed request to STS for the caller's identity, which the cluster
-//! sends on to learn who calls. Signing needs no network once credentials are there.
+//! Input: credentials. Output: a token. A token is a signed request to STS for the identity of the caller. The cluster
+//! sends this request to STS to identify the caller. Signing needs no network.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,13 +18,13 @@ use tokio::sync::Mutex;
 
 use crate::cluster::bearer::{Bearer, BoxError};
 
-/// The API server takes a token for 15 minutes after it was signed.
+/// The API server accepts a token for 15 minutes after it was signed.
 const RENEW_AFTER: Duration = Duration::from_secs(600);
 
-/// How long STS may be asked with the signed request; the longest the API server takes.
+/// Validity of the signed request for STS. This is the maximum that the API server accepts.
 const EXPIRES_IN: Duration = Duration::from_secs(60);
 
-/// Signs tokens, and keeps the latest.
+/// Signs tokens, and keeps the latest token.
 #[derive(Clone)]
 pub struct Tokens {
     credentials: SharedCredentialsProvider,
@@ -34,7 +34,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens for a cluster of that region.
+    /// Tokens for a cluster in this region.
     pub fn new(credentials: SharedCredentialsProvider, region: String, cluster: &str) -> Self {
         Self { credentials, region, cluster: cluster.into(), latest: Arc::default() }
     }
@@ -43,7 +43,7 @@ impl Tokens {
         let now = SystemTime::now();
         let mut latest = self.latest.lock().await;
         if let Some((signed, token)) = latest.as_ref() {
-            // A clock that was set back says nothing of a token's age.
+            // If the clock was set back, the age of the token is unknown.
             if now.duration_since(*signed).is_ok_and(|age| age < RENEW_AFTER) {
                 return Ok(token.clone());
             }
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// What botocore, which signs for `aws eks get-token`, makes of the same credentials at the same time.
+    /// The token that botocore signs with equal credentials at the same time. `aws eks get-token` uses botocore.
     const SIGNATURES: [(&str, Option<&str>, &str); 3] = [
         ("eu-central-1", None, "02ffad8d50e6a6de0819508f8dd1822454e677048e7784a12e30b13c8b00512b"),
         ("eu-central-1", Some("session/token+=="), "de517fd6725e35b28fa9136c978469a930bbae6f2a4281b85e689aaf91f1ee2c"),

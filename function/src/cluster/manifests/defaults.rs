@@ -1,4 +1,6 @@
-//! What an API server fills in on creation, for manifests as people write them.
+//! Fills in the defaults of an API server.
+//!
+//! Input: an object from a manifest. Output: the object with the fields that an API server sets on creation.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,14 +12,14 @@ use target_allocator_core::objects::{
     Cluster, ConfigMap, EndpointSlice, Endpoints, Ingress, Job, Metadata, Namespace, Pod, ReplicaSet, Secret, Service,
 };
 
-/// Objects without a namespace are in `default`.
+/// An object without a namespace is in the namespace `default`.
 fn in_namespace(metadata: &mut Metadata) {
     if metadata.namespace.is_empty() {
         "default".clone_into(&mut metadata.namespace);
     }
 }
 
-/// Kinds for which there is nothing else to fill in.
+/// Kinds without other defaults.
 macro_rules! only_namespace {
     ($($name:ident: $type:ty),+ $(,)?) => {
         $(/// A namespace.
@@ -39,7 +41,7 @@ only_namespace! {
     scrape_config: ScrapeConfig,
 }
 
-/// Every namespace carries its name as a label, which namespace selectors use.
+/// Every namespace has a label with its name. Namespace selectors use this label.
 pub fn namespace(namespace: &mut Namespace) {
     let Metadata { name, labels, .. } = &mut namespace.metadata;
     Arc::make_mut(labels).insert(Namespace::NAME_LABEL, name);
@@ -56,7 +58,7 @@ pub fn pod(pod: &mut Pod) {
     }
 }
 
-/// Ports are TCP, the type is `ClusterIP`.
+/// The protocol of a port is TCP, and the type is `ClusterIP`.
 pub fn service(service: &mut Service) {
     in_namespace(&mut service.metadata);
     if service.spec.r#type.is_empty() {
@@ -75,7 +77,7 @@ pub fn endpoints(endpoints: &mut Endpoints) {
     }
 }
 
-/// Ports are TCP and have a name, if an empty one.
+/// The protocol of a port is TCP, and its name is empty.
 pub fn endpoint_slice(slice: &mut EndpointSlice) {
     in_namespace(&mut slice.metadata);
     for port in &mut slice.ports {
@@ -90,7 +92,7 @@ fn tcp(protocol: &mut CompactString) {
     }
 }
 
-/// A cluster has the namespaces that its objects are in, whether the manifests spell them out or not.
+/// Adds the namespaces of all objects. The manifests may omit them.
 pub fn add_namespaces(cluster: &mut Cluster) {
     let mut used = BTreeSet::new();
     used.extend(cluster.pods.iter().map(|object| &object.metadata.namespace));

@@ -1,9 +1,8 @@
 //! The objects in the text of a manifest file.
 //!
-//! In: a text of YAML or JSON, with one object or more, or Lists. Out: each object as a value.
-//! The text is read as `kubectl` reads it. Anything that is not a Kubernetes object (an empty
-//! file, HTML, the error of a program, a `Status`) is an error of the whole file: such a file
-//! was not meant to be a cluster without targets.
+//! Input: YAML or JSON with objects or Lists. Output: each object as a value. The text is read as in `kubectl`.
+//! Anything other than a Kubernetes object is an error of the whole file: an empty file, HTML, the error message of a
+//! program, or a `Status`. Such a file must not look like a cluster without targets.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,13 +12,13 @@ use thiserror::Error;
 
 use super::files::is_separator;
 
-/// Why a file or folder of manifests cannot be used. All of it is refused.
+/// The reason why a file or folder of manifests cannot be used. The whole file or folder is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ManifestError {
     /// The folder has no manifest files.
     #[error("the folder has no .yaml, .yml or .json file")]
     NoFile,
-    /// A pipe, a socket or a device.
+    /// The path is a pipe, a socket or a device.
     #[error("neither a file nor a folder: name a file, or rename it so that it does not end with .yaml, .yml or .json")]
     NotAFile,
     /// The file has another encoding.
@@ -28,26 +27,26 @@ pub enum ManifestError {
     /// The file has no objects.
     #[error("the file holds no object: write the objects, a List with items: [], or remove the file")]
     NoObject,
-    /// The file was written to at the same time.
+    /// Another program wrote to the file during the reading.
     #[error("the file changes while it is read: write it under another name, then rename it")]
     Changing,
     /// The last document is missing.
     #[error("the file ends with ---, so it was cut or is being written: write the rest, or remove that line")]
     Cut,
-    /// Documents are gone, and the file is too new to tell whether its writer is done.
+    /// The file has fewer documents than before, and it was modified so recently that its writer may not be done.
     #[error(
         "the file has fewer documents than before, so it may be only half written: it is used once it has not been \
          modified for {settled} s, documents: {before} before, {now} now"
     )]
     FewerDocuments {
-        /// Documents in the last good reading.
+        /// The number of documents at the last successful reading.
         before: usize,
-        /// Documents now.
+        /// The number of documents now.
         now: usize,
-        /// Seconds without a modification.
+        /// The seconds since the last modification.
         settled: u64,
     },
-    /// The text is not YAML, or no document of it can be read.
+    /// The text is not YAML, or none of its documents can be read.
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// A document or an item is not a map.
@@ -58,18 +57,18 @@ pub enum ManifestError {
         /// The type that was found.
         found: &'static str,
     },
-    /// A document or an item does not say what it is.
+    /// A document or an item lacks `apiVersion` or `kind`.
     #[error("a document is no Kubernetes object, line {line}: it has no {field}")]
     NoType {
         /// Line on which the document begins.
         line: usize,
-        /// `apiVersion` or `kind`.
+        /// The missing field: `apiVersion` or `kind`.
         field: &'static str,
     },
     /// An error of an API server, saved to a file.
     #[error("the file holds an error of the API server instead of objects: {message}")]
     Status {
-        /// What the API server said.
+        /// The message of the API server.
         message: String,
     },
     /// A list without its items.
@@ -84,18 +83,18 @@ pub enum ManifestError {
     },
 }
 
-/// One thing in a file.
+/// An entry of a file.
 pub enum Item {
     /// An object of any kind.
     Object(Value),
-    /// A document that is YAML and no value, with its line and the reason.
+    /// A document that is valid YAML but cannot be read, with its line and the reason.
     Unreadable(usize, YamlError),
 }
 
-/// Gives each object to `take`, those of Lists one by one. Returns the number of documents.
+/// Passes each object to `take`, including each object of a List. Returns the number of documents.
 pub fn read(text: &str, mut take: impl FnMut(Item)) -> Result<usize, ManifestError> {
     let text = text.trim_start_matches('\u{feff}');
-    // JSON is YAML, but a YAML parser takes many times as long.
+    // JSON is valid YAML, but a YAML parser is many times slower.
     if text.trim_start().starts_with('{')
         && let Ok(documents) = split_json(text)
     {
@@ -117,14 +116,14 @@ fn read_yaml(text: &str, take: &mut impl FnMut(Item)) -> Result<usize, ManifestE
                     count += 1;
                 }
                 Ok(Document { line, value: Err(error) }) => unreadable.push((line, error)),
-                // The file may be cut or half written.
+                // The file may be incomplete.
                 Err(error) if at + 1 == pieces.len() => return Err(error.into()),
                 Err(error) => unreadable.push((lines_before + 1, error)),
             }
         }
     }
     match unreadable.first() {
-        // A file of nothing else is wrong as a whole.
+        // If the file has no other documents, the whole file is invalid.
         Some((_, error)) if count == 0 => return Err(error.clone().into()),
         None if count == 0 => return Err(ManifestError::NoObject),
         _ => {}
@@ -140,7 +139,7 @@ struct Piece<'t> {
     lines_before: usize,
 }
 
-/// Splits a text where `kubectl` splits it, so that a document that is not YAML does not affect the others.
+/// Splits a text as `kubectl` does, so that an invalid document does not affect other documents.
 /// Directives such as `%YAML 1.1` stay with the document after them.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let (mut pieces, mut start, mut at, mut lines_before) = (Vec::new(), 0, 0, 0);
@@ -170,7 +169,7 @@ struct RawList<'t> {
     items: Vec<&'t RawValue>,
 }
 
-/// Reads one item at a time: as values, a list of 100,000 pods takes ten times the memory of its text.
+/// Reads one item at a time. As values, a list of 100,000 pods takes ten times the memory of its text.
 fn read_json(document: &RawValue, take: &mut impl FnMut(Item)) -> Result<(), ManifestError> {
     let value = |text: &RawValue| {
         let syntax = |error: serde_json::Error| YamlError::Syntax { line: error.line(), reason: error.to_string() };
@@ -184,7 +183,7 @@ fn read_json(document: &RawValue, take: &mut impl FnMut(Item)) -> Result<(), Man
     }
 }
 
-/// What the kinds of lists end with.
+/// The suffix of the kinds of lists.
 const LIST: &str = "List";
 
 fn read_value(value: Value, line: usize, take: &mut impl FnMut(Item)) -> Result<(), ManifestError> {
@@ -198,7 +197,7 @@ fn read_value(value: Value, line: usize, take: &mut impl FnMut(Item)) -> Result<
         "Status" => return Err(ManifestError::Status { message: text("message") }),
         _ => {}
     }
-    // A custom kind may end with List too. Its objects have a name, and lists have none.
+    // A custom kind can also end with List. Its objects have a name, but lists have none.
     let has_name = fields.get("metadata").and_then(|metadata| metadata.get("name")).is_some();
     if kind.ends_with(LIST) && !has_name {
         return match fields.remove("items") {
@@ -215,7 +214,7 @@ fn read_value(value: Value, line: usize, take: &mut impl FnMut(Item)) -> Result<
     Ok(())
 }
 
-/// Items of typed lists, as an API server sends them, do not repeat the type of the list.
+/// Adds the type to the items of a typed list. An API server omits it.
 fn read_item(
     mut item: Value,
     api_version: &str,

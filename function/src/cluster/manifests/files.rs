@@ -1,7 +1,7 @@
 //! Finds manifest files and reads them whole.
 //!
-//! In: a path. Out: the text of each file, or an error. A file that is being written must not
-//! look like a cluster that lost objects. Three rules tell such a file, see [`read`] and [`check_whole`].
+//! Input: a path. Output: the text of each file, or an error. An incomplete file must not look like a cluster that lost
+//! objects. Three rules recognise such a file, see [`read`] and [`check_whole`].
 
 use std::fs::{File, Metadata};
 use std::io::Read as _;
@@ -10,23 +10,22 @@ use std::time::{Duration, SystemTime};
 
 use super::{ClusterError, ManifestError};
 
-/// A file as it was read.
+/// A file with its content.
 pub struct FileText {
-    /// What the file holds.
+    /// The content of the file.
     pub text: String,
-    /// When the file was written last; `None` where the file system does not record it.
+    /// The time of the last modification. `None` if the file system does not record it.
     pub modified: Option<SystemTime>,
 }
 
-/// How long a file with fewer documents than before must not have been written to. A program that
-/// writes one document after another (`kubectl get` in a loop) pauses for a few seconds at most.
-/// A longer time delays the removal of a document by as much.
+/// Minimum age of a file with fewer documents than before. A program that writes one document after another (`kubectl
+/// get` in a loop) pauses for a few seconds at most. A longer time would delay the removal of documents.
 const SETTLED: Duration = Duration::from_secs(10);
 
 /// The file itself, or all YAML and JSON files below a folder, in the order of their names.
 ///
-/// Names that begin with a dot are skipped: they are not manifests. Examples are `.git`, the locks of editors, and
-/// `..data` of a mounted ConfigMap, whose files are linked beside it.
+/// Names that begin with a dot are skipped, because they are not manifests. Examples are `.git`, lock files of editors,
+/// and `..data` of a mounted ConfigMap. The files of a mounted ConfigMap also appear as links beside `..data`.
 pub fn find(path: &Path) -> Result<Vec<PathBuf>, ClusterError> {
     let mut files = Vec::new();
     add(path, &mut files)?;
@@ -44,7 +43,7 @@ fn add(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ClusterError> {
         return Ok(());
     }
     if !metadata.is_dir() {
-        // Opening a pipe would wait for its writer for ever.
+        // Opening a pipe would block until a writer opens it.
         return Err(ClusterError::Manifest { path: path.to_owned(), source: ManifestError::NotAFile });
     }
     let entries = std::fs::read_dir(path).map_err(failed)?;
@@ -67,7 +66,7 @@ fn is_hidden(path: &Path) -> bool {
 
 /// Reads a file.
 ///
-/// Rule 1: size and time of modification must be the same before and after.
+/// Rule 1: size and time of modification must not change during the reading.
 pub fn read(path: &Path) -> Result<FileText, ClusterError> {
     let failed = |source| ClusterError::File { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
@@ -84,14 +83,14 @@ pub fn read(path: &Path) -> Result<FileText, ClusterError> {
     Ok(FileText { text, modified: after.modified().ok() })
 }
 
-/// Refuses a text that is only the beginning of a file.
+/// Refuses an incomplete text.
 ///
-/// Rule 2: the last line must not be `---`, which announces a document.
-/// Rule 3: a file that has fewer documents than in the last good reading (`before`) must not have
-/// been modified for [`SETTLED`].
+/// Rule 2: the last line must not be `---`, because a document must follow it.
+/// Rule 3: a file with fewer documents than at the last successful reading (`before`) must have an age of at least
+/// [`SETTLED`].
 ///
-/// A file that is cut before `---`, and that this environment has never read whole, cannot be told
-/// from a shorter one. Nor can a cut within the last document, if the rest is a valid object. A
+/// Two incomplete files are not recognised: a file that ends before a `---` and that this environment has never read
+/// completely, and a file that ends within the last document if the beginning of this document is a valid object. A
 /// writer that renames a finished file avoids both.
 pub fn check_whole(file: &FileText, before: Option<usize>, now: usize, clock: SystemTime) -> Result<(), ManifestError> {
     let last = file.text.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
@@ -99,7 +98,7 @@ pub fn check_whole(file: &FileText, before: Option<usize>, now: usize, clock: Sy
         return Err(ManifestError::Cut);
     }
     let Some(before) = before.filter(|before| now < *before) else { return Ok(()) };
-    // A time in the future is no proof that the file rests.
+    // A time in the future does not prove that the writer is done.
     let rested = file.modified.and_then(|modified| clock.duration_since(modified).ok());
     if rested.is_some_and(|rested| rested >= SETTLED) {
         return Ok(());
@@ -107,7 +106,7 @@ pub fn check_whole(file: &FileText, before: Option<usize>, now: usize, clock: Sy
     Err(ManifestError::FewerDocuments { before, now, settled: SETTLED.as_secs() })
 }
 
-/// As `kubectl` splits a file: three dashes, and nothing else but blanks or a comment.
+/// Whether a line separates documents, as in `kubectl`: three dashes, followed by blanks or a comment.
 pub fn is_separator(line: &str) -> bool {
     line.strip_prefix("---").is_some_and(|rest| {
         let rest = rest.trim();

@@ -1,11 +1,11 @@
-//! Fields without which an API server refuses an object.
+//! Checks the fields without which an API server refuses an object.
 //!
-//! Follows `required` of the definitions of prometheus-operator v0.93.1. The types of the core
-//! do not demand these fields: an object from an API server always has them.
+//! Input: an object. Output: the first missing field. Follows `required` of the definitions of prometheus-operator
+//! v0.93.1. The types of the core do not require these fields, because an object from an API server always has them.
 
 use serde_json::Value;
 
-/// A field that an object must have, and its JSON type.
+/// A required field and its JSON type.
 pub struct Field {
     pub path: &'static str,
     pub wanted: &'static str,
@@ -22,7 +22,7 @@ const SPEC: Field = Field { path: "spec", wanted: "a map", fits: Value::is_objec
 const SELECTOR: Field = Field { path: "spec.selector", wanted: "a map", fits: Value::is_object };
 const ENDPOINTS: Field = Field { path: "spec.endpoints", wanted: "a list", fits: Value::is_array };
 
-/// The first required field that an object of this kind lacks, or that has another type.
+/// The first required field that is missing or has another type.
 pub fn missing(kind: &str, object: &Value) -> Option<&'static Field> {
     let required: &'static [Field] = match kind {
         "ServiceMonitor" => &[NAME, SPEC, SELECTOR, ENDPOINTS],

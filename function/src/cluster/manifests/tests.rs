@@ -1,10 +1,7 @@
 //! Which objects are read from files, which files are refused, and what is reported.
 
 use super::*;
-
-fn chain(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
-}
+use crate::error::chain;
 
 /// Entries of a report: object, field, reason.
 fn reported(report: &Report) -> Vec<String> {
@@ -68,7 +65,7 @@ fn a_folder_is_read_with_its_folders_and_without_other_files() {
     assert_eq!(names, ["a", "b", "c"]);
 }
 
-/// Without this, the lock of an editor would be an error, and a mounted `ConfigMap` would be read three times.
+/// Otherwise the lock file of an editor would be an error, and a mounted `ConfigMap` would be read three times.
 #[test]
 fn names_that_begin_with_a_dot_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
@@ -156,7 +153,7 @@ fn a_path_without_manifests_is_an_error_that_names_it() {
         (folder.path().to_owned(), "the folder has no .yaml, .yml or .json file"),
         (folder.path().join("missing.yaml"), "missing.yaml"),
         (folder.path().join("latin.txt"), "the file is not UTF-8: save it as UTF-8"),
-        // A pipe without a writer would not answer.
+        // Opening a pipe without a writer would block.
         (PathBuf::from("/dev/null"), "neither a file nor a folder"),
     ];
     for (path, expected) in cases {
@@ -170,7 +167,7 @@ fn an_empty_list_is_a_cluster_without_objects() {
     for text in ["{apiVersion: v1, kind: List, items: []}", r#"{"apiVersion": "v1", "kind": "PodList", "items": []}"#] {
         assert_eq!(read(text).0.pods.len(), 0, "{text}");
     }
-    // A kind of its own whose name ends with List.
+    // A custom kind whose name ends with List.
     let (_, report) = read("apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {}\n");
     assert_eq!(report.entries(), []);
 }

@@ -1,4 +1,4 @@
-//! Answers in protobuf, as tests need them.
+//! Builds responses in protobuf for tests.
 
 use super::MAGIC;
 
@@ -12,12 +12,12 @@ fn varint(mut number: usize) -> Vec<u8> {
     bytes
 }
 
-/// A field that holds a text or a message.
+/// A field with a text or a message.
 pub fn field(number: usize, value: &[u8]) -> Vec<u8> {
     [varint(number << 3 | 2), varint(value.len()), value.to_vec()].concat()
 }
 
-/// A message in an envelope, as an API server writes it.
+/// A message in an envelope, as in a response of an API server.
 pub fn enveloped(api_version: &str, kind: &str, message: &[u8]) -> Vec<u8> {
     let type_meta = [field(1, api_version.as_bytes()), field(2, kind.as_bytes())].concat();
     [MAGIC, &field(1, &type_meta), &field(2, message), &field(3, b""), &field(4, b"")].concat()

@@ -1,27 +1,27 @@
-//! The events of a watch as they arrive.
+//! Splits a watch in protobuf into its events, during its arrival.
 
 use super::wire::{Malformed, part};
 use super::{Envelope, opened};
 
 /// One event of a watch.
 pub struct Event<'a> {
-    /// Such as `ADDED`.
+    /// The type of the event, such as `ADDED`.
     pub r#type: &'a str,
     /// The object as it is now, or the last state of a deleted object.
     pub object: Envelope<'a>,
 }
 
-/// Bytes of the length that stands before each event.
+/// Number of bytes of the length before each event.
 const HEAD: usize = 4;
 
-/// Events of a watch: a length, then `metav1.WatchEvent`.
+/// The events of a watch. Each is a length and a `metav1.WatchEvent`.
 #[derive(Default)]
 pub struct Frames {
     begun: Vec<u8>,
 }
 
 impl Frames {
-    /// Takes what arrived, and gives each complete event to `take`. An error of `take` ends the watch.
+    /// Accepts further bytes, and passes each complete event to `take`. An error of `take` ends the watch.
     pub fn feed<E: From<Malformed>>(
         &mut self,
         arrived: &[u8],
@@ -46,7 +46,7 @@ impl Frames {
     }
 }
 
-/// Fields of `metav1.WatchEvent`, and the one of the `runtime.RawExtension` in it.
+/// The fields of `metav1.WatchEvent`, and the field of the `runtime.RawExtension` in it.
 const TYPE: u32 = 1;
 const OBJECT: u32 = 2;
 const RAW: u32 = 1;

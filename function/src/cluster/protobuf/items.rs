@@ -1,39 +1,39 @@
-//! The items of a list, one by one as they arrive.
+//! Splits a list in protobuf into its items, during its arrival.
 
 use super::wire::{self, Key, Kind, Malformed, read};
 use super::{CONTENT_ENCODING, MAGIC, RAW, TYPE_META};
 use crate::cluster::parts::{PageMetadata, TypeMeta};
 
-/// Cuts a list into its items, its metadata and its type.
+/// Splits a list into its items, its metadata and its type.
 #[derive(Debug, Default)]
 pub struct Items {
-    /// What arrived and is not yet read.
+    /// Bytes that have arrived but are not read yet.
     begun: Vec<u8>,
     place: Place,
     type_meta: Vec<u8>,
     metadata: Vec<u8>,
 }
 
-/// Where in a list the end of what was read is.
+/// The position in a list after the last read byte.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Place {
     #[default]
     BeforeMagic,
-    /// Among the fields of the envelope. `listed` says whether the list has ended.
+    /// Between fields of the envelope. `listed` is whether the list has ended.
     Envelope { listed: bool },
-    /// Among the fields of the list, `left` bytes before its end.
+    /// Between fields of the list, `left` bytes before its end.
     List { left: usize },
 }
 
-/// Fields of a list.
+/// The fields of a list.
 const METADATA: u32 = 1;
 const ITEMS: u32 = 2;
 
-/// What the arrived bytes begin with.
+/// The beginning of the unread bytes.
 enum Step<'a> {
-    /// A field that has not arrived as a whole.
+    /// A field that has not arrived completely.
     Incomplete,
-    /// A number of bytes to go on after, the place after them, and the field that they hold.
+    /// A number of bytes to skip, the position after them, and the field that they contain.
     Over(usize, Place, Option<Part<'a>>),
 }
 
@@ -45,7 +45,7 @@ enum Part<'a> {
 }
 
 impl Items {
-    /// Takes what arrived and gives each item that is complete to `take`.
+    /// Accepts further bytes, and passes each complete item to `take`.
     pub fn feed(&mut self, arrived: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), Malformed> {
         self.begun.extend_from_slice(arrived);
         let mut at = 0;
@@ -62,13 +62,13 @@ impl Items {
         Ok(())
     }
 
-    /// The metadata of the list, once all of the list has arrived.
+    /// The metadata of the list, after the whole list has arrived.
     pub fn metadata(&self) -> Result<PageMetadata, Malformed> {
         self.ended()?;
         read(&self.metadata)
     }
 
-    /// The type that the envelope states, once all of the list has arrived.
+    /// The type in the envelope, after the whole list has arrived.
     pub fn type_meta(&self) -> Result<TypeMeta, Malformed> {
         self.ended()?;
         read(&self.type_meta)
@@ -105,7 +105,7 @@ fn step_in_envelope(
     arrived: &[u8],
 ) -> Result<Step<'_>, Malformed> {
     if number == RAW {
-        // The envelope of an empty list says that its length is 0; a second list would add to the first.
+        // The envelope of an empty list has a list of length 0. A second list would add to the first one.
         let list = Step::Over(head, Place::List { left: length }, None);
         return if listed { Err(Malformed("two lists stand in an envelope")) } else { Ok(list) };
     }
@@ -130,14 +130,14 @@ fn step_in_list(left: usize, Field { number, head, length }: Field, arrived: &[u
     Ok(Step::Over(head + length, Place::List { left }, part))
 }
 
-/// A field of a list or an envelope: the bytes before its value, and those of its value.
+/// A field of a list or an envelope: the number of bytes before its value, and the number of bytes of its value.
 struct Field {
     number: u32,
     head: usize,
     length: usize,
 }
 
-/// The field that begins what has arrived, if its head is there: all are texts or messages.
+/// The field at the beginning of the unread bytes, if its head has arrived. All fields are texts or messages.
 fn field(arrived: &[u8]) -> Result<Option<Field>, Malformed> {
     /// A key and a length are five and ten bytes at most.
     const LONGEST: usize = 15;

@@ -1,6 +1,6 @@
-//! The numbers of the fields that are read.
+//! The numbers of the fields that the function reads.
 //!
-//! As in `generated.proto` of `k8s.io/api` and `k8s.io/apimachinery/pkg/apis/meta/v1`.
+//! The numbers come from `generated.proto` of `k8s.io/api` and `k8s.io/apimachinery/pkg/apis/meta/v1`.
 
 use compact_str::{CompactString, ToCompactString};
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ use target_allocator_core::objects::{
 use super::wire::{Field, Malformed, Message, Value, read};
 use crate::cluster::parts::{Identity, Named, ObjectName, PageMetadata, Status, TypeMeta, Version};
 
-/// Says which field of a message is which field here, and what it is read as if that is not its own type.
+/// Maps the numbers of a message to fields of a struct. A field can have another type for reading than its own.
 macro_rules! messages {
     ($($type:ty { $($number:literal: $field:ident $(as $other:ident)?),+ $(,)? })+) => {
         $(impl Message for $type {
@@ -56,7 +56,7 @@ messages! {
     OwnerReference { 1: kind, 3: name, 5: api_version, 6: controller }
     Time { 1: seconds }
     Version { 6: resource_version }
-    // A message states no type: its envelope does.
+    // A message has no type. The type is in the envelope.
     Identity { 1: metadata }
     ObjectName { 1: name, 3: namespace }
     TypeMeta { 1: api_version, 2: kind }
@@ -168,7 +168,7 @@ impl Field for Ready {
     }
 }
 
-/// A point in time. JSON has it as text, and one that was never set as `null`.
+/// A point in time. It becomes a text as in JSON, and `null` if it was never set.
 #[derive(Default)]
 struct Time {
     seconds: i64,

@@ -1,4 +1,6 @@
-//! Messages as fields, and fields as what they are put into.
+//! Parses messages into fields, and fields into values.
+//!
+//! Input: the bytes of a message. Output: a struct, whose type implements [`Message`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,21 +10,21 @@ use compact_str::CompactString;
 use target_allocator_core::objects::{TextMap, grow};
 use thiserror::Error;
 
-/// What is no message.
+/// The error of bytes that are not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("this is not a message of protobuf: {0}")]
 pub struct Malformed(pub &'static str);
 
 const CUT_OFF: Malformed = Malformed("it ends within a field");
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// A number, whatever its sign and size.
+    /// A number of any sign and size.
     Number(u64),
     /// A text, or a message.
     Bytes(&'a [u8]),
-    /// A number of a fixed size: no field that is read is one.
+    /// A number of a fixed size. The function reads no field of this form.
     Fixed,
 }
 
@@ -48,7 +50,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The fields of a message in the order in which they stand there, by their numbers.
+/// The fields of a message with their numbers, in the order of the message.
 pub struct Fields<'a> {
     rest: &'a [u8],
 }
@@ -90,24 +92,24 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// What stands before a value.
+/// The head of a field, before its value.
 pub struct Key {
     pub number: u32,
     pub kind: Kind,
 }
 
-/// How long a value is.
+/// The length of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As long as its last byte says.
+    /// The value ends with its first byte below 0x80.
     Number,
-    /// As its length says, which stands before it.
+    /// The length precedes the value.
     Bytes,
-    /// Always so many bytes.
+    /// The value always has this number of bytes.
     Fixed(usize),
 }
 
-/// Takes the key of a field from what is left of a message.
+/// Reads the key of a field from the rest of a message.
 pub fn key(rest: &mut &[u8]) -> Result<Key, Malformed> {
     let key = varint(rest)?;
     let number = u32::try_from(key >> 3).map_err(|_| Malformed("the number of a field is too large"))?;
@@ -121,7 +123,7 @@ pub fn key(rest: &mut &[u8]) -> Result<Key, Malformed> {
     Ok(Key { number, kind })
 }
 
-/// Takes a length from what is left of a message.
+/// Reads a length from the rest of a message.
 pub fn length(rest: &mut &[u8]) -> Result<usize, Malformed> {
     usize::try_from(varint(rest)?).map_err(|_| Malformed("a length is too large"))
 }
@@ -144,9 +146,9 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], Malformed> {
     Ok(taken)
 }
 
-/// What is read from a message, field by field. Fields that it does not know are passed over.
+/// A type that is read from a message, field by field. Unknown fields are skipped.
 pub trait Message: Default {
-    /// Puts the value of a field where it belongs.
+    /// Sets the field with this number.
     fn set(&mut self, number: u32, value: Value<'_>) -> Result<(), Malformed>;
 }
 
@@ -160,7 +162,7 @@ pub fn read<M: Message>(message: &[u8]) -> Result<M, Malformed> {
     Ok(read)
 }
 
-/// The text or message in one field of a message that is read whole, if it is there.
+/// The text or message in one field of a complete message. `None` if the message does not have the field.
 pub fn part(message: &[u8], wanted: u32) -> Result<Option<&[u8]>, Malformed> {
     let mut part = None;
     for field in Fields::of(message) {
@@ -172,9 +174,9 @@ pub fn part(message: &[u8], wanted: u32) -> Result<Option<&[u8]>, Malformed> {
     Ok(part)
 }
 
-/// What a field can be put into.
+/// A type that can hold the value of a field.
 pub trait Field {
-    /// Takes a value over, or adds it to those that are there.
+    /// Sets the value. A list adds it to its values.
     fn put(&mut self, value: Value<'_>) -> Result<(), Malformed>;
 }
 
@@ -230,7 +232,7 @@ impl Field for bool {
 
 impl Field for i32 {
     fn put(&mut self, value: Value<'_>) -> Result<(), Malformed> {
-        // Negative ones are written with 64 bits.
+        // Negative numbers are written with 64 bits.
         let number = value.number()?.cast_signed();
         *self = Self::try_from(number).map_err(|_| Malformed("a number is too large"))?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Bodies of responses, with bounds on their size and on their speed.
+//! Reads the bodies of responses, with limits on their size and speed.
 
 use ::http::{Response, response};
 use bytes::{Bytes, BytesMut};
@@ -9,10 +9,10 @@ use tokio::time::timeout_at;
 use crate::external::MOST_BYTES;
 use crate::external::turn::{Large, Turn};
 
-/// A larger response waits until it may be read further.
+/// Size of a large response, in bytes. Reading more requires the permission of a turn.
 const LARGE: usize = 1 << 20;
 
-/// Why a body cannot be read.
+/// The reason why a body cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     #[error("more than 1 MiB of the answer have come, and the rest comes too slowly")]
@@ -23,7 +23,7 @@ pub enum BodyError {
     Connection(#[from] hyper::Error),
 }
 
-/// Reads a body. With a turn, a body waits for the permission to grow large. Without one, a large body is refused.
+/// Reads a body. With a turn, a large body waits for the permission. Without a turn, a large body is refused.
 pub async fn collected(
     response: Response<Incoming>,
     turn: Option<&Turn>,

@@ -1,8 +1,7 @@
-//! Connections to the servers that name targets.
+//! Connections to servers that return targets.
 //!
-//! Input: a URL and a client's settings. Output: an open connection, through the proxy
-//! if there is one. Connects only to addresses that were checked after the name was
-//! resolved, those of proxies included.
+//! Input: a URL and the settings of a client. Output: an open connection, through a proxy if the settings name one. All
+//! addresses are checked after the name was resolved, including the addresses of proxies.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,7 +27,7 @@ use url::{Position, Url};
 use super::credentials::{CredentialsError, of_user};
 use super::tls::{self, TlsError};
 
-/// Why there is no connection, or no response.
+/// The reason why there is no connection or no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
     #[error("the scheme is neither http nor https: {0}")]
@@ -80,25 +79,25 @@ type Result<T> = std::result::Result<T, ConnectionError>;
 
 /// Opens connections.
 pub struct Connector {
-    /// Where they may lead.
+    /// The allowed addresses.
     pub egress: Egress,
-    /// Where they never lead.
+    /// The address of the runtime API. It is never allowed.
     pub runtime_api: Option<String>,
-    /// Where files of TLS settings lie.
+    /// The folder of files in TLS settings.
     pub folder: PathBuf,
-    /// The proxies of clients that take them from the environment.
+    /// The proxies for clients with `proxy_from_environment`.
     pub proxies: EnvironmentProxies,
 }
 
-/// Encrypted or not.
+/// A connection with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 type AnyStream = Box<dyn Stream>;
 
-/// An open connection; it is closed with the set.
+/// An open connection. It closes when its set of tasks is dropped.
 pub struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// A proxy at the other end sends requests on.
+    /// Whether the peer is a proxy that forwards requests.
     forwarded: Option<Forwarded>,
     _driver: JoinSet<()>,
 }
@@ -107,7 +106,7 @@ struct Forwarded {
     authorization: Option<HeaderValue>,
 }
 
-/// The other end as a URL names it.
+/// The server in a URL.
 struct Server<'a> {
     host: &'a str,
     port: u16,
@@ -141,7 +140,7 @@ impl Connector {
             let stream = self.open(&server).await?;
             return Connection::start(self.secured(stream, &server, tls).await?, None).await;
         };
-        // Names are resolved by the proxy, but an address is one already.
+        // The proxy resolves names, so only an IP address can be checked here.
         if let Ok(address) = server.host.parse::<IpAddr>() {
             self.check(server.host, SocketAddr::new(address, server.port))?;
         }
@@ -166,7 +165,7 @@ impl Connector {
         Ok(Box::new(tls::wrap(stream, server.host, tls, &self.folder).await?))
     }
 
-    /// A connection to the first address of the host that may be connected to and answers.
+    /// A connection to the first allowed address of the host that accepts one.
     async fn open(&self, server: &Server<'_>) -> Result<AnyStream> {
         let Server { host, port, secure: _ } = *server;
         let addresses = tokio::net::lookup_host((host, port)).await;
@@ -200,7 +199,7 @@ impl Connector {
     }
 }
 
-/// Has a proxy connect to the server.
+/// Requests a tunnel to the server from a proxy.
 async fn tunnel(
     stream: AnyStream,
     server: &Server<'_>,
@@ -235,13 +234,13 @@ impl Connection {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
-            // The request says what went wrong.
+            // The error of the request contains the reason.
             let _ = connection.await;
         });
         Ok(Self { sender, forwarded, _driver: driver })
     }
 
-    /// Sends a request for `url` and waits for the head of its answer.
+    /// Sends a request for `url` and waits for the head of the response.
     pub async fn send(
         &mut self,
         method: &Method,

@@ -1,4 +1,4 @@
-//! Credentials as headers.
+//! Writes credentials as headers.
 //!
 //! Input: a user and a password, or another secret. Output: a header value that logs do not show.
 
@@ -7,24 +7,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-/// The credentials hold a character that a header cannot hold.
+/// The credentials contain a character that is invalid in a header.
 #[derive(Debug, thiserror::Error)]
 #[error("the credentials do not fit into a header")]
 pub struct CredentialsError;
 
-/// Basic authentication.
+/// The header value for basic authentication.
 pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// A header value with a secret.
+/// A header value with a secret. Logs do not show it.
 pub fn sensitive(text: &str) -> Result<HeaderValue, CredentialsError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| CredentialsError)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// The credentials of a URL's user, if it has one.
+/// The credentials in a URL. `None` if the URL has no user.
 pub fn of_user(url: &Url) -> Result<Option<HeaderValue>, CredentialsError> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(None);

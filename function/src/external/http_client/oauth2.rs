@@ -1,9 +1,8 @@
-//! OAuth 2.0: tokens for a client's own credentials.
+//! OAuth 2.0 with the client credentials grant.
 //!
-//! Input: the settings, and the client's secret. Output: the `Authorization` header,
-//! the same until shortly before the token expires. Follows `clientcredentials` of
-//! Go's `x/oauth2`: the credentials are sent as a header, and if the server does not
-//! take them so, in the form.
+//! Input: the settings and the secret of the client. Output: the `Authorization` header. A token is used until shortly
+//! before it expires. Follows `clientcredentials` of `x/oauth2` of Go: the credentials are sent as a header. If the
+//! server refuses the header, the credentials are sent in the form.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +22,7 @@ use super::credentials::{CredentialsError, basic, sensitive};
 use super::user_agent;
 use crate::moment::Moment;
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuth2Error {
     #[error("oauth2.token_url")]
@@ -50,7 +49,7 @@ pub enum OAuth2Error {
 
 type Result<T> = std::result::Result<T, OAuth2Error>;
 
-/// How long before its end a token is renewed.
+/// A token is renewed if it expires within this time.
 const EARLY: Duration = Duration::from_secs(10);
 
 /// The latest token of each client.
@@ -59,7 +58,7 @@ pub struct Tokens {
     known: Mutex<BTreeMap<Key, Token>>,
 }
 
-/// All that a token depends on; holds secrets.
+/// Identifies a token by all settings that it depends on. Contains secrets.
 type Key = (String, String);
 
 struct Token {
@@ -75,7 +74,7 @@ impl Token {
 }
 
 impl Tokens {
-    /// A header with a token that counts.
+    /// A header with a valid token.
     pub async fn header(&self, connector: &Connector, config: &OAuth2, secret: &str) -> Result<HeaderValue> {
         let key = key(config, secret)?;
         let known = |tokens: &Self| {
@@ -93,7 +92,7 @@ impl Tokens {
         Ok(header)
     }
 
-    /// A token that a server did not take is not sent again.
+    /// Forgets a token that a server refused.
     pub fn forget(&self, config: &OAuth2, secret: &str) {
         if let Ok(key) = key(config, secret) {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
@@ -122,7 +121,7 @@ async fn fetch(connector: &Connector, config: &OAuth2, secret: &str) -> Result<T
     read(&parts, &body, since)
 }
 
-/// The parameters of a request for a token.
+/// The form parameters of a token request.
 fn form(config: &OAuth2) -> Result<Vec<(&str, &str)>> {
     let mut form = Vec::new();
     if !config.endpoint_params.contains_key("grant_type") {

@@ -1,7 +1,7 @@
-//! TLS as a `tls_config` asks for it.
+//! TLS with the settings of a `tls_config`.
 //!
-//! Input: a connection and the settings. Output: the same, encrypted, its server's
-//! certificate judged by the settings.
+//! Input: a connection and the settings. Output: the encrypted connection. The certificate of the server is verified as
+//! the settings require.
 
 use std::io;
 use std::path::Path;
@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::external::file::{ReadError, read_file};
 
-/// Why a connection is not encrypted.
+/// The reason why a connection cannot be encrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("not a server name: {0}")]
@@ -99,19 +99,19 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// The system's roots, read once.
+/// The root certificates of the system. They are read once.
 fn system_roots() -> Arc<RootCertStore> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let read = || {
         let mut roots = RootCertStore::empty();
-        // Those that cannot be read are missing; a server that needs them is refused.
+        // Certificates that cannot be read are skipped. A server that needs them is refused.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         Arc::new(roots)
     };
     Arc::clone(ROOTS.get_or_init(read))
 }
 
-/// `insecure_skip_verify`: takes any certificate, but not a wrong signature.
+/// The verifier for `insecure_skip_verify`. It accepts every certificate, but it still checks signatures.
 #[derive(Debug)]
 struct Unverified(Arc<CryptoProvider>);
 

@@ -8,7 +8,7 @@ fn config(text: &str) -> ConsulSd {
 }
 
 #[test]
-fn the_api_is_where_the_client_of_consul_looks_for_it() {
+fn the_api_address_is_that_of_the_consul_client() {
     let cases = [
         ("{}", Some(("http://localhost:8500", ""))),
         ("{server: 'a:1', scheme: https, path_prefix: /p}", Some(("https://a:1", "/p"))),
@@ -126,7 +126,7 @@ fn the_health_is_the_worst_status() {
 }
 
 #[test]
-fn wrong_answers_are_errors_and_never_shorter_lists() {
+fn invalid_responses_are_errors_and_never_shorter_lists() {
     for body in ["", "{}", "7", "[null]", "[{}]", r#"[{"Node": {}, "Service": {"Port": "80"}}]"#, "[{"] {
         assert!(instances(body.as_bytes()).is_err(), "{body}");
     }
@@ -141,7 +141,7 @@ fn wrong_answers_are_errors_and_never_shorter_lists() {
 }
 
 #[test]
-fn a_tenant_may_not_have_a_long_tag_separator() {
+fn long_tag_separators_of_tenants_are_refused() {
     let rule = |text: &str| config(text).tenant_rule();
     assert_eq!(rule("{tag_separator: '12345678'}"), TenantRule::Served);
     assert_eq!(rule("{tag_separator: '123456789'}"), TenantRule::LeftOut(LONG_SEPARATOR));

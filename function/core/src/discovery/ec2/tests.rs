@@ -32,7 +32,7 @@ fn interface(subnet: &str, index: usize, addresses: &[(&str, Option<bool>)]) -> 
 }
 
 #[test]
-fn instances_have_the_labels_that_prometheus_gives_them() {
+fn instances_have_the_same_labels_as_in_prometheus() {
     let private = "<privateIpAddress>10.0.0.1</privateIpAddress>";
     let (one, two) = ("<subnetId>subnet-1</subnetId>", "<subnetId>subnet-2</subnetId>");
     let vpc = |interfaces: &str| {
@@ -173,7 +173,7 @@ fn instances_have_the_labels_that_prometheus_gives_them() {
 }
 
 #[test]
-fn instances_without_an_address_are_no_targets() {
+fn instances_without_an_address_are_skipped() {
     let interface = interface("<subnetId>s</subnetId>", 0, &[("fd00::1", Some(true))]);
     let outside = format!("<networkInterfaceSet>{interface}</networkInterfaceSet>");
     for more in ["", "<ipAddress>8.8.8.8</ipAddress>", &outside] {
@@ -183,7 +183,7 @@ fn instances_without_an_address_are_no_targets() {
 }
 
 #[test]
-fn pages_are_followed_to_the_last() {
+fn all_pages_are_read() {
     for (more, expected) in [
         ("", None),
         ("<nextToken/>", None),
@@ -200,7 +200,7 @@ fn pages_are_followed_to_the_last() {
 }
 
 #[test]
-fn filters_and_pages_are_asked_for() {
+fn requests_contain_filters_and_pages() {
     let filter = |name: &str, values: &[&str]| Ec2Filter {
         name: name.to_owned(),
         values: values.iter().map(|value| (*value).to_owned()).collect(),
@@ -226,7 +226,7 @@ fn filters_and_pages_are_asked_for() {
 }
 
 #[test]
-fn zones_failures_and_what_is_neither_are_told_apart() {
+fn zones_errors_and_invalid_responses_are_distinguished() {
     let found = zones(
         "<R><availabilityZoneInfo><item><zoneName>eu-1a</zoneName><zoneId>eu1-az2</zoneId></item>\
          <item><zoneName>eu-1b</zoneName></item></availabilityZoneInfo></R>",
@@ -253,7 +253,7 @@ fn zones_failures_and_what_is_neither_are_told_apart() {
 }
 
 #[test]
-fn regions_have_hosts_of_their_partition() {
+fn the_host_of_a_region_is_in_its_partition() {
     let cases = [
         ("eu-central-1", "ec2.eu-central-1.amazonaws.com"),
         ("us-gov-west-1", "ec2.us-gov-west-1.amazonaws.com"),

@@ -13,7 +13,7 @@ fn rows_are_in_the_order_of_their_names() {
 }
 
 #[test]
-fn labels_of_the_table_differ_between_targets_as_their_rows_say() {
+fn rows_decide_which_labels_differ_between_targets() {
     for row in ROWS {
         assert_eq!(differs_between_targets(row.name), row.spread == Spread::Own, "{}", row.name);
     }

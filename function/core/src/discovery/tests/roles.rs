@@ -83,7 +83,7 @@ const SERVICE: &str = "service_annotation_note= service_annotationpresent_note=t
                        service_name=api";
 
 #[test]
-fn pods_have_a_target_a_port() {
+fn pods_have_one_target_for_each_port() {
     let index = index(SHOP);
     let group = format!("pod/shop/p1: namespace=shop {POD}\n");
     let targets = "  __address__=10.0.0.1:80 pod_container_id=c://1 pod_container_image=i1 pod_container_init=false \
@@ -159,7 +159,7 @@ const SLICES: &str = r"
 ";
 
 #[test]
-fn endpoint_slices_have_a_target_an_address_and_port() {
+fn endpoint_slices_have_one_target_for_each_address_and_port() {
     let index = index(&format!("{SHOP}{SLICES}"));
     let in_shop = config(Role::EndpointSlice, |config| config.namespaces.names = vec!["shop".to_owned()]);
     let slice = "endpointslice_label_kubernetes_io_service_name=api \
@@ -231,7 +231,7 @@ fn endpoint_slices_have_a_target_an_address_and_port() {
 }
 
 #[test]
-fn endpoints_tell_ready_addresses_from_others() {
+fn endpoints_mark_addresses_that_are_not_ready() {
     let index = index(&format!(
         "{SHOP}{}",
         r"
@@ -266,7 +266,7 @@ fn endpoints_tell_ready_addresses_from_others() {
 }
 
 #[test]
-fn services_have_a_target_a_port() {
+fn services_have_one_target_for_each_port() {
     let index = index(
         r"
 - {kind: Service, metadata: {namespace: a, name: headless}, spec: {type: ClusterIP, clusterIP: None, ports: [{name: w, port: 80, protocol: TCP}]}}
@@ -302,7 +302,7 @@ fn services_have_a_target_a_port() {
 }
 
 #[test]
-fn nodes_have_a_target_by_their_best_address() {
+fn nodes_have_one_target_at_their_preferred_address() {
     let index = index(
         r"
 - kind: Node
@@ -331,7 +331,7 @@ fn nodes_have_a_target_by_their_best_address() {
 }
 
 #[test]
-fn ingresses_have_a_target_a_path() {
+fn ingresses_have_one_target_for_each_path() {
     let index = index(
         r"
 - kind: Ingress

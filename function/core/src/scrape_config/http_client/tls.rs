@@ -86,24 +86,11 @@ impl TlsConfig {
     /// # Errors
     /// The first rule that the config breaks.
     pub fn validate(&self) -> Result<(), HttpClientError> {
-        let Self {
-            ca,
-            cert,
-            key,
-            ca_file,
-            cert_file,
-            key_file,
-            ca_ref,
-            cert_ref,
-            key_ref,
-            server_name: _,
-            insecure_skip_verify: _,
-            min_version,
-            max_version,
-        } = self;
-        let certs = [cert, cert_file, cert_ref].map(|text| !text.is_empty());
-        let keys = [key.expose(), key_file, key_ref].map(|text| !text.is_empty());
-        at_most_one([ca, ca_file, ca_ref].map(|text| !text.is_empty()), "tls_config.ca, ca_file and ca_ref")?;
+        let are_set = |texts: [&str; 3]| texts.map(|text| !text.is_empty());
+        let authorities = are_set([&self.ca, &self.ca_file, &self.ca_ref]);
+        let certs = are_set([&self.cert, &self.cert_file, &self.cert_ref]);
+        let keys = are_set([self.key.expose(), &self.key_file, &self.key_ref]);
+        at_most_one(authorities, "tls_config.ca, ca_file and ca_ref")?;
         at_most_one(certs, "tls_config.cert, cert_file and cert_ref")?;
         at_most_one(keys, "tls_config.key, key_file and key_ref")?;
         match (certs.contains(&true), keys.contains(&true)) {
@@ -111,7 +98,7 @@ impl TlsConfig {
             (false, true) => return Err(HttpClientError::KeyWithoutCertificate),
             _ => {}
         }
-        for (field, version) in [("min_version", min_version), ("max_version", max_version)] {
+        for (field, version) in [("min_version", &self.min_version), ("max_version", &self.max_version)] {
             if !version.is_empty() && !VERSIONS.contains(&version.as_str()) {
                 return Err(HttpClientError::UnknownTlsVersion { field, value: version.clone() });
             }
