@@ -1,7 +1,10 @@
 //! Monitors that no collector could load, or that exceed a bound, beside a valid monitor. Each is refused by name, and
 //! the valid monitor is served in both views.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::certificates::Authority;
 use crate::events::{function_url, http_api};
@@ -72,6 +75,16 @@ async fn start(objects: Vec<Value>, config: &str, variables: &[(&str, &str)]) ->
     all.extend_from_slice(variables);
     let function = Function::start(&all).await;
     (folder, function)
+}
+
+/// Waits until the function has its first snapshot. Large regular expressions take long on a busy machine.
+async fn is_ready(function: &Function) {
+    let ready = async {
+        while function.get("/readyz").await.status != 200 {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(180), ready).await.unwrap();
 }
 
 /// Checks that the valid monitor is served in both views, and returns the names of all jobs.
@@ -177,6 +190,7 @@ async fn the_regular_expressions_of_many_small_monitors_are_bounded_together() {
     let monitors: Vec<_> = large.chain([monitor("small", &with(r"[a-z]+\d{1,3}.*"), &json!({}))]).collect();
     for setting in ["NAMESPACE_LIMIT_BYTES", "TOTAL_LIMIT_BYTES"] {
         let (_folder, function) = start(monitors.clone(), CONFIG, &[(setting, "2000000")]).await;
+        is_ready(&function).await;
         let jobs = jobs_beside_the_good_one(&function, setting).await;
         let report = report(&function).await;
         println!("{setting}: {jobs:?}, {} MiB", function.peak_memory() >> 20);
@@ -203,6 +217,7 @@ async fn the_targets_of_all_jobs_of_one_monitor_are_bounded_together() {
     let endpoint = json!({"port": "http", "honorLabels": true, "relabelings": [rule]});
     let objects = vec![service, slice, monitor("bad", &repeated(&endpoint, 40), &json!({}))];
     let (_folder, function) = start(objects, CONFIG, &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")]).await;
+    is_ready(&function).await;
     assert_eq!(jobs_beside_the_good_one(&function, "").await.len(), 40);
     let mut statuses = std::collections::BTreeMap::new();
     for n in 0..40 {

@@ -207,7 +207,10 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
     let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     *shared.authorization.lock().unwrap() = authorization;
     shared.paths.lock().unwrap().push(uri.to_string());
-    let mut segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    // The function encodes `-` and more in names, which is the same path for an API server.
+    let decoded = |segment| percent_encoding::percent_decode_str(segment).decode_utf8().unwrap();
+    let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
+    let mut segments: Vec<_> = segments.iter().map(AsRef::as_ref).collect();
     // .../RESOURCE, .../namespaces/NAMESPACE/RESOURCE, .../namespaces/NAMESPACE/RESOURCE/NAME, or .../namespaces/NAME
     let (resource, namespace, name) = match segments.as_slice() {
         [.., "namespaces", namespace, resource, name] => (*resource, Some(*namespace), Some((*namespace, *name))),
