@@ -203,10 +203,10 @@ async fn the_regular_expressions_of_many_small_monitors_are_bounded_together() {
     }
 }
 
-/// One monitor with 40 endpoints, whose 1,000 targets have a label of 8 KiB: 320 MiB of targets.
+/// One monitor with 40 endpoints, whose 1,000 targets have a label of 4 KiB: 160 MiB of targets.
 #[tokio::test]
 async fn the_targets_of_all_jobs_of_one_monitor_are_bounded_together() {
-    let metadata = json!({"namespace": "tenant", "name": "bad", "annotations": {"text": "x".repeat(8 << 10)},
+    let metadata = json!({"namespace": "tenant", "name": "bad", "annotations": {"text": "x".repeat(4 << 10)},
         "labels": {"app": "x", "kubernetes.io/service-name": "bad"}});
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"name": "http", "port": 80}]}});
     let endpoints: Vec<_> =
@@ -226,7 +226,7 @@ async fn the_targets_of_all_jobs_of_one_monitor_are_bounded_together() {
             .await;
         *statuses.entry(share.status).or_insert(0) += 1;
     }
-    assert!(statuses[&200] >= 1 && statuses[&503] >= 35, "{statuses:?}");
+    assert!((1..12).contains(&statuses[&200]) && statuses[&503] >= 25, "{statuses:?}");
     let report = report(&function).await;
     let expected = "bad unknown : the targets of all jobs of this object take more than 32 MiB";
     assert_eq!(report.iter().filter(|entry| entry.starts_with(expected)).count(), statuses[&503], "{report:?}");
@@ -326,6 +326,7 @@ async fn scrape_configs_that_do_not_fit_are_an_error_with_advice() {
     let endpoints = repeated(&json!({"port": "http"}), 100);
     let monitors = (0..6).map(|n| monitor(&format!("m{n}"), &endpoints, &json!({"podTargetLabels": labels})));
     let (_folder, function) = start(monitors.collect(), CONFIG, &[]).await;
+    is_ready(&function).await;
     let plain = function.get("/scrape_configs").await;
     assert_eq!(plain.status, 500, "{}", plain.body.len());
     for part in ["Accept-Encoding: gzip", "merged view", "RESPONSE_MODE=stream"] {
