@@ -7,6 +7,7 @@
 mod api;
 mod bearer;
 mod connections;
+mod definition;
 mod eks;
 pub mod encoding;
 mod error;

@@ -1,11 +1,13 @@
 //! The API server answers 200 with wrong content. No collector loses a target: the last snapshot is served, and without
 //! a snapshot the answer is 503.
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use crate::faults::{SHARE, addresses, start, web};
 use crate::function::Function;
-use crate::kubernetes::{Behaviour, Kubernetes, list};
+use crate::kubernetes::{Behaviour, Kubernetes, Make, list};
 
 const JSON: &str = "application/json";
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -84,6 +86,8 @@ fn in_json(segments: &[&str], kind: &str) -> Vec<(&'static str, Behaviour)> {
         ("items without names", json_page(&spoiled("items", unnamed))),
         ("items of another kind", json_page(&spoiled("items", another))),
         ("no version", json_page(&spoiled("metadata", json!({})))),
+        ("the version 0", json_page(&spoiled("metadata", json!({"resourceVersion": "0"})))),
+        ("no item, and the version 0", json_page(&versioned("0"))),
         ("a version that is a number", json_page(&spoiled("metadata", json!({"resourceVersion": 1})))),
         ("no metadata", json_page(&spoiled("metadata", Value::Null))),
         ("a later page that is a Status", then(segments, kind, &status)),
@@ -108,6 +112,7 @@ fn in_protobuf() -> Vec<(&'static str, Behaviour)> {
         ("a Status in protobuf", vec![enveloped("v1", "Status", &field(3, b"no"))]),
         ("a nameless item in protobuf", vec![list(&unnamed)]),
         ("an item that is no message", vec![list(&[versioned.clone(), field(2, b"text")].concat())]),
+        ("the version 0 in protobuf", vec![list(&field(1, &field(2, b"0")))]),
         ("half a list", vec![list(&versioned)[..30].to_vec()]),
         ("a later page of another kind", vec![list(&next), enveloped("v1", "ServiceList", &versioned)]),
     ];
@@ -176,6 +181,99 @@ async fn a_starting_function_does_not_trust_an_empty_watch_cache() {
         assert_eq!(function.get("/scrape_configs").await.body, configs, "{resource}");
         assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"], "{resource}");
     }
+}
+
+/// A function that reads all kinds of monitors.
+async fn start_with_all_kinds(kubernetes: &Kubernetes) -> Function {
+    let config = "collectors: {names: [c-0]}\nprometheus_cr: {enabled: true, service_monitor_selector: {}, \
+                  pod_monitor_selector: {}, probe_selector: {}, scrape_config_selector: {}}\n";
+    Function::start(&[("CLUSTER", &kubernetes.cluster()), ("ALLOCATOR_CONFIG", config), ("SNAPSHOT_TTL", "0")]).await
+}
+
+/// 404 for a list, although API discovery has the kind.
+fn not_found() -> Behaviour {
+    Behaviour::Made(Make::new(|_| (StatusCode::NOT_FOUND, "404 page not found").into_response()))
+}
+
+fn group_list(groups: &Value) -> Behaviour {
+    json_page(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+}
+
+#[tokio::test]
+async fn a_starting_function_does_not_trust_a_404_that_discovery_does_not_confirm() {
+    let no_document = || Behaviour::Status(404, "404 page not found".to_owned());
+    let doubtful = [
+        ("discovery has the kind", vec![]),
+        ("discovery is forbidden", vec![("v1", Behaviour::Status(403, String::new()))]),
+        ("discovery fails", vec![("v1", Behaviour::Status(503, "<html>".to_owned()))]),
+        ("discovery is garbage", vec![("v1", Behaviour::Pages(JSON, vec![b"garbage".to_vec()]))]),
+        ("the group has no document, and is in the list of groups", vec![("v1", no_document())]),
+        ("every path is not found", vec![("v1", no_document()), ("apis", no_document())]),
+        (
+            "the list of groups is forbidden",
+            vec![("v1", no_document()), ("apis", Behaviour::Status(403, String::new()))],
+        ),
+        ("the list of groups is empty", vec![("v1", no_document()), ("apis", group_list(&json!([])))]),
+        ("the list of groups is a page", vec![("v1", no_document()), ("apis", json_page(&json!({})))]),
+    ];
+    for (name, behaviours) in doubtful {
+        let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+        kubernetes.set("servicemonitors", not_found());
+        behaviours.into_iter().for_each(|(resource, behaviour)| kubernetes.set(resource, behaviour));
+        let function = start(&kubernetes, "0", "600").await;
+        let failed = function.get("/scrape_configs").await;
+        assert_eq!(failed.status, 503, "{name}");
+        let expected = "cannot list servicemonitors: 404 Not Found, and API discovery does not confirm";
+        assert!(failed.message().contains(expected), "{name}: {}", failed.message());
+        kubernetes.put(&web("web-1", "10.0.0.1"));
+        assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_kind_that_discovery_does_not_have_is_absent() {
+    let groups = json!([{"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}]);
+    let gone = || Behaviour::Status(404, "404 page not found".to_owned());
+    let absent = [
+        ("the group lacks the kind", vec![("podmonitors", gone())]),
+        (
+            "the group lacks the version",
+            vec![("scrapeconfigs", not_found()), ("v1alpha1", gone()), ("apis", group_list(&groups))],
+        ),
+    ];
+    for (name, behaviours) in absent {
+        let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+        behaviours.into_iter().for_each(|(resource, behaviour)| kubernetes.set(resource, behaviour));
+        let function = start_with_all_kinds(&kubernetes).await;
+        assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.1:8080"], "{name}");
+        let asked = || {
+            kubernetes
+                .take_paths()
+                .iter()
+                .filter(|path| path.starts_with("/apis/monitoring") && path.matches('/').count() == 3)
+                .count()
+        };
+        assert_eq!(asked(), 1, "{name}: discovery is asked once");
+        assert_eq!(function.get(SHARE).await.status, 200, "{name}");
+        assert_eq!(asked(), 0, "{name}: nothing can be lost any more");
+    }
+}
+
+#[tokio::test]
+async fn a_404_of_a_running_function_costs_no_monitor_and_nobody_else_anything() {
+    let kubernetes = Kubernetes::start(&web("web-1", "10.0.0.1")).await;
+    let function = start_with_all_kinds(&kubernetes).await;
+    let before = function.get("/scrape_configs").await;
+    // There were no probes, so no probe can be lost.
+    kubernetes.set("probes", not_found());
+    kubernetes.set("servicemonitors", not_found());
+    let moved: Vec<_> =
+        web("web-1", "10.0.0.2").into_iter().filter(|object| object["kind"] != "ServiceMonitor").collect();
+    kubernetes.put(&moved);
+    assert_eq!(addresses(&function.get(SHARE).await.json()), ["10.0.0.2:8080"]);
+    assert_eq!(function.get("/scrape_configs").await.body, before.body);
+    let report = function.get("/debug/report").await.json().to_string();
+    assert!(report.contains("API discovery has the resource"), "{report}");
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! Monitors that no collector could load, or that exceed a bound, beside a valid monitor. Each is refused by name, and
 //! the valid monitor is served in both views.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::certificates::Authority;
 use crate::events::{function_url, http_api};
@@ -72,6 +75,16 @@ async fn start(objects: Vec<Value>, config: &str, variables: &[(&str, &str)]) ->
     all.extend_from_slice(variables);
     let function = Function::start(&all).await;
     (folder, function)
+}
+
+/// Waits until the function has its first snapshot. Large regular expressions take long on a busy machine.
+async fn is_ready(function: &Function) {
+    let ready = async {
+        while function.get("/readyz").await.status != 200 {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(180), ready).await.unwrap();
 }
 
 /// Checks that the valid monitor is served in both views, and returns the names of all jobs.
@@ -166,6 +179,61 @@ async fn the_largest_monitors_of_a_namespace_are_refused_until_the_others_fit() 
     }
 }
 
+/// Twenty monitors of 250 bytes, whose regular expressions take about 2 MiB each.
+#[tokio::test]
+async fn the_regular_expressions_of_many_small_monitors_are_bounded_together() {
+    let with = |regex: &str| {
+        let rule = json!({"action": "keep", "sourceLabels": ["__address__"], "regex": regex});
+        [json!({"port": "http", "relabelings": [rule]})]
+    };
+    let large = (0..20).map(|n| monitor(&format!("large-{n:02}"), &with(r"\pL{50}|x*"), &json!({})));
+    let monitors: Vec<_> = large.chain([monitor("small", &with(r"[a-z]+\d{1,3}.*"), &json!({}))]).collect();
+    for setting in ["NAMESPACE_LIMIT_BYTES", "TOTAL_LIMIT_BYTES"] {
+        let (_folder, function) = start(monitors.clone(), CONFIG, &[(setting, "2000000")]).await;
+        is_ready(&function).await;
+        let jobs = jobs_beside_the_good_one(&function, setting).await;
+        let report = report(&function).await;
+        println!("{setting}: {jobs:?}, {} MiB", function.peak_memory() >> 20);
+        assert!(jobs.contains(&"serviceMonitor/tenant/small/0".to_owned()), "{setting}: {jobs:?}: {report:?}");
+        assert!((2..10).contains(&jobs.len()), "{setting}: {jobs:?}");
+        assert_eq!(report.len(), 21 - jobs.len(), "{setting}: {report:?}");
+        let expected = |entry: &String| entry.contains("regular expressions") && entry.contains(setting);
+        assert!(report.iter().all(expected), "{setting}: {report:?}");
+        assert!(function.peak_memory() < MOST_MEMORY, "{setting}");
+    }
+}
+
+/// One monitor with 40 endpoints, whose 1,000 targets have a label of 4 KiB: 160 MiB of targets.
+#[tokio::test]
+async fn the_targets_of_all_jobs_of_one_monitor_are_bounded_together() {
+    let metadata = json!({"namespace": "tenant", "name": "bad", "annotations": {"text": "x".repeat(4 << 10)},
+        "labels": {"app": "x", "kubernetes.io/service-name": "bad"}});
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"name": "http", "port": 80}]}});
+    let endpoints: Vec<_> =
+        (0..1_000).map(|n| json!({"addresses": [format!("10.1.{}.{}", n / 250, n % 250)]})).collect();
+    let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata, "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 80}], "endpoints": endpoints});
+    let rule = json!({"sourceLabels": ["__meta_kubernetes_service_annotation_text"], "targetLabel": "text"});
+    let endpoint = json!({"port": "http", "honorLabels": true, "relabelings": [rule]});
+    let objects = vec![service, slice, monitor("bad", &repeated(&endpoint, 40), &json!({}))];
+    let (_folder, function) = start(objects, CONFIG, &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")]).await;
+    is_ready(&function).await;
+    assert_eq!(jobs_beside_the_good_one(&function, "").await.len(), 40);
+    let mut statuses = std::collections::BTreeMap::new();
+    for n in 0..40 {
+        let share = function
+            .invoke(function_url(&format!("/jobs/serviceMonitor%2Ftenant%2Fbad%2F{n}/targets?collector_id=c")))
+            .await;
+        *statuses.entry(share.status).or_insert(0) += 1;
+    }
+    assert!((1..12).contains(&statuses[&200]) && statuses[&503] >= 25, "{statuses:?}");
+    let report = report(&function).await;
+    let expected = "bad unknown : the targets of all jobs of this object take more than 32 MiB";
+    assert_eq!(report.iter().filter(|entry| entry.starts_with(expected)).count(), statuses[&503], "{report:?}");
+    println!("{statuses:?}, {} MiB", function.peak_memory() >> 20);
+    assert!(function.peak_memory() < MOST_MEMORY, "{} MiB", function.peak_memory() >> 20);
+}
+
 #[tokio::test]
 async fn jobs_that_collectors_cannot_load_are_left_out_alone() {
     let pem = Authority::new("authority").pem;
@@ -258,6 +326,7 @@ async fn scrape_configs_that_do_not_fit_are_an_error_with_advice() {
     let endpoints = repeated(&json!({"port": "http"}), 100);
     let monitors = (0..6).map(|n| monitor(&format!("m{n}"), &endpoints, &json!({"podTargetLabels": labels})));
     let (_folder, function) = start(monitors.collect(), CONFIG, &[]).await;
+    is_ready(&function).await;
     let plain = function.get("/scrape_configs").await;
     assert_eq!(plain.status, 500, "{}", plain.body.len());
     for part in ["Accept-Encoding: gzip", "merged view", "RESPONSE_MODE=stream"] {

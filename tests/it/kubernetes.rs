@@ -207,7 +207,10 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
     let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     *shared.authorization.lock().unwrap() = authorization;
     shared.paths.lock().unwrap().push(uri.to_string());
-    let mut segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    // The function encodes `-` and more in names, which is the same path for an API server.
+    let decoded = |segment| percent_encoding::percent_decode_str(segment).decode_utf8().unwrap();
+    let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
+    let mut segments: Vec<_> = segments.iter().map(AsRef::as_ref).collect();
     // .../RESOURCE, .../namespaces/NAMESPACE/RESOURCE, .../namespaces/NAMESPACE/RESOURCE/NAME, or .../namespaces/NAME
     let (resource, namespace, name) = match segments.as_slice() {
         [.., "namespaces", namespace, resource, name] => (*resource, Some(*namespace), Some((*namespace, *name))),
@@ -229,6 +232,7 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
     let query = uri.query().unwrap_or_default();
     let objects = match behaviour {
         None if matches!(segments.as_slice(), ["apis", _, _]) => return discovery(shared, &segments).into_response(),
+        None if matches!(segments.as_slice(), ["apis"]) => return groups().into_response(),
         None => Vec::new(),
         Some(Behaviour::Objects(objects)) => objects,
         Some(Behaviour::Held(gate, objects)) => {
@@ -271,7 +275,7 @@ async fn answer(shared: &Shared, OriginalUri(uri): OriginalUri, headers: HeaderM
 fn forbidden(shared: &Shared, namespace: Option<&str>, segments: &[&str]) -> Option<Response> {
     let granted = shared.granted.lock().unwrap();
     let granted = granted.as_ref()?;
-    let is_discovery = matches!(segments, ["apis", _, _]);
+    let is_discovery = matches!(segments, ["apis"] | ["apis", _, _]);
     let is_namespace = matches!(segments, ["api", "v1", "namespaces", _]);
     if is_discovery
         || (is_namespace && shared.namespaces_granted.load(Ordering::Relaxed))
@@ -323,4 +327,12 @@ fn discovery(shared: &Shared, segments: &[&str]) -> String {
         .collect();
     let group = segments[1..].join("/");
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group, "resources": resources}).to_string()
+}
+
+/// The groups of custom resources, in the list of all API groups.
+fn groups() -> String {
+    let versions = ["v1", "v1alpha1"]
+        .map(|version| json!({"groupVersion": format!("monitoring.coreos.com/{version}"), "version": version}));
+    let group = json!({"name": "monitoring.coreos.com", "versions": versions, "preferredVersion": versions[0]});
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]}).to_string()
 }

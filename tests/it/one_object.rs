@@ -298,6 +298,7 @@ async fn one_object_of_an_api_server_costs_nobody_else_anything() {
         let address = format!("10.0.1.{at}");
         put(&kubernetes, &[good(&address), case.objects.clone()].concat());
         is_served_soon(&function, &address, &case.name).await;
+        is_reported(&function, &case, case.says.as_ref()).await;
         println!("{}", case.name);
     }
 }

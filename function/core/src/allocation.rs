@@ -6,12 +6,14 @@
 //! objects that jobs discover.
 
 mod collectors;
+mod expressions;
 mod former;
 mod job;
 mod job_set;
 mod kinds;
 mod list;
 mod merged;
+mod object_bytes;
 pub(crate) mod pipelines;
 mod place;
 mod plan;
@@ -52,6 +54,7 @@ use collectors::zone_of_node;
 use former::Keeping;
 use job::CommonInputs;
 use merged::Mergeable;
+use object_bytes::ObjectBytes;
 use shares::Shares;
 
 /// Jobs, their targets, and the collectors of each target. All answers are built from it.
@@ -243,13 +246,17 @@ pub fn allocate(inputs: Inputs<'_>, before: Option<&Allocation>) -> Result<Alloc
         filter: config.filter,
         served,
         most: config.most_of_a_job,
+        left: usize::MAX,
         keeping,
     };
-    let mut jobs = BTreeMap::new();
+    let (mut jobs, mut bytes) = (BTreeMap::new(), ObjectBytes::new(config.most_of_a_job));
     for planned in &plan.jobs {
-        let name = &planned.scrape_config.job_name;
+        let (name, monitor) = (&planned.scrape_config.job_name, planned.monitor.as_ref());
         let known = before.and_then(|before| before.jobs.get(name)).map(|entry| &entry.job);
-        jobs.insert(name.clone(), Job::next(known, planned, views, &common, &mut places, &mut report));
+        let common = CommonInputs { left: bytes.left(monitor), ..common };
+        let job = Job::next(known, planned, views, &common, &mut places, &mut report);
+        bytes.take(monitor, &job);
+        jobs.insert(name.clone(), job);
     }
     let owners = owners(config, cluster, members.as_ref(), &jobs)?;
     let jobs = shared(jobs, members.as_ref(), &owners, &mut report);

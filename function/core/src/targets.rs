@@ -131,4 +131,10 @@ pub enum TooLarge {
     /// The targets take too much memory.
     #[error("its targets take more than {} MiB: let its rules drop what it does not need", .0 >> 20)]
     Job(usize),
+    /// The targets of all jobs of the monitor take too many bytes.
+    #[error(
+        "the targets of all jobs of this object take more than {} MiB: let their rules drop what they do not need, or raise \
+         the function's memory", .0 >> 20
+    )]
+    Jobs(usize),
 }

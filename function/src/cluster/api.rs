@@ -29,6 +29,7 @@ use tracing::debug;
 
 use super::bearer::Bearer;
 use super::connections::Connections;
+use super::definition::Definition;
 use super::encoding::{Encoded, Encoding, JSON, Listing, Readable, Unreadable};
 use super::error::advice;
 use super::follow::{self, Events, Lost};
@@ -39,7 +40,7 @@ use super::protobuf;
 use super::proxy;
 use super::reading::{Known, Reading};
 use super::resource::{Part, Resource};
-use super::trust::{self, Definition};
+use super::trust;
 use super::{ClusterError, Kind};
 use crate::error::chain;
 
@@ -175,14 +176,19 @@ impl Api {
     ) -> Result<Known, ClusterError> {
         (known.bytes, known.note) = (0, Report::default());
         let (resource, before) = (Resource::of(part), collection.clone());
+        let is_harmless = trust::is_harmless(&before, &known);
         let defined = self.update(&resource, &mut known, &before, collection).await?;
         if resource.optional {
             let definition = match defined {
-                false => Definition::Goes,
                 true if trust::lost_some(&before, collection) => self.definition(&resource).await?,
                 true => Definition::Stays,
+                false if is_harmless => Definition::Gone,
+                false => self.definition(&resource).await?.of_missing_list(),
             };
             trust::keep_undefined(&definition, keep, resource.name, &before, &mut known, collection);
+            if !defined {
+                trust::check_absent(&definition, resource.name, collection, &mut known)?;
+            }
         }
         Ok(known)
     }
@@ -323,8 +329,20 @@ impl Api {
                 let document = whole(body, Verb::Get, resource.name).await?;
                 Definition::in_discovery(&document, resource.api_version(), resource.name)
             }
-            // The last definition of the group is gone.
-            Sent::NotFound { .. } => Definition::Goes,
+            // The last definition of the group is gone, or something before the API server does not know the path.
+            Sent::NotFound { .. } => self.group(resource).await?,
+            Sent::Refused { status, message } => Definition::Unknown(format!("{status}: {message}")),
+        })
+    }
+
+    /// What the list of all API groups says about the group of a custom resource.
+    async fn group(&self, resource: &Resource) -> Result<Definition, ClusterError> {
+        Ok(match self.send(Verb::Get, resource.name, "/apis", JSON).await? {
+            Sent::Found(body, _) => {
+                let document = whole(body, Verb::Get, resource.name).await?;
+                Definition::in_groups(&document, resource.api_version())
+            }
+            Sent::NotFound { message } => Definition::Unknown(format!("{}: {message}", StatusCode::NOT_FOUND)),
             Sent::Refused { status, message } => Definition::Unknown(format!("{status}: {message}")),
         })
     }

@@ -215,10 +215,11 @@ impl Page {
         if !has_items {
             return Err(WrongAnswer::NoItems);
         }
-        if metadata.resource_version.is_empty() {
-            return Err(WrongAnswer::NoVersion);
+        match &*metadata.resource_version {
+            "" => Err(WrongAnswer::NoVersion),
+            "0" => Err(WrongAnswer::ZeroVersion),
+            _ => Ok(metadata),
         }
-        Ok(metadata)
     }
 }
 

@@ -110,6 +110,18 @@ pub enum ClusterError {
         #[source]
         source: Unreadable,
     },
+    /// The list of a custom resource is not found, and API discovery does not confirm that the resource is not defined.
+    #[error(
+        "cannot list {resource}: 404 Not Found, and API discovery does not confirm that the CustomResourceDefinition is \
+         missing: {reason}; check what stands before the API server, and grant get on /apis (ClusterRole \
+         system:discovery)"
+    )]
+    Undefined {
+        /// Such as `servicemonitors`.
+        resource: &'static str,
+        /// What API discovery says.
+        reason: String,
+    },
     /// The answers have no end, or one that is too far away.
     #[error("cannot {verb} {resource}: the answer is larger than any Kubernetes API server sends, {limit}")]
     TooMuch {

@@ -51,6 +51,8 @@ pub struct Known {
     /// Since when objects are missing while the API server does not say whether their definition is going. Objects from
     /// before are kept meanwhile.
     pub doubted_since: Option<Moment>,
+    /// Whether a list that was not found is believed to have no objects.
+    pub is_absent: bool,
     /// Bytes of the last whole list.
     pub list_bytes: usize,
     /// Bytes that were read this time.

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use target_allocator_core::objects::{Collection, Object};
 use target_allocator_core::report::{ObjectRef, Outcome};
 
+use super::ClusterError;
+use super::definition::Definition;
 use super::encoding::Readable;
 use super::reading::Known;
 use super::wrong::WrongAnswer;
@@ -38,42 +39,27 @@ pub fn lost_some<T: Object>(before: &Collection<T>, now: &Collection<T>) -> bool
     now.changes_since(before).any(|(_, object)| object.is_none())
 }
 
-/// What the API server says about the definition of a custom resource when objects are missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Definition {
-    /// The definition is there, so the objects were deleted one by one.
-    Stays,
-    /// The definition is deleted or about to be. The API server deletes its objects, and offers no `create` meanwhile.
-    Goes,
-    /// The API server does not say.
-    Unknown(String),
+/// Whether a list that is not found can be believed without API discovery, since nothing can be lost: there was no object
+/// before, and an environment does not begin.
+pub fn is_harmless<T: Object>(before: &Collection<T>, known: &Known) -> bool {
+    before.is_empty() && (known.is_absent || !known.version.is_empty())
 }
 
-impl Definition {
-    /// What the discovery document of an API group says about a resource.
-    pub fn in_discovery(document: &[u8], api_version: &str, resource: &str) -> Self {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Group {
-            kind: String,
-            group_version: String,
-            resources: Vec<Verbs>,
+/// Refuses a list that is not found, if API discovery does not confirm that the definition is gone. Objects from before
+/// may be kept instead.
+pub fn check_absent<T: Object>(
+    definition: &Definition,
+    resource: &'static str,
+    now: &Collection<T>,
+    known: &mut Known,
+) -> Result<(), ClusterError> {
+    match definition {
+        Definition::Unknown(reason) if now.is_empty() => {
+            Err(ClusterError::Undefined { resource, reason: reason.clone() })
         }
-        #[derive(Deserialize)]
-        struct Verbs {
-            name: String,
-            verbs: Vec<String>,
-        }
-        match serde_json::from_slice(document) {
-            Ok(Group { kind, group_version, resources })
-                if kind == "APIResourceList" && group_version == api_version =>
-            {
-                let verbs = resources.iter().find(|known| known.name == resource).map(|known| &known.verbs);
-                let creates = verbs.is_some_and(|verbs| verbs.iter().any(|verb| verb == "create"));
-                if creates { Self::Stays } else { Self::Goes }
-            }
-            Ok(Group { kind, group_version, .. }) => Self::Unknown(format!("got kind {kind} of {group_version}")),
-            Err(error) => Self::Unknown(format!("got something else than an APIResourceList: {error}")),
+        _ => {
+            known.is_absent = true;
+            Ok(())
         }
     }
 }
@@ -89,8 +75,8 @@ pub fn keep_undefined<T: Object>(
     now: &mut Collection<T>,
 ) {
     match definition {
-        Definition::Goes if before.is_empty() => {}
-        Definition::Goes => _ = known.undefined_since.get_or_insert_with(Moment::now),
+        Definition::Goes | Definition::Gone if before.is_empty() => {}
+        Definition::Goes | Definition::Gone => _ = known.undefined_since.get_or_insert_with(Moment::now),
         Definition::Unknown(_) => _ = known.doubted_since.get_or_insert_with(Moment::now),
         Definition::Stays => known.doubted_since = None,
     }
@@ -182,55 +168,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_definition_that_is_being_deleted_takes_no_new_objects() {
-        let group = |resources: &str| {
-            format!(
-                r#"{{"kind": "APIResourceList", "groupVersion": "monitoring.coreos.com/v1", "resources": [{resources}]}}"#
-            )
-        };
-        let with = |verbs: &str| {
-            group(&format!(r#"{{"name": "probes/status", "verbs": []}}, {{"name": "probes", "verbs": {verbs}}}"#))
-        };
-        let unknown = Definition::Unknown(String::new());
-        let cases = [
-            (with(r#"["create", "get", "list"]"#), Definition::Stays),
-            (with(r#"["get", "list"]"#), Definition::Goes),
-            (group(""), Definition::Goes),
-            (with(r#"["create"]"#).replace("com/v1", "com/v2"), unknown.clone()),
-            (r#"{"resources": []}"#.to_owned(), unknown.clone()),
-            (r#"{"kind": "List", "items": []}"#.to_owned(), unknown.clone()),
-            (r#"{"kind": "Status", "code": 403}"#.to_owned(), unknown.clone()),
-            ("nonsense".to_owned(), unknown.clone()),
-            (String::new(), unknown),
-        ];
-        for (document, expected) in cases {
-            let said = match Definition::in_discovery(document.as_bytes(), "monitoring.coreos.com/v1", "probes") {
-                Definition::Unknown(reason) => {
-                    assert!(reason.starts_with("got "), "{reason}");
-                    Definition::Unknown(String::new())
-                }
-                said => said,
-            };
-            assert_eq!(said, expected, "{document}");
-        }
-    }
-
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn objects_stay_for_a_while_after_their_definition_went() {
-        use Definition::{Goes, Stays};
+        use Definition::{Goes, Gone, Stays};
         let mut known = Known::default();
         let mut step = |definition: Definition, keep, before: &[&str], listed: &[&str]| {
             let mut now = monitors(listed);
             keep_undefined(&definition, keep, "servicemonitors", &monitors(before), &mut known, &mut now);
             (names(&now).join(" "), known.undefined_since.is_some())
         };
-        assert_eq!(step(Goes, MINUTE, &[], &[]), (String::new(), false), "there were no objects");
+        assert_eq!(step(Gone, MINUTE, &[], &[]), (String::new(), false), "there were no objects");
         assert_eq!(step(Stays, MINUTE, &["a", "b"], &["b"]), ("b".to_owned(), false), "one was deleted");
         assert_eq!(step(Goes, MINUTE, &["a", "b"], &["b"]), ("a b".to_owned(), true), "the definition is going");
-        assert_eq!(step(Goes, MINUTE, &["a", "b"], &[]), ("a b".to_owned(), true), "it is gone");
+        assert_eq!(step(Gone, MINUTE, &["a", "b"], &[]), ("a b".to_owned(), true), "it is gone");
         assert_eq!(step(Stays, MINUTE, &["a", "b"], &["c"]), ("a b c".to_owned(), true), "it is back");
         assert_eq!(step(Stays, Duration::ZERO, &["a", "b", "c"], &["c"]), ("c".to_owned(), false), "the while is over");
         assert!(lost_some(&monitors(&["a", "b"]), &monitors(&["b", "c"])));
@@ -259,6 +211,35 @@ mod tests {
             (String::new(), String::new()),
             "after the while"
         );
+    }
+
+    #[test]
+    fn a_list_that_is_not_found_is_believed_if_discovery_agrees_or_nothing_can_be_lost() {
+        let (mut listed, mut absent) = (Known::default(), Known::default());
+        listed.version = "5".to_owned();
+        absent.is_absent = true;
+        let cases = [
+            ("an environment begins", &[][..], Known::default(), false),
+            ("there was no object", &[], listed.clone(), true),
+            ("the kind was absent", &[], absent.clone(), true),
+            ("there was an object", &["a"], listed, false),
+            ("objects are kept", &["a"], absent, false),
+        ];
+        for (name, before, known, harmless) in cases {
+            assert_eq!(is_harmless(&monitors(before), &known), harmless, "{name}");
+        }
+        let unknown = Definition::Unknown("API discovery has the resource".to_owned());
+        let cases = [
+            ("the definition is gone", Definition::Gone, &[][..], true),
+            ("it is gone, and objects are kept", Definition::Gone, &["a"], true),
+            ("it may be there, and objects are kept", unknown.clone(), &["a"], true),
+            ("it may be there, and no object is kept", unknown, &[], false),
+        ];
+        for (name, definition, kept, believed) in cases {
+            let mut known = Known::default();
+            let checked = check_absent(&definition, "servicemonitors", &monitors(kept), &mut known);
+            assert_eq!((checked.is_ok(), known.is_absent), (believed, believed), "{name}: {checked:?}");
+        }
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub enum WrongAnswer {
     /// The list has no `metadata.resourceVersion`.
     #[error("the list has no metadata.resourceVersion")]
     NoVersion,
+    /// The list has the version 0. An API server fails rather than to send it: no store has this version.
+    #[error("the list has the resource version 0, which no API server sends")]
+    ZeroVersion,
     /// Two pages of one list are from different states of the cluster.
     #[error("the pages of the list have different resource versions: {first} and {then}")]
     Pages {

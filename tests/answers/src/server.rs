@@ -26,8 +26,6 @@ pub struct Server {
     pub is_cold: bool,
     /// Whether answers may be wrong during this refresh.
     pub is_faulty: bool,
-    /// Whether a 404 has said during this refresh that a kind is not defined.
-    pub denied: bool,
     /// Whether lists leave out an object, which nobody can tell from the truth: the test of the rule itself.
     pub lies: bool,
     pub counts: Counts,
@@ -78,7 +76,7 @@ impl Server {
     fn routed<B>(&mut self, request: &Request<B>) -> Answer {
         let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
         let Some(resource) = RESOURCES.iter().position(|resource| resource.path() == path) else {
-            return self.discovery();
+            return self.discovery(path);
         };
         let value = |name: &str| {
             query
@@ -123,7 +121,7 @@ impl Server {
             return self.written(&resource, asked, &page);
         }
         match self.draw.below(14) {
-            1 => self.failure(&resource),
+            1 => self.failure(),
             2 => self.status_with_200(asked.protobuf),
             3 => {
                 page.wrong.other_kind = Some(self.draw.one_of(&["Service", "", "ConfigMap"]));
@@ -146,6 +144,10 @@ impl Server {
             6 if self.may_be_unreadable(asked, &page) => {
                 page.wrong.item = Item::Unreadable;
                 self.wrong("only unreadable items", &resource, asked, &page)
+            }
+            7 if self.draw.once_in(2) => {
+                page.version = 0;
+                self.wrong("the version 0", &resource, asked, &page)
             }
             7 => {
                 page.wrong.version_missing = true;
@@ -220,10 +222,9 @@ impl Server {
         }
     }
 
-    fn failure(&mut self, resource: &Resource) -> Answer {
+    fn failure(&mut self) -> Answer {
         self.count("another status");
         let status = self.draw.one_of(&[500, 400, 401, 403, 404, 410, 429, 503, 504]);
-        self.denied |= status == 404 && !resource.built_in;
         let body = self.draw.one_of(&["", "{}", "<html>", r#"{"kind":"Status","message":"no","code":500}"#]);
         Answer::status(status, body)
     }
@@ -293,7 +294,7 @@ impl Server {
         let (version, uids) = (self.truths[resource].version, self.truths[resource].uids());
         let uid = uids.first().copied().unwrap_or((0, 10));
         match self.draw.below(8) {
-            1 => return self.failure(&RESOURCES[2]),
+            1 => return self.failure(),
             2 => return self.status_with_200(protobuf),
             3 => return self.junk(),
             4 => {
@@ -327,13 +328,16 @@ impl Server {
 
     // The monitors' definition
 
-    fn discovery(&mut self) -> Answer {
+    fn discovery(&mut self, path: &str) -> Answer {
         if self.is_faulty && self.draw.once_in(2) {
             self.count("no discovery");
             return match self.draw.below(2) {
-                0 => self.failure(&RESOURCES[2]),
+                0 => self.failure(),
                 _ => self.junk(),
             };
+        }
+        if path == "/apis" {
+            return self.groups();
         }
         self.count("discovery");
         let verbs: &[&str] = match self.truths[0].definition {
@@ -345,5 +349,19 @@ impl Server {
         let group: Value = json!({"kind": "APIResourceList", "apiVersion": "v1",
                                   "groupVersion": "monitoring.coreos.com/v1", "resources": [resource]});
         Answer::ok(JSON, group.to_string().into_bytes())
+    }
+
+    fn groups(&mut self) -> Answer {
+        self.count("the API groups");
+        let group = |name: &str| {
+            let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
+            json!({"name": name, "versions": [version]})
+        };
+        let mut groups = vec![group("apps")];
+        if self.truths[0].definition != Definition::Gone {
+            groups.push(group("monitoring.coreos.com"));
+        }
+        let list = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups});
+        Answer::ok(JSON, list.to_string().into_bytes())
     }
 }

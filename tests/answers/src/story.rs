@@ -54,7 +54,6 @@ impl Story {
             believed: vec![0; RESOURCES.len()],
             is_cold: true,
             is_faulty: false,
-            denied: false,
             lies: false,
             counts: Counts::default(),
         };
@@ -125,22 +124,23 @@ impl Story {
     fn check(&self, before: &Reading, now: &Reading, is_cold: bool) {
         for position in &self.read {
             let resource = RESOURCES[*position];
-            let (truth, denied) = self.locked(|server| (server.truths[*position].clone(), server.denied));
+            let truth = self.locked(|server| server.truths[*position].clone());
             let (before, now) = (uids(before, &resource), uids(now, &resource));
             let required: BTreeSet<Uid> = match truth.definition {
-                _ if is_cold && denied && !resource.built_in => BTreeSet::new(),
                 _ if is_cold => truth.uids(),
                 Definition::Present => before.intersection(&truth.uids()).copied().collect(),
                 // They are kept, although they are deleted.
                 Definition::Going | Definition::Gone => before.clone(),
             };
-            // Kept objects have no version of the server's truth. A new object of the same name replaces a kept one.
-            let is_replaced = |uid: &Uid| {
-                truth.definition != Definition::Present
-                    && now.iter().any(|(name, version)| *name == uid.0 && *version > uid.1)
+            // An object that is kept after its deletion makes way for a later object of the same name.
+            let is_replaced = |(number, created): &&Uid| {
+                let is_deleted = !truth.uids().contains(&(*number, *created));
+                is_deleted && now.iter().any(|(name, later)| name == number && later > created)
             };
             let lost: Vec<_> = required.difference(&now).filter(|uid| !is_replaced(uid)).collect();
             let name = resource.name;
+            let made_up: Vec<_> = now.iter().filter(|uid| !truth.has_had(**uid)).collect();
+            assert!(made_up.is_empty(), "{name} never existed: {made_up:?}; truth: {truth:?}");
             assert!(lost.is_empty(), "{name} lost: {lost:?}; before: {before:?}; now: {now:?}; truth: {truth:?}");
         }
     }
@@ -152,7 +152,6 @@ impl Server {
             truth.change(&mut self.draw, resource);
         }
         self.is_faulty = self.draw.below(4) > 0;
-        self.denied = false;
     }
 
     /// Whether the story is over.

@@ -38,6 +38,8 @@ fn stories_have_every_answer_and_refreshes_of_both_outcomes() {
         "an item that is no such object",
         "only unreadable items",
         "no version",
+        "the version 0",
+        "the API groups",
         "a cut",
         "another encoding",
         "junk",

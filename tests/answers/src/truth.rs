@@ -89,6 +89,13 @@ impl Truth {
         self.objects.iter().map(|(number, created)| (*number, *created)).collect()
     }
 
+    /// Whether the object exists, or existed once.
+    pub fn has_had(&self, (number, created): Uid) -> bool {
+        let states = self.earlier.iter().map(|(_, state)| state).chain([&self.objects]);
+        let mut ever = states.map(|state| state.get(&number));
+        ever.any(|found| found == Some(&created)) || self.changes.iter().any(|change| change.uid == (number, created))
+    }
+
     /// Changes nothing, or one thing.
     pub fn change(&mut self, draw: &mut Draw, resource: &Resource) {
         self.earlier.push((self.version, self.objects.clone()));

@@ -33,6 +33,8 @@ pub struct Job {
     /// The number of targets whose labels exceed the size limit after relabelling.
     too_large: usize,
     unknown: Option<String>,
+    /// Whether the targets are unknown because they take too many bytes.
+    is_too_large: bool,
     /// The time when the targets were last known. `None` if they are known now.
     kept_since: Option<Timestamp>,
 }
@@ -49,6 +51,7 @@ struct JobInputs<'a> {
 }
 
 /// The inputs that all jobs share.
+#[derive(Clone, Copy)]
 pub(super) struct CommonInputs<'a> {
     pub index: &'a Index,
     /// The differences from the index of the previous allocation.
@@ -60,6 +63,8 @@ pub(super) struct CommonInputs<'a> {
     pub served: ServedLabels,
     /// The maximum size of the targets of a job, in bytes.
     pub most: usize,
+    /// The bytes that are left for this job, if its monitor has several.
+    pub left: usize,
     pub keeping: Keeping,
 }
 
@@ -93,6 +98,16 @@ impl Job {
     #[must_use]
     pub const fn is_kept(&self) -> bool {
         self.kept_since.is_some()
+    }
+
+    /// Whether the targets are unknown because they take too many bytes.
+    pub(super) const fn is_too_large(&self) -> bool {
+        self.is_too_large
+    }
+
+    /// Bytes of the targets in memory.
+    pub(super) fn held(&self) -> usize {
+        self.groups().map(|group| group.held()).sum()
     }
 
     /// The number of targets.
@@ -160,10 +175,17 @@ impl Job {
             Ok(answers) => answers,
             Err(reason) => return Arc::new(Self::with_unknown_targets(reason, before, planned, views, common)),
         };
-        let job = Self::with_known_targets(answers, before, planned, views, common, places).unwrap_or_else(|error| {
+        let known = match common.left {
+            // Making targets takes time that all others need.
+            0 => Err(TooLarge::Jobs(common.most)),
+            _ => Self::with_known_targets(answers, before, planned, views, common, places)
+                .and_then(|job| if job.held() > common.left { Err(TooLarge::Jobs(common.most)) } else { Ok(job) }),
+        };
+        let job = known.unwrap_or_else(|error| {
             let reason = error.to_string();
             report.push(planned.object(), Outcome::Unknown, "", &reason);
-            Arc::new(Self::with_unknown_targets(reason, before, planned, views, common))
+            let unknown = Self::with_unknown_targets(reason, before, planned, views, common);
+            Arc::new(Self { is_too_large: true, ..unknown })
         });
         job.report_too_large(common.filter, report);
         job
@@ -235,6 +257,7 @@ impl Job {
             targets: Vec::new(),
             too_large: 0,
             unknown: None,
+            is_too_large: false,
             kept_since: None,
         }
     }
@@ -253,11 +276,12 @@ impl Job {
         };
         let (mut discovered, before) = (Discovered::new(), &Discovered::new());
         let inputs = JobInputs { common, maker, wanted, before };
+        let mut size = Size::within(common.most);
         for query in 0..planned.queries.len() {
-            planned.discover_all(query, &inputs, places, &mut discovered)?;
+            planned.discover_all(query, &inputs, places, &mut size, &mut discovered)?;
         }
         let JobInputs { maker, wanted, .. } = inputs;
-        let named = planned.named(&maker, &answers, places)?;
+        let named = planned.named(&maker, &answers, places, &mut size)?;
         Self { wanted, discovered, named, answers, ..Self::nothing(planned, views) }.listed().within(common.most)
     }
 
@@ -279,11 +303,12 @@ impl Job {
         let wanted = self.wanted.next(common.index, |name| maker.wants(name));
         let mut discovered = self.discovered.clone();
         let inputs = JobInputs { common, maker, wanted, before: &self.discovered };
+        let mut size = Size::within(common.most);
         for (query, touched) in touched.into_iter().enumerate() {
             match touched {
                 Touched::All => {
                     discovered.retain(|(of, _), _| *of != query);
-                    planned.discover_all(query, &inputs, places, &mut discovered)?;
+                    planned.discover_all(query, &inputs, places, &mut size, &mut discovered)?;
                 }
                 Touched::Only(keys) => {
                     for (namespace, name) in keys {
@@ -291,7 +316,10 @@ impl Job {
                         let group = planned.queries[query].group(common.index, &inputs.wanted, namespace, name);
                         let made = group.map(|group| planned.make(&key, &group, &inputs, places));
                         match made.transpose()?.flatten() {
-                            Some(targets) => discovered.insert(key, targets),
+                            Some(targets) => {
+                                size.add(&targets)?;
+                                discovered.insert(key, targets)
+                            }
                             None => discovered.remove(&key),
                         };
                     }
@@ -299,7 +327,8 @@ impl Job {
             }
         }
         let JobInputs { maker, wanted, .. } = inputs;
-        let named = if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places)? };
+        let named =
+            if same_answers { self.named.clone() } else { planned.named(&maker, &answers, places, &mut size)? };
         let rest = Self::nothing(planned, self.views);
         Self { wanted, discovered, named, answers, ..rest }.listed().within(common.most).map(Arc::new)
     }
@@ -331,6 +360,23 @@ impl Job {
         }
         (self.targets, self.too_large) = (targets, too_large);
         self
+    }
+}
+
+/// The size of the groups that were made, so that a job is given up before it fills the memory.
+struct Size {
+    most: usize,
+    bytes: usize,
+}
+
+impl Size {
+    const fn within(most: usize) -> Self {
+        Self { most, bytes: 0 }
+    }
+
+    fn add(&mut self, group: &GroupTargets) -> Result<(), TooLarge> {
+        self.bytes += group.size();
+        if self.bytes > self.most { Err(TooLarge::Job(self.most)) } else { Ok(()) }
     }
 }
 

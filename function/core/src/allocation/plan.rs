@@ -5,18 +5,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Kind;
+use super::expressions::{Expressions, TooLarge};
 use super::kinds::kinds_of_discovery;
 use super::pipelines::{self, Pipelines};
 use super::read_scope::{self, ReadNamespaces, ReadScope};
 use crate::config::Config;
 use crate::discovery::{Author, NotRead, Query, QueryError, Source, SourceRefusal, check_sources, sources};
 use crate::error::chain;
-use crate::monitors::bounds::Used;
+use crate::monitors::bounds::{Bounds, Used};
 use crate::monitors::certificate::{self, NotLoadable};
 use crate::monitors::{self, ReferencedObject, ScrapeJob};
 use crate::objects::Cluster;
 use crate::regex::RegexCache;
-use crate::relabel::{MOST_BYTES, RelabelError, Rules, Stages};
+use crate::relabel::{RelabelError, Rules, Stages};
 use crate::report::{ObjectRef, Outcome, Report};
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::Role;
@@ -81,8 +82,8 @@ pub struct WrittenRules {
 enum Unserved {
     #[error("relabel_configs: {0}")]
     Rules(#[from] RelabelError),
-    #[error("the regular expressions of the jobs before this one take more than {} MiB", MOST_BYTES >> 20)]
-    TooLarge,
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     #[error("{}", chain(.0))]
     Shard(#[from] ShardError),
     #[error("tls_config.{0}")]
@@ -157,19 +158,26 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         (same_origin && job.scrape_config == *scrape_config).then(|| Arc::clone(job))
     };
     let mut jobs = BTreeMap::new();
-    // What the regular expressions of all jobs of a monitor take.
-    let mut sizes: BTreeMap<ObjectRef, usize> = BTreeMap::new();
+    let bounds = config.monitors.as_ref().map_or_else(Bounds::default, |settings| settings.bounds);
+    let mut expressions = Expressions::within(bounds);
     let mut add = |scrape_config: ScrapeConfig, origin: Origin, report: &mut Report| {
         let object = origin.monitor.clone().unwrap_or_else(|| config_object(&scrape_config.job_name));
-        let size = sizes.entry(object.clone()).or_default();
-        let planned = match known(&scrape_config, &origin) {
-            _ if *size > MOST_BYTES => Err(Unserved::TooLarge),
-            Some(job) => Ok(job),
-            None => PlannedJob::new(scrape_config, origin, &config.namespace, &scope, &regexes).map(Arc::new),
+        // The jobs of the config are the operator's own.
+        let tenant = origin.monitor.clone();
+        let planned = match (
+            tenant.as_ref().map_or(Ok(()), |tenant| expressions.admit(tenant)),
+            known(&scrape_config, &origin),
+        ) {
+            (Err(too_large), _) => Err(too_large.into()),
+            (Ok(()), Some(job)) => Ok(job),
+            (Ok(()), None) => {
+                PlannedJob::within(&mut expressions, scrape_config, origin, &config.namespace, &scope, &regexes)
+                    .map(Arc::new)
+            }
         };
         match planned {
             Ok(job) => {
-                *size += job.rules.size();
+                let too_large = tenant.map(|tenant| expressions.add(&tenant, job.rules.size())).unwrap_or_default();
                 job.report_not_read(report);
                 let (name, monitor) = (job.scrape_config.job_name.clone(), job.monitor.clone());
                 if jobs.insert(name.clone(), job).is_some_and(|earlier| earlier.monitor.is_none())
@@ -178,12 +186,12 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
                     let reason = format_args!("{monitor} makes a job of this name, which is served instead: rename it");
                     report.push(config_object(&name), Outcome::JobLeftOut, "job_name", reason);
                 }
+                for (object, reason) in too_large {
+                    jobs.retain(|_, job: &mut Arc<PlannedJob>| job.monitor.as_ref() != Some(&object));
+                    report.push(object, Outcome::JobLeftOut, "", reason);
+                }
             }
             Err(unserved) => {
-                // To find out that one is too large takes as long as to compile one that is not.
-                if matches!(unserved, Unserved::Rules(_)) {
-                    *size += MOST_BYTES / 4;
-                }
                 report.push(object, Outcome::JobLeftOut, "", unserved);
             }
         }
@@ -209,6 +217,28 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
 }
 
 impl PlannedJob {
+    /// Compiles a job, if the bounds on expressions allow it.
+    fn within(
+        expressions: &mut Expressions,
+        scrape_config: ScrapeConfig,
+        origin: Origin,
+        own_namespace: &str,
+        scope: &ReadScope,
+        regexes: &RegexCache,
+    ) -> Result<Self, Unserved> {
+        let Some(tenant) = origin.monitor.clone() else {
+            return Self::new(scrape_config, origin, own_namespace, scope, regexes);
+        };
+        expressions.admit_compilation(&tenant)?;
+        let planned = Self::new(scrape_config, origin, own_namespace, scope, regexes);
+        match &planned {
+            Ok(job) => expressions.compile(&tenant, job.rules.size()),
+            Err(Unserved::Rules(_)) => expressions.fail(&tenant),
+            Err(_) => {}
+        }
+        planned
+    }
+
     fn new(
         scrape_config: ScrapeConfig,
         origin: Origin,

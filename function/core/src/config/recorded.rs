@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::*;
-use crate::shard::Fallback;
 use crate::monitors::draft::Files;
 use crate::monitors::selection::KindSelection;
+use crate::shard::Fallback;
 
 const RECORDED: &str = include_str!("../../../../tests/golden/configs.json");
 
@@ -151,8 +151,14 @@ fn configs_are_read_as_the_operator_reads_them() {
         let ours = Config::parse(&text, None);
         match (theirs, ours) {
             (None, Err(_)) => {}
-            (None, Ok(config)) => different.push(format!("{text}  refused by the operator: {}\n  read here: {:?}", refused.unwrap_or_default(), effective(config))),
-            (Some(theirs), Err(error)) => different.push(format!("{text}  read by the operator: {theirs:?}\n  refused here: {error}")),
+            (None, Ok(config)) => different.push(format!(
+                "{text}  refused by the operator: {}\n  read here: {:?}",
+                refused.unwrap_or_default(),
+                effective(config)
+            )),
+            (Some(theirs), Err(error)) => {
+                different.push(format!("{text}  read by the operator: {theirs:?}\n  refused here: {error}"))
+            }
             (Some(theirs), Ok(config)) => {
                 let ours = effective(config);
                 if theirs != ours {

@@ -73,7 +73,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Refuses an object with too many endpoints before the first endpoint is built.
+/// Refuses an object with too many endpoints before the first endpoint is built. Each of them can look at all objects of
+/// the cluster, and so can each Kubernetes SD config of a `ScrapeConfig`.
 ///
 /// # Errors
 /// [`Finding`] if `count` exceeds the bound.
@@ -83,6 +84,7 @@ pub fn check_endpoints(count: usize, bounds: Bounds) -> Result<(), Finding> {
         return Ok(());
     }
     Err(Finding::refused(format_args!(
-        "an object may have {object_endpoints} endpoints, divide it into several or raise OBJECT_LIMIT_ENDPOINTS: {count}"
+        "an object may have {object_endpoints} endpoints or kubernetesSDConfigs, divide it into several or raise \
+         OBJECT_LIMIT_ENDPOINTS: {count}"
     )))
 }

@@ -18,7 +18,7 @@ mod static_targets;
 use super::draft::{Context, Draft, OwnRules};
 use super::finding::{Finding, Within};
 use super::job_settings::{self, Times};
-use super::object_jobs::Builder;
+use super::object_jobs::{Builder, check_endpoints};
 use super::{http_client, relabeling};
 use crate::objects::monitoring::http::HttpConfig;
 use crate::objects::monitoring::scrape_config::{NameEscapingScheme, NameValidationScheme, ScrapeConfigSpec};
@@ -33,6 +33,8 @@ use service_discovery::service_discovery;
 /// # Errors
 /// [`Finding`] if the operator refuses the object, or if the object exceeds a bound.
 pub fn build(object: &ScrapeConfig, context: &mut Context<'_>, jobs: &mut Builder<'_>) -> Result<(), Finding> {
+    let queries = object.spec.kubernetes_sd_configs.len();
+    check_endpoints(queries, context.settings.bounds).within("kubernetesSDConfigs").within("spec")?;
     let class = context.settings.scrape_classes.of(object.spec.scrape_class_name.as_deref()).within("spec")?;
     let mut notes = Vec::new();
     let draft = draft(object, class, context, &mut notes).within("spec");

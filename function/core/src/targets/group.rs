@@ -61,6 +61,12 @@ impl GroupTargets {
         self.too_large
     }
 
+    /// Bytes of the targets and of their texts in memory. A shared piece counts once.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.text.len() + size_of_val(&*self.targets)
+    }
+
     /// Bytes of the targets and of their texts in answers. A shared piece is held once, but each target
     /// is served with it, so it counts for each.
     #[must_use]

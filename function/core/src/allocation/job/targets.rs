@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CommonInputs, Discovered, JobInputs};
+use super::{CommonInputs, Discovered, JobInputs, Size};
 use crate::allocation::plan::{self, PlannedJob};
 use crate::discovery::{Group, SourceAnswer, SourceGroup, static_groups};
 use crate::labels::META_PREFIX;
@@ -23,17 +23,14 @@ impl PlannedJob {
         query: usize,
         inputs: &JobInputs<'_>,
         places: &mut Locations,
+        size: &mut Size,
         discovered: &mut Discovered,
     ) -> Result<(), TooLarge> {
         let JobInputs { common, wanted, .. } = inputs;
-        let mut size = 0;
         for group in self.queries[query].groups(common.index, wanted) {
             let key = (query, group.key());
             if let Some(targets) = self.make(&key, &group, inputs, places)? {
-                size += targets.size();
-                if size > common.most {
-                    return Err(TooLarge::Job(common.most));
-                }
+                size.add(&targets)?;
                 discovered.insert(key, targets);
             }
         }
@@ -62,10 +59,13 @@ impl PlannedJob {
         maker: &Maker<'_>,
         answers: &[Arc<[SourceGroup]>],
         places: &mut Locations,
+        size: &mut Size,
     ) -> Result<Vec<Arc<GroupTargets>>, TooLarge> {
         let mut named = Vec::new();
         for group in static_groups(&self.scrape_config.service_discovery.r#static) {
-            named.push(Arc::new(maker.make(&group.labels, group.targets, places)?));
+            let made = maker.make(&group.labels, group.targets, places)?;
+            size.add(&made)?;
+            named.push(Arc::new(made));
         }
         let mut known = BTreeMap::new();
         for group in answers.iter().flat_map(|groups| groups.iter()) {
@@ -74,7 +74,9 @@ impl PlannedJob {
                 None => *known.entry(name.to_owned()).or_insert(!name.starts_with(META_PREFIX) || maker.wants(name)),
             };
             let group = group.target_group(wants);
-            named.push(Arc::new(maker.make(&group.labels, group.targets, places)?));
+            let made = maker.make(&group.labels, group.targets, places)?;
+            size.add(&made)?;
+            named.push(Arc::new(made));
         }
         Ok(named)
     }

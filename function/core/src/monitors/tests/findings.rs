@@ -240,6 +240,11 @@ fn objects_over_a_bound_are_refused_before_all_their_jobs_are_built() {
             Err("refused spec.podMetricsEndpoints: an object may have 3"),
         ),
         (
+            "ScrapeConfig",
+            format!("{{kubernetesSDConfigs: [{}]}}", ["{role: Pod}"; 4].join(", ")),
+            Err("refused spec.kubernetesSDConfigs: an object may have 3"),
+        ),
+        (
             "ServiceMonitor",
             format!("{{endpoints: [{{}}, {{}}], podTargetLabels: {labels:?}}}"),
             Err("refused spec.endpoints[1]: the scrape configs of this object take more than 20000 bytes"),
