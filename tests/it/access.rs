@@ -109,6 +109,7 @@ pub const TABLE: [(&str, [u16; 8]); 37] = [
     ("/merged/targets?collector_id=otel-collector-1", SECOND),
     ("/merged/targets?collector_id=nobody", OF_ALL),
     ("/explain", BAD),
+    ("/explain?any=web", OF_ALL),
     ("/explain?monitor=ServiceMonitor/shop/web", OF_ALL),
     ("/explain?pod=shop/web-0", OF_ALL),
     ("/explain?service=shop/web", OF_ALL),
