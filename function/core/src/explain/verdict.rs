@@ -241,7 +241,7 @@ fn near_limit(world: World<'_>) -> Option<Problem> {
         return None;
     }
     let sizes = world.allocation.jobs().map(|(name, job)| (job.size(), name));
-    let (size, name) = sizes.max().filter(|(size, _)| *size >= most / 100 * NEAR_PERCENT)?;
+    let (size, name) = sizes.max().filter(|(size, _)| size.saturating_mul(100) >= most.saturating_mul(NEAR_PERCENT))?;
     let percent = size.saturating_mul(100) / most.max(1);
     Some(Problem {
         kind: ProblemKind::NearLimit,
