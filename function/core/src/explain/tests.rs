@@ -205,7 +205,7 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "monitor",
             "PodMonitor/shop/same",
             true,
-            "job podMonitor/shop/same/0: 1 of 3 targets kept",
+            "job podMonitor/shop/same/0: 1 of 2 targets kept",
             &["1 merged into equal targets"],
         ),
         (
