@@ -21,7 +21,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
-use target_allocator_core::explain::{Question, QuestionError};
+use target_allocator_core::explain::{MonitorKind, Question, QuestionError};
 use target_allocator_core::report::ObjectRef;
 use thiserror::Error;
 
@@ -229,9 +229,7 @@ fn href(root: &str, path: &str, parameters: &[(&str, &str)]) -> String {
 
 /// The link to the explanation of an object in the report. `None` if the object is not a monitor.
 fn explain_href(root: &str, object: &ObjectRef) -> Option<String> {
-    Question::parse("monitor", &object.to_string())
-        .is_ok()
-        .then(|| href(root, "explain", &[("monitor", &object.to_string())]))
+    MonitorKind::of(object).is_some().then(|| href(root, "explain", &[("monitor", &object.to_string())]))
 }
 
 /// A short text for a time span: `12 s`, `3 min`, `2 h`.

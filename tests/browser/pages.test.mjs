@@ -33,6 +33,7 @@ const PAGES = [
   "explain?monitor=ServiceMonitor/payments/refunds",
   "explain?service=shop/web",
   "explain?collector=nobody",
+  "explain?any=web",
 ];
 
 let browser;
@@ -182,22 +183,31 @@ test("a dropped target is explained by the rule that dropped it", async (t) => {
   const canary = (await (await fetch(`${shop.base}explain?service=shop/catalog`)).json()).targets.find(
     (trace) => trace.fate.is === "dropped" && trace.fate.reason.includes("canary"),
   );
-  await page.getByLabel("What").selectOption("target");
-  await page.getByLabel("Which").fill(canary.address);
+  await page.getByLabel("Kind").selectOption("target");
+  await page.getByLabel("Name", { exact: true }).fill(canary.address);
   await page.getByRole("button", { name: "Explain" }).click();
   assert.match(await page.locator("#summary").innerText(), /is not scraped: \d+ dropped/);
   const trace = page.locator("details.trace", { hasText: "spec.endpoints[0].relabelings[0]: drop where" }).first();
-  if (!(await trace.evaluate((details) => details.open))) await trace.locator("summary").click();
+  if (!(await trace.evaluate((details) => details.open))) await trace.locator("summary").first().click();
   const dropping = trace.locator("tr.drops");
   assert.match(await dropping.innerText(), /__meta_kubernetes_pod_label_track.*canary/s);
-  const all = await trace.locator("table[data-rules] tbody tr:visible").count();
-  await trace.getByLabel("Only rules that do something").check();
-  const some = await trace.locator("table[data-rules] tbody tr:visible").count();
-  assert.ok(some < all && some > 0, `${some} of ${all}`);
+  const idle = trace.locator("details", { hasText: "Rules without effect" });
+  assert.equal(await idle.locator("table").isVisible(), false, "rules that did nothing are folded");
+  await idle.locator("summary").click();
+  assert.ok((await idle.locator("tbody tr:visible").count()) > 0);
   assert.equal(await dropping.isVisible(), true);
   await picture(page, "explain");
   await open(page, "debug/job?job_id=serviceMonitor/shop/backends/0");
   await picture(page, "job");
+});
+
+test("the overview has a verdict with links to explanations", async (t) => {
+  const page = await tab(t);
+  await open(page, "");
+  const verdict = page.locator("#verdict");
+  assert.match(await verdict.innerText(), /refused, in full or in part/);
+  await verdict.getByRole("link").first().click();
+  assert.ok(await page.locator("#summary").isVisible(), "the first link leads to an explanation");
 });
 
 test("a service that no monitor selects shows the nearest monitors", async (t) => {
@@ -217,7 +227,14 @@ test("without scripts everything is there and forms work", async (t) => {
   await page.locator("summary").first().click();
   assert.ok(await page.locator("details[open] table").first().isVisible());
   await page.getByRole("link", { name: "Explain" }).click();
-  await page.getByLabel("Which").fill("nothing");
+  await page.getByLabel("Name", { exact: true }).fill("shop/bckends");
+  await page.getByRole("button", { name: "Explain" }).click();
+  assert.match(await page.locator("#summary").innerText(), /did you mean ServiceMonitor\/shop\/backends\?/);
+  await page.locator("#candidates a").first().click();
+  await page.getByRole("heading", { name: "Is ServiceMonitor/shop/backends scraped?" }).waitFor();
+  assert.match(await page.locator("#summary").innerText(), /is scraped by .* every .* as job/);
+  await page.getByLabel("Kind").selectOption("pod");
+  await page.getByLabel("Name", { exact: true }).fill("a/b/c");
   await page.getByRole("button", { name: "Explain" }).click();
   assert.match(await page.getByRole("alert").innerText(), /pod must be NAMESPACE\/NAME/);
 });

@@ -95,7 +95,7 @@ const SECOND: [u16; 8] = [200, 200, 403, 200, 403, 403, 403, 200];
 const ONES_OWN: [u16; 8] = [200, 200, 200, 200, 403, 403, 403, 200];
 
 /// Routes with the status for each caller. `docs/security.md` contains the same table.
-pub const TABLE: [(&str, [u16; 8]); 47] = [
+pub const TABLE: [(&str, [u16; 8]); 48] = [
     ("/livez", [200; 8]),
     ("/readyz", [200; 8]),
     ("/", ADMITTED),
@@ -124,6 +124,7 @@ pub const TABLE: [(&str, [u16; 8]); 47] = [
     ("/pipelines/shop/merged/targets?collector_id=otel-collector-0", FIRST),
     ("/pipelines/nothing/scrape_configs", UNKNOWN),
     ("/explain", BAD),
+    ("/explain?any=web", OF_ALL),
     ("/explain?monitor=ServiceMonitor/shop/web", OF_ALL),
     ("/explain?pod=shop/web-0", OF_ALL),
     ("/explain?service=shop/web", OF_ALL),

@@ -95,6 +95,7 @@ async fn questions_are_answered_through_every_gateway() {
         "/explain?monitor=ServiceMonitor%2Fshop%2Fweb",
         "/base/explain?by=service&name=shop%2Fweb",
         "/explain?collector=otel-collector-1",
+        "/explain?any=shop%2Fweb",
         "/explain?target=10.9.9.9%3A80",
     ];
     for path in paths {
@@ -105,8 +106,8 @@ async fn questions_are_answered_through_every_gateway() {
         }
     }
     let wrong = [
-        ("/explain", "set one of the parameters monitor="),
-        ("/explain?pod=web", "pod must be NAMESPACE/NAME: \"web\""),
+        ("/explain", "set one of the parameters any=NAME, monitor="),
+        ("/explain?pod=a/b/c", "pod must be NAMESPACE/NAME: \"a/b/c\""),
         ("/explain?by=node&name=n1", "set one of the parameters"),
     ];
     for (path, message) in wrong {
@@ -133,6 +134,7 @@ async fn pages_have_the_statuses_of_the_operators_server() {
         ("/debug/job", 400, "the parameter job_id is missing"),
         ("/debug/job?job_id=", 400, "the parameter job_id is missing"),
         ("/debug/job?job_id=nothing", 404, "no job has this name"),
+        ("/debug/job?job_id=serviceMonitor/shop/backend/0", 404, "did you mean serviceMonitor/shop/backends/0?"),
         ("/debug/collector", 400, "the parameter collector_id is missing"),
         ("/debug/collector?collector_id=", 400, "the parameter collector_id is missing"),
         ("/debug/collector?collector_id=nobody", 404, "has no pod nobody"),

@@ -96,6 +96,26 @@ fn another_config_is_a_change_too() {
     assert_eq!(json["targets_removed"], json!([]));
 }
 
+/// A Git repository has monitors and services, but no pods. A comparison of two such folders would find no target.
+#[test]
+fn folders_without_pods_are_not_compared() {
+    let config = format!("{}/examples/shop/targetallocator.yaml", env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let new = changed(folder.path(), "", "");
+    for file in ["5-pods.yaml", "6-endpointslices.yaml"] {
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    let shown = preview(&["--config", &config, &new, &new]);
+    let text = String::from_utf8(shown.stderr).unwrap();
+    assert_eq!(shown.status.code(), Some(2), "{text}");
+    assert!(text.contains("neither OLD nor NEW has pods or endpoint slices"), "{text}");
+    // If one side has them, the other side loses all targets.
+    let cluster = format!("{}/examples/shop/cluster", env!("CARGO_MANIFEST_DIR"));
+    let lost = preview(&["--lost", "--config", &config, &cluster, &new]);
+    let text = String::from_utf8(lost.stdout).unwrap();
+    assert_eq!(lost.status.code(), Some(1), "{text}");
+}
+
 #[test]
 fn wrong_arguments_and_unreadable_states_exit_with_2() {
     let cases: [(&[&str], &str); 5] = [

@@ -4,29 +4,37 @@
 //! discovery, relabelling rules, merging and assignment. This module makes no decision. It calls the functions that
 //! made the allocation and observes them, so an explanation cannot contradict the allocation.
 
+mod any;
+mod cause;
 mod collector;
 mod job;
+mod job_trace;
 mod monitor;
+mod names;
 mod near;
 mod object;
 mod owner;
 mod pipelines;
 mod question;
+mod selected;
 mod target;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod verdict;
+mod who;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use job::JobTracer;
-pub use job::{DiscoveryResult, DroppingRule, JobTrace, SkippedObject};
+pub use job_trace::{DiscoveryResult, DroppingRule, JobTrace, PipelineTrace, SkippedObject};
+pub use names::Candidate;
 pub use near::{NearMiss, SelectingMonitor};
 pub use owner::Owner;
-pub use pipelines::PipelineTrace;
-pub use question::{Question, QuestionError};
+pub use question::{MonitorKind, Question, QuestionError};
 pub use trace::{DiscoveredTarget, Fate, LabelChange, LabelRead, RuleOrigin, RuleTrace, TargetTrace};
+pub use verdict::{About, Link, Problem, ProblemKind, Refresh, verdict};
 
 use crate::allocation::{Allocation, Plan, PlannedJob};
 use crate::config::Config;
@@ -120,6 +128,9 @@ pub struct Explanation {
     /// monitor.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<NearMiss>,
+    /// The objects that the question can be about, if it names no object, or several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
     /// Targets with the effect of each relabelling rule, at most [`MOST_TARGETS`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetTrace>,
@@ -147,14 +158,20 @@ fn is_zero(count: &usize) -> bool {
 #[must_use]
 pub fn explain(world: World<'_>, question: &Question) -> Explanation {
     let mut explanation = Explanation::new(question.clone());
+    let explained = &mut explanation;
     match question {
-        Question::Monitor { kind, namespace, name } => {
-            monitor::explain(world, &ObjectRef::new(kind.as_str(), namespace, name), &mut explanation);
+        Question::Any { name } => {
+            if let Some(only) = any::resolve(world, name, explained) {
+                return explain(world, &only);
+            }
         }
-        Question::Pod { namespace, name } => object::explain_pod(world, namespace, name, &mut explanation),
-        Question::Service { namespace, name } => object::explain_service(world, namespace, name, &mut explanation),
-        Question::Target { address } => target::explain(world, address, &mut explanation),
-        Question::Collector { id } => collector::explain(world, id, &mut explanation),
+        Question::Monitor { kind, namespace, name } => {
+            monitor::explain(world, &ObjectRef::new(kind.as_str(), namespace, name), explained);
+        }
+        Question::Pod { namespace, name } => object::explain_pod(world, namespace, name, explained),
+        Question::Service { namespace, name } => object::explain_service(world, namespace, name, explained),
+        Question::Target { address } => target::explain(world, address, explained),
+        Question::Collector { id } => collector::explain(world, id, explained),
     }
     explanation
 }
@@ -162,7 +179,7 @@ pub fn explain(world: World<'_>, question: &Question) -> Explanation {
 /// Traces the targets of the job `name`. `None` if no job has this name.
 #[must_use]
 pub fn job_trace(world: World<'_>, name: &str) -> Option<JobTrace> {
-    Some(JobTracer::new(world, planned(world, name)?).trace_job())
+    Some(cause::trace_job(&JobTracer::new(world, planned(world, name)?)))
 }
 
 /// Traces one target of a job rule by rule. `None` if no target of the job has this identity.
@@ -198,6 +215,7 @@ impl Explanation {
             jobs: Vec::new(),
             monitors: Vec::new(),
             nearest: Vec::new(),
+            candidates: Vec::new(),
             targets: Vec::new(),
             more_targets: 0,
             share: Vec::new(),

@@ -29,6 +29,9 @@ pub mod duration;
 // Sizes in bytes as Prometheus writes them.
 pub mod size;
 
+// Names that resemble each other.
+pub mod similar;
+
 // Unknown keys of a config file, and the known keys that they resemble.
 pub mod unknown_key;
 

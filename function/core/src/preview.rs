@@ -9,8 +9,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::allocation::{Allocation, Job};
+use crate::discovery::Query;
 use crate::explain::{LabelChange, World, kept_targets};
+use crate::objects::Cluster;
 use crate::report::Entry;
+use crate::scrape_config::discovery::Role;
 use crate::scrape_config::secret::WithSecrets;
 use crate::shard::Members;
 
@@ -92,6 +95,26 @@ impl Preview {
     pub fn loses(&self) -> bool {
         !(self.jobs_removed.is_empty() && self.targets_removed.is_empty() && self.skipped.is_empty())
     }
+}
+
+/// The number of jobs whose targets come from pods, if neither state has a pod with an address or an endpoint.
+///
+/// A folder of a Git repository often has monitors and services only. The comparison would then say "0 targets before,
+/// 0 after" about a change that drops every target.
+#[must_use]
+pub fn jobs_without_pods(old: World<'_>, new: World<'_>) -> Option<usize> {
+    let has_addresses = |world: World<'_>| {
+        let Cluster { pods, endpoints, endpoint_slices, .. } = world.cluster;
+        let has_address = pods.iter().any(|pod| !pod.status.pod_ip.is_empty());
+        has_address || !endpoints.is_empty() || !endpoint_slices.is_empty()
+    };
+    let needs_pods = |world: World<'_>| {
+        let jobs = world.allocation.plan().jobs().iter();
+        let is_of_pods = |query: &Query| matches!(query.role(), Role::Pod | Role::Endpoints | Role::EndpointSlice);
+        jobs.filter(|job| job.queries.iter().any(is_of_pods)).count()
+    };
+    let jobs = needs_pods(old).max(needs_pods(new));
+    (jobs > 0 && !has_addresses(old) && !has_addresses(new)).then_some(jobs)
 }
 
 /// The targets of a job by identity, each with its address and labels.

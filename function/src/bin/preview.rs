@@ -10,7 +10,7 @@ use target_allocator::external::Externals;
 use target_allocator::preview::{Format, render};
 use target_allocator::settings::Settings;
 use target_allocator::snapshot::{Recipe, Snapshot};
-use target_allocator_core::preview::compare;
+use target_allocator_core::preview::{compare, jobs_without_pods};
 use target_allocator_core::targets::Views;
 
 const USAGE: &str = "\
@@ -90,6 +90,12 @@ fn arguments(given: impl Iterator<Item = String>) -> Result<Arguments> {
 async fn preview(arguments: &Arguments) -> Result<(String, bool)> {
     let old = snapshot(&arguments.old, arguments.config.as_deref()).await?;
     let new = snapshot(&arguments.new, arguments.new_config.as_deref()).await?;
+    if let Some(jobs) = jobs_without_pods(old.world(), new.world()) {
+        bail!(
+            "neither OLD nor NEW has pods or endpoint slices, so the targets of {jobs} jobs are not known: add them to \
+             the folders (kubectl get pods,services,endpointslices -A -o yaml), or compare with a cluster"
+        );
+    }
     let preview = compare(old.world(), new.world());
     let fails = if arguments.only_lost { preview.loses() } else { !preview.is_empty() };
     Ok((render(&preview, arguments.format)?, fails))

@@ -28,6 +28,8 @@ struct ExplanationView {
     targets: Vec<TargetView>,
     monitors: Vec<MonitorView>,
     nearest: Vec<NearView>,
+    /// Name and link of each object that the question can be about.
+    candidates: Vec<(String, String)>,
 }
 
 /// The trace of a job, with links.
@@ -60,8 +62,14 @@ pub(super) struct TargetView {
     pub reason: String,
     pub owners: Vec<(Owner, String)>,
     pub merged: Vec<DiscoveredTarget>,
+    /// The labels without `__meta_` labels: the final ones, and those that rules removed.
     pub labels: Vec<LabelLine>,
+    /// The `__meta_` labels of discovery.
+    pub discovered: Vec<LabelLine>,
+    /// The rules that changed or dropped the target.
     pub rules: Vec<RuleView>,
+    /// The rules that did nothing to the target.
+    pub idle: Vec<RuleView>,
 }
 
 /// A row of the table of labels.
@@ -74,6 +82,8 @@ pub(super) struct LabelLine {
 
 /// A row of the table of rules.
 pub(super) struct RuleView {
+    /// The position among the rules of the job, from 1.
+    pub position: usize,
     pub trace: RuleTrace,
     pub from: String,
     pub effect: &'static str,
@@ -84,19 +94,24 @@ pub(super) fn explanation(shown: &Shown<'_>) -> Result<String, NotShown> {
     let has_parameters = !shown.parameters.is_empty();
     let (by, name, error, answer) = match shown.question {
         Ok(question) => {
-            let (by, name) = question.parameter();
-            (by, name, None, Some(answer(root, explain(shown.snapshot.world(), question))))
+            let answer = answer(root, explain(shown.snapshot.world(), question));
+            let (by, name) = answer.explanation.asked.parameter();
+            (by, name, None, Some(answer))
         }
         Err(error) => {
             let by = Question::PARAMETERS.into_iter().find(|by| *by == shown.parameter("by"));
             let asked = |by: &str| shown.parameters.get(by).cloned();
             let name = asked("name").or_else(|| Question::PARAMETERS.into_iter().find_map(asked)).unwrap_or_default();
             let other = Question::PARAMETERS.into_iter().find(|by| shown.parameters.contains_key(*by));
-            (by.or(other).unwrap_or("pod"), name, has_parameters.then(|| error.to_string()), None)
+            (by.or(other).unwrap_or("any"), name, has_parameters.then(|| error.to_string()), None)
         }
     };
     let title = match &answer {
-        Some(answer) => format!("Why {}", answer.explanation.asked),
+        Some(answer) => match &answer.explanation.asked {
+            asked @ Question::Any { .. } => format!("What is {asked}?"),
+            asked @ Question::Collector { .. } => format!("What does {asked} scrape?"),
+            asked => format!("Is {asked} scraped?"),
+        },
         None => "Explain".to_owned(),
     };
     Ok(Explained { frame: shown.frame(Page::Explain, title), by, name, error, answer }.render()?)
@@ -127,8 +142,11 @@ fn answer(root: &'static str, mut explanation: Explanation) -> ExplanationView {
             .collect(),
     });
     let targets = target_views(root, std::mem::take(&mut explanation.targets));
+    let candidates = explanation.candidates.iter();
+    let candidates =
+        candidates.map(|found| (found.words(), href(root, "explain", &[(found.by, &found.name)]))).collect();
     let (jobs, monitors, nearest) = (jobs.collect(), monitors.collect(), nearest.collect());
-    ExplanationView { jobs, targets, monitors, nearest, explanation }
+    ExplanationView { jobs, targets, monitors, nearest, candidates, explanation }
 }
 
 /// The link to the explanation of a pod or service. `None` for other kinds.
@@ -163,7 +181,8 @@ fn view(root: &'static str, mut trace: TargetTrace) -> TargetView {
         let link = href(root, "debug/collector", &[("collector_id", &owner.collector)]);
         (owner, link)
     });
-    let rules = std::mem::take(&mut trace.rules).into_iter().map(|rule| RuleView {
+    let rules = (1..).zip(std::mem::take(&mut trace.rules)).map(|(position, rule)| RuleView {
+        position,
         from: match &rule.from {
             RuleOrigin::Allocator => "allocator".to_owned(),
             RuleOrigin::Generated(index) => format!("generated from the monitor, relabel_configs[{index}]"),
@@ -172,18 +191,22 @@ fn view(root: &'static str, mut trace: TargetTrace) -> TargetView {
         effect: match (rule.dropped, rule.changes.is_empty()) {
             (true, _) => "drops",
             (false, false) => "changes",
-            (false, true) => "nothing",
+            (false, true) => "",
         },
         trace: rule,
     });
+    let (idle, rules) = rules.partition(|rule: &RuleView| !rule.trace.dropped && rule.trace.changes.is_empty());
+    let (discovered, labels) = labels(&trace).into_iter().partition(|label| label.name.starts_with("__meta_"));
     TargetView {
         job_link: href(root, "debug/job", &[("job_id", &trace.job)]),
         fate,
         reason,
         owners: owners.collect(),
         merged,
-        labels: labels(&trace),
-        rules: rules.collect(),
+        labels,
+        discovered,
+        rules,
+        idle,
         trace,
     }
 }
@@ -203,7 +226,7 @@ fn labels(trace: &TargetTrace) -> Vec<LabelLine> {
     });
     // The labels that reach the collector's samples come first.
     let mut lines: Vec<_> = lines.collect();
-    lines.sort_by_key(|line| (line.name.starts_with("__meta_"), line.name.starts_with("__")));
+    lines.sort_by_key(|line| (line.name.starts_with("__"), line.after.is_empty()));
     lines
 }
 

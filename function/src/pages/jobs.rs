@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use target_allocator_core::allocation::Job as AllocatedJob;
 use target_allocator_core::explain::{JobTrace, job_trace};
+use target_allocator_core::similar::similar;
 
 use super::explanation::{TargetView, target_views};
 use super::paging::{Paging, part};
@@ -111,7 +112,9 @@ pub(super) fn job(shown: &Shown<'_>) -> Result<String, NotShown> {
     let name = shown.required("job_id")?;
     let (Some(job), Some(mut trace)) = (shown.snapshot.allocation.job(name), job_trace(shown.snapshot.world(), name))
     else {
-        return Err(NotShown::Unknown(format!("no job has this name: {name:?}")));
+        let names: Vec<_> = shown.snapshot.allocation.jobs().map(|(name, _)| name).collect();
+        let hint = similar(name, &names).map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+        return Err(NotShown::Unknown(format!("no job has this name: {name:?}{hint}")));
     };
     let examples = target_views(root, std::mem::take(&mut trace.examples));
     let shares = trace.collectors.iter().map(|(collector, targets)| ShareLine {

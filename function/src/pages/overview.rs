@@ -1,6 +1,7 @@
 //! The first page, with the state of the allocator, and the page of the report.
 
 use askama::Template;
+use target_allocator_core::explain::{About, Problem, ProblemKind, Refresh, verdict};
 use target_allocator_core::report::{Entry, Outcome};
 
 use super::collectors::shares;
@@ -14,7 +15,9 @@ const MOST_SKIPPED: usize = 12;
 struct Overview {
     frame: Frame,
     /// Problems, the most severe one first. Empty if there is none.
-    problems: Vec<String>,
+    problems: Vec<ProblemView>,
+    /// The verdict if there is no problem.
+    healthy: String,
     tiles: Vec<Tile>,
     bars: Vec<Bar>,
     height: usize,
@@ -22,6 +25,14 @@ struct Overview {
     refreshes: Vec<RefreshLine>,
     skipped: Vec<SkippedLine>,
     more_skipped: usize,
+}
+
+struct ProblemView {
+    text: String,
+    /// The CSS class of its box.
+    class: &'static str,
+    /// Text and address of each link.
+    links: Vec<(String, String)>,
 }
 
 struct Tile {
@@ -83,7 +94,7 @@ pub(super) fn overview(shown: &Shown<'_>) -> Result<String, NotShown> {
         tile("targets", targets, "debug/targets", &[]),
         tile("unassigned", unassigned, "debug/targets", &[("collector_id", "none")]),
         tile("collectors", collectors.len(), "debug/collectors", &[]),
-        tile("skipped", report.len(), "debug/report", &[]),
+        tile("problems", report.len(), "debug/report", &[]),
     ];
     let history = shown.snapshots.history();
     let refreshes = history.iter().map(|refresh| RefreshLine {
@@ -102,7 +113,8 @@ pub(super) fn overview(shown: &Shown<'_>) -> Result<String, NotShown> {
     let bars = bars(values);
     let page = Overview {
         frame: shown.frame(Page::Overview, "Overview"),
-        problems: problems(shown, unassigned),
+        problems: problems(root, shown),
+        healthy: format!("Healthy: collectors scrape all {targets} targets of {} jobs.", allocation.jobs().len()),
         tiles,
         height: bars.len() * BAR,
         bars,
@@ -114,33 +126,36 @@ pub(super) fn overview(shown: &Shown<'_>) -> Result<String, NotShown> {
     Ok(page.render()?)
 }
 
-/// Problems that an operator should look at, the most severe one first.
-fn problems(shown: &Shown<'_>, unassigned: usize) -> Vec<String> {
-    let mut problems = Vec::new();
-    let (age, freshness) = (shown.snapshot.age(), shown.snapshots.freshness());
+/// The problems of the verdict, with links.
+fn problems(root: &'static str, shown: &Shown<'_>) -> Vec<ProblemView> {
     let failure = shown.snapshots.history().into_iter().next().and_then(|refresh| refresh.outcome.err());
-    if let Some(message) = failure {
-        let stale = ago(freshness.max_stale);
-        problems.push(format!(
-            "The last refresh failed. The snapshot from {} ago serves until it is {stale} old: {message}",
-            ago(age)
-        ));
-    }
-    match shown.snapshot.allocation.members() {
-        None => problems.push(
-            "The allocator config does not say who the collectors are: set collector_selector and \
-             collector_namespace, or collectors."
-                .to_owned(),
-        ),
-        Some(members) if members.collectors().is_empty() => {
-            problems.push("There is no collector. No target is scraped.".to_owned());
+    let refresh = Refresh {
+        age: shown.snapshot.age(),
+        max_stale: shown.snapshots.freshness().max_stale,
+        failure: failure.as_deref(),
+    };
+    let view = |problem: Problem| ProblemView {
+        text: problem.text,
+        // The first kinds leave targets without scrapes. The others leave something out, or warn.
+        class: if problem.kind < ProblemKind::JobsWithoutTargets { "stopped" } else { "noted" },
+        links: problem.links.into_iter().map(|link| (link.text, about(root, &link.about))).collect(),
+    };
+    verdict(shown.snapshot.world(), refresh).into_iter().map(view).collect()
+}
+
+fn about(root: &str, about: &About) -> String {
+    match about {
+        About::Refreshes => format!("{root}#refreshes"),
+        About::Collectors => href(root, "debug/collectors", &[]),
+        About::Jobs => href(root, "debug/jobs", &[]),
+        About::Job(name) => href(root, "debug/job", &[("job_id", name)]),
+        About::Unassigned => href(root, "debug/targets", &[("collector_id", "none")]),
+        About::Report => href(root, "debug/report", &[]),
+        About::Explanation(question) => {
+            let (by, name) = question.parameter();
+            href(root, "explain", &[(by, &name)])
         }
-        Some(_) if unassigned > 0 => {
-            problems.push(format!("{unassigned} targets are assigned to no collector."));
-        }
-        Some(_) => {}
     }
-    problems
 }
 
 #[derive(Template)]
@@ -153,5 +168,5 @@ struct Report {
 pub(super) fn report(shown: &Shown<'_>) -> Result<String, NotShown> {
     let entries = shown.snapshot.allocation.report().entries().iter();
     let skipped = entries.map(|entry| SkippedLine::new(Page::Report.root(), entry)).collect();
-    Ok(Report { frame: shown.frame(Page::Report, "Skipped"), skipped }.render()?)
+    Ok(Report { frame: shown.frame(Page::Report, "Problems"), skipped }.render()?)
 }

@@ -122,6 +122,12 @@ impl Job {
         self.targets.is_empty()
     }
 
+    /// The size of the targets in responses, in bytes. [`Config::most_of_a_job`](crate::config::Config) limits it.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.groups().map(|group| group.size()).sum()
+    }
+
     /// The targets with their groups, in the order of discovery.
     pub fn targets(&self) -> impl ExactSizeIterator<Item = (&GroupTargets, &Target)> {
         self.targets.iter().map(Place::target)
@@ -335,7 +341,7 @@ impl Job {
 
     /// Returns the job, unless its targets take more than `most` bytes.
     fn within(self, most: usize) -> Result<Self, TooLarge> {
-        if self.groups().map(|group| group.size()).sum::<usize>() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
+        if self.size() > most { Err(TooLarge::Job(most)) } else { Ok(self) }
     }
 
     /// Lists the targets without duplicates. Of several targets with one identity, the last one is served at the

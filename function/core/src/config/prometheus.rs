@@ -17,6 +17,7 @@ use crate::monitors::prometheus::{Excluded, JobLimits, NamespaceLabel, Prometheu
 use crate::monitors::relabeling;
 use crate::monitors::selection::is_namespace_name;
 use crate::objects::monitoring::service_monitor::ServiceDiscoveryRole;
+use crate::regex::RegexCache;
 use crate::relabel::{RelabelConfig, Rules};
 use crate::scrape_config::NameValidation;
 use crate::size::Size;
@@ -131,7 +132,9 @@ fn read_label(name: String) -> Result<String, ConfigError> {
 
 /// The reason why Prometheus cannot load a rule.
 fn refusal(rule: RelabelConfig) -> Option<String> {
-    Rules::check(&[rule], NameValidation::default()).err().map(|error| error.refusal.to_string())
+    Rules::check(&[rule], NameValidation::default(), &RegexCache::default())
+        .err()
+        .map(|error| error.refusal.to_string())
 }
 
 /// An entry of `excluded_from_enforcement`, as `ObjectReference` of the operator.

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 use super::file::{File, PrometheusCr};
 use super::strategy::{FallbackKey, PerNodeKey, StrategyConfigKey};
-use crate::unknown_key::{UnknownKey, similar};
+use crate::similar::similar;
+use crate::unknown_key::UnknownKey;
 
 /// A section: its path and its known keys.
 struct Section {

@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::{Map, Value};
 
 use crate::selector::{LabelSelector, LabelSelectorRequirement};
-use crate::unknown_key::similar;
+use crate::similar::similar;
 use crate::yaml::to_text;
 
 /// A label selector in the config file.

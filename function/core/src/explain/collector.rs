@@ -1,14 +1,16 @@
 //! Explains which targets are assigned to a collector, or why none are.
 
+use super::names::{did_you_mean, nearest};
+use super::selected::why_none_is_selected;
 use super::{Explanation, JobShare, Stage, World, counted, owner};
 use crate::allocation::not_collecting;
 use crate::config::Collectors;
 
 pub(super) fn explain(world: World<'_>, id: &str, explanation: &mut Explanation) {
     let Some(members) = world.allocation.members() else {
-        let text = "the allocator config does not say who the collectors are: set collector_selector and collector_namespace, or collectors";
-        explanation.stopped(Stage::Selection, text);
+        let text = owner::why_no_collector(world).unwrap_or_default();
         explanation.summary = format!("no targets are assigned to {id}: {text}");
+        explanation.stopped(Stage::Selection, text);
         return;
     };
     let Some(position) = members.index_of(id) else {
@@ -35,6 +37,11 @@ pub(super) fn explain(world: World<'_>, id: &str, explanation: &mut Explanation)
     }
     explanation.served = targets > 0;
     explanation.summary = format!("{text}, in {}", counted(explanation.share.len(), "job"));
+    if all == 0 {
+        let why = why_none_is_selected(world).unwrap_or_else(|| "no job has targets".to_owned());
+        explanation.stopped(Stage::Selection, why.clone());
+        explanation.summary = format!("{id} is a collector without targets: {why}");
+    }
 }
 
 /// Explains why `id` is not a collector.
@@ -63,5 +70,7 @@ fn not_a_member(world: World<'_>, id: &str, explanation: &mut Explanation) {
         let more = if members.len() > names.len() { ", ..." } else { "" };
         explanation.note(Stage::Selection, format!("the collectors are {}{more}", names.join(", ")));
     }
-    explanation.summary = format!("no targets are assigned to {id}: {text}");
+    explanation.candidates = nearest(world, Some("collector"), "", id);
+    let hint = did_you_mean(&explanation.candidates);
+    explanation.summary = format!("no targets are assigned to {id}: {text}{hint}");
 }

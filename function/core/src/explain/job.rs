@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
-use super::pipelines::{self, PipelineTrace};
+use super::job_trace::{DiscoveryResult, DroppingRule, JobTrace, SkippedObject};
+use super::pipelines;
 use super::trace::{self, DiscoveredTarget, Fate, RuleOrigin, TargetTrace};
 use super::{World, owner};
 use crate::allocation::{Job, PlannedJob};
@@ -23,72 +22,6 @@ const MOST_NAMED: usize = 10;
 
 /// Maximum number of examples for each dropping rule, and for kept targets. One rule usually treats all of them alike.
 const MOST_EXAMPLES: usize = 3;
-
-/// The counts of one job, from discovery to assignment, and some traced targets. Part of the JSON of `/explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct JobTrace {
-    /// The name of the job.
-    pub job: String,
-    /// The index of the monitor's endpoint. `None` for kinds of monitors that have one endpoint.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<usize>,
-    /// The pipelines of the config, and whether the job is in each. Empty if the config has no pipelines.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pipelines: Vec<PipelineTrace>,
-    /// The result of each service discovery of the job.
-    pub looked_at: Vec<DiscoveryResult>,
-    /// The number of discovered targets.
-    pub found: usize,
-    /// The rules that dropped targets.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub dropped: Vec<DroppingRule>,
-    /// The number of targets that were merged because they equal another target after the rules.
-    pub merged: usize,
-    /// The number of targets that the job serves.
-    pub targets: usize,
-    /// The number of served targets that no collector is assigned.
-    pub unassigned: usize,
-    /// The number of served targets by collector. With replicas, one target counts for several collectors.
-    pub collectors: BTreeMap<String, usize>,
-    /// Why the targets are unknown, for example because a URL has never answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unknown: Option<String>,
-    /// Some of the discovered targets, traced rule by rule: a few for each outcome.
-    pub examples: Vec<TargetTrace>,
-}
-
-/// The result of one service discovery of a job.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct DiscoveryResult {
-    /// The service discovery in words, for example the kind of object and its namespaces.
-    pub place: String,
-    /// The number of objects, or of target groups for a source outside of the cluster.
-    pub objects: usize,
-    /// The number of targets that they gave.
-    pub targets: usize,
-    /// The number of objects that gave no target.
-    pub passed_over: usize,
-    /// The first ten of the objects that gave no target.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub passed_over_objects: Vec<SkippedObject>,
-}
-
-/// An object that gave no target, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "named as what they hold")]
-pub struct SkippedObject {
-    pub object: String,
-    pub reason: String,
-}
-
-/// A rule that dropped targets, and the number of these targets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "named as what they hold")]
-pub struct DroppingRule {
-    pub from: RuleOrigin,
-    pub rule: String,
-    pub targets: usize,
-}
 
 /// What the rules do to one target. Whether the target is merged with an equal one is decided later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +65,20 @@ impl<'a> VisitedTarget<'_, 'a> {
     }
 }
 
+/// The group with its targets, or why it has none.
+fn target_group<'a>(group: Result<Group<'a, '_>, PassedOver>) -> Result<TargetGroup<'a>, PassedOver> {
+    let group = group?;
+    let is_second_family = group.is_second_family();
+    let group = group.target_group()?;
+    if is_second_family {
+        Err(PassedOver::SecondFamily)
+    } else if group.targets.is_empty() {
+        Err(PassedOver::NoTargets)
+    } else {
+        Ok(group)
+    }
+}
+
 impl<'a> JobTracer<'a> {
     pub(super) fn new(world: World<'a>, planned: &'a PlannedJob) -> Self {
         Self {
@@ -149,7 +96,7 @@ impl<'a> JobTracer<'a> {
         }
     }
 
-    /// Counts all targets of the job and traces a few of each outcome.
+    /// Counts all targets of the job and traces a few of each outcome. `cause` adds why there are none.
     pub(super) fn trace_job(&self) -> JobTrace {
         let mut found = 0;
         let mut dropped: BTreeMap<usize, usize> = BTreeMap::new();
@@ -205,6 +152,7 @@ impl<'a> JobTracer<'a> {
             targets,
             unassigned,
             collectors,
+            why: None,
             unknown: self.job.and_then(Job::unknown).map(str::to_owned),
             examples: self.with_fates(examples, &equals),
         }
@@ -255,8 +203,46 @@ impl<'a> JobTracer<'a> {
         equals
     }
 
+    pub(super) const fn world(&self) -> World<'a> {
+        self.world
+    }
+
+    pub(super) const fn planned(&self) -> &'a PlannedJob {
+        self.planned
+    }
+
+    /// The rule at this position, and where it comes from.
+    pub(super) fn rule(&self, position: usize) -> Option<&(RuleOrigin, RelabelConfig)> {
+        self.rules.get(position)
+    }
+
+    /// The rule that drops a target: its position, and the values of the labels that it reads. `None` if no rule does.
+    pub(super) fn dropping_rule(&self, target: &VisitedTarget<'_, '_>) -> Option<(usize, Vec<String>)> {
+        let mut dropping = None;
+        let labels = target.labels();
+        let kept = self.maker.follow(&labels, |position, verdict, labels| {
+            if verdict != Verdict::Kept {
+                let names = self.rules.get(position).map(|(_, rule)| trace::names_read(rule));
+                let values = names.into_iter().flatten().map(|name| labels.get(name).to_owned());
+                dropping = Some((position, values.collect()));
+            }
+        });
+        if kept.is_some() { None } else { dropping }
+    }
+
+    /// The objects that `pick` accepts and that gave no target, with the reason.
+    pub(super) fn passed_over(&self, pick: impl Fn(&Metadata) -> bool) -> Vec<(&'a Metadata, PassedOver)> {
+        let mut passed_over = Vec::new();
+        for query in &self.planned.queries {
+            let looked_at = query.looked_at(self.world.index(), &LabelFilter::ALL, &pick);
+            passed_over
+                .extend(looked_at.filter_map(|looked| Some((looked.metadata, target_group(looked.group).err()?))));
+        }
+        passed_over
+    }
+
     /// Calls `visit` for each discovered target. `pick` selects the objects; all other sources are always visited.
-    fn visit_targets(
+    pub(super) fn visit_targets(
         &self,
         pick: impl Fn(&Metadata) -> bool,
         mut visit: impl FnMut(&VisitedTarget<'_, '_>),
@@ -278,15 +264,11 @@ impl<'a> JobTracer<'a> {
             for discovery::LookedAt { metadata, group } in query.looked_at(self.world.index(), &LabelFilter::ALL, &pick)
             {
                 looked_at.objects += 1;
-                let is_second_family = group.as_ref().is_ok_and(Group::is_second_family);
-                let reason = match group.map(Group::target_group) {
-                    Ok(Ok(_)) if is_second_family => PassedOver::SecondFamily,
-                    Ok(Ok(group)) if group.targets.is_empty() => PassedOver::NoTargets,
-                    Ok(Ok(group)) => {
+                let reason = match target_group(group) {
+                    Ok(group) => {
                         visit_all(&group, &mut looked_at);
                         continue;
                     }
-                    Ok(Err(reason)) => reason.into(),
                     Err(reason) => reason,
                 };
                 looked_at.passed_over += 1;
@@ -341,11 +323,11 @@ impl<'a> JobTracer<'a> {
         kept.map_or(RuleResult::Dropped(last), |kept| RuleResult::Kept(kept.identity))
     }
 
-    /// Whether the target has this address or instance after the rules.
-    pub(super) fn relabels_to(&self, discovered: &VisitedTarget<'_, '_>, address: &str) -> bool {
+    /// Whether the target has such an address or instance after the rules.
+    pub(super) fn relabels_to(&self, discovered: &VisitedTarget<'_, '_>, is_address: impl Fn(&str) -> bool) -> bool {
         let labels = discovered.labels();
         let relabelled = self.maker.follow(&labels, |_, _, _| {});
-        relabelled.is_some_and(|target| [ADDRESS, "instance"].iter().any(|name| target.labels.get(name) == address))
+        relabelled.is_some_and(|target| [ADDRESS, "instance"].iter().any(|name| is_address(target.labels.get(name))))
     }
 
     /// Replaces the provisional fate of each target that no rule dropped.

@@ -1,9 +1,12 @@
 //! Explains a monitor: whether it is selected and accepted, and what its jobs discover and serve.
 
+use super::cause;
 use super::job::JobTracer;
+use super::names::{did_you_mean, nearest as nearest_names};
 use super::near::{MonitorSelector, NearMiss, miss, nearest};
 use super::question::MonitorKind;
-use super::{Explanation, Stage, World, counted, pipelines};
+use super::who::Scrapes;
+use super::{Explanation, JobTrace, Stage, World, counted, owner, pipelines};
 use crate::discovery::Query;
 use crate::monitors::Settings;
 use crate::monitors::selection::{KindSelection, reasons};
@@ -15,7 +18,7 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
     let entries = world.allocation.report().entries().iter();
     explanation.findings = entries.filter(|entry| entry.object == *monitor).cloned().collect();
     let Some(settings) = &world.config.monitors else {
-        explanation.stopped(Stage::Selection, "prometheus_cr is not enabled: no monitor is selected");
+        explanation.stopped(Stage::Selection, "prometheus_cr is not enabled, so no monitor is selected");
         explanation.summary = format!("{monitor} is not selected: prometheus_cr is not enabled");
         return;
     };
@@ -39,7 +42,7 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
         return;
     }
     let planned = world.plan().jobs().iter().filter(|job| job.monitor.as_ref() == Some(monitor));
-    let jobs: Vec<_> = planned.map(|job| JobTracer::new(world, job).trace_job()).collect();
+    let jobs: Vec<_> = planned.map(|job| cause::trace_job(&JobTracer::new(world, job))).collect();
     pipelines::note(&jobs, explanation);
     acceptance(explanation);
     explanation.jobs = jobs;
@@ -50,20 +53,49 @@ pub(super) fn explain(world: World<'_>, monitor: &ObjectRef, explanation: &mut E
     if targets == 0 && explanation.jobs.iter().all(|job| job.unknown.is_none()) {
         explanation.nearest = near_objects(world, monitor);
     }
-    explanation.summary = summary(monitor, explanation, targets, unassigned);
+    explanation.summary = summary(world, monitor, explanation);
 }
 
-fn summary(monitor: &ObjectRef, explanation: &Explanation, targets: usize, unassigned: usize) -> String {
-    let jobs = counted(explanation.jobs.len(), "job");
-    match (explanation.jobs.len(), targets, unassigned) {
-        (0, ..) => format!("{monitor} is selected, but none of its jobs is served"),
-        (_, 0, _) => format!("{monitor} is selected and has {jobs}, but its jobs serve no target"),
-        (_, _, 0) => format!("{monitor} is selected and has {jobs} with {}", counted(targets, "target")),
-        _ => format!(
-            "{monitor} is selected and has {jobs} with {}, but no collector is assigned {unassigned} of them",
-            counted(targets, "target")
-        ),
+/// The answer in one sentence: who scrapes the targets, or the first reason why nobody does.
+fn summary(world: World<'_>, monitor: &ObjectRef, explanation: &Explanation) -> String {
+    let jobs = &explanation.jobs;
+    let left_out = explanation.findings.iter().find(|entry| entry.outcome == Outcome::JobLeftOut);
+    if jobs.is_empty() {
+        let why = left_out.map(|entry| format!(": {}: {}", entry.field, entry.reason)).unwrap_or_default();
+        return format!("{monitor} is selected, but none of its jobs is served{why}");
     }
+    let mut scrapes = Scrapes::default();
+    for job in jobs.iter().filter(|job| job.targets > job.unassigned) {
+        scrapes.add_job(world, &job.job, job.targets - job.unassigned, job.collectors.keys());
+    }
+    let unassigned: usize = jobs.iter().map(|job| job.unassigned).sum();
+    let reason = || owner::why_of_jobs(world, jobs);
+    if scrapes.targets() == 0 && unassigned > 0 {
+        return format!("{monitor} is not scraped: no collector is assigned {}: {}", its(unassigned), reason());
+    }
+    // The job without targets that the user most likely asks about.
+    let empty = jobs.iter().find_map(|job| Some((&job.job, job.why.as_ref().or(job.unknown.as_ref())?)));
+    if scrapes.targets() == 0 {
+        let why = empty.map(|(_, why)| why.as_str()).unwrap_or_default();
+        return format!("{monitor} has no targets: {why}");
+    }
+    let found: usize = jobs.iter().map(|job| job.found).sum();
+    let mut text = format!("{monitor} is {}: {} of {found} targets kept", scrapes.words(), total(jobs));
+    if unassigned > 0 {
+        text.push_str(&format!("; no collector is assigned {unassigned} of them: {}", reason()));
+    }
+    if let Some((job, why)) = empty {
+        text.push_str(&format!("; job {job} has no targets: {why}"));
+    }
+    text
+}
+
+fn total(jobs: &[JobTrace]) -> usize {
+    jobs.iter().map(|job| job.targets).sum()
+}
+
+fn its(targets: usize) -> String {
+    if targets == 1 { "its target".to_owned() } else { format!("its {targets} targets") }
 }
 
 /// Adds the findings of a monitor that is not refused.
@@ -89,6 +121,15 @@ fn acceptance(explanation: &mut Explanation) {
     }
 }
 
+impl Explanation {
+    /// Adds the reason why a job has no targets.
+    fn jobs_reason(&mut self, job: &JobTrace) {
+        if let Some(why) = &job.why {
+            self.stopped(Stage::Discovery, format!("{}: {why}", job.job));
+        }
+    }
+}
+
 /// Adds the steps of each job: discovery, relabelling and assignment.
 fn discovery(explanation: &mut Explanation) {
     for job in explanation.jobs.clone() {
@@ -103,16 +144,17 @@ fn discovery(explanation: &mut Explanation) {
         let found = format!("{name}: {} discovered in {}", counted(job.found, "target"), places.join("; "));
         if job.found == 0 {
             explanation.stopped(Stage::Discovery, found);
+            explanation.jobs_reason(&job);
             continue;
         }
         explanation.passed(Stage::Discovery, found);
-        let dropped: usize = job.dropped.iter().map(|dropped| dropped.targets).sum();
-        let mut text = format!("{name}: rules drop {dropped} of {}", counted(job.found, "target"));
+        let mut text = format!("{name}: {} of {} kept by the rules", job.targets, counted(job.found, "target"));
         if job.merged > 0 {
             text.push_str(&format!(", {} merged into equal targets", job.merged));
         }
         if job.targets == 0 {
             explanation.stopped(Stage::Relabelling, text);
+            explanation.jobs_reason(&job);
             continue;
         }
         explanation.passed(Stage::Relabelling, text);
@@ -134,7 +176,7 @@ fn find<'a>(
     settings: &'a Settings,
     monitor: &ObjectRef,
 ) -> Option<(&'a Metadata, &'a KindSelection)> {
-    Some((cluster.monitor(monitor)?, selection(settings, kind(monitor)?)))
+    Some((cluster.monitor(monitor)?, selection(settings, MonitorKind::of(monitor)?)))
 }
 
 const fn selection(settings: &Settings, kind: MonitorKind) -> &KindSelection {
@@ -146,10 +188,6 @@ const fn selection(settings: &Settings, kind: MonitorKind) -> &KindSelection {
     }
 }
 
-fn kind(monitor: &ObjectRef) -> Option<MonitorKind> {
-    MonitorKind::ALL.into_iter().find(|kind| kind.as_str() == monitor.kind)
-}
-
 /// Explains why the cluster has no such monitor, and names monitors with this name in other namespaces or kinds.
 fn missing(world: World<'_>, settings: &Settings, monitor: &ObjectRef, explanation: &mut Explanation) {
     let malformed = explanation.findings.iter().find(|entry| entry.outcome == Outcome::Malformed).cloned();
@@ -158,7 +196,7 @@ fn missing(world: World<'_>, settings: &Settings, monitor: &ObjectRef, explanati
         explanation.summary = format!("{monitor} cannot be read: {}", entry.reason);
         return;
     }
-    let kind = kind(monitor);
+    let kind = MonitorKind::of(monitor);
     if kind.is_some_and(|kind| !selection(settings, kind).selects_any()) {
         let text =
             format!("the config has no selector for the kind {}, so objects of this kind are not read", monitor.kind);
@@ -166,22 +204,10 @@ fn missing(world: World<'_>, settings: &Settings, monitor: &ObjectRef, explanati
         explanation.stopped(Stage::Selection, text);
         return;
     }
-    explanation.summary = format!("there is no {monitor} in the cluster");
+    explanation.candidates = nearest_names(world, Some("monitor"), &monitor.namespace, &monitor.name);
+    let hint = did_you_mean(&explanation.candidates);
+    explanation.summary = format!("there is no {monitor} in the cluster{hint}");
     explanation.stopped(Stage::Cluster, explanation.summary.clone());
-    fn named<T: Object>(objects: &Collection<T>, name: &str) -> Vec<ObjectRef> {
-        objects.iter().filter(|object| object.metadata().name == name).map(|object| object.object_ref()).collect()
-    }
-    let cluster = world.cluster;
-    let name = &monitor.name;
-    let others = [
-        named(&cluster.service_monitors, name),
-        named(&cluster.pod_monitors, name),
-        named(&cluster.probes, name),
-        named(&cluster.scrape_configs, name),
-    ];
-    for other in others.concat().into_iter().take(5) {
-        explanation.note(Stage::Cluster, format!("there is {other}"));
-    }
 }
 
 /// The objects that the selector of a monitor nearly matches.
@@ -192,7 +218,7 @@ fn near_objects(world: World<'_>, monitor: &ObjectRef) -> Vec<NearMiss> {
     }
     let cluster = world.cluster;
     let (namespace, name) = (&monitor.namespace, &monitor.name);
-    nearest(match kind(monitor) {
+    nearest(match MonitorKind::of(monitor) {
         Some(MonitorKind::ServiceMonitor) => {
             let monitor = cluster.service_monitors.get(namespace, name);
             misses(monitor.map(|monitor| MonitorSelector::of_service_monitor(monitor)), &cluster.services)

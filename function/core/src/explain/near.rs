@@ -7,7 +7,7 @@ use crate::monitors::selection::{KindSelection, reasons};
 use crate::objects::monitoring::{NamespaceSelector, PodMonitor, Probe, ServiceMonitor};
 use crate::objects::{Metadata, Object};
 use crate::report::{ObjectRef, Outcome};
-use crate::selector::{Gap, LabelSelector, Selector};
+use crate::selector::{Gap, Selector};
 
 /// Maximum number of near misses in an explanation. The nearest one is usually the one that the user expects.
 const MOST: usize = 5;
@@ -49,19 +49,43 @@ pub struct NearMiss {
 pub(super) struct MonitorSelector<'a> {
     pub(super) monitor: &'a Metadata,
     pub(super) kind: &'static str,
-    pub(super) selector: &'a LabelSelector,
+    /// `None` if it cannot be read. The monitor is then refused, and the report says why.
+    selector: Option<Selector>,
     pub(super) namespaces: &'a NamespaceSelector,
 }
 
 impl MonitorSelector<'_> {
-    /// The differences between the selector and the object. `None` if the selector matches, or cannot be read.
-    pub(super) fn miss<T: Object>(&self, object: &T) -> Option<NearMiss> {
-        // A monitor whose selector cannot be read is refused, and the report says why.
-        let selector = self.selector.selector().ok()?;
+    /// The namespaces that the monitor selects in. `None` for all.
+    pub(super) fn names(&self) -> Option<&[String]> {
         let NamespaceSelector { any, match_names } = self.namespaces;
         let own = std::slice::from_ref(&self.monitor.namespace);
-        let names = if match_names.is_empty() { own } else { match_names };
-        miss(self.object(), &selector, (!any).then_some(names), object)
+        (!any).then_some(if match_names.is_empty() { own } else { match_names })
+    }
+
+    /// Whether the object is in a namespace that the monitor selects in.
+    pub(super) fn is_in_namespaces<T: Object>(&self, object: &T) -> bool {
+        self.names().is_none_or(|names| names.contains(&object.metadata().namespace))
+    }
+
+    /// Whether the labels of the object match. Its namespace does not count.
+    pub(super) fn has_labels<T: Object>(&self, object: &T) -> bool {
+        self.selector.as_ref().is_some_and(|selector| selector.matches(&object.metadata().labels))
+    }
+
+    /// Whether the monitor selects the object.
+    pub(super) fn selects<T: Object>(&self, object: &T) -> bool {
+        self.is_in_namespaces(object) && self.has_labels(object)
+    }
+
+    /// The label selector in text form.
+    pub(super) fn text(&self) -> String {
+        self.selector.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// The differences between the selector and the object. `None` if the selector matches, or cannot be read.
+    pub(super) fn miss<T: Object>(&self, object: &T) -> Option<NearMiss> {
+        let selector = self.selector.as_ref()?;
+        miss(self.object(), selector, self.names(), object)
     }
 
     pub(super) fn object(&self) -> ObjectRef {
@@ -133,26 +157,31 @@ fn distance(miss: &NearMiss) -> usize {
 }
 
 impl<'a> MonitorSelector<'a> {
-    pub(super) const fn of_service_monitor(monitor: &'a ServiceMonitor) -> Self {
+    pub(super) fn of_service_monitor(monitor: &'a ServiceMonitor) -> Self {
         let ServiceMonitor { metadata, spec } = monitor;
         Self {
             monitor: metadata,
             kind: "ServiceMonitor",
-            selector: &spec.selector,
+            selector: spec.selector.selector().ok(),
             namespaces: &spec.namespace_selector,
         }
     }
 
-    pub(super) const fn of_pod_monitor(monitor: &'a PodMonitor) -> Self {
+    pub(super) fn of_pod_monitor(monitor: &'a PodMonitor) -> Self {
         let PodMonitor { metadata, spec } = monitor;
-        Self { monitor: metadata, kind: "PodMonitor", selector: &spec.selector, namespaces: &spec.namespace_selector }
+        Self {
+            monitor: metadata,
+            kind: "PodMonitor",
+            selector: spec.selector.selector().ok(),
+            namespaces: &spec.namespace_selector,
+        }
     }
 
     /// The ingress selector of a probe. `None` if the probe has static targets, which take precedence.
     pub(super) fn of_probe(probe: &'a Probe) -> Option<Self> {
         let Probe { metadata, spec } = probe;
         let ingress = spec.targets.ingress.as_ref().filter(|_| spec.targets.static_config.is_none())?;
-        let (selector, namespaces) = (&ingress.selector, &ingress.namespace_selector);
+        let (selector, namespaces) = (ingress.selector.selector().ok(), &ingress.namespace_selector);
         Some(Self { monitor: metadata, kind: "Probe", selector, namespaces })
     }
 }

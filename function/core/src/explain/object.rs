@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use super::cause::{self, Subjects};
 use super::job::{JobTracer, VisitedTarget};
+use super::names::{did_you_mean, nearest as nearest_names};
 use super::near::{MonitorSelector, nearest};
+use super::selected::why_none_is_selected;
+use super::who::Scrapes;
 use super::{Explanation, Fate, Stage, TargetTrace, World, counted};
 use crate::allocation::Kind;
 use crate::discovery::Scope;
 use crate::objects::endpoints::TargetRef;
 use crate::objects::{Cluster, EndpointSlice, Metadata, Object, Pod, Service};
 use crate::report::ObjectRef;
+use crate::scrape_config::discovery::Role;
 
 /// The label of an endpoint slice that has the name of its service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -20,7 +25,8 @@ type Objects = BTreeSet<(&'static str, String, String)>;
 pub(super) fn explain_pod(world: World<'_>, namespace: &str, name: &str, explanation: &mut Explanation) {
     let object = ObjectRef::new("Pod", namespace, name);
     let Some(pod) = world.cluster.pods.get(namespace, name) else {
-        missing(&object, world.cluster.pods.is_empty(), explanation);
+        let roles = [Role::Pod, Role::Endpoints, Role::EndpointSlice];
+        missing(world, &object, &roles, explanation);
         return;
     };
     let phase = if pod.status.phase.is_empty() { "in no known phase" } else { pod.status.phase.as_str() };
@@ -53,13 +59,14 @@ pub(super) fn explain_pod(world: World<'_>, namespace: &str, name: &str, explana
             || labels.get("__meta_kubernetes_endpoint_address_target_name") == name
     };
     targets(world, &objects, is_pod, explanation);
-    summarize(&object, explanation);
+    summarize(world, &object, is_pod, explanation);
 }
 
 pub(super) fn explain_service(world: World<'_>, namespace: &str, name: &str, explanation: &mut Explanation) {
     let object = ObjectRef::new("Service", namespace, name);
     let Some(service) = world.cluster.services.get(namespace, name) else {
-        missing(&object, world.cluster.services.is_empty(), explanation);
+        let roles = [Role::Service, Role::Endpoints, Role::EndpointSlice];
+        missing(world, &object, &roles, explanation);
         return;
     };
     explanation.passed(Stage::Cluster, format!("{object} is in the cluster"));
@@ -73,14 +80,25 @@ pub(super) fn explain_service(world: World<'_>, namespace: &str, name: &str, exp
     objects.insert(("service", namespace.to_owned(), name.to_owned()));
     monitors(world, None, &[service.as_ref()], explanation);
     targets(world, &objects, |_| true, explanation);
-    summarize(&object, explanation);
+    summarize(world, &object, |_| true, explanation);
 }
 
-fn missing(object: &ObjectRef, none_read: bool, explanation: &mut Explanation) {
-    let text = if none_read {
-        format!("{object} was not read: no job discovers objects of this kind, or the cluster has none")
+/// Explains why an object is not there: it was not read, or the cluster does not have it. `roles` read its kind.
+fn missing(world: World<'_>, object: &ObjectRef, roles: &[Role], explanation: &mut Explanation) {
+    let mut queries = world.plan().jobs().iter().flat_map(|job| &job.queries);
+    let is_read = queries.any(|query| roles.contains(&query.role()));
+    let rules = world.config.monitors.as_ref().map(|settings| &settings.namespaces);
+    let unread = rules.filter(|rules| rules.narrows() && !rules.readable().any(|name| name == object.namespace));
+    let text = if unread.is_some() {
+        format!("{object} was not read: its namespace is not in allow_namespaces: {}", object.namespace)
+    } else if !is_read {
+        let why = why_none_is_selected(world);
+        let why = why.unwrap_or_else(|| "no job discovers objects of this kind".to_owned());
+        format!("{object} was not read: {why}")
     } else {
-        format!("there is no {object} in the cluster")
+        let by = object.kind.to_ascii_lowercase();
+        explanation.candidates = nearest_names(world, Some(&by), &object.namespace, &object.name);
+        format!("there is no {object} in the cluster{}", did_you_mean(&explanation.candidates))
     };
     explanation.stopped(Stage::Cluster, text.clone());
     explanation.summary = text;
@@ -206,26 +224,71 @@ fn is_outside(source: &str) -> bool {
     !["endpointslice/", "endpoints/", "pod/", "svc/"].iter().any(|prefix| source.starts_with(prefix))
 }
 
-fn summarize(object: &ObjectRef, explanation: &mut Explanation) {
-    let served = explanation.targets.iter().filter(|trace| matches!(trace.fate, Fate::Served { .. })).count();
-    let selected = explanation.monitors.iter().filter(|found| found.not_selected.is_empty()).count();
-    explanation.summary = if served > 0 {
-        format!("{object} is scraped as {}", counted(served, "target"))
-    } else if let Some(near) = explanation.nearest.first() {
-        let gap = near.gaps.first().map(ToString::to_string);
-        let why = gap.or_else(|| {
-            near.namespaces.as_ref().map(|names| format!("the monitor selects only in the namespaces {names}"))
-        });
-        format!(
-            "{object} is not scraped: no monitor selects it; the nearest is {}: {}",
-            near.object,
-            why.unwrap_or_default()
-        )
-    } else if explanation.monitors.is_empty() {
-        format!("{object} is not scraped: no monitor selects it")
-    } else if selected == 0 {
-        format!("{object} is not scraped: the config does not select the monitors that select it")
+/// The answer in one sentence: who scrapes the object, or the first reason why nobody does.
+fn summarize(
+    world: World<'_>,
+    object: &ObjectRef,
+    is_target_of_object: impl Fn(&VisitedTarget<'_, '_>) -> bool,
+    explanation: &mut Explanation,
+) {
+    let mut scrapes = Scrapes::default();
+    explanation.targets.iter().for_each(|trace| scrapes.add(world, trace));
+    explanation.summary = if scrapes.targets() > 0 {
+        let count = if scrapes.targets() == 1 { String::new() } else { format!(": {} targets", scrapes.targets()) };
+        format!("{object} is {}{count}", scrapes.words())
     } else {
-        format!("{object} is not scraped: the steps below have the reason")
+        let why = why_not_scraped(world, is_target_of_object, explanation);
+        format!("{object} is not scraped: {why}")
     };
+}
+
+fn why_not_scraped(
+    world: World<'_>,
+    is_target_of_object: impl Fn(&VisitedTarget<'_, '_>) -> bool,
+    explanation: &Explanation,
+) -> String {
+    for trace in &explanation.targets {
+        match &trace.fate {
+            Fate::Unassigned { reason, .. } => {
+                return format!("no collector is assigned its target {}: {reason}", trace.address);
+            }
+            Fate::Merged { into } => {
+                return format!(
+                    "after the rules, its target {} equals {} of {}",
+                    trace.address, into.address, into.source
+                );
+            }
+            Fate::Dropped { .. } | Fate::Served { .. } => {}
+        }
+    }
+    let monitors = &explanation.monitors;
+    let mut accepted = monitors.iter().filter(|found| found.not_selected.is_empty() && found.refused.is_none());
+    if let Some(found) = accepted.next() {
+        let job = world.plan().jobs().iter().find(|job| job.monitor.as_ref() == Some(&found.monitor));
+        let Some((job, subject)) = job.zip(Subjects::one(&found.by)) else {
+            return format!("{} selects it, but none of its jobs is served", found.monitor);
+        };
+        let why = cause::why_not_served(&JobTracer::new(world, job), &subject, is_target_of_object);
+        return format!("{}: {why}", found.monitor);
+    }
+    if let Some(found) = monitors.iter().find(|found| found.not_selected.is_empty()) {
+        let why = found.refused.clone().unwrap_or_default();
+        return format!("{} selects {}, but is refused: {why}", found.monitor, found.by);
+    }
+    if let Some(found) = monitors.first() {
+        let why = found.not_selected.first().cloned().unwrap_or_default();
+        return format!("{} selects {}, but the config does not select the monitor: {why}", found.monitor, found.by);
+    }
+    if let Some(why) = why_none_is_selected(world) {
+        return why;
+    }
+    match explanation.nearest.first() {
+        Some(near) => {
+            let gap = near.gaps.first().map(ToString::to_string);
+            let elsewhere = near.namespaces.as_ref();
+            let why = gap.or_else(|| elsewhere.map(|names| format!("it selects only in the namespaces {names}")));
+            format!("no monitor selects it; the nearest is {}: {}", near.object, why.unwrap_or_default())
+        }
+        None => "no monitor selects it".to_owned(),
+    }
 }

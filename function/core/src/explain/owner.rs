@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::World;
-use crate::allocation::Job;
+use super::{JobTrace, World};
+use crate::allocation::{Job, NotCollecting, not_collecting};
+use crate::config::Collectors;
 use crate::shard::consistent_hashing::partition;
 use crate::shard::{Members, Spread, Strategy};
 use crate::targets::Target;
@@ -74,11 +75,8 @@ fn by_spread(strategy: Spread, replicas: u32, target: &Target, address: &str) ->
 
 /// Why a target is assigned to no collector, and what to do about it.
 pub(super) fn why_unassigned(world: World<'_>, target: &Target) -> String {
-    let Some(members) = world.allocation.members() else {
-        return "the allocator config does not say who the collectors are".to_owned();
-    };
-    if members.collectors().is_empty() {
-        return "there is no collector".to_owned();
+    if let Some(why) = why_no_collector(world) {
+        return why;
     }
     match world.config.strategy {
         Strategy::PerNode { .. } if target.node.is_empty() => {
@@ -93,6 +91,50 @@ pub(super) fn why_unassigned(world: World<'_>, target: &Target) -> String {
         }
         Strategy::Spread { .. } => "the strategy assigns the target to no collector".to_owned(),
     }
+}
+
+/// Why the first unassigned target of some jobs is assigned to no collector.
+pub(super) fn why_of_jobs(world: World<'_>, jobs: &[JobTrace]) -> String {
+    let unassigned = jobs.iter().filter(|job| job.unassigned > 0).find_map(|trace| {
+        let job = world.allocation.job(&trace.job)?;
+        let position = (0..job.len()).find(|at| world.allocation.owners(&trace.job, *at).next().is_none())?;
+        Some(why_unassigned(world, job.target(position).1))
+    });
+    unassigned.unwrap_or_default()
+}
+
+/// Why there is no collector. `None` if there is at least one.
+pub(super) fn why_no_collector(world: World<'_>) -> Option<String> {
+    let Some(members) = world.allocation.members() else {
+        return Some(
+            "the allocator config does not say who the collectors are: set collector_selector and \
+             collector_namespace, or collectors"
+                .to_owned(),
+        );
+    };
+    if !members.collectors().is_empty() {
+        return None;
+    }
+    let Some(Collectors::Pods(wanted)) = &world.config.collectors else {
+        return Some("there is no collector: collectors names none".to_owned());
+    };
+    let pods: Vec<_> = world.cluster.pods.in_namespace(&wanted.namespace).collect();
+    // A pod that the selector matches says more than any other pod.
+    let nearest = pods.iter().min_by_key(|pod| wanted.selector.gaps(&pod.metadata.labels).len());
+    let why = match nearest.map(|pod| (pod, not_collecting(pod, wanted, world.now))) {
+        None => format!("the namespace {} has no pods", wanted.namespace),
+        Some((pod, Some(NotCollecting::Labels))) => {
+            let gaps = wanted.selector.gaps(&pod.metadata.labels);
+            let gap = gaps.first().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "collector_selector matches no pod in {}; the nearest is {}: {gap}",
+                wanted.namespace, pod.metadata.name
+            )
+        }
+        Some((pod, Some(reason))) => format!("Pod {}/{}: {reason}", wanted.namespace, pod.metadata.name),
+        Some((_, None)) => "a pod became a collector after this snapshot".to_owned(),
+    };
+    Some(format!("there is no collector: {why}"))
 }
 
 /// The strategy and the number of collectors, in one line.

@@ -1,22 +1,11 @@
 //! Says which pipelines the jobs of a monitor are in, and which condition keeps them out of the others.
 
-use serde::Serialize;
-
+use super::job_trace::PipelineTrace;
 use super::{Explanation, JobTrace, Stage, World};
 use crate::allocation::PlannedJob;
 use crate::allocation::pipelines::membership;
 use crate::config::Pipeline;
 use crate::config::pipelines::NotInPipeline;
-
-/// A pipeline of the config, and whether a job is in it. Part of the JSON of `/explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PipelineTrace {
-    /// The name of the pipeline.
-    pub pipeline: String,
-    /// The first condition of the pipeline that the job does not meet. `None` if the job is in the pipeline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unmet: Option<String>,
-}
 
 /// All pipelines of the config, seen from one job.
 pub(super) fn trace(world: World<'_>, planned: &PlannedJob) -> Vec<PipelineTrace> {

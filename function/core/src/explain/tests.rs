@@ -1,6 +1,8 @@
 //! Explanations of a small cluster and of random ones. An explanation must agree with the allocation.
 
+mod mistakes;
 mod random;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -65,6 +67,7 @@ fn insert(cluster: &mut Cluster, object: Value) {
         "Probe" => put(&mut cluster.probes, object),
         "ScrapeConfig" => put(&mut cluster.scrape_configs, object),
         "Ingress" => put(&mut cluster.ingresses, object),
+        "Secret" => put(&mut cluster.secrets, object),
         other => panic!("no such kind here: {other}"),
     }
 }
@@ -164,12 +167,14 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "monitor",
             "ServiceMonitor/shop/web",
             true,
-            "is selected and has 2 jobs with 1 target",
+            "ServiceMonitor/shop/web is scraped by otel-0 every 30 s as job serviceMonitor/shop/web/0: 1 of 10 targets kept; \
+             job serviceMonitor/shop/web/1 has no targets: Service shop/web is selected; port metrics is not one of its \
+             ports: admin, http",
             &[
                 "serviceMonitor/shop/web/0: 5 targets discovered in 2 endpointslice objects of the namespaces shop",
-                "serviceMonitor/shop/web/0: rules drop 4 of 5 targets",
+                "serviceMonitor/shop/web/0: 1 of 5 targets kept by the rules",
                 "serviceMonitor/shop/web/0: 1 target assigned to 1 collector",
-                "serviceMonitor/shop/web/1: rules drop 5 of 5 targets",
+                "serviceMonitor/shop/web/1: 0 of 5 targets kept by the rules",
             ],
         ),
         (
@@ -186,16 +191,28 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "ServiceMonitor/pay/web",
             false,
             "there is no ServiceMonitor/pay/web",
-            &["there is ServiceMonitor/shop/web"],
+            &["did you mean ServiceMonitor/shop/web?"],
         ),
         ("monitor", "Probe/shop/web", false, "the config has no selector for the kind Probe", &[]),
-        ("monitor", "PodMonitor/shop/all", false, "but its jobs serve no target", &["rules drop"]),
-        ("monitor", "PodMonitor/shop/same", true, "1 job with 1 target", &["1 merged into equal targets"]),
+        (
+            "monitor",
+            "PodMonitor/shop/all",
+            false,
+            "PodMonitor/shop/all has no targets: no Pod in namespace shop matches",
+            &[],
+        ),
+        (
+            "monitor",
+            "PodMonitor/shop/same",
+            true,
+            "job podMonitor/shop/same/0: 1 of 2 targets kept",
+            &["1 merged into equal targets"],
+        ),
         (
             "pod",
             "shop/web-0",
             true,
-            "is scraped as 1 target",
+            "is scraped by otel-0 every 30 s as job ",
             &[
                 "behind 1 service: web",
                 "ServiceMonitor/shop/web selects Service/shop/web",
@@ -206,7 +223,7 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "pod",
             "shop/web-canary",
             true,
-            "is scraped as 1 target",
+            "is scraped by otel-0 every 30 s as job ",
             &["PodMonitor/shop/same selects Pod/shop/web-canary"],
         ),
         (
@@ -224,7 +241,13 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             &["Pending, without an address yet", "no service has the pod in its endpoints"],
         ),
         ("pod", "shop/nobody", false, "there is no Pod/shop/nobody", &[]),
-        ("service", "shop/web", true, "is scraped as 1 target", &["ServiceMonitor/shop/web selects Service/shop/web"]),
+        (
+            "service",
+            "shop/web",
+            true,
+            "is scraped by otel-0 every 30 s as job ",
+            &["ServiceMonitor/shop/web selects Service/shop/web"],
+        ),
         (
             "service",
             "shop/site",
@@ -232,15 +255,15 @@ fn explanations_have_a_summary_and_the_reason_of_each_stage() {
             "the nearest is ServiceMonitor/shop/other-team: app=web required, app=website found",
             &[],
         ),
-        ("target", "10.0.0.1:8080", true, "is scraped as 1 target", &["1 dropped, 1 served"]),
+        ("target", "10.0.0.1:8080", true, "is scraped by otel-0 every 30 s as job ", &["1 dropped, 1 served"]),
         ("target", "10.0.0.2:8080", false, "is not scraped: 2 dropped", &[]),
-        ("target", "10.0.0.1", true, "10.0.0.1 is scraped as ", &["jobs discovered "]),
+        ("target", "10.0.0.1", true, "10.0.0.1 is scraped by otel-0", &["jobs discovered "]),
         ("target", "10.0.0", false, "no job discovered a target", &[]),
         (
             "target",
             "gateway:80",
             true,
-            "is scraped as 1 target",
+            "is scraped by otel-0 every 30 s as job ",
             &["no object has the address gateway:80", "1 merged with an equal target, 1 served"],
         ),
         ("target", "10.9.9.9:1", false, "no job discovered a target", &[]),
@@ -365,15 +388,16 @@ fn a_malformed_question_gets_an_error_with_the_right_form() {
     let cases = [
         (
             "monitor",
-            "web",
+            "a/b/c/d",
             "monitor must be KIND/NAMESPACE/NAME, with the kind ServiceMonitor, PodMonitor, Probe or ScrapeConfig",
         ),
         ("monitor", "Deployment/shop/web", "monitor must be"),
-        ("pod", "shop", "pod must be NAMESPACE/NAME"),
+        ("pod", "a/b/c", "pod must be NAMESPACE/NAME"),
         ("service", "shop/", "service must be NAMESPACE/NAME"),
         ("target", " ", "target must be an address"),
         ("collector", "", "collector must be the name of a collector"),
-        ("node", "n1", "set one of the parameters monitor="),
+        ("node", "n1", "set one of the parameters any=NAME, monitor="),
+        ("any", "/", "any must be the name of an object"),
     ];
     for (parameter, value, expected) in cases {
         let error = Question::parse(parameter, value).unwrap_err().to_string();

@@ -229,10 +229,16 @@ fn texts(labels: &LabelSet<'_>) -> BTreeMap<String, String> {
     valued.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn reads(rule: &RelabelConfig, labels: &BTreeMap<String, String>) -> Vec<LabelRead> {
+/// The names of the labels that a rule reads.
+pub(super) fn names_read(rule: &RelabelConfig) -> impl Iterator<Item = &String> {
     let compared = matches!(rule.action, Action::KeepEqual | Action::DropEqual).then_some(&rule.target_label);
-    let names = rule.source_labels.iter().chain(compared);
-    names.map(|name| LabelRead { label: name.clone(), value: labels.get(name).cloned().unwrap_or_default() }).collect()
+    rule.source_labels.iter().chain(compared)
+}
+
+fn reads(rule: &RelabelConfig, labels: &BTreeMap<String, String>) -> Vec<LabelRead> {
+    names_read(rule)
+        .map(|name| LabelRead { label: name.clone(), value: labels.get(name).cloned().unwrap_or_default() })
+        .collect()
 }
 
 fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<LabelChange> {

@@ -149,11 +149,14 @@ proptest! {
                 let among: Vec<_> = traces.iter().filter(|trace| trace.address == address).cloned().collect();
                 prop_assert_eq!(alone, among);
             }
-            let all = tracer.trace_job();
+            let all = cause::trace_job(&tracer);
             let dropped: usize = all.dropped.iter().map(|dropped| dropped.targets).sum();
             prop_assert_eq!(all.targets, job.len());
             prop_assert_eq!(all.found, traces.len());
             prop_assert_eq!(all.found, dropped + all.merged + all.targets);
+            // Exactly the jobs without targets have a reason, and the reason is a specific one.
+            prop_assert_eq!(all.why.is_some(), job.is_empty());
+            prop_assert!(!all.why.as_deref().is_some_and(|why| why.is_empty() || why.ends_with("it gave no target")), "{:?}", all.why);
         }
 
         // For each monitor, the explanation has exactly the jobs that the allocation serves.
