@@ -73,7 +73,7 @@ fn no_rule_of_a_monitor_changes_the_enforced_label() {
             let rules: Vec<_> =
                 rules.iter().filter(|rule| !rule.source_labels.iter().any(|l| l == "__tmp_hash")).collect();
             let rules: Vec<RelabelConfig> = rules.into_iter().cloned().collect();
-            let compiled = Rules::compile(&rules, NameValidation::Utf8).unwrap();
+            let compiled = Rules::compile(&rules, NameValidation::Utf8, &RegexCache::default()).unwrap();
             let mut labels = LabelSet::new();
             for (name, value) in [("__address__", "a:80"), ("__name__", "requests"), ("tenant", "other")] {
                 labels.set(name, value);
