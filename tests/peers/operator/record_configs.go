@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,6 +178,8 @@ func load(text, folder string) (*config.Config, error) {
 		return nil, err
 	}
 	loaded := config.CreateDefaultConfig()
+	// Loading writes into the list of the defaults, which all configs of a process share. The allocator loads only one.
+	loaded.PrometheusCR.ScrapeProtocols = slices.Clone(loaded.PrometheusCR.ScrapeProtocols)
 	if err := config.LoadFromFile(path, &loaded); err != nil {
 		return nil, err
 	}

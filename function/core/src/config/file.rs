@@ -362,6 +362,10 @@ impl<'de> Deserialize<'de> for GoDuration {
         }
         match Written::deserialize(deserializer)? {
             Written::Text(text) => Duration::parse_go(&text).map(Self).map_err(serde::de::Error::custom),
+            // The operator would take 5 for 5 ns.
+            Written::Nanoseconds(nanoseconds @ 1..1_000_000) => Err(serde::de::Error::custom(format_args!(
+                "a number is in nanoseconds, write a duration such as 30s: {nanoseconds}"
+            ))),
             Written::Nanoseconds(nanoseconds) => Ok(Self(Duration::from_millis(nanoseconds / 1_000_000))),
         }
     }

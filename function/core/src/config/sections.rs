@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 use super::file::{File, PrometheusCr};
 use super::strategy::{FallbackKey, PerNodeKey, StrategyConfigKey};
+use crate::objects::monitoring::ScrapeClass;
 use crate::similar::similar;
 use crate::unknown_key::UnknownKey;
 
@@ -68,7 +69,21 @@ pub(super) fn take_unknown(file: &mut Value) -> Result<Vec<UnknownKey>, ConfigEr
             }
         }
     }
+    take_unknown_of_classes(file, &mut unknown)?;
     Ok(unknown)
+}
+
+/// Removes the unknown keys of each scrape class.
+fn take_unknown_of_classes(file: &mut Value, unknown: &mut Vec<UnknownKey>) -> Result<(), ConfigError> {
+    let Some(Value::Array(classes)) = file.pointer_mut("/prometheus_cr/scrape_classes") else { return Ok(()) };
+    for (index, class) in classes.iter_mut().enumerate() {
+        let path = format!("prometheus_cr.scrape_classes[{index}]");
+        match class {
+            Value::Object(class) => keep_known(class, &path, field_names::<ScrapeClass>(), unknown)?,
+            other => return Err(ConfigError::File { path, message: format!("is not a map: {other}") }),
+        }
+    }
+    Ok(())
 }
 
 fn keep_known(
