@@ -27,6 +27,7 @@ def rendered_file(path):
         return render(folder)
 
 
+@unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
 class Kustomize(unittest.TestCase):
     def test_the_cluster_has_the_rights_of_rbac_yaml(self):
         objects = render(EXAMPLES / "kustomize/cluster")

@@ -36,6 +36,12 @@ def example(world: "World") -> str:
     return "global: {evaluation_interval: 1s}\n" + config
 
 
+def only(found: list) -> dict:
+    """The one element of a list, which Prometheus fills after a moment."""
+    assert len(found) == 1, f"one expected: {found}"
+    return found[0]
+
+
 def vector(url: str, query: str, *labels: str) -> dict:
     """The values of an instant query, by these labels."""
     from parts import get
@@ -82,7 +88,7 @@ def scraped(world: "World") -> str:
         prometheus = world.start_prometheus(example(world))
 
         def same() -> None:
-            [target] = get(f"{prometheus}/api/v1/targets?state=active")["data"]["activeTargets"]
+            target = only(get(f"{prometheus}/api/v1/targets?state=active")["data"]["activeTargets"])
             assert (target["health"], target["lastError"]) == ("up", ""), target
             assert vector(prometheus, 'up{job="target-allocator"}') == {(): 1.0}
             found = vector(prometheus, "opentelemetry_allocator_targets", "job_name")
@@ -98,7 +104,7 @@ def scraped(world: "World") -> str:
         eventually("Prometheus has the metrics", same)
 
         def evaluated() -> int:
-            [group] = get(f"{prometheus}/api/v1/rules")["data"]["groups"]
+            group = only(get(f"{prometheus}/api/v1/rules")["data"]["groups"])
             bad = [(rule["name"], rule["health"], rule.get("lastError")) for rule in group["rules"] if rule["health"] != "ok"]
             assert not bad, f"{bad}"
             return len(group["rules"])
