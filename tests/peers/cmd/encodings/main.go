@@ -14,6 +14,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -159,6 +160,8 @@ func (s *server) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
 	query := request.URL.Query()
 	var err error
 	switch {
+	case request.URL.Path == "/apis":
+		err = json.NewEncoder(answer).Encode(groups())
 	case !known:
 		http.NotFound(answer, request)
 	case query.Get("watch") != "":
@@ -184,6 +187,18 @@ func (s *server) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
 		log.Printf("%s: %s", request.URL, err)
 		http.Error(answer, err.Error(), http.StatusInternalServerError)
 	}
+}
+
+// groups are the API groups that Kubernetes itself has. Monitors are not among them.
+func groups() metav1.APIGroupList {
+	list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
+	for _, version := range scheme.Scheme.PrioritizedVersionsAllGroups() {
+		if version.Group != "" {
+			found := metav1.GroupVersionForDiscovery{GroupVersion: version.String(), Version: version.Version}
+			list.Groups = append(list.Groups, metav1.APIGroup{Name: version.Group, Versions: []metav1.GroupVersionForDiscovery{found}})
+		}
+	}
+	return list
 }
 
 func (s *server) encoder(serializer runtime.Serializer, world world) runtime.Encoder {
