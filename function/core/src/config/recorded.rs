@@ -178,7 +178,7 @@ fn last_key(text: &str) -> &str {
     last.split(':').next().unwrap_or_default()
 }
 
-const DIFFERENCES: &[Difference] = &[
+const EXPECTED: &[Difference] = &[
     Difference {
         of: |text| ["listen_addr", "kube_config_file_path", "https", "telemetry"].contains(&last_key(text)),
         here: Here::Read,
@@ -250,7 +250,7 @@ const DIFFERENCES: &[Difference] = &[
 fn configs_are_read_as_the_operator_reads_them() {
     let recorded: Vec<Recorded> = serde_json::from_str(RECORDED).unwrap();
     let (mut alike, mut unexpected) = (0, Vec::new());
-    let mut used = vec![0; DIFFERENCES.len()];
+    let mut used = vec![0; EXPECTED.len()];
     for Recorded { text, refused, settings } in &recorded {
         let theirs = settings.clone().filter(|_| refused.is_none()).map(Settings::effective);
         let ours = Config::parse(text, None).map(effective);
@@ -268,12 +268,12 @@ fn configs_are_read_as_the_operator_reads_them() {
             alike += 1;
             continue;
         };
-        match DIFFERENCES.iter().position(|difference| difference.here == here && (difference.of)(text)) {
+        match EXPECTED.iter().position(|difference| difference.here == here && (difference.of)(text)) {
             Some(index) => used[index] += 1,
             None => unexpected.push(format!("{text}  the operator: {refused:?}, {theirs:?}\n  here: {ours:?}")),
         }
     }
-    for (Difference { reason, .. }, count) in DIFFERENCES.iter().zip(&used) {
+    for (Difference { reason, .. }, count) in EXPECTED.iter().zip(&used) {
         assert!(*count > 0, "no text differs any more: {reason}");
     }
     assert!(unexpected.is_empty(), "{} differ:\n{}", unexpected.len(), unexpected.join("\n"));
