@@ -35,11 +35,12 @@ fn service() -> &'static (Runtime, Service) {
     SERVICE.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.expect("a runtime can be made");
-        // No object is needed: the targets stand in the config.
-        let empty = std::env::temp_dir().join(format!("fuzz-events-{}", std::process::id()));
-        std::fs::create_dir_all(&empty).expect("a folder can be made");
+        // The targets stand in the config. One object is needed, because manifests without objects are an error.
+        let manifests = std::env::temp_dir().join(format!("fuzz-events-{}.yaml", std::process::id()));
+        std::fs::write(&manifests, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}")
+            .expect("it can be written");
         let settings = Settings::load(|variable| match variable {
-            "CLUSTER" => Some(format!("manifests:{}", empty.display())),
+            "CLUSTER" => Some(format!("manifests:{}", manifests.display())),
             "ALLOCATOR_CONFIG" => Some(CONFIG.to_owned()),
             "SNAPSHOT_TTL" | "SNAPSHOT_MAX_STALE" => Some("1000000".to_owned()),
             _ => None,

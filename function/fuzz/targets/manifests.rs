@@ -59,7 +59,9 @@ static FILE: LazyLock<PathBuf> =
 async fn run(texts: &[&[u8]]) {
     let which: usize = texts.iter().copied().flatten().map(|byte| usize::from(*byte)).sum();
     let (config, served) = &CONFIGS[which % CONFIGS.len()];
-    let objects = Objects::open(&Source::Manifests(FILE.clone()), &EnvironmentProxies::default()).await.expect("nothing is read yet");
+    let objects = Objects::open(&Source::Manifests(FILE.clone()), &EnvironmentProxies::default())
+        .await
+        .expect("nothing is read yet");
     let (mut reading, mut before) = (Reading::default(), None);
     for text in texts {
         std::fs::write(&*FILE, text).expect("the file can be written");

@@ -230,7 +230,13 @@ impl Api {
         let doubted = listed.as_ref().is_some_and(|(listed, now)| trust::doubts(before, known, listed, &now.version));
         let listed = if doubted { self.list_from(Place::Store, resource).await? } else { listed };
         let defined = listed.is_some();
-        let (mut listed, mut now) = listed.unwrap_or_default();
+        // A list that is not found has no version. Without the last version that was seen, the next list could come from
+        // a cache that lags behind.
+        let (mut listed, mut now) = listed.unwrap_or_else(|| {
+            let mut unlisted = Known::default();
+            unlisted.seen.clone_from(&known.seen);
+            (Collection::default(), unlisted)
+        });
         listed.share_with(before);
         now.note = std::mem::take(&mut known.note);
         (now.undefined_since, now.doubted_since) = (known.undefined_since, known.doubted_since);

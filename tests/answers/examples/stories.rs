@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
-use target_allocator_answers::{Counts, play};
+use target_allocator_answers::{Counts, numbered, play};
 
 /// Progress is printed after this many stories.
 const STEP: u64 = 10_000;
@@ -46,7 +46,7 @@ fn played(from: u64, to: u64, threads: u64) -> Vec<(Counts, Vec<u64>)> {
     let of_thread = |thread: u64| {
         let (mut counts, mut broken) = (Counts::default(), Vec::new());
         for number in (from..to).filter(|number| number % threads == thread) {
-            match catch_unwind(|| play(&bytes(number))) {
+            match catch_unwind(|| play(&numbered(number))) {
                 Ok(more) => counts.add(more),
                 Err(_) => broken.push(number),
             }
@@ -57,17 +57,4 @@ fn played(from: u64, to: u64, threads: u64) -> Vec<(Counts, Vec<u64>)> {
         let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
         running.into_iter().filter_map(|thread| thread.join().ok()).collect()
     })
-}
-
-/// Up to 255 bytes that seem random (SplitMix64). A number always gives the same bytes.
-fn bytes(number: u64) -> Vec<u8> {
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)).to_le_bytes()
-    };
-    let [length, ..] = next();
-    (0..length).map(|_| next()[0]).collect()
 }

@@ -53,5 +53,20 @@ pub fn play(bytes: &[u8]) -> Counts {
     Story::drawn(bytes).play()
 }
 
+/// The bytes of a story by its number: up to 255 bytes that seem random (SplitMix64). A number always gives the same
+/// bytes.
+#[must_use]
+pub fn numbered(number: u64) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).to_le_bytes()
+    };
+    let [length, ..] = next();
+    (0..length).map(|_| next()[0]).collect()
+}
+
 #[cfg(test)]
 mod tests;
