@@ -23,6 +23,7 @@ mod protobuf;
 mod proxy;
 mod reading;
 mod references;
+mod request;
 mod resource;
 mod trust;
 mod wrong;

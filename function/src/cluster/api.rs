@@ -9,15 +9,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::{FutureExt, try_join, try_join_all};
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::{Request, StatusCode};
-use http_body_util::BodyExt;
-use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use target_allocator_core::allocation::ReadScope;
 use target_allocator_core::discovery::proxy::EnvironmentProxies;
 use target_allocator_core::objects::{Collection, Object};
@@ -30,15 +26,14 @@ use tracing::debug;
 use super::bearer::Bearer;
 use super::connections::Connections;
 use super::definition::Definition;
-use super::encoding::{Encoded, Encoding, JSON, Listing, Readable, Unreadable};
-use super::error::advice;
+use super::encoding::{Encoding, JSON, Listing, Readable, Unreadable};
 use super::follow::{self, Events, Lost};
 use super::limits::{Exceeded, Limits, MOST_PAGES, MOST_WHOLE};
 use super::list::Pages;
 use super::parts::PageMetadata;
-use super::protobuf;
 use super::proxy;
 use super::reading::{Known, Reading};
+use super::request::{Answer, Sent, Verb, exceeded, malformed, message_of, next_piece, refused, segment, whole};
 use super::resource::{Part, Resource};
 use super::trust;
 use super::{ClusterError, Kind};
@@ -46,10 +41,6 @@ use crate::error::chain;
 
 /// Objects a page; the watch cache may answer more.
 const PAGE: u32 = 500;
-
-/// How many characters of an error are shown: of a text that is not a `Status`, and of the message of a `Status`.
-const SHOWN: usize = 200;
-const LONGEST_MESSAGE: usize = 1_000;
 
 /// How long to wait for a connection, and for the next piece of an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -276,7 +267,7 @@ impl Api {
             let Some(next) = pages.end().map_err(|source| malformed(name, source))? else {
                 return Ok(Some(pages.finish()));
             };
-            query = format!("limit={PAGE}&continue={}", utf8_percent_encode(&next, NON_ALPHANUMERIC));
+            query = format!("limit={PAGE}&continue={}", segment(&next));
         }
         Err(exceeded(Verb::List, name, Exceeded::Pages))
     }
@@ -464,38 +455,6 @@ impl Api {
     }
 }
 
-/// What is done to a resource.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Verb {
-    Get,
-    List,
-    Watch,
-}
-
-impl Verb {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::List => "list",
-            Self::Watch => "watch",
-        }
-    }
-}
-
-/// An answer before its body was read.
-enum Sent {
-    Found(Answer, Encoding),
-    NotFound { message: String },
-    Refused { status: StatusCode, message: String },
-}
-
-/// The body of an answer. Its bytes count against the limits of the refresh.
-pub(super) struct Answer {
-    body: Body,
-    encoding: Encoding,
-    limits: Limits,
-}
-
 /// What one call reads.
 pub(super) struct Wanted<'a> {
     /// Kinds that are read.
@@ -522,64 +481,4 @@ enum Place {
     Cache,
     /// Where it keeps everything.
     Store,
-}
-
-fn malformed(resource: &'static str, source: Unreadable) -> ClusterError {
-    ClusterError::Malformed { verb: Verb::List.name(), resource, source }
-}
-
-/// Reads on; none at the end.
-async fn next_piece(answer: &mut Answer, verb: Verb, resource: &'static str) -> Result<Option<Bytes>, ClusterError> {
-    while let Some(frame) = answer.body.frame().await {
-        let frame = frame.map_err(|source| ClusterError::CutOff { verb: verb.name(), resource, source })?;
-        if let Ok(piece) = frame.into_data() {
-            answer.limits.take(piece.len()).map_err(|limit| exceeded(verb, resource, limit))?;
-            return Ok(Some(piece));
-        }
-    }
-    Ok(None)
-}
-
-async fn whole(body: Answer, verb: Verb, resource: &'static str) -> Result<Vec<u8>, ClusterError> {
-    let text = at_most(MOST_WHOLE, body, verb, resource).await?;
-    text.ok_or_else(|| exceeded(verb, resource, Exceeded::Whole))
-}
-
-/// Reads an answer to its end; none if it has more bytes than `most`.
-pub(super) async fn at_most(
-    most: usize,
-    mut body: Answer,
-    verb: Verb,
-    resource: &'static str,
-) -> Result<Option<Vec<u8>>, ClusterError> {
-    let mut text = Vec::new();
-    while let Some(piece) = next_piece(&mut body, verb, resource).await? {
-        text.extend_from_slice(&piece);
-        if text.len() > most {
-            return Ok(None);
-        }
-    }
-    Ok(Some(text))
-}
-
-fn exceeded(verb: Verb, resource: &'static str, limit: Exceeded) -> ClusterError {
-    ClusterError::TooMuch { verb: verb.name(), resource, limit }
-}
-
-pub(super) fn refused(verb: Verb, resource: &'static str, status: StatusCode, message: String) -> ClusterError {
-    ClusterError::Refused { verb: verb.name(), resource, status, message, advice: advice(status) }
-}
-
-pub(super) fn segment(text: &str) -> impl std::fmt::Display {
-    utf8_percent_encode(text, NON_ALPHANUMERIC)
-}
-
-/// The message of a Kubernetes `Status`, or the beginning of whatever else came.
-pub(super) fn message_of(body: &[u8]) -> String {
-    let envelope = protobuf::opened(body).map(|envelope| Encoded::Protobuf(envelope.message));
-    let status = envelope.unwrap_or(Encoded::Json(body)).status();
-    if status.message.is_empty() {
-        return String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).chars().take(SHOWN).collect();
-    }
-    status.message.chars().take(LONGEST_MESSAGE).collect()
 }

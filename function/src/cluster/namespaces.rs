@@ -13,12 +13,13 @@ use target_allocator_core::allocation::{ReadNamespaces, ReadScope};
 use target_allocator_core::objects::{Collection, Namespace, Node};
 use target_allocator_core::report::{ObjectRef, Outcome, Report};
 
-use super::api::{Api, Verb, Wanted, at_most, message_of, refused};
+use super::api::{Api, Wanted};
 use super::encoding::{Encoded, JSON, Readable};
 use super::limits::MOST_WHOLE;
 use super::parts::TypeMeta;
 use super::reading::Known;
 use super::references::is_status;
+use super::request::{Verb, at_most, message_of, refused, segment};
 use super::resource::{Part, Resource, refused_in};
 use super::{ClusterError, Kind};
 use crate::moment::Moment;
@@ -148,7 +149,7 @@ impl Api {
 
     /// Reads one namespace, and how many bytes that took. The request names no version, so the store itself answers.
     async fn namespace(&self, name: &str) -> Result<(Found, usize), ClusterError> {
-        let path = format!("{}/{}", Resource::of(&Kind::Namespace.into()).path(), super::api::segment(name));
+        let path = format!("{}/{}", Resource::of(&Kind::Namespace.into()).path(), segment(name));
         let (status, answer) = self.respond(Verb::Get, NAMESPACES, &path, JSON).await?;
         let body = at_most(MOST_WHOLE, answer, Verb::Get, NAMESPACES).await?.unwrap_or_default();
         let found = match status {

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use target_allocator_core::objects::{ConfigMap, ReferencedObject, Secret};
 
-use super::api::{Api, Verb, at_most, message_of, refused, segment};
+use super::api::Api;
 use super::encoding::{JSON, Unreadable};
 use super::known_references::{Scope, resource};
 use super::limits::MOST_WHOLE;
+use super::request::{Verb, at_most, message_of, refused, segment};
 use super::{ClusterError, Reading};
 use update::Update;
 

@@ -8,8 +8,8 @@ use http::StatusCode;
 use target_allocator_core::objects::Object;
 use target_allocator_core::report::ObjectRef;
 
-use super::api::{Verb, refused, segment};
 use super::parts::{Expected, TypeMeta};
+use super::request::{Verb, refused, segment};
 use super::{ClusterError, Kind};
 
 /// The objects of one list: those of a kind, in the whole cluster or in one namespace.
