@@ -9,6 +9,7 @@ mod collectors;
 pub mod egress;
 mod file;
 pub mod glob;
+mod go_duration;
 pub mod pipelines;
 mod prometheus;
 mod sections;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Names an object of the cluster: `ServiceMonitor/namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -34,8 +34,7 @@ impl fmt::Display for ObjectRef {
 }
 
 /// What happens to the object of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// The object cannot be read and counts as absent.
     Malformed,
@@ -87,6 +86,12 @@ impl Outcome {
             Self::Malformed | Self::Refused | Self::JobLeftOut | Self::Unknown => true,
             Self::Unassigned | Self::Unlisted | Self::Adjusted => false,
         }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

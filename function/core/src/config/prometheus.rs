@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
-use super::file::GoDuration;
+use super::go_duration::GoDuration;
 use super::{ConfigError, Note};
 use crate::duration::Duration;
 use crate::monitors::prometheus::{Excluded, JobLimits, NamespaceLabel, PrometheusSettings};

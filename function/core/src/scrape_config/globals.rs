@@ -67,24 +67,14 @@ impl Globals {
     /// The globals with the limits of Prometheus' defaults: none.
     #[must_use]
     pub fn without_limits(&self) -> Self {
-        let Self {
-            body_size_limit,
-            sample_limit,
-            target_limit,
-            label_limit,
-            label_name_length_limit,
-            label_value_length_limit,
-            keep_dropped_targets,
-            ..
-        } = Self::default();
         Self {
-            body_size_limit,
-            sample_limit,
-            target_limit,
-            label_limit,
-            label_name_length_limit,
-            label_value_length_limit,
-            keep_dropped_targets,
+            body_size_limit: Size::default(),
+            sample_limit: 0,
+            target_limit: 0,
+            label_limit: 0,
+            label_name_length_limit: 0,
+            label_value_length_limit: 0,
+            keep_dropped_targets: 0,
             ..self.clone()
         }
     }
