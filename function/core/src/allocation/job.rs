@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::former::{Former, Keeping};
 use super::merged::views_of;
 use super::place::Place;
-use super::plan::PlannedJob;
+use super::planned_job::PlannedJob;
 use crate::discovery::{Changes, Index, LabelFilter, SourceAnswers, SourceGroup, Touched};
 use crate::objects::ObjectKey;
 use crate::relabel::MOST_WRITTEN;

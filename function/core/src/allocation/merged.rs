@@ -11,7 +11,7 @@ use serde_json::Value;
 use xxhash_rust::xxh64::xxh64;
 
 use super::Job;
-use super::plan::PlannedJob;
+use super::planned_job::PlannedJob;
 use crate::regex::RegexCache;
 use crate::scrape_config::ScrapeConfig;
 use crate::scrape_config::discovery::ServiceDiscovery;

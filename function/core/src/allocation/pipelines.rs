@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::plan::{PlannedJob, config_object};
+use super::planned_job::{PlannedJob, config_file, config_object};
 use crate::config::Config;
 use crate::config::pipelines::{MonitorLabels, NotInPipeline, Pipeline, PipelineJob};
 use crate::monitors::selection::namespace_labels;
 use crate::objects::{Cluster, TextMap};
-use crate::report::{ObjectRef, Outcome, Report};
+use crate::report::{Outcome, Report};
 
 /// The jobs of one pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,8 +64,7 @@ pub(super) fn select(
              are refused, /explain?monitor=KIND/NAMESPACE/NAME names the reason"
                 .to_owned()
         });
-        let object = ObjectRef::new("Config", "", "targetallocator.yaml");
-        report.push(object, Outcome::Adjusted, format!("pipelines.{}", pipeline.name), reason);
+        report.push(config_file(), Outcome::Adjusted, format!("pipelines.{}", pipeline.name), reason);
     }
     selected.into_iter().map(|(name, jobs)| (name.to_owned(), Arc::new(jobs))).collect()
 }

@@ -6,6 +6,7 @@
 //! targets of all other objects of a namespace, and these say nothing about the monitor.
 
 mod discovery;
+mod furthest_drop;
 mod ports;
 mod rules;
 mod selection;
@@ -18,7 +19,7 @@ use super::question::MonitorKind;
 use super::{JobTrace, World};
 use crate::objects::{Collection, Object};
 use crate::report::ObjectRef;
-use rules::FurthestDrop;
+use furthest_drop::FurthestDrop;
 
 /// The kinds of objects that monitors select by labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{CommonInputs, Discovered, JobInputs, Size};
-use crate::allocation::plan::{self, PlannedJob};
+use crate::allocation::planned_job::PlannedJob;
 use crate::discovery::{Group, SourceAnswer, SourceGroup, static_groups};
 use crate::labels::META_PREFIX;
 use crate::objects::ObjectKey;
-use crate::report::{ObjectRef, Outcome, Report};
+use crate::report::{Outcome, Report};
 use crate::scrape_config::discovery::Role;
 use crate::targets::{GroupTargets, Locations, Maker, RuleFilter, TooLarge, Views};
 
@@ -117,10 +117,5 @@ impl PlannedJob {
             }
         }
         unknown.map_or(Ok(groups), Err)
-    }
-
-    /// The object that report entries about the job name.
-    pub(in crate::allocation) fn object(&self) -> ObjectRef {
-        self.monitor.clone().unwrap_or_else(|| plan::config_object(&self.scrape_config.job_name))
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::job::VisitedTarget;
 use super::SubjectKind;
-use super::rules::FurthestDrop;
+use super::furthest_drop::FurthestDrop;
 use crate::objects::{Cluster, Service};
 use crate::similar::similar;
 
@@ -17,22 +16,6 @@ pub(super) enum PortRule {
     ContainerName,
     /// By the number of a port of a container.
     ContainerNumber,
-}
-
-/// A port that a container declares.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ContainerPort {
-    name: String,
-    number: String,
-}
-
-impl ContainerPort {
-    /// The container port of a target, if it has one.
-    pub(super) fn of(target: &VisitedTarget<'_, '_>) -> Option<Self> {
-        let number = target.get("__meta_kubernetes_pod_container_port_number");
-        let name = target.get("__meta_kubernetes_pod_container_port_name");
-        (!number.is_empty()).then(|| Self { name: name.to_owned(), number: number.to_owned() })
-    }
 }
 
 /// Why a rule about a port drops the targets of the selected objects.
