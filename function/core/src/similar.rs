@@ -2,6 +2,8 @@
 //!
 //! Input: a name, and the names that exist. Output: the name that the writer probably wanted.
 
+use std::fmt::Display;
+
 /// The known name that `key` resembles: another spelling (`scrapeInterval`), a slip, or a part of it.
 #[must_use]
 pub fn similar<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
@@ -69,6 +71,12 @@ fn distance(one: &str, other: &str) -> usize {
         before = std::mem::replace(&mut last, row);
     }
     last.last().copied().unwrap_or_default()
+}
+
+/// The hint at the end of a sentence about a wrong name. Empty without a similar name.
+#[must_use]
+pub fn did_you_mean(similar: Option<impl Display>) -> String {
+    similar.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::similar::similar;
+use crate::similar::{did_you_mean, similar};
 
 /// A key that is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,6 @@ impl UnknownKey {
 impl fmt::Display for UnknownKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;
-        self.similar.map_or(Ok(()), |similar| write!(f, " (did you mean {similar}?)"))
+        f.write_str(&did_you_mean(self.similar))
     }
 }

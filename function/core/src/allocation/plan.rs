@@ -7,7 +7,7 @@ use super::Kind;
 use super::expressions::Expressions;
 use super::kinds::kinds_of_discovery;
 use super::pipelines::{self, Pipelines};
-use super::planned_job::{Origin, PlannedJob, WrittenRules, config_file, config_object};
+use super::planned_job::{Inputs, Origin, PlannedJob, WrittenRules, config_file, config_object};
 use super::read_scope::{self, ReadScope};
 use crate::config::Config;
 use crate::monitors::bounds::{Bounds, Used};
@@ -75,7 +75,9 @@ pub fn is_planned_alike(before: &Cluster, now: &Cluster) -> bool {
 /// `cluster` must hold the monitors, the namespaces and what [`references`] names.
 #[must_use]
 pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
-    let (mut report, scope, regexes) = (config_report(config), ReadScope::of(config), RegexCache::default());
+    let mut report = config_report(config);
+    let inputs =
+        Inputs { own_namespace: &config.namespace, scope: ReadScope::of(config), regexes: RegexCache::default() };
     let known = |scrape_config: &ScrapeConfig, origin: &Origin| {
         let job = before?.job(&scrape_config.job_name)?;
         let Origin { monitor, endpoint, written } = origin;
@@ -95,10 +97,7 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
         ) {
             (Err(too_large), _) => Err(too_large.into()),
             (Ok(()), Some(job)) => Ok(job),
-            (Ok(()), None) => {
-                PlannedJob::within(&mut expressions, scrape_config, origin, &config.namespace, &scope, &regexes)
-                    .map(Arc::new)
-            }
+            (Ok(()), None) => PlannedJob::within(&mut expressions, scrape_config, origin, &inputs).map(Arc::new),
         };
         match planned {
             Ok(job) => {
@@ -128,7 +127,7 @@ pub fn plan(config: &Config, cluster: &Cluster, before: Option<&Plan>) -> Plan {
     }
     let mut used = Used::default();
     if let Some(settings) = &config.monitors {
-        let generated = monitors::scrape_jobs(settings, cluster, &regexes);
+        let generated = monitors::scrape_jobs(settings, cluster, &inputs.regexes);
         report.extend(generated.report);
         used = generated.used;
         for ScrapeJob { monitor, endpoint, own_relabelings, own_relabelings_field, scrape_config } in generated.jobs {

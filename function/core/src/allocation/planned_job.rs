@@ -43,6 +43,15 @@ pub struct PlannedJob {
     pub nodes_are_optional: bool,
 }
 
+/// What all jobs of a plan are compiled with.
+pub(super) struct Inputs<'a> {
+    /// The namespace of the collectors.
+    pub(super) own_namespace: &'a str,
+    pub(super) scope: ReadScope,
+    /// The regular expressions of the jobs before, so that each is parsed once.
+    pub(super) regexes: RegexCache,
+}
+
 /// Where a job comes from.
 pub(super) struct Origin {
     pub(super) monitor: Option<ObjectRef>,
@@ -91,15 +100,13 @@ impl PlannedJob {
         expressions: &mut Expressions,
         scrape_config: ScrapeConfig,
         origin: Origin,
-        own_namespace: &str,
-        scope: &ReadScope,
-        regexes: &RegexCache,
+        inputs: &Inputs<'_>,
     ) -> Result<Self, Unserved> {
         let Some(tenant) = origin.monitor.clone() else {
-            return Self::new(scrape_config, origin, own_namespace, scope, regexes);
+            return Self::new(scrape_config, origin, inputs);
         };
         expressions.admit_compilation(&tenant)?;
-        let planned = Self::new(scrape_config, origin, own_namespace, scope, regexes);
+        let planned = Self::new(scrape_config, origin, inputs);
         match &planned {
             Ok(job) => expressions.compile(&tenant, job.rules.size()),
             Err(Unserved::Rules(_)) => expressions.fail(&tenant),
@@ -108,14 +115,9 @@ impl PlannedJob {
         planned
     }
 
-    fn new(
-        scrape_config: ScrapeConfig,
-        origin: Origin,
-        own_namespace: &str,
-        scope: &ReadScope,
-        regexes: &RegexCache,
-    ) -> Result<Self, Unserved> {
+    fn new(scrape_config: ScrapeConfig, origin: Origin, inputs: &Inputs<'_>) -> Result<Self, Unserved> {
         let Origin { monitor, endpoint, written } = origin;
+        let Inputs { own_namespace, scope, regexes } = inputs;
         if monitor.is_none() {
             check_loadable(&scrape_config)?;
         }

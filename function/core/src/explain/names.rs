@@ -9,7 +9,7 @@ use super::World;
 use super::question::{MonitorKind, Question};
 use crate::objects::{Collection, Object};
 use crate::shard::Members;
-use crate::similar::Wanted;
+use crate::similar::{self, Wanted};
 
 /// Maximum number of candidates in an explanation.
 pub(super) const MOST: usize = 8;
@@ -47,7 +47,7 @@ pub(super) fn words(candidates: &[Candidate]) -> String {
 
 /// The hint at the end of a sentence. Empty without candidates.
 pub(super) fn did_you_mean(candidates: &[Candidate]) -> String {
-    candidates.first().map(|first| format!(" (did you mean {}?)", first.words())).unwrap_or_default()
+    similar::did_you_mean(candidates.first().map(Candidate::words))
 }
 
 /// An object with a name.

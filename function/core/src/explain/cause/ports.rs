@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::SubjectKind;
 use super::furthest_drop::FurthestDrop;
 use crate::objects::{Cluster, Service};
-use crate::similar::similar;
+use crate::similar::{did_you_mean, similar};
 
 /// The generated rule that keeps one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ fn service_port(drop: &FurthestDrop, services: &[&Service], wanted: &str) -> Str
     } else if number.is_some() {
         " (port compares names, use targetPort for the number of a container port)".to_owned()
     } else {
-        did_you_mean(wanted, &ports)
+        did_you_mean(similar(wanted, &ports))
     };
     format!("port {wanted} is not one of {its} ports: {}{hint}", ports.join(", "))
 }
@@ -87,12 +87,8 @@ fn container_port(drop: &FurthestDrop, kind: SubjectKind, rule: PortRule, wanted
     let with_number = drop.container_ports.iter().find(|port| by_name && port.number == wanted);
     let hint = match with_number {
         Some(port) if !port.name.is_empty() => format!(" (port compares names, did you mean {}?)", port.name),
-        _ if by_name => did_you_mean(wanted, &ports),
+        _ if by_name => did_you_mean(similar(wanted, &ports)),
         _ => String::new(),
     };
     format!("port {wanted} is not one of the ports of {containers}: {}{hint}", ports.join(", "))
-}
-
-fn did_you_mean(wanted: &str, known: &[&str]) -> String {
-    similar(wanted, known).map(|name| format!(" (did you mean {name}?)")).unwrap_or_default()
 }

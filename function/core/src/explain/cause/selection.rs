@@ -7,7 +7,7 @@ use super::super::near::{MonitorSelector, NearMiss, nearest};
 use super::SubjectKind;
 use crate::objects::{Collection, Object};
 use crate::report::ObjectRef;
-use crate::similar::similar;
+use crate::similar::{did_you_mean, similar};
 
 /// Why no object of this kind matches the selector and the namespaces of a monitor.
 pub(super) fn why_nothing_is_selected(world: World<'_>, selector: &MonitorSelector<'_>, kind: SubjectKind) -> String {
@@ -99,6 +99,5 @@ fn other_namespace<T: Object>(world: World<'_>, names: &[String], objects: &Coll
     let namespaces = world.cluster.namespaces.iter().map(|namespace| namespace.metadata.name.as_str());
     let known: Vec<&str> = with_objects.chain(namespaces).collect::<BTreeSet<_>>().into_iter().collect();
     let mut wrong = names.iter().filter(|name| !known.contains(&name.as_str()));
-    let found = wrong.find_map(|name| similar(name, &known));
-    found.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default()
+    did_you_mean(wrong.find_map(|name| similar(name, &known)))
 }
